@@ -1,0 +1,277 @@
+"""The pipeline, stage by stage. A plugin implements any of these; the order is the order of work.
+
+Every hook receives ``project`` (which service, which folders) and ``settings`` (the plugin's own
+``[plugins.<name>]`` table of ``sluiceway.toml``, and nothing of anybody else's). A plugin may leave
+out arguments that it does not need. Records are frozen; what a hook returns is a record as well.
+
+A plugin that is not asked, because another registry, format or name is meant, returns ``None``.
+A plugin that cannot do what it was asked raises :class:`sluiceway.errors.ActionFailed` (tool,
+network), :class:`~sluiceway.errors.ConfigurationError` (its settings) or
+:class:`~sluiceway.errors.PluginError` (its extra or its tool is missing). Anything else that
+escapes is reported as the plugin's defect and refuses.
+
+Hooks marked *one* have exactly one answer: the plugin chosen in ``[stages]``, or for registries the
+first that owns the address. Hooks marked *all* ask every loaded plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pluggy
+
+from sluiceway.model import (
+    Actor,
+    Attestation,
+    BuildRequest,
+    Built,
+    Check,
+    Deployment,
+    DeployRequest,
+    Environment,
+    Evidence,
+    Fence,
+    GateRequest,
+    Image,
+    Manifest,
+    Notice,
+    Observation,
+    Project,
+    Registry,
+    Sbom,
+    Scan,
+    Traffic,
+)
+from sluiceway.policy.engine import PolicyEngine
+
+__all__ = ["GROUP", "Settings", "hookimpl", "hookspec"]
+
+GROUP = "sluiceway"
+"""Entry-point group and pluggy project name."""
+
+Settings = Mapping[str, Any]
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+# --- identity ---------------------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def sluiceway_identify(project: Project, settings: Settings) -> Actor | None:
+    """*One.* Say who is acting, and whether that is proven. Must not prompt."""
+
+
+@hookspec(firstresult=True)
+def sluiceway_sign_statement(
+    project: Project, statement: bytes, settings: Settings
+) -> tuple[Actor, str] | None:
+    """*One.* Sign canonical *statement* bytes (a request or an approval) as the acting person.
+
+    Returns the actor and an armoured signature (text).
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_verify_statement(
+    project: Project, statement: bytes, signature: str, settings: Settings
+) -> Actor | None:
+    """*One.* Return whose signature this is, proven against the site's list of known keys.
+
+    Raises ``ActionFailed`` with the reason when the signature is not valid or nobody's.
+    """
+
+
+# --- build ------------------------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def sluiceway_build(project: Project, request: BuildRequest, settings: Settings) -> Built | None:
+    """*One.* Build the image once and leave it as an OCI layout in ``request.layout``."""
+
+
+@hookspec(firstresult=True)
+def sluiceway_registry(project: Project, repository: str, settings: Settings) -> Registry | None:
+    """*One.* Open *repository* (``host[:port]/path``) when this plugin owns such addresses."""
+
+
+# --- sign, verify, attest ---------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def sluiceway_sign(
+    project: Project, image: Image, manifest: Manifest, registry: Registry, settings: Settings
+) -> Evidence | None:
+    """*One.* Sign the image's digest and store the signature beside it in the registry.
+
+    Returns evidence of kind ``signature``. Signing twice with one key adds nothing.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_verify(
+    project: Project, image: Image, registry: Registry, settings: Settings
+) -> Evidence | None:
+    """*One.* Verify the signatures on the image's digest with the trusted keys.
+
+    Returns evidence of kind ``signature``: OK only when at least one signature over exactly this
+    digest verifies; FAILED when there are none or none does. Facts: ``{"present": int,
+    "verified": int, "keys": [fingerprint], "problems": [text]}``.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_attest(
+    project: Project,
+    image: Image,
+    manifest: Manifest,
+    registry: Registry,
+    predicate_type: str,
+    predicate: Mapping[str, Any],
+    settings: Settings,
+) -> Attestation | None:
+    """*One.* Sign an in-toto statement with *predicate* about the image; store it as a referrer."""
+
+
+@hookspec(firstresult=True)
+def sluiceway_attestations(
+    project: Project, image: Image, registry: Registry, settings: Settings
+) -> Sequence[Attestation] | None:
+    """*One.* Return every attestation about the image, each verified or saying why not.
+
+    Newest last where the store has an order. An attestation whose subject is another digest is
+    returned with ``verified=False``.
+    """
+
+
+# --- inventory and scan -----------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def sluiceway_sbom(
+    project: Project, image: Image, registry: Registry, settings: Settings
+) -> Sbom | None:
+    """*One.* List the packages inside the image as an SPDX 2.3 document about its digest."""
+
+
+@hookspec
+def sluiceway_scan(
+    project: Project, image: Image, sbom: Sbom, registry: Registry, settings: Settings
+) -> Scan | None:
+    """*Chosen ones, each.* Match the packages with known vulnerabilities. No database is NO_DATA."""
+
+
+# --- gates ------------------------------------------------------------------------------------
+
+
+@hookspec
+def sluiceway_evidence(
+    project: Project, request: GateRequest, settings: Settings
+) -> Sequence[Evidence] | None:
+    """*All.* Gather further evidence for a promotion: smoke tests, contract tests, migrations, ...
+
+    Two plugins may not answer with the same kind. A check that could not be made is an evidence
+    of status ERROR, not an exception.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_policy_engine(project: Project, settings: Settings) -> PolicyEngine | None:
+    """*One.* Return an engine that evaluates Rego, or ``None`` when it cannot be used here."""
+
+
+# --- deploy, route, observe -------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def sluiceway_deploy(
+    project: Project, request: DeployRequest, registry: Registry, settings: Settings
+) -> Deployment | None:
+    """*One.* Make the environment run exactly this digest.
+
+    Strategy ``replace``: start it, wait for health, give it all traffic, drain and stop what was
+    there; no request is dropped. Strategy ``canary``: start it beside the stable one with weight 0.
+    A digest that does not become healthy in ``ready_seconds`` is stopped again, what served before
+    still serves, and ``ActionFailed`` says so. Refuses a fence lower than one seen before.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_set_weight(
+    project: Project, environment: Environment, weight: float, fence: Fence, settings: Settings
+) -> Traffic | None:
+    """*One.* Give the canary slot *weight* percent of its route and read back what is in force.
+
+    The weight is leased for ``fence.lease_seconds``: without renewal (this same call) it returns
+    to 0 by itself.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_traffic(
+    project: Project, environment: Environment, settings: Settings
+) -> Traffic | None:
+    """*One.* Read back what serves the environment's route now. Changes nothing."""
+
+
+@hookspec(firstresult=True)
+def sluiceway_observe(
+    project: Project,
+    environment: Environment,
+    health_path: str,
+    timeout_seconds: float,
+    settings: Settings,
+) -> Observation | None:
+    """*One.* Read both sides' counters and poll the canary's health once, past the proxy."""
+
+
+@hookspec(firstresult=True)
+def sluiceway_drain(
+    project: Project, environment: Environment, fence: Fence, settings: Settings
+) -> Traffic | None:
+    """*One.* Weight 0 for the canary slot, wait for its requests in flight, stop it."""
+
+
+@hookspec(firstresult=True)
+def sluiceway_rollback(
+    project: Project, request: DeployRequest, registry: Registry, settings: Settings
+) -> Deployment | None:
+    """*One.* Serve ``request.image`` at 100 % again, first of all; tidy up afterwards.
+
+    ``request.fence`` outranks a lower one. Doing it when it already serves changes nothing.
+    """
+
+
+# --- telling ----------------------------------------------------------------------------------
+
+
+@hookspec
+def sluiceway_notify(project: Project, notice: Notice, settings: Settings) -> None:
+    """*All.* Tell people. Failure is reported and never stops or delays what is being told."""
+
+
+# --- flags ------------------------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def sluiceway_flags(project: Project, settings: Settings) -> Mapping[str, bool | str] | None:
+    """*One.* Return the flags that are set for the service, by name."""
+
+
+# --- the plugin itself ------------------------------------------------------------------------
+
+
+@hookspec
+def sluiceway_doctor(project: Project, settings: Settings) -> Sequence[Check] | None:
+    """*All.* Look at what the plugin needs (extra, tool, file, address), each with its remedy.
+
+    Must be quick (under two seconds) and change nothing. A FAIL means that the plugin cannot be
+    used as configured.
+    """
+
+
+@hookspec
+def sluiceway_shutdown(project: Project, settings: Settings) -> Sequence[str] | None:
+    """*All.* Stop what this plugin keeps running on this machine; say what was stopped."""

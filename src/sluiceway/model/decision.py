@@ -1,0 +1,87 @@
+"""Decisions: what a gate said, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Actor", "Approval", "Decision", "Finding", "Level", "Waiver"]
+
+
+class Level(StrEnum):
+    """How much a finding weighs. A decision allows when no unwaived finding denies."""
+
+    DENY = "deny"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A named, scoped, expiring exception to one finding code."""
+
+    code: str
+    reason: str
+    owner: str
+    expires: datetime
+    environment: str = ""
+    """Only for promotions into this environment; empty means every one."""
+    digest: str = ""
+    """Only for this image digest; empty means every one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One reason of a decision."""
+
+    code: str
+    """Stable and dotted: ``promotion.path``."""
+    level: Level
+    message: str
+    solution: str
+    waived: Waiver | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer of one gate to one input. Field order is the contract's JSON."""
+
+    gate: str
+    allow: bool
+    findings: tuple[Finding, ...]
+    policy_digest: str
+    input_digest: str
+    engine: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts, and how that is known."""
+
+    name: str
+    method: str
+    """``ssh``, ``os-user``, ... the identity plugin's word."""
+    proven: bool
+    """A signature was verified. ``False`` for a mere claim such as the login name."""
+    key: str = ""
+    """Fingerprint of the key that proved it (``SHA256:...``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person's signed consent to one digest going one way."""
+
+    approver: Actor
+    digest: str
+    source: str
+    target: str
+    reason: str
+    made_at: datetime
+    expires: datetime
+    statement: Mapping[str, Any]
+    """The in-toto statement that was signed."""
+    signature: str
+    """Armoured SSH signature over the canonical statement."""

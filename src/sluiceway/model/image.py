@@ -1,0 +1,146 @@
+"""An image: repository, digest and media type. Never a tag."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from sluiceway.errors import UsageError
+
+__all__ = ["BuildRequest", "Built", "Descriptor", "Image", "Manifest", "Registry", "check_digest"]
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def check_digest(text: str) -> str:
+    """Return *text* when it is a ``sha256:<64 hex>`` digest; raise :class:`UsageError` otherwise."""
+    if not _DIGEST.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is not an image digest",
+            means="A digest is 'sha256:' followed by 64 lower-case hexadecimal digits.",
+            remedy="Copy it whole from `invoke status` or `invoke history`.",
+            code="digest.malformed",
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image in one repository, named by content."""
+
+    repository: str
+    """Host and path without scheme, tag or digest: ``127.0.0.1:5555/settlement``."""
+    digest: str
+    """``sha256:<hex>`` of the manifest's (or index's) bytes."""
+    media_type: str
+    """The media type under which the registry stores those bytes."""
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """An OCI content descriptor (image-spec, ``descriptor.md``)."""
+
+    media_type: str
+    digest: str
+    size: int
+    """Bytes."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    artifact_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A manifest or index exactly as a registry stores it."""
+
+    body: bytes
+    media_type: str
+    digest: str
+    """``sha256:<hex>`` of :attr:`body`, checked by whoever made this record."""
+
+
+class Registry(Protocol):
+    """One repository in one OCI registry. All methods raise ``ActionFailed`` when it cannot act.
+
+    The digest of every body read is checked against what was asked for. Instances may be used
+    from several threads.
+    """
+
+    @property
+    def repository(self) -> str:
+        """Host and path: ``127.0.0.1:5555/settlement``."""
+
+    def resolve(self, tag: str) -> Manifest | None:
+        """Return the manifest that *tag* names now, or ``None`` when there is no such tag."""
+
+    def manifest(self, digest: str) -> Manifest | None:
+        """Return the manifest with *digest*, or ``None`` when the repository lacks it."""
+
+    def put_manifest(self, reference: str, manifest: Manifest) -> None:
+        """Store the same bytes under *reference* (tag or digest) with the stored media type,
+        read them back and compare digests."""
+
+    def delete_tag(self, tag: str) -> bool:
+        """Remove *tag*; ``False`` when the registry does not offer that. A missing tag is fine."""
+
+    def tags(self) -> tuple[str, ...]:
+        """Return all tags, sorted."""
+
+    def blob(self, digest: str, *, limit: int) -> bytes:
+        """Return a blob's bytes; more than *limit* bytes is an ``ActionFailed``."""
+
+    def save_blob(self, digest: str, path: Path) -> None:
+        """Stream a blob to *path*."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Say whether the repository holds the blob."""
+
+    def put_blob(self, content: bytes | Path) -> Descriptor:
+        """Upload bytes or a file (streamed) unless present; the descriptor's media type is
+        ``application/octet-stream`` for the caller to replace."""
+
+    def referrers(self, digest: str) -> tuple[Descriptor, ...]:
+        """Return what refers to *digest* (OCI distribution 1.1), by API or by fallback tag."""
+
+    def put_referrer(self, subject: Manifest, manifest: Manifest) -> None:
+        """Store *manifest*, whose ``subject`` is *subject*, and make it discoverable, with the
+        fallback tag where the registry has no referrers API."""
+
+    def ping(self) -> str:
+        """Return a short sentence on what answers at the address; raises when nothing does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What to build an image from. Everything that may enter the image is in this record."""
+
+    context: Path
+    """The build context folder, absolute."""
+    dockerfile: Path
+    """Absolute path of the Dockerfile."""
+    repository: str
+    version: str
+    """The service's version for ``org.opencontainers.image.version``; may be empty."""
+    revision: str
+    """The source revision (commit) or ``""`` when the context is not under version control."""
+    source: str
+    """Where the source lives (``org.opencontainers.image.source``); may be empty."""
+    epoch: int
+    """Seconds since 1970 for every time inside the image (``SOURCE_DATE_EPOCH``)."""
+    layout: Path
+    """An existing empty folder in which to leave an OCI image layout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The result of a build: one image in an OCI layout folder (image-spec, ``image-layout.md``)."""
+
+    layout: Path
+    manifest: Manifest
+    reproducible: str
+    """``yes``, ``no`` or ``unknown``: would the same request give the same digest?"""
+    labels: dict[str, str]
