@@ -8,7 +8,7 @@ from typing import Any
 
 from sluiceway.errors import ConfigurationError
 
-__all__ = ["nearest", "take", "typed"]
+__all__ = ["nearest", "take", "typed", "unknown_keys"]
 
 _TYPE_NAMES = {
     bool: "true or false",

@@ -1,0 +1,95 @@
+"""The one configuration model. Every value knows where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sluiceway.errors import UsageError
+from sluiceway.model import CanaryLimits, Environment, Project, Waiver
+
+__all__ = ["BUILD", "Config", "DeployTimes"]
+
+BUILD = "build"
+"""Where a release comes from before it has been in any environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployTimes:
+    """How long an instance may take to come and to go, in seconds."""
+
+    ready_seconds: float
+    drain_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """``sluiceway.toml``, the environment and the defaults, checked and joined."""
+
+    path: Path
+    """The file itself."""
+    service: str
+    repository: str
+    """Host and path of the image repository, without scheme."""
+    dockerfile: Path
+    context: Path
+    version_file: Path | None
+    source: str
+    stages: Mapping[str, tuple[str, ...]]
+    """Plugin kind to the names (with kind) that serve it, in order: ``{"scan": ("scan-osv",)}``."""
+    plugins: Mapping[str, Mapping[str, Any]]
+    """Plugin name to its own settings."""
+    policy_path: Path | None
+    """A folder of Rego; ``None`` for the bundled policies."""
+    policy_data: tuple[Path, ...]
+    environments: tuple[Environment, ...]
+    """In the order of the path."""
+    times: Mapping[str, DeployTimes]
+    canary: CanaryLimits
+    waivers: tuple[Waiver, ...]
+    rehearsal: bool
+    """Unproven identities are accepted, and said so in every decision."""
+    state: Path
+    lease_seconds: float
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Dotted key to where its value came from; a key that is not listed is a default."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds ``sluiceway.toml``."""
+        return self.path.parent
+
+    def origin(self, key: str) -> str:
+        """Say where the value of dotted *key* came from: a file, a variable, a flag, a default."""
+        return self.origins.get(key, "default")
+
+    def environment(self, name: str) -> Environment:
+        """Return the environment called *name* or raise :class:`UsageError` naming the others."""
+        for environment in self.environments:
+            if environment.name == name:
+                return environment
+        from sluiceway.config.settings import nearest
+
+        known = [environment.name for environment in self.environments]
+        guess = nearest(name, known)
+        raise UsageError(
+            f"there is no environment {name!r}",
+            means=f"The environments of {self.service} are {', '.join(known)}.",
+            remedy=f"Did you mean {guess!r}?"
+            if guess
+            else f"Add [environments.{name}] to {self.path.name}, or name one of these.",
+            code="environment.unknown",
+        )
+
+    def predecessor(self, name: str) -> str:
+        """Return the environment before *name* on the path; ``build`` before the first."""
+        names = [environment.name for environment in self.environments]
+        index = names.index(self.environment(name).name)
+        return names[index - 1] if index else BUILD
+
+    def project(self, environ: Mapping[str, str]) -> Project:
+        """Return the record that every hook receives; makes the state folder, mode 0700."""
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Project(service=self.service, root=self.root, state=self.state, environ=environ)

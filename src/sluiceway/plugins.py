@@ -1,0 +1,255 @@
+"""Find, check, register and call plugins. Loading is ordered and strict.
+
+Order is by name. Two owners of one name are refused before anything of theirs is imported; a
+plugin that fails to import is named with its distribution; a misspelt hook is an error.
+(pluggy's own entry-point loader does none of this.)
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from sluiceway import hookspecs
+from sluiceway.config.model import Config
+from sluiceway.config.settings import nearest
+from sluiceway.errors import ActionFailed, PluginError, SluicewayError
+from sluiceway.model import Project
+from sluiceway.pipeline import STAGES
+
+__all__ = ["Found", "Plugins", "discover", "load"]
+
+_STAGE_OF_HOOK = {hook: stage for stage in STAGES for hook in stage.hooks}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One installed plugin, imported or not."""
+
+    name: str
+    """``<kind>-<tool>``."""
+    distribution: str
+    version: str
+    module: str
+    hooks: tuple[str, ...] = field(default=())
+    problem: str = ""
+    """Why it cannot be loaded; empty when it can."""
+
+
+def discover() -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Return the entry points of group ``sluiceway`` by name.
+
+    Raises:
+        PluginError: When two distributions own one name; nothing has been imported.
+    """
+    owners: dict[str, importlib.metadata.EntryPoint] = {}
+    for point in importlib.metadata.entry_points(group=hookspecs.GROUP):
+        other = owners.setdefault(point.name, point)
+        if other is not point and (other.value, _owner(other)) != (point.value, _owner(point)):
+            raise PluginError(
+                f"two distributions own the plugin name {point.name!r}: "
+                f"{_owner(other)} and {_owner(point)}",
+                means="Which one would judge or deploy is not for chance to decide.",
+                remedy=f"Uninstall one: pip uninstall {_owner(point)}",
+                code="plugin.doubled",
+            )
+    return tuple(owners[name] for name in sorted(owners))
+
+
+class Plugins:
+    """The loaded plugins of one project, called by stage.
+
+    Args:
+        manager: A manager with hook specifications and every plugin registered by name.
+        config: Says which plugins serve which stage, and holds their settings.
+        project: Handed to every hook.
+        found: What was installed, loaded or not.
+    """
+
+    def __init__(
+        self,
+        manager: pluggy.PluginManager,
+        config: Config,
+        project: Project,
+        found: tuple[Found, ...],
+    ) -> None:
+        self._manager = manager
+        self._config = config
+        self.project = project
+        self.found = found
+
+    def serving(self, hook: str) -> tuple[str, ...]:
+        """Return the names of the plugins that are asked for *hook*, in order."""
+        stage = _STAGE_OF_HOOK.get(hook)
+        names = (
+            self._config.stages[stage.kind]
+            if stage is not None
+            else tuple(point.name for point in self.found if not point.problem)
+        )
+        return tuple(name for name in names if self._implements(name, hook))
+
+    def one(self, hook: str, **records: Any) -> Any:
+        """Ask the serving plugins in order and return the first answer that is not ``None``.
+
+        Raises:
+            PluginError: When no plugin serves the stage or none answers.
+        """
+        names = self.serving(hook)
+        for name in names:
+            answer = self._call(name, hook, records)
+            if answer is not None:
+                return answer
+        chosen = self._config.stages[_STAGE_OF_HOOK[hook].kind]
+        raise PluginError(
+            f"no plugin answers {hook}: {', '.join(chosen) or 'none'} chosen",
+            means="The chosen plugin does not serve this stage, or cannot be used here.",
+            remedy="Run `invoke doctor` for the reason, or choose another in [stages].",
+            code="plugin.none",
+        )
+
+    def maybe(self, hook: str, **records: Any) -> Any | None:
+        """Return the first answer of the serving plugins, or ``None``."""
+        for name in self.serving(hook):
+            answer = self._call(name, hook, records)
+            if answer is not None:
+                return answer
+        return None
+
+    def each(self, hook: str, **records: Any) -> tuple[tuple[str, Any], ...]:
+        """Ask every serving plugin; return ``(name, answer)`` of those that answered."""
+        answers = ((name, self._call(name, hook, records)) for name in self.serving(hook))
+        return tuple((name, answer) for name, answer in answers if answer is not None)
+
+    def _implements(self, name: str, hook: str) -> bool:
+        plugin = self._manager.get_plugin(name)
+        return plugin is not None and hasattr(plugin, hook)
+
+    def _call(self, name: str, hook: str, records: Mapping[str, Any]) -> Any:
+        plugin = self._manager.get_plugin(name)
+        others = [other for other in self._manager.get_plugins() if other is not plugin]
+        caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
+        try:
+            answer = caller(
+                project=self.project, settings=self._config.plugins.get(name, {}), **records
+            )
+        except SluicewayError:
+            raise
+        except Exception as error:
+            raise ActionFailed(
+                f"plugin {name} failed in {hook}: {type(error).__name__}: {error}",
+                means="This is a defect of the plugin; what it was asked for did not happen.",
+                remedy=f"Report it to the makers of {self._distribution(name)}; "
+                "--debug shows the trace.",
+                code="plugin.defect",
+            ) from error
+        if isinstance(answer, list):  # a collecting hook asked of one plugin
+            return answer[0] if answer else None
+        return answer
+
+    def _distribution(self, name: str) -> str:
+        return next((f.distribution for f in self.found if f.name == name), name)
+
+
+def load(config: Config, project: Project, *, strict: bool = True) -> Plugins:
+    """Import and register every installed plugin, by name.
+
+    Args:
+        config: Which plugins are chosen and their settings.
+        project: Handed to every hook later.
+        strict: Raise when a chosen plugin cannot be loaded. Without it the problem is kept in
+            :attr:`Plugins.found` (``invoke plugins`` and ``invoke doctor`` show it).
+
+    Raises:
+        PluginError: For doubled names, a failed import, a misspelt hook, a chosen plugin that is
+            not installed, or settings for one that does not exist.
+    """
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    found: list[Found] = []
+    chosen = {name for names in config.stages.values() for name in names}
+    for point in discover():
+        record = _register(manager, point)
+        if record.problem and strict and point.name in chosen:
+            raise PluginError(
+                f"plugin {point.name} of {record.distribution} {record.version} cannot be loaded: "
+                f"{record.problem}",
+                remedy="Install what it lacks, update it, or choose another in [stages].",
+                code="plugin.import",
+            )
+        found.append(record)
+    installed = [record.name for record in found]
+    for where, names in (("[stages]", chosen), ("[plugins]", set(config.plugins))):
+        _check_known(sorted(names), installed, where)
+    return Plugins(manager, config, project, tuple(found))
+
+
+def _register(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> Found:
+    distribution = point.dist
+    record = Found(
+        name=point.name,
+        distribution=_owner(point),
+        version=distribution.version if distribution else "unknown",
+        module=point.value,
+    )
+    hooks: tuple[str, ...] = ()
+    problem = ""
+    try:
+        module = point.load()
+        hooks = _hooks(module)
+        _check_spelling(hooks)
+        manager.register(module, name=point.name)
+    except pluggy.PluginValidationError as error:
+        problem = str(error)
+        manager.unregister(name=point.name)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises, it is named
+        problem = f"{type(error).__name__}: {error}"
+    return Found(
+        name=record.name,
+        distribution=record.distribution,
+        version=record.version,
+        module=record.module,
+        hooks=hooks,
+        problem=problem,
+    )
+
+
+def _hooks(module: ModuleType) -> tuple[str, ...]:
+    marker = f"{hookspecs.GROUP}_impl"
+    return tuple(
+        sorted(name for name, value in vars(module).items() if getattr(value, marker, None))
+    )
+
+
+def _check_spelling(hooks: Iterable[str]) -> None:
+    known = [name for name in vars(hookspecs) if name.startswith("sluiceway_")]
+    for hook in hooks:
+        if hook not in known:
+            guess = nearest(hook, known)
+            raise PluginError(
+                f"it implements {hook!r}, which is no hook"
+                + (f"; did its author mean {guess!r}?" if guess else ""),
+                code="plugin.hook",
+            )
+
+
+def _check_known(names: Iterable[str], installed: list[str], where: str) -> None:
+    for name in names:
+        if name not in installed:
+            guess = nearest(name, installed)
+            raise PluginError(
+                f"{where} names the plugin {name!r}, which is not installed",
+                means=f"Installed are: {', '.join(installed)}.",
+                remedy=f"Did you mean {guess!r}?"
+                if guess
+                else "Install the distribution that has it, then run `invoke plugins`.",
+                code="plugin.unknown",
+            )
+
+
+def _owner(point: importlib.metadata.EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unnamed distribution"
