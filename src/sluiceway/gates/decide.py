@@ -1,0 +1,123 @@
+"""Build a gate's input, have it judged, and keep both together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sluiceway import events, policy
+from sluiceway.gates.statements import approvals
+from sluiceway.model import Actor, Decision, Evidence, Image, Waiver, rfc3339, to_json
+from sluiceway.workbench import Workbench
+
+__all__ = ["Judged", "promotion", "rollback"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A decision with the input it was made from, so that it can be replayed."""
+
+    decision: Decision
+    document: Mapping[str, Any]
+
+
+def promotion(
+    bench: Workbench,
+    *,
+    image: Image,
+    source: str,
+    target: str,
+    source_holds: str,
+    target_holds: str,
+    actor: Actor,
+    evidence: Mapping[str, Evidence],
+    run: str,
+    now: datetime,
+) -> Judged:
+    """Ask the gate ``promotion`` whether *image* may go from *source* to *target*."""
+    document = {
+        "gate": "promotion",
+        "now": rfc3339(now),
+        "service": bench.config.service,
+        "run": run,
+        "image": to_json(image),
+        "source": source,
+        "target": target,
+        "environments": [environment.name for environment in bench.config.environments],
+        "source_holds": source_holds or None,
+        "target_holds": target_holds or None,
+        "actor": to_json(actor),
+        "rehearsal": bench.config.rehearsal,
+        "approvals": approvals(bench, image.digest, now),
+        "builder": _builder(bench, image.digest),
+        "evidence": to_json(evidence),
+    }
+    return _judge(bench, "promotion", document, target, image.digest, now)
+
+
+def rollback(
+    bench: Workbench,
+    *,
+    image: Image,
+    environment: str,
+    current: str,
+    actor: Actor,
+    evidence: Mapping[str, Evidence],
+    deployed_before: bool,
+    run: str,
+    now: datetime,
+) -> Judged:
+    """Ask the gate ``rollback``, which needs far less: the way back must stay open."""
+    document = {
+        "gate": "rollback",
+        "now": rfc3339(now),
+        "service": bench.config.service,
+        "run": run,
+        "image": to_json(image),
+        "environment": environment,
+        "current": current or None,
+        "actor": to_json(actor),
+        "rehearsal": bench.config.rehearsal,
+        "evidence": to_json(evidence),
+        "deployed_before": deployed_before,
+    }
+    return _judge(bench, "rollback", document, environment, image.digest, now)
+
+
+def _judge(
+    bench: Workbench,
+    gate: str,
+    document: Mapping[str, Any],
+    environment: str,
+    digest: str,
+    now: datetime,
+) -> Judged:
+    decision = policy.decide(
+        bench.engine,
+        bench.bundle(),
+        gate,
+        document,
+        now=now,
+        waivers=_applicable(bench.config.waivers, environment, digest),
+    )
+    events.emit("gate.decided", decision=decision)
+    return Judged(decision=decision, document=document)
+
+
+def _applicable(
+    waivers: tuple[Waiver, ...], environment: str, digest: str
+) -> tuple[Waiver, ...]:
+    return tuple(
+        waiver
+        for waiver in waivers
+        if waiver.environment in ("", environment) and waiver.digest in ("", digest)
+    )
+
+
+def _builder(bench: Workbench, digest: str) -> str:
+    entries = bench.ledger.entries(
+        kinds=("release",), digest=digest, service=bench.config.service, limit=1
+    )
+    return entries[0].actor if entries else ""

@@ -1,0 +1,339 @@
+"""The append-only history, hash-chained and signed, and the leases of runs. SQLite by default."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from sluiceway.errors import ActionFailed, Busy
+from sluiceway.ledger.signing import LedgerKey
+from sluiceway.model import canonical, digest_of, parse_time, rfc3339, to_json
+
+__all__ = ["Entry", "Lease", "Ledger"]
+
+_METADATA = sa.MetaData()
+_ENTRIES = sa.Table(
+    "entries",
+    _METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String, nullable=False, unique=True),
+    sa.Column("at", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False, index=True),
+    sa.Column("run", sa.String, nullable=False, index=True),
+    sa.Column("service", sa.String, nullable=False),
+    sa.Column("environment", sa.String, nullable=False, index=True),
+    sa.Column("digest", sa.String, nullable=False, index=True),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("previous", sa.String, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("signature", sa.String, nullable=False),
+)
+_LEASES = sa.Table(
+    "leases",
+    _METADATA,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("run", sa.String, nullable=False),
+    sa.Column("holder", sa.String, nullable=False),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
+)
+_START = "sha256:" + "0" * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of history. Everything but :attr:`hash` and :attr:`signature` is hashed."""
+
+    seq: int
+    key: str
+    """Unique; appending the same key again changes nothing (a step repeated after a crash)."""
+    at: datetime
+    kind: str
+    """``release``, ``decision``, ``deployed``, ``canary``, ``rolled-back``, ``approval``, ``run``."""
+    run: str
+    service: str
+    environment: str
+    digest: str
+    actor: str
+    body: Mapping[str, Any]
+    previous: str
+    """Hash of the entry before."""
+    hash: str
+    signature: str
+    """Ed25519 over the hash by this ledger's key, base64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to act on one name (``<service>/<route>``) until it expires."""
+
+    name: str
+    run: str
+    holder: str
+    token: int
+    """Rises with every new holder; effects carry it as their fence."""
+    expires: datetime
+
+
+class Ledger:
+    """History and leases of one state folder. Safe from several processes at once.
+
+    Args:
+        folder: The state folder; ``ledger.db`` and ``ledger.key`` live in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key: LedgerKey | None = None
+        self._engine = sa.create_engine(
+            f"sqlite:///{folder / 'ledger.db'}",
+            connect_args={"timeout": 30, "check_same_thread": False},
+            poolclass=sa.pool.NullPool,
+        )
+        sa.event.listen(self._engine, "connect", _no_implicit_transactions)
+        sa.event.listen(self._engine, "begin", _begin_immediate)
+        try:
+            with self._transaction() as connection:
+                _METADATA.create_all(connection)
+        except sa.exc.DatabaseError as error:
+            raise ActionFailed(
+                f"the ledger {folder / 'ledger.db'} cannot be opened: {error.orig}",
+                means="Nothing is promoted without writing it down.",
+                remedy="Restore the file from a backup, or move it away to begin a new history.",
+                code="ledger.unreadable",
+            ) from error
+
+    # -- history -----------------------------------------------------------------------------
+
+    def append(
+        self,
+        kind: str,
+        *,
+        key: str,
+        run: str,
+        service: str,
+        environment: str = "",
+        digest: str = "",
+        actor: str = "",
+        body: Mapping[str, Any] | None = None,
+    ) -> Entry:
+        """Write one entry and return it; with a *key* that is already there, return that one."""
+        signing = self._signing_key()
+        with self._transaction() as connection:
+            existing = connection.execute(
+                sa.select(_ENTRIES).where(_ENTRIES.c.key == key)
+            ).one_or_none()
+            if existing is not None:
+                return _entry(existing)
+            last = connection.execute(
+                sa.select(_ENTRIES.c.seq, _ENTRIES.c.hash).order_by(_ENTRIES.c.seq.desc()).limit(1)
+            ).one_or_none()
+            content = {
+                "seq": last.seq + 1 if last else 1,
+                "key": key,
+                "at": rfc3339(datetime.now(UTC)),
+                "kind": kind,
+                "run": run,
+                "service": service,
+                "environment": environment,
+                "digest": digest,
+                "actor": actor,
+                "body": canonical(body or {}).decode(),
+                "previous": last.hash if last else _START,
+            }
+            hashed = digest_of(content)
+            row = {**content, "hash": hashed, "signature": signing.sign(hashed)}
+            connection.execute(sa.insert(_ENTRIES).values(row))
+            inserted = connection.execute(sa.select(_ENTRIES).where(_ENTRIES.c.key == key)).one()
+            return _entry(inserted)
+
+    def entries(
+        self,
+        *,
+        kinds: tuple[str, ...] = (),
+        environment: str = "",
+        digest: str = "",
+        run: str = "",
+        service: str = "",
+        limit: int = 0,
+        newest_first: bool = False,
+    ) -> tuple[Entry, ...]:
+        """Return the entries that match every given filter, oldest first unless asked."""
+        query = sa.select(_ENTRIES)
+        if kinds:
+            query = query.where(_ENTRIES.c.kind.in_(kinds))
+        for column, value in (
+            (_ENTRIES.c.environment, environment),
+            (_ENTRIES.c.digest, digest),
+            (_ENTRIES.c.run, run),
+            (_ENTRIES.c.service, service),
+        ):
+            if value:
+                query = query.where(column == value)
+        query = query.order_by(_ENTRIES.c.seq.desc() if newest_first else _ENTRIES.c.seq.asc())
+        if limit:
+            query = query.limit(limit)
+        with self._engine.connect() as connection:
+            return tuple(_entry(row) for row in connection.execute(query))
+
+    def verify(self) -> tuple[int, tuple[str, ...]]:
+        """Check every hash, link and signature.
+
+        Returns:
+            How many entries there are, and one sentence for each thing that is wrong.
+        """
+        key = self._signing_key()
+        problems: list[str] = []
+        previous, number = _START, 0
+        for number, entry in enumerate(self.entries(), 1):
+            if entry.seq != number:
+                problems.append(f"entry {number} is missing: the next one is number {entry.seq}")
+                break
+            if entry.previous != previous:
+                problems.append(f"entry {entry.seq} does not follow the one before it")
+            if digest_of(_content(entry)) != entry.hash:
+                problems.append(f"entry {entry.seq} was changed after it was written")
+            if not key.verify(entry.hash, entry.signature):
+                problems.append(f"entry {entry.seq} is not signed by this ledger's key")
+            previous = entry.hash
+        head = self._head_file()
+        if head and number < head:
+            problems.append(f"{head - number} entries at the end are missing")
+        return number, tuple(problems)
+
+    # -- leases ------------------------------------------------------------------------------
+
+    def acquire(self, name: str, *, run: str, holder: str, seconds: float) -> Lease:
+        """Take the lease *name*, or raise :class:`Busy` saying who holds it.
+
+        A run that already holds it keeps its token only when the holder is the same process;
+        a new holder (after a crash, by ``resume``) gets a higher one.
+        """
+        now = time.time()
+        with self._transaction() as connection:
+            row = connection.execute(
+                sa.select(_LEASES).where(_LEASES.c.name == name)
+            ).one_or_none()
+            if row is not None and row.expires > now and (row.run, row.holder) != (run, holder):
+                raise Busy(
+                    f"{name} is held by run {row.run} ({row.holder})",
+                    means="Two runs never act on one environment at once.",
+                    remedy=f"Wait for it (its lease ends in {row.expires - now:.0f} s unless it is "
+                    "renewed), or look at `invoke history`.",
+                )
+            token = (row.token if row is not None else 0) + 1
+            values = {"run": run, "holder": holder, "token": token, "expires": now + seconds}
+            if row is None:
+                connection.execute(sa.insert(_LEASES).values(name=name, **values))
+            else:
+                connection.execute(
+                    sa.update(_LEASES).where(_LEASES.c.name == name).values(**values)
+                )
+        return Lease(
+            name=name,
+            run=run,
+            holder=holder,
+            token=token,
+            expires=datetime.fromtimestamp(now + seconds, UTC),
+        )
+
+    def renew(self, lease: Lease, seconds: float) -> bool:
+        """Extend *lease*; ``False`` when somebody else holds it by now."""
+        return self._update_lease(lease, time.time() + seconds)
+
+    def release(self, lease: Lease) -> None:
+        """Give *lease* back. Its token is never used again."""
+        self._update_lease(lease, 0.0)
+
+    def lease(self, name: str) -> Lease | None:
+        """Return the lease *name* if it is in force now."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                sa.select(_LEASES).where(_LEASES.c.name == name)
+            ).one_or_none()
+        if row is None or row.expires <= time.time():
+            return None
+        return Lease(
+            name=row.name,
+            run=row.run,
+            holder=row.holder,
+            token=row.token,
+            expires=datetime.fromtimestamp(row.expires, UTC),
+        )
+
+    def _update_lease(self, lease: Lease, expires: float) -> bool:
+        with self._transaction() as connection:
+            result = connection.execute(
+                sa.update(_LEASES)
+                .where(_LEASES.c.name == lease.name, _LEASES.c.token == lease.token)
+                .values(expires=expires)
+            )
+            return result.rowcount == 1
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _signing_key(self) -> LedgerKey:
+        if self._key is None:
+            self._key = LedgerKey.load_or_create(self._folder)
+        return self._key
+
+    def _head_file(self) -> int:
+        """Return the highest sequence number that SQLite ever gave out here (0 if unknown)."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with self._engine.begin() as connection:
+            yield connection
+            top = sa.select(sa.func.max(_ENTRIES.c.seq))
+            number = int(connection.execute(top).scalar() or 0)
+            known = int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
+            if number > known:
+                connection.execute(sa.text(f"PRAGMA user_version = {number}"))
+
+
+def _no_implicit_transactions(connection: Any, _record: Any) -> None:
+    """Let SQLAlchemy begin transactions itself (its documentation, SQLite dialect, 'Serializable')."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    """Take the write lock at once, so that two processes never build on the same last entry."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        seq=row.seq,
+        key=row.key,
+        at=parse_time(row.at),
+        kind=row.kind,
+        run=row.run,
+        service=row.service,
+        environment=row.environment,
+        digest=row.digest,
+        actor=row.actor,
+        body=json.loads(row.body),
+        previous=row.previous,
+        hash=row.hash,
+        signature=row.signature,
+    )
+
+
+def _content(entry: Entry) -> dict[str, Any]:
+    content = to_json(entry)
+    del content["hash"], content["signature"]
+    content["body"] = canonical(entry.body).decode()
+    return dict(content)

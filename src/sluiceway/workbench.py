@@ -1,0 +1,108 @@
+"""Everything one command works with: configuration, plugins, ledger, registry, policies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sluiceway import config as configuration
+from sluiceway import plugins as loading
+from sluiceway.config import Config
+from sluiceway.errors import SluicewayError
+from sluiceway.model import Image, Project, Registry
+from sluiceway.plugins import Plugins
+
+if TYPE_CHECKING:
+    from sluiceway.ledger import Ledger
+    from sluiceway.policy import Bundle, PolicyEngine
+
+__all__ = ["Workbench"]
+
+
+class Workbench:
+    """Opened once per command; each part is made when it is first used.
+
+    Args:
+        config: The checked configuration.
+        environ: The process environment.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        self.config = config
+        self.environ = dict(environ)
+
+    @classmethod
+    def open(
+        cls, directory: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> Workbench:
+        """Find and load ``sluiceway.toml`` from *directory* (default: here) upwards."""
+        environ = os.environ if environ is None else environ
+        path = configuration.find((directory or Path.cwd()).resolve())
+        return cls(configuration.load(path, environ), environ)
+
+    @cached_property
+    def project(self) -> Project:
+        """The record that hooks receive."""
+        return self.config.project(self.environ)
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The loaded plugins; raises when a chosen one cannot be loaded."""
+        return loading.load(self.config, self.project)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The history and the leases."""
+        from sluiceway.ledger import Ledger
+
+        return Ledger(self.project.state)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The service's image repository."""
+        registry: Registry = self.plugins.one(
+            "sluiceway_registry", repository=self.config.repository
+        )
+        return registry
+
+    @cached_property
+    def engine(self) -> PolicyEngine | None:
+        """The policy engine, or ``None`` when none can be used here: then every gate refuses."""
+        engine: PolicyEngine | None = self.plugins.maybe("sluiceway_policy_engine")
+        return engine
+
+    def bundle(self) -> Bundle | SluicewayError:
+        """Return the policies with the site's data, or the reason why they cannot be used."""
+        from sluiceway import policy
+
+        root = self.config.policy_path
+        try:
+            return policy.load_bundle(
+                [root] if root is not None else [policy.bundled()], list(self.config.policy_data)
+            )
+        except SluicewayError as error:
+            return error
+
+    def image(self, digest: str) -> Image | None:
+        """Return the image with *digest* in the service's repository, if it is there."""
+        manifest = self.registry.manifest(digest)
+        if manifest is None:
+            return None
+        return Image(
+            repository=self.registry.repository,
+            digest=manifest.digest,
+            media_type=manifest.media_type,
+        )
+
+    def held(self, environment: str) -> str:
+        """Return the digest that *environment*'s tag names now, or ``""``."""
+        manifest = self.registry.resolve(environment)
+        return manifest.digest if manifest is not None else ""
+
+    def close(self) -> None:
+        """Let go of the policy worker. Closing twice is fine."""
+        if "engine" in self.__dict__ and self.engine is not None:
+            self.engine.close()
