@@ -125,6 +125,10 @@ class Plugins:
         answers = ((name, self._call(name, hook, records)) for name in self.serving(hook))
         return tuple((name, answer) for name, answer in answers if answer is not None)
 
+    def ask(self, name: str, hook: str, **records: Any) -> Any:
+        """Ask one plugin by name."""
+        return self._call(name, hook, records)
+
     def _implements(self, name: str, hook: str) -> bool:
         plugin = self._manager.get_plugin(name)
         return plugin is not None and hasattr(plugin, hook)

@@ -1,0 +1,183 @@
+"""What a run carries: its workbench, its lease, and steps that are remembered across a crash."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sluiceway import errors, events
+from sluiceway.errors import ActionFailed, Refused, SluicewayError
+from sluiceway.ledger import Lease
+from sluiceway.model import Fence
+from sluiceway.workbench import Workbench
+
+__all__ = ["Interrupted", "RunContext", "StepFailed", "holder", "holder_is_gone"]
+
+_CONTEXTS: dict[str, RunContext] = {}
+
+
+class Interrupted(ActionFailed):  # noqa: N818 - an outcome, not a fault
+    """The person stopped the run, or its lease went to somebody else."""
+
+    exit_code = errors.ExitCode.INTERRUPTED
+    default_code = "interrupted"
+
+
+class StepFailed(ActionFailed):
+    """A step met a defect of ours; the trace is in the run's record."""
+
+    exit_code = errors.ExitCode.BUG
+    default_code = "internal"
+
+
+class RunContext:
+    """One run in this process.
+
+    Args:
+        run: The run's id.
+        bench: What it works with.
+        lease: The lease that it holds; its token is the fence of every effect.
+        seconds: How long the lease lasts without renewal.
+    """
+
+    def __init__(self, run: str, bench: Workbench, lease: Lease, seconds: float) -> None:
+        self.run = run
+        self.bench = bench
+        self.lease = lease
+        self.seconds = seconds
+        self._stop = threading.Event()
+        self._reason = ""
+
+    @property
+    def fence(self) -> Fence:
+        """What every effect carries."""
+        return Fence(run=self.run, token=self.lease.token, lease_seconds=self.seconds)
+
+    @staticmethod
+    def of(run: str) -> RunContext:
+        """Return the context of *run* in this process."""
+        return _CONTEXTS[run]
+
+    @contextmanager
+    def entered(self) -> Iterator[RunContext]:
+        """Register the context and keep its lease alive for the duration of the block."""
+        _CONTEXTS[self.run] = self
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep_lease, args=(done,), daemon=True)
+        keeper.start()
+        try:
+            yield self
+        finally:
+            done.set()
+            keeper.join()
+            self.bench.ledger.release(self.lease)
+            del _CONTEXTS[self.run]
+
+    def stop(self, reason: str) -> None:
+        """Ask the run to end at its next step; what it changed is undone first."""
+        self._reason = self._reason or reason
+        self._stop.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, waking early with :class:`Interrupted` when the run is asked to stop."""
+        if self._stop.wait(max(seconds, 0.0)):
+            self.check()
+
+    def check(self) -> None:
+        """Raise :class:`Interrupted` when the run was asked to stop."""
+        if self._stop.is_set():
+            raise Interrupted(self._reason, means="What the run had changed is undone.")
+
+    def step(self, name: str, function: Callable[[], Any], *, shielded: bool = False) -> Any:
+        """Do *function* once, whatever happens to the process, and return its JSON result.
+
+        A step that was finished before a crash is not done again: its recorded result (or error)
+        is returned. One that was cut off is repeated, so it must be a desired state.
+
+        Args:
+            name: The step's name, the same at every execution.
+            function: What to do; returns JSON data.
+            shielded: Do it even when the run was asked to stop (undoing, telling).
+        """
+        from dbos import DBOS
+
+        def attempt() -> dict[str, Any]:
+            try:
+                if not shielded:
+                    self.check()
+                return {"value": function()}
+            except SluicewayError as error:
+                return {"error": {"class": type(error).__name__, **error.diagnostics()}}
+            except Exception as error:  # noqa: BLE001 - a defect must not end the run half-way
+                return {
+                    "error": {
+                        "class": "StepFailed",
+                        "code": "internal",
+                        "what": f"step {name} met a defect: {type(error).__name__}: {error}",
+                        "means": "What the run had changed is undone.",
+                        "remedy": "Please report it with the trace that --debug shows.",
+                        "trace": traceback.format_exc(),
+                    }
+                }
+
+        events.emit("step.started", run=self.run, step=name)
+        result = DBOS.run_step({"name": name}, attempt)
+        events.emit("step.ended", run=self.run, step=name, failed="error" in result)
+        if "error" in result:
+            if "trace" in result["error"]:
+                events.emit("trace", text=result["error"]["trace"])
+            raise revive(result["error"])
+        return result["value"]
+
+    def _keep_lease(self, done: threading.Event) -> None:
+        failures = 0
+        while not done.wait(self.seconds / 4):
+            try:
+                kept = self.bench.ledger.renew(self.lease, self.seconds)
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - any failure to renew counts the same
+                failures += 1
+                events.emit("lease.unrenewed", run=self.run, reason=str(error))
+                kept = failures < 3  # noqa: PLR2004 - three quarters of the lease have passed
+            if not kept:
+                self.stop(f"run {self.run} lost its lease on {self.lease.name}")
+                return
+
+
+def revive(error: Mapping[str, str]) -> SluicewayError:
+    """Return the exception that a recorded step error stands for."""
+    known: dict[str, type[SluicewayError]] = {
+        name: value
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, SluicewayError)
+    }
+    known |= {"Interrupted": Interrupted, "StepFailed": StepFailed, "Refused": Refused}
+    kind = known.get(error["class"], ActionFailed)
+    return kind(error["what"], means=error["means"], remedy=error["remedy"], code=error["code"])
+
+
+def holder() -> str:
+    """Return who this process is: ``host:pid:start time``; a recycled pid is somebody else."""
+    import psutil
+
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def holder_is_gone(name: str) -> bool:
+    """Say whether the holder *name* was a process of this host that no longer runs."""
+    import psutil
+
+    host, _, rest = name.rpartition(":")[0].rpartition(":")
+    started = name.rpartition(":")[2]
+    if host != socket.gethostname() or not rest.isdigit():
+        return False
+    try:
+        process = psutil.Process(int(rest))
+        return f"{process.create_time():.2f}" != started or process.status() == "zombie"
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,145 @@
+"""Durable execution on DBOS Transact: start a run, find the ones left behind, take one over.
+
+Each process has its own executor id, so starting a second process never re-executes the first
+one's live run; a run is taken over by ``resume`` only, when its lease has run out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos._serialization import Serializer
+
+from sluiceway.errors import ActionFailed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Left", "Runtime", "new_run_id", "running"]
+
+_APPLICATION_VERSION = "1"
+"""Fixed: every process may take over any run (a changed workflow gets a new name instead)."""
+_LEFT_BEHIND = ("PENDING", "ENQUEUED")
+
+
+class _Json(Serializer):
+    """JSON instead of pickle: reading a shared database must never run somebody's code."""
+
+    def serialize(self, data: Any) -> str:
+        if isinstance(data, BaseException):
+            data = {"__error__": f"{type(data).__name__}: {data}"}
+        return json.dumps(data, allow_nan=False)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        data = json.loads(serialized_data)
+        if isinstance(data, dict) and "__error__" in data:
+            return RuntimeError(data["__error__"])
+        return data
+
+    def name(self) -> str:
+        return "sluiceway_json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A run that nobody finished."""
+
+    run: str
+    workflow: str
+    request: Mapping[str, Any]
+    started: datetime
+
+
+class Runtime:
+    """A launched DBOS in this process."""
+
+    def __init__(self, executor: str) -> None:
+        self._queue = f"takeover-{executor}"
+
+    def start(
+        self, workflow: Callable[[dict[str, Any]], dict[str, Any]], run: str, request: dict[str, Any]
+    ) -> Any:
+        """Start *workflow* as *run* in a thread and return its handle."""
+        with SetWorkflowID(run):
+            return DBOS.start_workflow(workflow, request)
+
+    def take_over(self, run: str) -> Any:
+        """Continue *run* in this process, and in no other, from its first unfinished step."""
+        DBOS.register_queue(self._queue, polling_interval_sec=0.05, on_conflict="always_update")
+        return DBOS.resume_workflow(run, queue_name=self._queue)
+
+    def left_behind(self) -> tuple[Left, ...]:
+        """Return the runs that are not finished, live ones included, oldest first."""
+        found = DBOS.list_workflows(status=list(_LEFT_BEHIND), load_input=True)
+        return tuple(_left(status) for status in found)
+
+    def find(self, run: str) -> Left | None:
+        """Return *run* if it is not finished. An unknown run is a :class:`UsageError`."""
+        for status in DBOS.list_workflows(workflow_ids=[run]):
+            return _left(status) if status.status in _LEFT_BEHIND else None
+        raise UsageError(
+            f"there is no run {run!r}",
+            remedy="`invoke resume` without a name lists what was left behind.",
+            code="run.unknown",
+        )
+
+
+@contextmanager
+def running(state: Path) -> Iterator[Runtime]:
+    """Launch DBOS on the state folder's ``runs.db`` for the duration of the block."""
+    from sluiceway.runs import workflows  # noqa: F401 - registers the workflows by name
+
+    executor = secrets.token_hex(8)
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
+    config: DBOSConfig = {
+        "name": "sluiceway",
+        "system_database_url": f"sqlite:///{state / 'runs.db'}",
+        "executor_id": executor,
+        "application_version": _APPLICATION_VERSION,
+        "serializer": _Json(),
+        "log_level": "CRITICAL",
+        "console_log_level": "CRITICAL",
+        "notification_listener_polling_interval_sec": 0.5,
+    }
+    runtime = Runtime(executor)
+    try:
+        DBOS(config=config)
+        DBOS.listen_queues([runtime._queue])  # noqa: SLF001 - one thing in two halves
+        DBOS.launch()
+    except Exception as error:
+        DBOS.destroy()
+        raise ActionFailed(
+            f"the runs in {state / 'runs.db'} cannot be opened: {error}",
+            means="A run that could not survive being killed is not begun.",
+            remedy="Check that the folder is writable and the file is not damaged.",
+            code="runs.unreadable",
+        ) from error
+    try:
+        yield runtime
+    finally:
+        DBOS.destroy()
+
+
+def new_run_id(kind: str) -> str:
+    """Return a run id that sorts by time: ``promote-20261123T080000-3f9a1c``."""
+    return f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _left(status: Any) -> Left:
+    arguments = (status.input or {}).get("args") or [{}]
+    created = datetime.fromtimestamp((status.created_at or 0) / 1000, UTC)
+    return Left(
+        run=status.workflow_id,
+        workflow=status.name,
+        request=arguments[0] if isinstance(arguments[0], dict) else {},
+        started=created,
+    )

@@ -1,0 +1,38 @@
+"""What the ledger says about an environment: what it holds, since when, what was there before."""
+
+from __future__ import annotations
+
+from sluiceway.ledger import Entry, Ledger
+
+__all__ = ["SERVING", "current", "previous"]
+
+SERVING = ("deployed", "rolled-back")
+"""Kinds of entries after which an environment serves :attr:`~sluiceway.ledger.Entry.digest`."""
+
+
+def current(ledger: Ledger, service: str, environment: str) -> Entry | None:
+    """Return the entry that made *environment* hold what it holds now."""
+    entries = ledger.entries(
+        kinds=SERVING, service=service, environment=environment, newest_first=True, limit=1
+    )
+    return entries[0] if entries and entries[0].digest else None
+
+
+def previous(ledger: Ledger, service: str, environment: str) -> str:
+    """Return the digest that served before the current one came, or ``""``.
+
+    After a rollback that is the digest from before the one rolled back to, so that rolling back
+    twice goes back two releases rather than to and fro.
+    """
+    now = current(ledger, service, environment)
+    if now is None:
+        return ""
+    arrivals = ledger.entries(
+        kinds=("deployed",),
+        service=service,
+        environment=environment,
+        digest=now.digest,
+        newest_first=True,
+        limit=1,
+    )
+    return str(arrivals[0].body.get("previous", "")) if arrivals else ""

@@ -1,0 +1,219 @@
+"""A promotion, part by part. The order is the guarantee: evidence, decision, tag, deployment.
+
+Every function here is one step of the workflow: small, repeatable, read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sluiceway import gates, oci
+from sluiceway.config import BUILD
+from sluiceway.errors import UsageError
+from sluiceway.gates import decide, statements
+from sluiceway.model import (
+    Actor,
+    CanaryLimits,
+    Deployment,
+    DeployRequest,
+    Fence,
+    Image,
+    Notice,
+    check_digest,
+    rfc3339,
+    to_json,
+)
+from sluiceway.runs import release
+from sluiceway.workbench import Workbench
+
+__all__ = ["ask", "deploy", "judge", "limits_of", "look_up", "notify", "retag", "write_down"]
+
+
+def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str, Any]:
+    """Look the source's tag up, once; from here on only the digest counts.
+
+    Returns ``{"image", "source_tag", "source_holds", "target_holds"}``. When the source holds
+    nothing, or another digest than asked for, the image is still named, so that the gate can
+    refuse with every reason there is.
+    """
+    registry = bench.registry
+    tag = source
+    if digest and source == BUILD:
+        tag = release.own_tag(check_digest(digest))
+    found = registry.resolve(tag)
+    holds = found.digest if found is not None else ""
+    manifest = found
+    if digest and holds != check_digest(digest):
+        manifest = registry.manifest(digest)
+    elif manifest is None:
+        manifest = registry.resolve(BUILD)
+    if manifest is None:
+        raise UsageError(
+            f"{registry.repository} holds no {digest}"
+            if digest
+            else f"{source} holds nothing yet, and nothing was ever released",
+            means="Only an image that was built and pushed can be promoted.",
+            remedy="Run `invoke release` first." if not digest else "Copy it from `invoke status`.",
+            code="image.unknown",
+        )
+    return {
+        "image": to_json(
+            Image(
+                repository=registry.repository,
+                digest=manifest.digest,
+                media_type=manifest.media_type,
+            )
+        ),
+        "source_tag": tag,
+        "source_holds": holds,
+        "target_holds": bench.held(target),
+    }
+
+
+def ask(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the acting person sign the request for this very digest."""
+    document = statements.statement(
+        statements.REQUEST,
+        service=bench.config.service,
+        digest=found["image"]["digest"],
+        predicate={
+            "source": request["source"],
+            "target": request["target"],
+            "run": request["run"],
+            "at": rfc3339(datetime.now(UTC)),
+        },
+    )
+    actor, signature = statements.signed(bench, document)
+    return {"actor": to_json(actor), "request": document, "signature": signature}
+
+
+def judge(
+    bench: Workbench,
+    request: Mapping[str, Any],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Gather the evidence and have the gate decide; the input is kept with the decision."""
+    image = Image(**found["image"])
+    evidence = gates.collect(bench, image, request["source"], request["target"])
+    judged = decide.promotion(
+        bench,
+        image=image,
+        source=request["source"],
+        target=request["target"],
+        source_holds=found["source_holds"],
+        target_holds=found["target_holds"],
+        actor=Actor(**asked["actor"]),
+        evidence=evidence,
+        run=request["run"],
+        now=datetime.now(UTC),
+    )
+    decision: dict[str, Any] = to_json(judged.decision)
+    bench.ledger.append(
+        "decision",
+        key=f"{request['run']}:decision",
+        run=request["run"],
+        service=bench.config.service,
+        environment=request["target"],
+        digest=image.digest,
+        actor=asked["actor"]["name"],
+        body={"decision": decision, "input": dict(judged.document), **asked},
+    )
+    return decision
+
+
+def retag(bench: Workbench, found: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """Move the target's tag to the digest, unless the source moved meanwhile."""
+    manifest = oci.promote_tag(
+        bench.registry, found["source_tag"], found["image"]["digest"], target
+    )
+    return {"digest": manifest.digest, "media_type": manifest.media_type}
+
+
+def deploy(bench: Workbench, image: Image, target: str, fence: Fence) -> dict[str, Any]:
+    """Deploy with the environment's strategy and read back what serves."""
+    environment = bench.config.environment(target)
+    times = bench.config.times[target]
+    deployment: Deployment = bench.plugins.one(
+        "sluiceway_deploy",
+        request=DeployRequest(
+            environment=environment,
+            image=image,
+            fence=fence,
+            health_path=bench.config.canary.health_path,
+            ready_seconds=times.ready_seconds,
+            drain_seconds=times.drain_seconds,
+        ),
+        registry=bench.registry,
+    )
+    document: dict[str, Any] = to_json(deployment)
+    return document
+
+
+def write_down(
+    bench: Workbench,
+    kind: str,
+    request: Mapping[str, Any],
+    *,
+    digest: str,
+    actor: str,
+    body: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Append *kind* for this run's target, once."""
+    entry = bench.ledger.append(
+        kind,
+        key=f"{request['run']}:{kind}",
+        run=request["run"],
+        service=bench.config.service,
+        environment=request["target"],
+        digest=digest,
+        actor=actor,
+        body=body,
+    )
+    return {"seq": entry.seq, "at": rfc3339(entry.at)}
+
+
+def notify(
+    bench: Workbench,
+    kind: str,
+    request: Mapping[str, Any],
+    *,
+    digest: str,
+    summary: str,
+    previous: str = "",
+    actor: str = "",
+    reason: str = "",
+    facts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Tell people; whoever cannot be told is reported and stops nothing."""
+    from sluiceway import events
+    from sluiceway.errors import SluicewayError
+
+    notice = Notice(
+        kind=kind,
+        service=bench.config.service,
+        environment=request["target"],
+        digest=digest,
+        previous=previous,
+        run=request["run"],
+        actor=actor,
+        at=datetime.now(UTC),
+        summary=summary,
+        reason=reason,
+        facts=facts or {},
+    )
+    failed = []
+    for name in bench.plugins.serving("sluiceway_notify"):
+        try:
+            bench.plugins.ask(name, "sluiceway_notify", notice=notice)
+        except SluicewayError as error:
+            failed.append({"plugin": name, "what": error.what})
+            events.emit("notify.failed", plugin=name, reason=error.what)
+    return {"failed": failed}
+
+
+def limits_of(request: Mapping[str, Any]) -> CanaryLimits:
+    """Return the watch's numbers as they were when the run began."""
+    return CanaryLimits(**request["limits"])

@@ -1,0 +1,133 @@
+"""A rollback by hand: the previous digest serves first, then the tag follows, then the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sluiceway import gates
+from sluiceway.errors import UsageError
+from sluiceway.gates import decide, statements
+from sluiceway.model import (
+    Actor,
+    Deployment,
+    DeployRequest,
+    Image,
+    Strategy,
+    check_digest,
+    rfc3339,
+    to_json,
+)
+from sluiceway.runs import canary, history
+from sluiceway.runs.context import RunContext
+from sluiceway.workbench import Workbench
+
+__all__ = ["ask", "judge", "look_up", "serve"]
+
+
+def look_up(bench: Workbench, environment: str, digest: str) -> dict[str, Any]:
+    """Return ``{"image", "current", "deployed_before"}``: where to go back to."""
+    service = bench.config.service
+    bench.config.environment(environment)
+    now = history.current(bench.ledger, service, environment)
+    wanted = (
+        check_digest(digest) if digest else history.previous(bench.ledger, service, environment)
+    )
+    if not wanted:
+        raise UsageError(
+            f"{environment} has no previous digest to go back to",
+            means="The ledger knows of no release that served there before this one.",
+            remedy="Name one with --to-digest; `invoke history` lists them.",
+            code="rollback.no-previous",
+        )
+    image = bench.image(wanted)
+    if image is None:
+        raise UsageError(
+            f"{bench.registry.repository} no longer holds {wanted}",
+            means="A digest that is gone cannot serve.",
+            remedy="Push it again, or name another one with --to-digest.",
+            code="image.unknown",
+        )
+    before = bench.ledger.entries(
+        kinds=("deployed",), service=service, environment=environment, digest=wanted, limit=1
+    )
+    return {
+        "image": to_json(image),
+        "current": now.digest if now is not None else bench.held(environment),
+        "deployed_before": bool(before),
+    }
+
+
+def ask(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the acting person sign the request for this very digest."""
+    document = statements.statement(
+        statements.REQUEST,
+        service=bench.config.service,
+        digest=found["image"]["digest"],
+        predicate={
+            "rollback": request["target"],
+            "run": request["run"],
+            "at": rfc3339(datetime.now(UTC)),
+        },
+    )
+    actor, signature = statements.signed(bench, document)
+    return {"actor": to_json(actor), "request": document, "signature": signature}
+
+
+def judge(
+    bench: Workbench,
+    request: Mapping[str, Any],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Only what must hold for a rollback is asked: the signature, and that it served before."""
+    image = Image(**found["image"])
+    judged = decide.rollback(
+        bench,
+        image=image,
+        environment=request["target"],
+        current=found["current"],
+        actor=Actor(**asked["actor"]),
+        evidence={"signature": gates.signature_evidence(bench, image)},
+        deployed_before=found["deployed_before"],
+        run=request["run"],
+        now=datetime.now(UTC),
+    )
+    decision: dict[str, Any] = to_json(judged.decision)
+    bench.ledger.append(
+        "decision",
+        key=f"{request['run']}:decision",
+        run=request["run"],
+        service=bench.config.service,
+        environment=request["target"],
+        digest=image.digest,
+        actor=asked["actor"]["name"],
+        body={"decision": decision, "input": dict(judged.document), **asked},
+    )
+    return decision
+
+
+def serve(
+    context: RunContext, request: Mapping[str, Any], found: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Let the digest serve again. For a canary that means: no canary."""
+    bench = context.bench
+    environment = bench.config.environment(request["target"])
+    if environment.strategy is Strategy.CANARY:
+        return canary.take_back(bench, environment, context.fence)
+    times = bench.config.times[environment.name]
+    deployment: Deployment = bench.plugins.one(
+        "sluiceway_rollback",
+        request=DeployRequest(
+            environment=environment,
+            image=Image(**found["image"]),
+            fence=context.fence,
+            health_path=bench.config.canary.health_path,
+            ready_seconds=times.ready_seconds,
+            drain_seconds=times.drain_seconds,
+        ),
+        registry=bench.registry,
+    )
+    document: dict[str, Any] = to_json(deployment)
+    return document

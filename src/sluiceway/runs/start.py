@@ -1,0 +1,184 @@
+"""Begin a run, or take over one that was left behind. Whoever acts holds the lease."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sluiceway import events
+from sluiceway.errors import ExitCode, NeedsPerson, UsageError
+from sluiceway.ledger import Lease
+from sluiceway.model import CanaryLimits, to_json
+from sluiceway.runs.context import RunContext, holder, holder_is_gone
+from sluiceway.runs.durable import Left, Runtime, new_run_id, running
+from sluiceway.workbench import Workbench
+
+__all__ = ["begin", "leftovers", "resume"]
+
+
+def begin(
+    bench: Workbench,
+    workflow: str,
+    *,
+    target: str,
+    source: str = "",
+    digest: str = "",
+    reason: str = "",
+    limits: CanaryLimits | None = None,
+) -> dict[str, Any]:
+    """Run *workflow* for *target* to its end and return its outcome (see ``docs/contract.md``).
+
+    Raises:
+        Busy: Somebody else acts on this route now.
+        NeedsPerson: A run was left unfinished here; it has to be resumed first.
+    """
+    run = new_run_id(workflow)
+    limits = limits or bench.config.canary
+    request = {
+        "run": run,
+        "workflow": workflow,
+        "service": bench.config.service,
+        "lease": lease_name(bench, target),
+        "source": source,
+        "target": target,
+        "digest": digest,
+        "reason": reason,
+        "limits": to_json(limits),
+    }
+    with _leased(bench, request, limits) as lease, running(bench.project.state) as runtime:
+        _nothing_left(runtime, request)
+        return _carry(bench, runtime, lease, request, taken_over=False)
+
+
+def resume(bench: Workbench, run: str) -> dict[str, Any]:
+    """Take *run* over and end it properly. A run whose lease is in force is left alone."""
+    with running(bench.project.state) as runtime:
+        left = runtime.find(run)
+        if left is None:
+            raise UsageError(
+                f"run {run} has ended", remedy=f"See `invoke history --run {run}`.", code="run.ended"
+            )
+        request = dict(left.request)
+        if request.get("service") != bench.config.service:
+            raise UsageError(
+                f"run {run} belongs to service {request.get('service')!r}",
+                remedy="Resume it from that service's folder.",
+                code="run.foreign",
+            )
+        with _leased(bench, request, CanaryLimits(**request["limits"])) as lease:
+            return _carry(bench, runtime, lease, request, taken_over=True)
+
+
+def leftovers(bench: Workbench) -> tuple[tuple[Left, str], ...]:
+    """Return this service's unfinished runs, each with who is carrying it now (``""``: nobody)."""
+    with running(bench.project.state) as runtime:
+        found = runtime.left_behind()
+    ours = [left for left in found if left.request.get("service") == bench.config.service]
+    return tuple((left, _carrier(bench, left)) for left in ours)
+
+
+def lease_name(bench: Workbench, target: str) -> str:
+    """Return what a run on *target* has to hold: environments that share a route share a lease."""
+    names = {environment.name: environment.route for environment in bench.config.environments}
+    return f"{bench.config.service}/{names.get(target, target)}"
+
+
+def _carrier(bench: Workbench, left: Left) -> str:
+    lease = bench.ledger.lease(str(left.request.get("lease", "")))
+    if lease is None or lease.run != left.run or holder_is_gone(lease.holder):
+        return ""
+    return lease.holder
+
+
+@contextmanager
+def _leased(
+    bench: Workbench, request: Mapping[str, Any], limits: CanaryLimits
+) -> Iterator[tuple[Lease, float]]:
+    seconds = max(bench.config.lease_seconds, 3 * limits.interval_seconds)
+    name = request["lease"]
+    held = bench.ledger.lease(name)
+    if held is not None and holder_is_gone(held.holder):
+        bench.ledger.release(held)  # its process is dead: nobody can act under it any more
+    lease = bench.ledger.acquire(name, run=request["run"], holder=holder(), seconds=seconds)
+    try:
+        yield lease, seconds
+    finally:
+        bench.ledger.release(lease)
+
+
+def _nothing_left(runtime: Runtime, request: Mapping[str, Any]) -> None:
+    for left in runtime.left_behind():
+        if left.request.get("lease") == request["lease"]:
+            raise NeedsPerson(
+                f"run {left.run} was left unfinished on {request['lease']}",
+                means="It was cut off half-way; a new run would build on a state that nobody has "
+                "confirmed.",
+                remedy=f"Run `invoke resume {left.run}` first; it ends that run properly.",
+                code="run.unfinished",
+            )
+
+
+def _carry(
+    bench: Workbench,
+    runtime: Runtime,
+    leased: tuple[Lease, float],
+    request: dict[str, Any],
+    *,
+    taken_over: bool,
+) -> dict[str, Any]:
+    from sluiceway.runs.workflows import WORKFLOWS
+
+    lease, seconds = leased
+    run = request["run"]
+    context = RunContext(run, bench, lease, seconds)
+    events.emit("run.started", run=run, request=request, taken_over=taken_over)
+    with context.entered(), _interruptible(context):
+        if taken_over:
+            handle = runtime.take_over(run)
+        else:
+            handle = runtime.start(WORKFLOWS[request["workflow"]], run, request)
+        outcome: dict[str, Any] = handle.get_result()
+        bench.ledger.append(
+            "run",
+            key=f"{run}:run",
+            run=run,
+            service=request["service"],
+            environment=request["target"],
+            digest=(outcome.get("image") or {}).get("digest", ""),
+            actor=(outcome.get("actor") or {}).get("name", ""),
+            body={
+                "workflow": request["workflow"],
+                "outcome": outcome["outcome"],
+                "exit_code": outcome["exit_code"],
+                "error": outcome.get("error"),
+            },
+        )
+    events.emit("run.ended", run=run, outcome=outcome)
+    return outcome
+
+
+@contextmanager
+def _interruptible(context: RunContext) -> Iterator[None]:
+    """Let the first Ctrl-C undo and end the run; the second leaves it to its leases, at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: object) -> None:
+        if asked:
+            os._exit(ExitCode.INTERRUPTED)
+        asked.append(number)
+        events.emit("run.stopping", run=context.run)
+        context.stop(f"run {context.run} was interrupted")
+
+    asked: list[int] = []
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,389 @@
+"""The durable workflows: promote and rollback. What happens, in order; each line is one step.
+
+A workflow's code must take the same path for the same recorded steps: no clock, no randomness and
+no reading of the world outside a step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbos import DBOS
+
+from sluiceway.errors import ExitCode, NeedsPerson, Refused, SluicewayError
+from sluiceway.model import Image, Strategy
+from sluiceway.runs import canary, outcome, promote, release, rollback
+from sluiceway.runs.context import RunContext
+
+__all__ = ["WORKFLOWS"]
+
+
+@DBOS.workflow(name="release")
+def run_release(request: dict[str, Any]) -> dict[str, Any]:
+    """Build, sign, inventory, scan; then let the tag ``build`` name the result."""
+    context = RunContext.of(request["run"])
+    bench = context.bench
+    result: dict[str, Any] = {"run": request["run"], "service": request["service"], "changed": False}
+    try:
+        built = context.step("build", lambda: release.built_json(bench))
+        result |= {"image": built["image"], "reproducible": built["reproducible"]}
+        image = Image(**built["image"])
+        _, manifest = release.open_image(bench, image.digest)
+        context.step("sign", lambda: release.signed_json(bench, image, manifest))
+        sbom = context.step("sbom", lambda: release.inventory_json(bench, image, manifest))
+        scans = context.step("scan", lambda: release.scans_json(bench, image, manifest))
+        context.step("complete", lambda: release.complete(bench, image, manifest, request["run"]))
+    except SluicewayError as error:
+        return outcome.failed(result, error)
+    return {
+        **result,
+        "outcome": outcome.DONE,
+        "exit_code": int(ExitCode.DONE),
+        "changed": True,
+        "image_digest": image.digest,
+        "image_tag": release.own_tag(image.digest),
+        "sbom_path": str(release.sbom_path(bench, image.digest)),
+        "packages": sbom["packages"],
+        "scans": scans,
+    }
+
+
+@DBOS.workflow(name="promote")
+def run_promote(request: dict[str, Any]) -> dict[str, Any]:
+    """verify → evidence → decide → re-tag → read back → deploy → watch → ledger."""
+    context = RunContext.of(request["run"])
+    bench = context.bench
+    target = request["target"]
+    result: dict[str, Any] = {
+        "run": request["run"],
+        "service": request["service"],
+        "source": request["source"],
+        "target": target,
+        "image": None,
+        "decision": None,
+        "changed": False,
+    }
+    try:
+        found = context.step(
+            "look-up",
+            lambda: promote.look_up(bench, request["source"], target, request["digest"]),
+        )
+        result["image"] = found["image"]
+        asked = context.step("ask", lambda: promote.ask(bench, request, found))
+        decision = context.step("judge", lambda: promote.judge(bench, request, found, asked))
+    except SluicewayError as error:
+        return outcome.failed(result, error)
+    image, actor = Image(**found["image"]), asked["actor"]["name"]
+    result |= {"decision": decision, "actor": asked["actor"], "previous": found["target_holds"]}
+    if not decision["allow"]:
+        denied = [item for item in decision["findings"] if item["level"] == "deny"]
+        codes = ", ".join(dict.fromkeys(item["code"] for item in denied if not item["waived"]))
+        summary = f"{request['source']} → {target} refused: {codes}"
+        context.step(
+            "tell",
+            lambda: promote.notify(
+                bench, "refused", request, digest=image.digest, summary=summary, actor=actor
+            ),
+            shielded=True,
+        )
+        return outcome.failed(result, Refused(summary, means="Nothing was changed."))
+    try:
+        context.step("re-tag", lambda: promote.retag(bench, found, target))
+        deployment = context.step(
+            "deploy", lambda: promote.deploy(bench, image, target, context.fence)
+        )
+    except SluicewayError as error:
+        return _undo_tag(context, request, found, result, error)
+    result |= {"deployment": deployment, "changed": True}
+    if bench.config.environment(target).strategy is Strategy.CANARY:
+        return _canary(context, request, found, actor, result)
+    done = context.step(
+        "write-down",
+        lambda: promote.write_down(
+            bench,
+            "deployed",
+            request,
+            digest=image.digest,
+            actor=actor,
+            body={"previous": _previous(found, image), "deployment": deployment},
+        ),
+        shielded=True,
+    )
+    context.step(
+        "tell",
+        lambda: promote.notify(
+            bench,
+            "promoted",
+            request,
+            digest=image.digest,
+            previous=_previous(found, image),
+            summary=f"{target} serves {image.digest[:19]}",
+            actor=actor,
+        ),
+        shielded=True,
+    )
+    return {**result, "at": done["at"], "outcome": outcome.DONE, "exit_code": int(ExitCode.DONE)}
+
+
+@DBOS.workflow(name="rollback")
+def run_rollback(request: dict[str, Any]) -> dict[str, Any]:
+    """signature → decide → traffic first → tag → ledger."""
+    context = RunContext.of(request["run"])
+    bench = context.bench
+    target = request["target"]
+    result: dict[str, Any] = {
+        "run": request["run"],
+        "service": request["service"],
+        "environment": target,
+        "image": None,
+        "decision": None,
+        "changed": False,
+    }
+    try:
+        found = context.step("look-up", lambda: rollback.look_up(bench, target, request["digest"]))
+        result |= {"image": found["image"], "previous": found["current"]}
+        asked = context.step("ask", lambda: rollback.ask(bench, request, found))
+        decision = context.step("judge", lambda: rollback.judge(bench, request, found, asked))
+        result |= {"decision": decision, "actor": asked["actor"]}
+        if not decision["allow"]:
+            codes = ", ".join(
+                item["code"] for item in decision["findings"] if item["level"] == "deny"
+            )
+            raise Refused(f"the rollback of {target} is refused: {codes}", means="Nothing changed.")
+        served = context.step("serve", lambda: rollback.serve(context, request, found))
+    except SluicewayError as error:
+        return outcome.failed(result, error)
+    image, actor = Image(**found["image"]), asked["actor"]["name"]
+    result |= {"deployment": served, "changed": True}
+    try:
+        context.step(
+            "restore-tag",
+            lambda: canary.restore_tag(bench, target, image.digest),
+            shielded=True,
+        )
+    except SluicewayError as error:
+        return outcome.failed(result, _half_done(target, image.digest, error))
+    done = context.step(
+        "write-down",
+        lambda: promote.write_down(
+            bench,
+            "rolled-back",
+            request,
+            digest=image.digest,
+            actor=actor,
+            body={"previous": found["current"], "reason": request["reason"], "by": "hand"},
+        ),
+        shielded=True,
+    )
+    context.step(
+        "tell",
+        lambda: promote.notify(
+            bench,
+            "rolled-back",
+            request,
+            digest=image.digest,
+            previous=found["current"],
+            summary=f"{target} serves {image.digest[:19]} again",
+            actor=actor,
+            reason=request["reason"],
+        ),
+        shielded=True,
+    )
+    return {**result, "at": done["at"], "outcome": outcome.DONE, "exit_code": int(ExitCode.DONE)}
+
+
+WORKFLOWS = {"release": run_release, "promote": run_promote, "rollback": run_rollback}
+
+
+def _canary(
+    context: RunContext,
+    request: dict[str, Any],
+    found: dict[str, Any],
+    actor: str,
+    result: dict[str, Any],
+) -> dict[str, Any]:
+    bench, target = context.bench, request["target"]
+    environment = bench.config.environment(target)
+    image = Image(**found["image"])
+    context.step(
+        "canary.tell",
+        lambda: promote.notify(
+            bench,
+            "canary.started",
+            request,
+            digest=image.digest,
+            summary=f"{request['limits']['traffic_percent']:g} % of {environment.route} for "
+            f"{request['limits']['duration_seconds']:g} s",
+            actor=actor,
+        ),
+    )
+    stopped: SluicewayError | None = None
+    try:
+        seen = canary.watch(context, request, image)
+    except SluicewayError as error:
+        stopped = error
+        seen = {"verdict": "fail", "status": "error", "reason": error.what, "watch": {}}
+    report = {
+        "verdict": seen["verdict"],
+        "status": seen["status"],
+        "reason": seen["reason"],
+        "watch": seen["watch"],
+        "requests": canary.requests_of(seen),
+        "limits": request["limits"],
+        "checks": seen.get("number", 0),
+    }
+    result["canary"] = report
+    try:
+        if seen["verdict"] == "pass":
+            return _canary_passed(context, request, found, actor, result)
+        taken = context.step(
+            "canary.take-back",
+            lambda: canary.take_back(bench, environment, context.fence),
+            shielded=True,
+        )
+        context.step(
+            "canary.restore-tag",
+            lambda: canary.restore_tag(bench, target, found["target_holds"]),
+            shielded=True,
+        )
+    except SluicewayError as error:
+        return outcome.failed(result, _half_done(target, found["target_holds"], error))
+    report["rollback_seconds"] = taken["seconds"]
+    summary = f"{target} rolled back: {seen['reason']}"
+    context.step(
+        "canary.write-down",
+        lambda: [
+            promote.write_down(bench, kind, request, digest=digest, actor=actor, body=body)
+            for kind, digest, body in (
+                ("canary", image.digest, report),
+                (
+                    "rolled-back",
+                    found["target_holds"],
+                    {"previous": image.digest, "reason": seen["reason"], "by": "canary"},
+                ),
+            )
+        ],
+        shielded=True,
+    )
+    context.step(
+        "canary.tell-end",
+        lambda: promote.notify(
+            bench,
+            "rolled-back",
+            request,
+            digest=found["target_holds"],
+            previous=image.digest,
+            summary=summary,
+            actor=actor,
+            reason=seen["reason"],
+            facts=report,
+        ),
+        shielded=True,
+    )
+    result |= {"deployment": {**result["deployment"], "traffic": taken["traffic"]}}
+    if stopped is not None and stopped.exit_code is ExitCode.INTERRUPTED:
+        return outcome.failed(result, stopped, changed=False)
+    return {
+        **result,
+        "outcome": outcome.ROLLED_BACK,
+        "exit_code": int(ExitCode.ROLLED_BACK),
+        "changed": False,
+        "serves": canary.serving(taken["traffic"]),
+    }
+
+
+def _canary_passed(
+    context: RunContext,
+    request: dict[str, Any],
+    found: dict[str, Any],
+    actor: str,
+    result: dict[str, Any],
+) -> dict[str, Any]:
+    bench, target = context.bench, request["target"]
+    environment, image = bench.config.environment(target), Image(**found["image"])
+    traffic = context.step(
+        "canary.settle",
+        lambda: canary.settle(bench, environment, context.fence),
+        shielded=True,
+    )
+    done = context.step(
+        "canary.write-down",
+        lambda: [
+            promote.write_down(bench, kind, request, digest=image.digest, actor=actor, body=body)
+            for kind, body in (
+                ("canary", result["canary"]),
+                ("deployed", {"previous": _previous(found, image), "traffic": traffic}),
+            )
+        ],
+        shielded=True,
+    )
+    context.step(
+        "canary.tell-end",
+        lambda: promote.notify(
+            bench,
+            "canary.passed",
+            request,
+            digest=image.digest,
+            previous=found["target_holds"],
+            summary=result["canary"]["reason"],
+            actor=actor,
+            facts=result["canary"],
+        ),
+        shielded=True,
+    )
+    return {
+        **result,
+        "at": done[-1]["at"],
+        "outcome": outcome.DONE,
+        "exit_code": int(ExitCode.DONE),
+    }
+
+
+def _undo_tag(
+    context: RunContext,
+    request: dict[str, Any],
+    found: dict[str, Any],
+    result: dict[str, Any],
+    error: SluicewayError,
+) -> dict[str, Any]:
+    """Put the tag back where it was: the deployment did not happen."""
+    bench, target = context.bench, request["target"]
+    try:
+        context.step(
+            "undo-tag",
+            lambda: canary.restore_tag(bench, target, found["target_holds"]),
+            shielded=True,
+        )
+    except SluicewayError as second:
+        return outcome.failed(result, _half_done(target, found["target_holds"], second))
+    context.step(
+        "tell",
+        lambda: promote.notify(
+            bench,
+            "failed",
+            request,
+            digest=found["image"]["digest"],
+            summary=f"{target} was not changed: {error.what}",
+            reason=error.what,
+        ),
+        shielded=True,
+    )
+    return outcome.failed(result, error)
+
+
+def _half_done(target: str, digest: str, error: SluicewayError) -> NeedsPerson:
+    return NeedsPerson(
+        f"{target} could not be brought back: {error.what}",
+        means=f"It should serve {digest or 'nothing'}, and its tag should name that. A canary's "
+        "traffic returns to the stable release by itself when its lease runs out.",
+        remedy=f"Look at `invoke status`; then run `invoke rollback --env {target}`. {error.remedy}",
+        code="rollback.incomplete",
+    )
+
+
+def _previous(found: dict[str, Any], image: Image) -> str:
+    """Return what the target held before, when that was something else."""
+    holds = str(found["target_holds"])
+    return "" if holds == image.digest else holds
+
+
