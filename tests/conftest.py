@@ -1,0 +1,65 @@
+"""What every test stands on: real tools by marker, and an environment that is nobody's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_ENABLE = "put {name} on PATH, for example with tools/install-tools"
+_REQUIRE = "SLUICEWAY_REQUIRE_TOOLS"
+
+# Settings of the developer's (or the runner's) machine that would change what a test sees.
+_FOREIGN = (
+    "SLUICEWAY_",
+    "COSIGN_",
+    "REGISTRY_",
+    "GITHUB_",
+    "GIT_",  # set while a git hook runs the tests: would redirect every git of ours
+    "FF_",
+    "OSV_SCANNER_",
+    "DBOS_",
+    "INVOKE_",
+)
+_FOREIGN_NAMES = frozenset(
+    {
+        "CANARY_DEPLOY_URL",
+        "DOCKER_CONFIG",
+        "ROLLBACK_WEBHOOK",
+        "SOURCE_DATE_EPOCH",
+        "SSH_AUTH_SOCK",
+        "STAGING_DATABASE_URL",
+    }
+)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose real tool is absent; with SLUICEWAY_REQUIRE_TOOLS=1, fail it."""
+    for marker in item.iter_markers("real_tool"):
+        for name in marker.args:
+            if shutil.which(name) is None:
+                reason = f"{name} is not on PATH; to run this test, {_ENABLE.format(name=name)}"
+                if os.environ.get(_REQUIRE) == "1":
+                    pytest.fail(reason, pytrace=False)
+                pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Give the test a home of its own and none of this machine's settings; return that home.
+
+    Tests start real programs that inherit ``os.environ``: a developer's keys, registries and
+    flags must neither help a test to pass nor be touched by it.
+    """
+    home = tmp_path_factory.mktemp("home")
+    for name in tuple(os.environ):
+        if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("CONFIG_HOME", "CACHE_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
+        monkeypatch.delenv(f"XDG_{name}", raising=False)
+    return home
