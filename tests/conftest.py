@@ -36,12 +36,16 @@ _FOREIGN_NAMES = frozenset(
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose real tool is absent; with SLUICEWAY_REQUIRE_TOOLS=1, fail it."""
+    """Skip a test whose real tool is absent, or fail it where that tool is required.
+
+    ``SLUICEWAY_REQUIRE_TOOLS`` is ``1`` for every tool, or their names with commas between.
+    """
+    required = os.environ.get(_REQUIRE, "").split(",")
     for marker in item.iter_markers("real_tool"):
         for name in marker.args:
             if shutil.which(name) is None:
                 reason = f"{name} is not on PATH; to run this test, {_ENABLE.format(name=name)}"
-                if os.environ.get(_REQUIRE) == "1":
+                if "1" in required or name in required:
                     pytest.fail(reason, pytrace=False)
                 pytest.skip(reason)
 

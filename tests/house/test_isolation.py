@@ -42,15 +42,16 @@ def test_it():
 
 
 def test_an_absent_tool_skips_with_the_way_to_get_it(inner):
-    done = inner(NEEDS_A_TOOL)
+    done = inner(NEEDS_A_TOOL, SLUICEWAY_REQUIRE_TOOLS="cosign")
     assert done.returncode == 0, done.stdout
     assert "1 skipped" in done.stdout
     assert "no-such-tool-anywhere is not on PATH" in done.stdout
     assert "tools/install-tools" in done.stdout
 
 
-def test_an_absent_tool_fails_where_tools_are_required(inner):
-    done = inner(NEEDS_A_TOOL, SLUICEWAY_REQUIRE_TOOLS="1")
+@pytest.mark.parametrize("required", ["1", "cosign,no-such-tool-anywhere"])
+def test_an_absent_tool_fails_where_it_is_required(inner, required):
+    done = inner(NEEDS_A_TOOL, SLUICEWAY_REQUIRE_TOOLS=required)
     assert done.returncode == 1, done.stdout
     assert "no-such-tool-anywhere is not on PATH" in done.stdout
 
