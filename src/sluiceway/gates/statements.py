@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Actor, Approval, canonical, parse_time, rfc3339
+from sluiceway.model import Actor, canonical, parse_time, rfc3339
 from sluiceway.workbench import Workbench
 
-__all__ = ["APPROVAL", "REQUEST", "approvals", "record", "signed", "statement"]
+__all__ = ["APPROVAL", "REQUEST", "approvals", "signed", "statement"]
 
 _TYPE = "https://in-toto.io/Statement/v1"
 REQUEST = "urn:sluiceway:predicate:request:v1"
@@ -52,11 +52,6 @@ def approvals(bench: Workbench, digest: str, now: datetime) -> list[dict[str, An
             kinds=("approval",), digest=digest, service=bench.config.service
         )
     ]
-
-
-def record(approval: Approval) -> dict[str, Any]:
-    """Return what the ledger keeps of *approval*."""
-    return {"statement": dict(approval.statement), "signature": approval.signature}
 
 
 def _approval(bench: Workbench, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:

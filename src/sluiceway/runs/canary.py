@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway import analysis, events, oci
+from sluiceway.analysis import Outcome, Watch
 from sluiceway.errors import ActionFailed
 from sluiceway.model import (
     CanaryLimits,
@@ -20,6 +22,7 @@ from sluiceway.model import (
     Fence,
     Image,
     Observation,
+    Status,
     Traffic,
     parse_time,
     rfc3339,
@@ -40,27 +43,23 @@ __all__ = [
     "watch",
 ]
 
-_WEIGHT_TOLERANCE = 0.01
 _HEALTH_TIMEOUT_SECONDS = 3.0
 
 
 def watch(context: RunContext, request: Mapping[str, Any], image: Image) -> dict[str, Any]:
     """Give the canary its weight and look until there is a verdict.
 
-    Returns the last tick: ``{"watch": ..., "verdict": ..., "status": ..., "reason": ...}``.
+    Returns the last look: ``{"watch", "outcome", "code", "status", "reason", "started_at", "at",
+    "weight", "number"}``.
     """
-    bench = context.bench
-    environment = bench.config.environment(request["target"])
+    environment = context.bench.config.environment(request["target"])
     limits = promote.limits_of(request)
-    last = context.step(
-        "canary.begin", lambda: begin(bench, environment, image, limits, context.fence)
-    )
+    last = context.step("canary.begin", lambda: begin(context, environment, image, limits))
     number = 0
-    while last["verdict"] == analysis.RUNNING:
+    while last["outcome"] == Outcome.RUNNING.value:
         number += 1
-        before = last
 
-        def look(number: int = number, before: Mapping[str, Any] = before) -> dict[str, Any]:
+        def look(number: int = number, before: Mapping[str, Any] = last) -> dict[str, Any]:
             return tick(context, environment, limits, before, number)
 
         last = context.step(f"canary.tick.{number}", look)
@@ -68,30 +67,19 @@ def watch(context: RunContext, request: Mapping[str, Any], image: Image) -> dict
 
 
 def begin(
-    bench: Workbench, environment: Environment, image: Image, limits: CanaryLimits, fence: Fence
+    context: RunContext, environment: Environment, image: Image, limits: CanaryLimits
 ) -> dict[str, Any]:
-    """Take the first look, then set the weight and read it back."""
-    observation = _observe(bench, environment, limits)
-    state = analysis.Watch.begin(observation)
-    traffic = _weigh(bench, environment, limits, fence)
+    """Set the weight, read it back, and take the first look."""
+    traffic = _weigh(context, environment, limits)
     started = datetime.now(UTC)
     events.emit(
         "canary.started",
         environment=environment.name,
         image=str(image),
         limits=to_json(limits),
-        traffic=traffic,
+        traffic=to_json(traffic),
     )
-    return {
-        "watch": state.to_json(),
-        "verdict": analysis.RUNNING,
-        "status": "",
-        "reason": "",
-        "started_at": rfc3339(started),
-        "at": rfc3339(started),
-        "weight": _canary_weight(traffic),
-        "number": 0,
-    }
+    return _look(context, environment, limits, Watch(), started, 0)
 
 
 def tick(
@@ -101,57 +89,77 @@ def tick(
     before: Mapping[str, Any],
     number: int,
 ) -> dict[str, Any]:
-    """Wait for the next moment to look, look, and say how it stands."""
-    bench = context.bench
-    started = parse_time(before["started_at"])
-    due = started.timestamp() + number * limits.interval_seconds
-    context.wait(due - time.time())
-    now = datetime.now(UTC)
-    unwatched = (now - parse_time(before["at"])).total_seconds()
-    state = analysis.Watch.from_json(before["watch"])
-    if unwatched > max(context.seconds, 3 * limits.interval_seconds):
+    """Wait for the next moment to look, and look."""
+    started, seen = parse_time(before["started_at"]), parse_time(before["at"])
+    context.wait(started.timestamp() + number * limits.interval_seconds - time.time())
+    unwatched = (datetime.now(UTC) - seen).total_seconds()
+    if unwatched > context.seconds:
         return {
             **before,
-            "verdict": analysis.FAIL,
-            "status": "inconclusive",
-            "reason": f"nobody watched the canary for {unwatched:.0f} s, so its traffic was taken "
-            "away and nothing is known of it",
-            "at": rfc3339(now),
+            "outcome": Outcome.INCONCLUSIVE.value,
+            "code": "canary.unwatched",
+            "status": Status.INCONCLUSIVE.value,
+            "reason": f"nobody watched the canary for {unwatched:.0f} s; its traffic went back to "
+            "the stable release by itself meanwhile",
             "number": number,
         }
-    traffic = _weigh(bench, environment, limits, context.fence)
-    observation = _observe(bench, environment, limits)
-    state = analysis.advance(state, observation, limits)
+    state = Watch.from_json(before["watch"])
+    return _look(context, environment, limits, state, started, number)
+
+
+def _look(
+    context: RunContext,
+    environment: Environment,
+    limits: CanaryLimits,
+    state: Watch,
+    started: datetime,
+    number: int,
+) -> dict[str, Any]:
+    """Renew the weight, read both sides and fold what was seen into the watch."""
+    weight = 0.0
+    observation: Observation | None = None
+    try:
+        traffic = _weigh(context, environment, limits)
+        weight = _canary_weight(traffic)
+        if traffic.slot("stable") is None:
+            # A first release: there is nothing to share the traffic with, so it has all of it.
+            limits = replace(limits, traffic_percent=100.0)
+        observation = _observe(context.bench, environment, limits)
+        state = analysis.advance(state, observation, limits)
+    except ActionFailed as error:
+        if error.code == "fence.stale":
+            raise
+        state = analysis.miss(state, time.monotonic(), error.what, limits)
+    now = datetime.now(UTC)
+    elapsed = (now - started).total_seconds()
     events.emit(
         "canary.tick",
         environment=environment.name,
         watch=state.to_json(),
         limits=to_json(limits),
         observation=to_json(observation),
-        elapsed=(now - started).total_seconds(),
-        remaining=max(limits.duration_seconds - (now - started).total_seconds(), 0.0),
-        weight=_canary_weight(traffic),
+        elapsed=elapsed,
+        remaining=max(limits.duration_seconds - elapsed, 0.0),
+        weight=weight,
         number=number,
     )
-    verdict = analysis.verdict(state, limits)
+    verdict = state.verdict
     return {
         "watch": state.to_json(),
-        "verdict": verdict.outcome,
+        "outcome": verdict.outcome.value,
+        "code": verdict.code,
         "status": verdict.status.value,
-        "reason": verdict.reason,
-        "started_at": before["started_at"],
+        "reason": analysis.explain(state, limits) if verdict.ended else "",
+        "started_at": rfc3339(started),
         "at": rfc3339(now),
-        "weight": _canary_weight(traffic),
+        "weight": weight,
         "number": number,
     }
 
 
 def settle(bench: Workbench, environment: Environment, fence: Fence) -> dict[str, Any]:
     """Take the traffic off a canary that passed; it stays up, warm, for the next gate to test."""
-    traffic: Traffic = bench.plugins.one(
-        "sluiceway_set_weight", environment=environment, weight=0.0, fence=fence
-    )
-    document: dict[str, Any] = to_json(traffic)
+    document: dict[str, Any] = to_json(_unweigh(bench, environment, fence))
     return document
 
 
@@ -161,7 +169,7 @@ def take_back(bench: Workbench, environment: Environment, fence: Fence) -> dict[
     Returns ``{"traffic", "seconds"}``: seconds from the call to what was read back.
     """
     begun = time.monotonic()
-    traffic: Traffic = bench.plugins.one("sluiceway_set_weight", environment=environment, weight=0.0, fence=fence)
+    traffic = _unweigh(bench, environment, fence)
     seconds = time.monotonic() - begun
     traffic = bench.plugins.one("sluiceway_drain", environment=environment, fence=fence)
     left = traffic.slot("canary")
@@ -181,14 +189,19 @@ def restore_tag(bench: Workbench, tag: str, digest: str) -> dict[str, Any]:
     return {"digest": bench.held(tag)}
 
 
-def _weigh(
-    bench: Workbench, environment: Environment, limits: CanaryLimits, fence: Fence
-) -> Traffic:
-    traffic: Traffic = bench.plugins.one(
+def _weigh(context: RunContext, environment: Environment, limits: CanaryLimits) -> Traffic:
+    traffic: Traffic = context.bench.plugins.one(
         "sluiceway_set_weight",
         environment=environment,
         weight=limits.traffic_percent,
-        fence=fence,
+        fence=context.fence,
+    )
+    return traffic
+
+
+def _unweigh(bench: Workbench, environment: Environment, fence: Fence) -> Traffic:
+    traffic: Traffic = bench.plugins.one(
+        "sluiceway_set_weight", environment=environment, weight=0.0, fence=fence
     )
     return traffic
 
@@ -212,7 +225,7 @@ def requests_of(seen: Mapping[str, Any]) -> int:
     """Return how many requests the canary answered during the watch."""
     if not seen.get("watch"):
         return 0
-    return analysis.Watch.from_json(seen["watch"]).requests
+    return Watch.from_json(seen["watch"]).requests
 
 
 def serving(traffic: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from sluiceway.errors import ActionFailed, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Left", "Runtime", "new_run_id", "running"]
+__all__ = ["Left", "Runtime", "running"]
 
 _APPLICATION_VERSION = "1"
 """Fixed: every process may take over any run (a changed workflow gets a new name instead)."""
@@ -127,11 +127,6 @@ def running(state: Path) -> Iterator[Runtime]:
         yield runtime
     finally:
         DBOS.destroy()
-
-
-def new_run_id(kind: str) -> str:
-    """Return a run id that sorts by time: ``promote-20261123T080000-3f9a1c``."""
-    return f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
 def _left(status: Any) -> Left:

@@ -14,7 +14,8 @@ from sluiceway.errors import ExitCode, NeedsPerson, UsageError
 from sluiceway.ledger import Lease
 from sluiceway.model import CanaryLimits, to_json
 from sluiceway.runs.context import RunContext, holder, holder_is_gone
-from sluiceway.runs.durable import Left, Runtime, new_run_id, running
+from sluiceway.runs.durable import Left, Runtime, running
+from sluiceway.runs.ids import new_run_id
 from sluiceway.workbench import Workbench
 
 __all__ = ["begin", "leftovers", "resume"]

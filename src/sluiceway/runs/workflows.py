@@ -222,9 +222,16 @@ def _canary(
         seen = canary.watch(context, request, image)
     except SluicewayError as error:
         stopped = error
-        seen = {"verdict": "fail", "status": "error", "reason": error.what, "watch": {}}
+        seen = {
+            "outcome": "error",
+            "code": error.code,
+            "status": "error",
+            "reason": error.what,
+            "watch": {},
+        }
     report = {
-        "verdict": seen["verdict"],
+        "verdict": seen["outcome"],
+        "code": seen["code"],
         "status": seen["status"],
         "reason": seen["reason"],
         "watch": seen["watch"],
@@ -234,7 +241,7 @@ def _canary(
     }
     result["canary"] = report
     try:
-        if seen["verdict"] == "pass":
+        if seen["outcome"] == "pass":
             return _canary_passed(context, request, found, actor, result)
         taken = context.step(
             "canary.take-back",

@@ -1,0 +1,57 @@
+"""The command line: Invoke collections, one module per group; the only place that exits.
+
+Importing this must stay cheap: commands import what they need when they run.
+"""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+from sluiceway.cli.command import usage_errors_exit_with_two
+
+__all__ = ["namespace"]
+
+
+def namespace() -> Collection:
+    """Return every command as an Invoke collection."""
+    from sluiceway.cli import (
+        audit,
+        building,
+        demo,
+        flags,
+        keys,
+        looking,
+        policies,
+        promoting,
+    )
+
+    usage_errors_exit_with_two()
+    root = Collection(
+        building.build,
+        building.sign,
+        building.verify,
+        building.sbom,
+        building.scan,
+        building.release,
+        promoting.promote,
+        promoting.canary,
+        promoting.rollback,
+        promoting.approve,
+        promoting.approvals,
+        promoting.resume,
+        looking.status,
+        looking.history,
+        looking.pipeline,
+        looking.plugins,
+        looking.doctor,
+        looking.down,
+        demo.demo,
+    )
+    for name, tasks in {
+        "policy": (policies.check, policies.test, policies.engine),
+        "flags": (flags.list_flags, flags.evaluate),
+        "audit": (audit.verify,),
+        "keys": (keys.new,),
+    }.items():
+        root.add_collection(Collection(name, *tasks))
+    return root

@@ -1,0 +1,83 @@
+"""The environment board: what the registry, the deployer and the ledger each say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluiceway.errors import SluicewayError
+from sluiceway.model import Strategy, rfc3339
+from sluiceway.runs import history
+from sluiceway.workbench import Workbench
+
+__all__ = ["rows"]
+
+
+def rows(bench: Workbench) -> list[dict[str, Any]]:
+    """Return one row per environment, in the order of the path.
+
+    Each is ``{"environment", "digest", "version", "since", "by", "run", "serving", "healthy",
+    "weight", "url", "problem"}``. *digest* is what the registry's tag names; *serving* what the
+    deployer runs. Where the two differ, or one cannot be asked, *problem* says so.
+    """
+    return [_row(bench, environment.name) for environment in bench.config.environments]
+
+
+def _row(bench: Workbench, name: str) -> dict[str, Any]:
+    environment = bench.config.environment(name)
+    row: dict[str, Any] = {
+        "environment": name,
+        "digest": "",
+        "version": "",
+        "since": None,
+        "by": "",
+        "run": "",
+        "serving": "",
+        "healthy": None,
+        "weight": None,
+        "url": "",
+        "problem": "",
+    }
+    problems: list[str] = []
+    try:
+        row["digest"] = bench.held(name)
+    except SluicewayError as error:
+        problems.append(error.what)
+    entry = history.current(bench.ledger, bench.config.service, name)
+    if entry is not None:
+        row |= {"since": rfc3339(entry.at), "by": entry.actor, "run": entry.run}
+        if not row["digest"] and problems:
+            row["digest"] = entry.digest
+    row["version"] = _version(bench, row["digest"])
+    try:
+        traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
+        slot = traffic.slot("canary" if environment.strategy is Strategy.CANARY else "stable")
+        if slot is not None:
+            row |= {
+                "serving": slot.digest,
+                "healthy": slot.alive and slot.healthy,
+                "weight": slot.weight,
+                "url": traffic.url or slot.url,
+            }
+            if row["digest"] and slot.digest != row["digest"]:
+                problems.append(
+                    f"runs {slot.digest[:19]}, while the tag {name} names {row['digest'][:19]}"
+                )
+        elif row["digest"] and environment.strategy is not Strategy.CANARY:
+            problems.append("nothing runs here on this machine")
+    except SluicewayError as error:
+        problems.append(error.what)
+    row["problem"] = "; ".join(problems)
+    return row
+
+
+def _version(bench: Workbench, digest: str) -> str:
+    if not digest:
+        return ""
+    entries = bench.ledger.entries(
+        kinds=("release",),
+        digest=digest,
+        service=bench.config.service,
+        newest_first=True,
+        limit=1,
+    )
+    return str(entries[0].body.get("version", "")) if entries else ""

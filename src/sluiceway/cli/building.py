@@ -1,0 +1,125 @@
+"""Commands that make a release: build, sign, verify, sbom, scan, release."""
+
+from __future__ import annotations
+
+from sluiceway.cli.command import Shell, command
+from sluiceway.cli.github import write_outputs
+from sluiceway.errors import ExitCode
+
+__all__ = ["build", "release", "sbom", "scan", "sign", "verify"]
+
+_DIGEST_HELP = "The image digest; the newest build's when left out."
+
+
+@command
+def build(shell: Shell) -> ExitCode:
+    """Build the image and store it in the registry; nothing is signed or promoted."""
+    from sluiceway.runs import release as parts
+
+    document = parts.built_json(shell.bench)
+    write_outputs({"image_digest": document["image"]["digest"], "image_tag": document["tag"]})
+    shell.result(
+        document,
+        lambda console: console.summary(
+            "Built",
+            {
+                "image": f"{document['image']['repository']}@{document['image']['digest']}",
+                "tag": document["tag"],
+                "reproducible": document["reproducible"],
+            },
+        ),
+    )
+    return ExitCode.DONE
+
+
+@command(help={"digest": _DIGEST_HELP})
+def sign(shell: Shell, digest: str = "") -> ExitCode:
+    """Sign an image's digest."""
+    from sluiceway.runs import release as parts
+
+    image, manifest = parts.open_image(shell.bench, digest)
+    evidence = parts.sign(shell.bench, image, manifest)
+    shell.result(
+        {"image": image, "signature": evidence},
+        lambda console: console.summary("Signed", {"image": str(image), "": evidence.summary}),
+    )
+    return ExitCode.DONE
+
+
+@command(help={"digest": _DIGEST_HELP})
+def verify(shell: Shell, digest: str = "") -> ExitCode:
+    """Verify the signatures on an image's digest; exit 3 when none is good."""
+    from sluiceway import gates
+    from sluiceway.model import Status
+    from sluiceway.runs import release as parts
+
+    image, _ = parts.open_image(shell.bench, digest)
+    evidence = gates.signature_evidence(shell.bench, image)
+    good = evidence.status is Status.OK
+    shell.result(
+        {"image": image, "signature": evidence, "verified": good},
+        lambda console: console.summary(
+            "Verified" if good else "Not verified",
+            {
+                "image": str(image),
+                "result": evidence.summary,
+                **{
+                    f"problem {number}": text
+                    for number, text in enumerate(evidence.facts.get("problems", ()), 1)
+                },
+            },
+        ),
+    )
+    return ExitCode.DONE if good else ExitCode.REFUSED
+
+
+@command(help={"digest": _DIGEST_HELP})
+def sbom(shell: Shell, digest: str = "") -> ExitCode:
+    """List the packages inside an image as SPDX 2.3 and attest the list."""
+    from sluiceway.runs import release as parts
+
+    image, manifest = parts.open_image(shell.bench, digest)
+    found = parts.inventory(shell.bench, image, manifest)
+    path = parts.sbom_path(shell.bench, image.digest)
+    write_outputs({"sbom_path": str(path)})
+    shell.result(
+        {"image": image, "packages": found.packages, "sbom_path": str(path)},
+        lambda console: console.summary(
+            "SBOM", {"image": str(image), "packages": str(found.packages), "file": str(path)}
+        ),
+    )
+    return ExitCode.DONE
+
+
+@command(help={"digest": _DIGEST_HELP})
+def scan(shell: Shell, digest: str = "") -> ExitCode:
+    """Match an image's packages with known vulnerabilities and attest the result.
+
+    Exits 3 when a scanner found something or could not look; the gate applies the policy's limits.
+    """
+    from sluiceway.model import Status
+    from sluiceway.runs import release as parts
+
+    image, manifest = parts.open_image(shell.bench, digest)
+    scans = parts.scan(shell.bench, image, manifest)
+    clean = bool(scans) and all(
+        found.status is Status.OK and not found.vulnerabilities for found in scans
+    )
+    shell.result(
+        {"image": image, "clean": clean, "scans": scans},
+        lambda console: console.scans(image, scans),
+    )
+    return ExitCode.DONE if clean else ExitCode.REFUSED
+
+
+@command
+def release(shell: Shell) -> ExitCode:
+    """Build once, sign, inventory and scan: everything before the first promotion."""
+    from sluiceway.runs.outcome import exit_code
+    from sluiceway.runs.start import begin
+
+    outcome = begin(shell.bench, "release", target="build")
+    if outcome["outcome"] == "done":
+        write_outputs({key: outcome[key] for key in ("image_digest", "image_tag", "sbom_path")})
+    shell.result(outcome, lambda console: console.release(outcome))
+    return exit_code(outcome)

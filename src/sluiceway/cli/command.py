@@ -1,0 +1,197 @@
+"""What every command shares: ``--json``, ``--debug``, one place that catches errors and exits."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke.exceptions import Exit, ParseError
+from invoke.parser import parser
+from invoke.tasks import Task
+
+from sluiceway.errors import ExitCode, SluicewayError
+
+if TYPE_CHECKING:
+    from sluiceway.console import Console
+    from sluiceway.workbench import Workbench
+
+__all__ = ["Shell", "command", "usage_errors_exit_with_two"]
+
+_SHARED = ("json", "debug")
+_SHARED_HELP = {
+    "json": "Print one JSON document on stdout and nothing else there.",
+    "debug": "Show the trace of an error.",
+}
+
+
+class Shell:
+    """What a command is given: where it is, how it prints, and its parts when it asks for them.
+
+    Args:
+        as_json: stdout carries exactly one JSON document.
+        debug: Traces are shown.
+    """
+
+    def __init__(self, *, as_json: bool, debug: bool) -> None:
+        self.as_json = as_json
+        self.debug = debug
+        self._bench: Workbench | None = None
+        self._console: Console | None = None
+        self._printed = False
+
+    @property
+    def console(self) -> Console:
+        """How a person sees it: stderr for progress, stdout for results."""
+        if self._console is None:
+            from sluiceway.console import Console
+
+            self._console = Console(json_mode=self.as_json)
+        return self._console
+
+    @property
+    def bench(self) -> Workbench:
+        """The project that the command was called in."""
+        if self._bench is None:
+            from sluiceway.workbench import Workbench
+
+            self._bench = Workbench.open(Path.cwd(), os.environ)
+        return self._bench
+
+    def result(self, document: Any, show: Callable[[Console], None] | None = None) -> None:
+        """Print *document* as JSON, or let *show* print it for a person."""
+        if self.as_json:
+            if self._printed:
+                return
+            from sluiceway.model import to_json
+
+            print(  # noqa: T201 - the one document of --json
+                json.dumps(to_json(document), indent=2, ensure_ascii=False)
+            )
+            self._printed = True
+        elif show is not None:
+            show(self.console)
+
+    def close(self) -> None:
+        """Let go of workers."""
+        if self._bench is not None:
+            self._bench.close()
+
+    def fail(self, error: SluicewayError) -> None:
+        """Print what happened, what it means and what to do next."""
+        diagnostics = error.diagnostics()
+        if self.as_json:
+            self.result({"error": diagnostics, "changed": False})
+        self.console.error(diagnostics)
+
+
+def command(
+    function: Callable[..., ExitCode | None] | None = None,
+    *,
+    name: str | None = None,
+    positional: tuple[str, ...] = (),
+    help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word for it
+) -> Any:
+    """Make an Invoke task of *function*, whose first parameter is a :class:`Shell`.
+
+    The function returns an :class:`ExitCode` or ``None`` for done.
+    """
+    if function is None:
+        return functools.partial(command, name=name, positional=positional, help=help)
+
+    @functools.wraps(function)
+    def body(_context: object, *arguments: Any, **options: Any) -> None:
+        shell = Shell(as_json=options.pop("json"), debug=options.pop("debug"))
+        code = _guarded(function, shell, arguments, options)
+        sys.stdout.flush()
+        if code is not ExitCode.DONE:
+            raise Exit(code=int(code))
+
+    signature = inspect.signature(function)
+    taken = list(signature.parameters.values())
+    shared = [
+        inspect.Parameter(flag, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
+        for flag in _SHARED
+        if flag not in signature.parameters
+    ]
+    body.__signature__ = signature.replace(parameters=[*taken, *shared])  # type: ignore[attr-defined]
+    return Task(
+        body,
+        name=name,
+        positional=positional,
+        help={**(help or {}), **_SHARED_HELP},
+        auto_shortflags=False,
+    )
+
+
+def _guarded(
+    function: Callable[..., ExitCode | None],
+    shell: Shell,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+) -> ExitCode:
+    with ExitStack() as stack:
+        stack.callback(shell.close)
+        try:
+            stack.enter_context(shell.console.listening())
+            return function(shell, *arguments, **options) or ExitCode.DONE
+        except SluicewayError as error:
+            shell.fail(error)
+            if shell.debug:
+                _trace()
+            return error.exit_code
+        except KeyboardInterrupt:
+            shell.fail(SluicewayError("interrupted", means="No run was under way.", code="interrupted"))
+            return ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            return ExitCode.DONE
+        except Exception as error:  # noqa: BLE001 - this is where a bug of ours becomes exit 1
+            shell.fail(
+                SluicewayError(
+                    f"{type(error).__name__}: {error}",
+                    means="This is a bug in Sluiceway.",
+                    remedy="Run the command again with --debug and report what it prints.",
+                )
+            )
+            if shell.debug:
+                _trace()
+            return ExitCode.BUG
+
+
+def _trace() -> None:
+    import traceback
+
+    traceback.print_exc()
+
+
+class _UsageError(ParseError, Exit):  # type: ignore[misc]
+    """A parse error that carries the contract's exit code.
+
+    Invoke prints a ``ParseError`` and ends with 1, which means "a bug of ours" here; as an ``Exit``
+    it ends with the code that the exception has.
+    """
+
+    def __init__(self, text: str, context: Any = None) -> None:
+        ParseError.__init__(self, text, context)
+        self._code = int(ExitCode.USAGE)
+        self.message = None  # Invoke prints a ParseError itself; an Exit's message as well
+
+    @property
+    def code(self) -> int:
+        """The exit status."""
+        return self._code
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def usage_errors_exit_with_two() -> None:
+    """Let Invoke's parser raise errors that end with exit code 2."""
+    parser.ParseError = _UsageError  # type: ignore[misc]

@@ -1,0 +1,40 @@
+"""Outputs and a summary for a GitHub workflow, when its variables are set."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["write_outputs", "write_summary"]
+
+
+def write_outputs(outputs: Mapping[str, str]) -> None:
+    """Append ``name=value`` lines to ``$GITHUB_OUTPUT``, if there is one.
+
+    A value of several lines gets a delimiter that it cannot contain (workflow commands,
+    "Multiline strings").
+    """
+    path = os.environ.get("GITHUB_OUTPUT", "")
+    if not path:
+        return
+    with Path(path).open("a", encoding="utf-8") as file:
+        for name, value in outputs.items():
+            if "\n" in value or "\r" in value:
+                mark = f"end-{secrets.token_hex(16)}"
+                file.write(f"{name}<<{mark}\n{value}\n{mark}\n")
+            else:
+                file.write(f"{name}={value}\n")
+
+
+def write_summary(outcome: Mapping[str, Any]) -> None:
+    """Append a Markdown summary of *outcome* to ``$GITHUB_STEP_SUMMARY``, if there is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if not path:
+        return
+    from sluiceway.console import summary_markdown
+
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(summary_markdown(outcome) + "\n")

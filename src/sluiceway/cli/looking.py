@@ -1,0 +1,156 @@
+"""Commands that look and change nothing: status, history, pipeline, plugins, doctor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from sluiceway.cli.command import Shell, command
+from sluiceway.errors import ExitCode, SluicewayError, UsageError
+
+__all__ = ["doctor", "down", "history", "pipeline", "plugins", "status"]
+
+
+@command
+def status(shell: Shell) -> ExitCode:
+    """Show which digest is where, since when, by whom, and whether it is healthy."""
+    from sluiceway.cli.board import rows
+
+    bench = shell.bench
+    board = rows(bench)
+    waivers = [
+        {"code": item.code, "owner": item.owner, "reason": item.reason, "expires": item.expires}
+        for item in bench.config.waivers
+    ]
+    shell.result(
+        {
+            "service": bench.config.service,
+            "repository": bench.config.repository,
+            "environments": board,
+            "waivers": waivers,
+        },
+        lambda console: console.board(bench.config.service, board, waivers),
+    )
+    return ExitCode.DONE
+
+
+@command(
+    help={
+        "env": "Only this environment.",
+        "digest": "Only this digest.",
+        "run": "Only this run.",
+        "limit": "At most so many entries, the newest.",
+    }
+)
+def history(
+    shell: Shell, env: str = "", digest: str = "", run: str = "", limit: int = 30
+) -> ExitCode:
+    """Show what happened, newest first."""
+    if limit < 1:
+        raise UsageError(f"--limit is {limit}, and there is no such number of entries")
+    bench = shell.bench
+    if env:
+        bench.config.environment(env)
+    entries = bench.ledger.entries(
+        service=bench.config.service,
+        environment=env,
+        digest=digest,
+        run=run,
+        limit=limit,
+        newest_first=True,
+    )
+    shell.result({"entries": entries}, lambda console: console.history(entries))
+    return ExitCode.DONE
+
+
+@command
+def pipeline(shell: Shell) -> ExitCode:
+    """Print the stages in order, with the plugin that serves each."""
+    from sluiceway.pipeline import STAGES
+
+    bench = shell.bench
+    usable = {found.name: found for found in bench.plugins.found}
+    stages = [
+        {
+            "stage": stage.name,
+            "title": stage.title,
+            "hooks": list(stage.hooks),
+            "plugins": [
+                {"name": name, "usable": not usable[name].problem}
+                for name in bench.config.stages[stage.kind]
+            ],
+            "chosen_in": bench.config.origin(f"stages.{stage.kind}"),
+        }
+        for stage in STAGES
+    ]
+    path = [environment.name for environment in bench.config.environments]
+    shell.result(
+        {"stages": stages, "path": ["build", *path]},
+        lambda console: console.stages(stages, path),
+    )
+    return ExitCode.DONE
+
+
+@command
+def plugins(shell: Shell) -> ExitCode:
+    """List installed plugins: distribution, version, hooks, and why one is not usable here."""
+    from sluiceway import plugins as loading
+    from sluiceway.model import CheckStatus
+
+    bench = shell.bench
+    loaded = loading.load(bench.config, bench.project, strict=False)
+    chosen = {name for names in bench.config.stages.values() for name in names}
+    rows: list[dict[str, Any]] = []
+    for found in loaded.found:
+        problem = found.problem
+        if not problem and "sluiceway_doctor" in found.hooks:
+            problem = _first_failure(loaded, found.name, CheckStatus.FAIL)
+        rows.append(
+            {
+                "name": found.name,
+                "distribution": found.distribution,
+                "version": found.version,
+                "hooks": list(found.hooks),
+                "chosen": found.name in chosen,
+                "usable": not problem,
+                "problem": problem,
+            }
+        )
+    shell.result({"plugins": rows}, lambda console: console.plugins(rows))
+    return ExitCode.DONE
+
+
+@command
+def doctor(shell: Shell) -> ExitCode:
+    """Check configuration, secrets, tools and reachability; each line with its remedy.
+
+    Exits 5 when something that is needed is not there.
+    """
+    from sluiceway.cli.doctoring import examine
+    from sluiceway.model import CheckStatus
+
+    checks = examine(os.environ)
+    failed = any(check.status is CheckStatus.FAIL for check in checks)
+    shell.result(
+        {"checks": checks, "healthy": not failed}, lambda console: console.checks(checks)
+    )
+    return ExitCode.UNABLE if failed else ExitCode.DONE
+
+
+@command
+def down(shell: Shell) -> ExitCode:
+    """Stop everything that plugins keep running on this machine for this service."""
+    stopped: list[str] = []
+    for _, lines in shell.bench.plugins.each("sluiceway_shutdown"):
+        stopped += lines
+    shell.result({"stopped": stopped}, lambda console: console.lines(stopped or ["nothing runs"]))
+    return ExitCode.DONE
+
+
+def _first_failure(loaded: Any, name: str, fail: Any) -> str:
+    try:
+        checks: Sequence[Any] = loaded.ask(name, "sluiceway_doctor") or ()
+    except SluicewayError as error:
+        return error.what
+    return next((check.detail for check in checks if check.status is fail), "")

@@ -1,0 +1,278 @@
+"""Commands that move a digest: promote, canary, rollback, approve, approvals, resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sluiceway.cli.command import Shell, command
+from sluiceway.cli.github import write_outputs, write_summary
+from sluiceway.errors import ExitCode, UsageError
+
+__all__ = ["approvals", "approve", "canary", "promote", "resume", "rollback"]
+
+_LIMIT_HELP = {
+    "traffic_percent": "Percent of the traffic that the canary takes.",
+    "error_rate_threshold": "Percent of failed requests above which a check is bad.",
+    "latency_p99_threshold_ms": "99th percentile of latency, in milliseconds, above which it is bad.",
+    "health_timeout_minutes": "How long the canary is watched.",
+    "health_interval_seconds": "Seconds between two checks.",
+}
+_PROMOTE_HELP = {
+    "to": "The environment to promote into.",
+    "from_": "The environment to promote from; the one before it on the path when left out.",
+    "digest": "The digest that has to be there; whatever the source holds when left out.",
+    **_LIMIT_HELP,
+}
+
+
+@command(help=_PROMOTE_HELP)
+def promote(
+    shell: Shell,
+    to: str = "",
+    from_: str = "",
+    digest: str = "",
+    traffic_percent: str = "",
+    error_rate_threshold: str = "",
+    latency_p99_threshold_ms: str = "",
+    health_timeout_minutes: str = "",
+    health_interval_seconds: str = "",
+) -> ExitCode:
+    """Move the digest of one environment into the next, if the gate allows it."""
+    return _promote(
+        shell,
+        to,
+        from_,
+        digest,
+        {
+            "traffic_percent": traffic_percent,
+            "error_rate_threshold": error_rate_threshold,
+            "latency_p99_threshold_ms": latency_p99_threshold_ms,
+            "health_timeout_minutes": health_timeout_minutes,
+            "health_interval_seconds": health_interval_seconds,
+        },
+    )
+
+
+@command(help={key: text for key, text in _PROMOTE_HELP.items() if key != "to"})
+def canary(
+    shell: Shell,
+    from_: str = "",
+    digest: str = "",
+    traffic_percent: str = "",
+    error_rate_threshold: str = "",
+    latency_p99_threshold_ms: str = "",
+    health_timeout_minutes: str = "",
+    health_interval_seconds: str = "",
+) -> ExitCode:
+    """Promote into the canary environment and watch it: the same as `promote` to it."""
+    from sluiceway.model import Strategy
+
+    names = [
+        environment.name
+        for environment in shell.bench.config.environments
+        if environment.strategy is Strategy.CANARY
+    ]
+    if len(names) != 1:
+        raise UsageError(
+            f"{len(names)} environments have the strategy 'canary'",
+            remedy="Name the one you mean: invoke promote --to=NAME",
+            code="canary.which",
+        )
+    return _promote(
+        shell,
+        names[0],
+        from_,
+        digest,
+        {
+            "traffic_percent": traffic_percent,
+            "error_rate_threshold": error_rate_threshold,
+            "latency_p99_threshold_ms": latency_p99_threshold_ms,
+            "health_timeout_minutes": health_timeout_minutes,
+            "health_interval_seconds": health_interval_seconds,
+        },
+    )
+
+
+@command(
+    help={
+        "env": "The environment to bring back.",
+        "to_digest": "The digest to go back to; the previous one when left out.",
+        "reason": "Why, for the ledger and the people who are told.",
+    }
+)
+def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "") -> ExitCode:
+    """Let the previous digest serve again."""
+    from sluiceway.runs.outcome import exit_code
+    from sluiceway.runs.start import begin
+
+    if not env:
+        raise UsageError(
+            "which environment shall be rolled back?", remedy="invoke rollback --env=production"
+        )
+    environment = shell.bench.config.environment(env)
+    outcome = begin(
+        shell.bench, "rollback", target=environment.name, digest=to_digest, reason=reason
+    )
+    write_summary(outcome)
+    shell.result(outcome, lambda console: console.rollback(outcome))
+    return exit_code(outcome)
+
+
+@command(
+    positional=("digest",),
+    help={
+        "digest": "The image digest to approve.",
+        "to": "The environment that it may go into.",
+        "reason": "Why it may.",
+        "expires": "How long the approval holds: 30m, 24h, 7d.",
+    },
+)
+def approve(
+    shell: Shell, digest: str = "", to: str = "", reason: str = "", expires: str = "24h"
+) -> ExitCode:
+    """Sign your consent to one digest going into one environment."""
+    from sluiceway.runs.approval import approve as sign_approval
+
+    if not digest or not to:
+        raise UsageError(
+            "an approval names a digest and an environment",
+            remedy="invoke approve sha256:... --to=production --reason='...'",
+        )
+    hours = _duration(expires).total_seconds() / 3600
+    signed = sign_approval(shell.bench, digest, to, reason=reason, hours=hours)
+    approver = signed["approver"]
+    shell.result(
+        {"approval": signed},
+        lambda console: console.summary(
+            "Approved",
+            {
+                "digest": digest,
+                "way": f"{signed['source']} → {signed['target']}",
+                "by": f"{approver['name']} ({approver['method']}"
+                f"{'' if approver['proven'] else ', unproven'})",
+                "until": signed["expires"],
+                **({"reason": reason} if reason else {}),
+            },
+        ),
+    )
+    return ExitCode.DONE
+
+
+@command(help={"digest": "Only approvals of this digest."})
+def approvals(shell: Shell, digest: str = "") -> ExitCode:
+    """List recorded approvals, each verified again now."""
+    from sluiceway.gates import statements
+
+    bench = shell.bench
+    digests = (
+        [digest]
+        if digest
+        else sorted(
+            {
+                entry.digest
+                for entry in bench.ledger.entries(
+                    kinds=("approval",), service=bench.config.service
+                )
+            }
+        )
+    )
+    found = [item for each in digests for item in statements.approvals(bench, each, datetime.now(UTC))]
+    shell.result({"approvals": found}, lambda console: console.approvals(found))
+    return ExitCode.DONE
+
+
+@command(positional=("run",), help={"run": "The run to end; every one left behind when left out."})
+def resume(shell: Shell, run: str = "") -> ExitCode:
+    """Take over runs that were cut off and end them properly."""
+    from sluiceway.runs import start
+    from sluiceway.runs.outcome import exit_code
+
+    if run:
+        outcome = start.resume(shell.bench, run)
+        shell.result(outcome, lambda console: console.outcome(outcome))
+        return exit_code(outcome)
+    outcomes, live = [], []
+    for left, carrier in start.leftovers(shell.bench):
+        if carrier:
+            live.append({"run": left.run, "carried_by": carrier})
+        else:
+            outcomes.append(start.resume(shell.bench, left.run))
+    shell.result(
+        {"resumed": outcomes, "live": live}, lambda console: console.resumed(outcomes, live)
+    )
+    return max((exit_code(outcome) for outcome in outcomes), default=ExitCode.DONE)
+
+
+def _promote(
+    shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str, str]
+) -> ExitCode:
+    from sluiceway.config import BUILD
+    from sluiceway.runs.outcome import exit_code
+    from sluiceway.runs.start import begin
+
+    if not to:
+        raise UsageError(
+            "where shall it be promoted to?",
+            means="Environments: "
+            + ", ".join(environment.name for environment in shell.bench.config.environments)
+            + ".",
+            remedy="invoke promote --to=staging",
+        )
+    config = shell.bench.config
+    target = config.environment(to).name
+    source = from_ or config.predecessor(target)
+    if source != BUILD:
+        source = config.environment(source).name
+    outcome = begin(
+        shell.bench,
+        "promote",
+        target=target,
+        source=source,
+        digest=digest,
+        limits=_limits(shell, limits),
+    )
+    if outcome.get("image"):
+        write_outputs({"image_digest": outcome["image"]["digest"], "image_tag": target})
+    write_summary(outcome)
+    shell.result(outcome, lambda console: console.promotion(outcome))
+    return exit_code(outcome)
+
+
+def _limits(shell: Shell, given: Mapping[str, str]) -> Any:
+    """Return the configured limits with the given flags in their place."""
+    from sluiceway.config import canary_limits
+
+    configured = asdict(shell.bench.config.canary)
+    table: dict[str, Any] = {
+        **{key: value for key, value in configured.items() if key not in _DERIVED},
+        "health_timeout_minutes": configured["duration_seconds"] / 60,
+        "health_interval_seconds": configured["interval_seconds"],
+    }
+    for key, text in given.items():
+        if text in ("", None):
+            continue
+        try:
+            table[key] = float(text)
+        except ValueError:
+            raise UsageError(
+                f"--{key.replace('_', '-')} is {text!r}, which is not a number",
+                remedy=f"For example --{key.replace('_', '-')}={table[key]:g}",
+            ) from None
+    return canary_limits(table)
+
+
+_DERIVED = ("duration_seconds", "interval_seconds")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(text: str) -> timedelta:
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdigit() or int(number) == 0:
+        raise UsageError(
+            f"--expires is {text!r}, which is not a length of time",
+            remedy="Write 30m, 24h or 7d.",
+        )
+    return timedelta(**{_UNITS[unit]: int(number)})

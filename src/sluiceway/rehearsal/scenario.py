@@ -1,0 +1,253 @@
+"""The rehearsal's story: ship a good release, refuse a wrong move, take a bad release back.
+
+Nothing here is special: each act calls what the commands call, with flags that anybody may give.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sluiceway import events, process
+from sluiceway.errors import ActionFailed, SluicewayError
+from sluiceway.model import CanaryLimits
+from sluiceway.rehearsal.workspace import Workspace
+from sluiceway.workbench import Workbench
+
+__all__ = ["FLAGS", "Scenario"]
+
+FLAGS = {
+    "traffic_percent": 10.0,
+    "health_timeout_minutes": 0.1,
+    "health_interval_seconds": 0.5,
+}
+"""The canary's numbers in the rehearsal: what ``invoke promote`` would be given as flags."""
+_RATE = 200
+_LONGEST_SECONDS = 180
+_GOOD, _BROKEN = "1.0.0", "1.1.0"
+
+
+@dataclass
+class Scenario:
+    """One rehearsal.
+
+    Args:
+        workspace: Where it happens.
+        rate: Requests per second of the generated traffic.
+    """
+
+    workspace: Workspace
+    rate: float = _RATE
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> dict[str, Any]:
+        """Play every act and return ``{"released", "refused", "rolled_back", "requests", ...}``.
+
+        Whatever happens, nothing is left running.
+        """
+        document: dict[str, Any] = {}
+        with self._everything_stopped_at_the_end(), _terminated_politely():
+            self._act("set up", self.workspace.make_signing_key)
+            good = self._act("release 1.0.0", lambda: self._release("ci"))
+            self._act("build → dev", lambda: self._promote("ci", "dev"))
+            self._act("dev → staging", lambda: self._promote("dana", "staging"))
+            with self._traffic() as traffic:
+                canary = self._act("staging → canary", lambda: self._promote("lena", "canary"))
+                self._act("approve", lambda: self._approve("ravi", good["image_digest"]))
+                document["refused"] = self._act(
+                    "a developer tries canary → production",
+                    lambda: self._promote("dana", "production", expect="refused"),
+                )
+                released = self._act(
+                    "canary → production", lambda: self._promote("lena", "production")
+                )
+                document["released"] = {**released, "canary": canary["canary"]}
+                self.workspace.break_service(_BROKEN)
+                broken = self._act("release 1.1.0, broken", lambda: self._release("ci"))
+                self._act("build → dev", lambda: self._promote("ci", "dev"))
+                self._act("dev → staging", lambda: self._promote("dana", "staging"))
+                document["rolled_back"] = self._act(
+                    "staging → canary",
+                    lambda: self._promote("lena", "canary", expect="rolled-back"),
+                )
+                self._act("good release serves", lambda: self._check(good, broken))
+            document["requests"] = traffic
+            entries, problems = self._bench("ci").ledger.verify()
+            document["ledger"] = {"entries": entries, "intact": not problems}
+        document["timings"] = self.timings
+        document["flags"] = {f"--{key.replace('_', '-')}": value for key, value in FLAGS.items()}
+        document["folder"] = str(self.workspace.root)
+        if traffic["failed_outside_canary"]:
+            raise ActionFailed(
+                f"{traffic['failed_outside_canary']} of {traffic['total']} requests failed outside "
+                f"the canary: {traffic['examples']}",
+                means="The rehearsal promises none.",
+                remedy=f"Look at the logs below {self.workspace.root / '.sluiceway'}.",
+                code="demo.requests",
+            )
+        return document
+
+    # -- acts --------------------------------------------------------------------------------
+
+    def _act(self, title: str, play: Callable[[], Any]) -> Any:
+        events.emit("act.started", title=title)
+        begun = time.monotonic()
+        result = play()
+        seconds = round(time.monotonic() - begun, 2)
+        name = title if title not in self.timings else f"{title} (again)"
+        self.timings[name] = seconds
+        events.emit("act.ended", title=title, seconds=seconds)
+        return result
+
+    def _release(self, person: str) -> dict[str, Any]:
+        from sluiceway.runs.start import begin
+
+        with self._opened(person) as bench:
+            return _expected(begin(bench, "release", target="build"), "done")
+
+    def _promote(self, person: str, target: str, *, expect: str = "done") -> dict[str, Any]:
+        from sluiceway.runs.start import begin
+
+        with self._opened(person) as bench:
+            outcome = begin(
+                bench,
+                "promote",
+                source=bench.config.predecessor(target),
+                target=target,
+                limits=_limits(bench.config.canary),
+            )
+        return _expected(outcome, expect)
+
+    def _approve(self, person: str, digest: str) -> dict[str, Any]:
+        from sluiceway.runs.approval import approve
+
+        with self._opened(person) as bench:
+            return approve(
+                bench, digest, "production", reason="numbers agree with the last release", hours=1
+            )
+
+    def _check(self, good: dict[str, Any], broken: dict[str, Any]) -> dict[str, Any]:
+        with self._opened("ci") as bench:
+            production = bench.config.environment("production")
+            traffic = bench.plugins.one("sluiceway_traffic", environment=production)
+            stable = traffic.slot("stable")
+            serving = stable.digest if stable is not None else ""
+            tag = bench.held("canary")
+        if serving != good["image_digest"] or tag != good["image_digest"]:
+            raise ActionFailed(
+                f"production serves {serving or 'nothing'} and the canary's tag names "
+                f"{tag or 'nothing'}; both should be {good['image_digest']}, not "
+                f"{broken['image_digest']}",
+                code="demo.not-restored",
+            )
+        return {"serves": serving}
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _bench(self, person: str) -> Workbench:
+        return self.workspace.bench(person)
+
+    @contextmanager
+    def _opened(self, person: str) -> Iterator[Workbench]:
+        bench = self._bench(person)
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+    @contextmanager
+    def _traffic(self) -> Iterator[dict[str, Any]]:
+        """Send steady traffic to production for the block; the numbers are filled in at its end."""
+        numbers: dict[str, Any] = {}
+        log = self.workspace.root / "traffic.json"
+        log.write_text("")
+        clients = process.spawn(
+            [
+                sys.executable,
+                "-m",
+                "sluiceway.rehearsal.load",
+                self.workspace.url,
+                f"--rate={self.rate:g}",
+                f"--seconds={_LONGEST_SECONDS}",
+                f"--canary-version={_BROKEN}",
+            ],
+            cwd=self.workspace.root,
+            log=log,
+        )
+        try:
+            yield numbers
+            clients.terminate()
+            clients.wait(timeout=20)
+            numbers.update(json.loads(log.read_text()))
+        except (subprocess.TimeoutExpired, ValueError) as error:
+            raise ActionFailed(
+                f"the generated traffic did not end properly: {error}",
+                remedy=f"See {log}.",
+                code="demo.traffic",
+            ) from error
+        finally:
+            if clients.poll() is None:
+                clients.kill()
+                clients.wait()
+
+    @contextmanager
+    def _everything_stopped_at_the_end(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            events.emit("act.started", title="stop everything")
+            with self._opened("ci") as bench:
+                for name in bench.plugins.serving("sluiceway_shutdown"):
+                    try:
+                        bench.plugins.ask(name, "sluiceway_shutdown")
+                    except SluicewayError as error:
+                        events.emit("shutdown.failed", plugin=name, reason=error.what)
+
+
+def _limits(configured: CanaryLimits) -> CanaryLimits:
+    return replace(
+        configured,
+        traffic_percent=FLAGS["traffic_percent"],
+        duration_seconds=FLAGS["health_timeout_minutes"] * 60,
+        interval_seconds=FLAGS["health_interval_seconds"],
+    )
+
+
+def _expected(outcome: dict[str, Any], wanted: str) -> dict[str, Any]:
+    """Return *outcome* when it ended as *wanted*; an interruption and a surprise are errors."""
+    if outcome["outcome"] == wanted:
+        return outcome
+    if outcome["outcome"] == "interrupted":
+        raise KeyboardInterrupt
+    error = outcome.get("error") or {}
+    findings = (outcome.get("decision") or {}).get("findings", ())
+    reasons = "; ".join(item["message"] for item in findings if item["level"] == "deny")
+    watched = (outcome.get("canary") or {}).get("reason", "")
+    raise ActionFailed(
+        f"the rehearsal expected {wanted!r} and got {outcome['outcome']!r}: "
+        f"{reasons or watched or error.get('what', '')}",
+        means=str(error.get("means", "")),
+        remedy=str(error.get("remedy", "")),
+        code="demo.unexpected",
+    )
+
+
+@contextmanager
+def _terminated_politely() -> Iterator[None]:
+    """Let SIGTERM clean up as Ctrl-C does."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,176 @@
+"""A folder with the example service, its people and its keys, as a team would have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluiceway.errors import UsageError
+from sluiceway.workbench import Workbench
+
+__all__ = ["PEOPLE", "Workspace"]
+
+PEOPLE: dict[str, list[str]] = {
+    "ci": ["ci"],
+    "dana": ["developer"],
+    "lena": ["tech-lead"],
+    "ravi": ["release-manager"],
+}
+"""Who is who in the rehearsal: name to roles, as the policies read them."""
+
+_CONFIGURATION = """\
+# The example service as its team would configure it; `docs/getting-started.md` explains each key.
+[service]
+name = "settlement"
+repository = "127.0.0.1:{registry_port}/settlement"
+context = "service"
+dockerfile = "service/Dockerfile"
+version_file = "service/RELEASE"
+
+[policy]
+data = ["people.json"]
+
+[environments.dev]
+[environments.staging]
+[environments.canary]
+strategy = "canary"
+route = "production"
+[environments.production]
+port = {production_port}
+
+[plugins.registry-folder]
+address = "127.0.0.1:{registry_port}"
+
+[plugins.identity-ssh]
+allowed_signers = "allowed_signers"
+
+[plugins.scan-osv]
+database = "advisories"
+
+[[plugins.gate-smoke.checks]]
+name = "health"
+path = "/api/health"
+
+[plugins.gate-smoke]
+command = ["{python}", "service/parity/check.py", "--url", "{{url}}"]
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """One rehearsal's folder."""
+
+    root: Path
+    example: Path
+    """The example service in the repository."""
+    production_port: int
+    password: str
+
+    @classmethod
+    def create(cls, root: Path, example: Path) -> Workspace:
+        """Make *root* anew with a copy of *example*, keys for everybody and a configuration."""
+        if not (example / "Dockerfile").is_file():
+            raise UsageError(
+                f"there is no example service in {example}",
+                means="The rehearsal ships it, and it comes with the source, not with the wheel.",
+                remedy="Clone the repository and run ./tools/run demo there.",
+                code="demo.no-example",
+            )
+        if root.exists():
+            shutil.rmtree(root)
+        root.mkdir(parents=True, mode=0o700)
+        shutil.copytree(
+            example,
+            root / "service",
+            ignore=shutil.ignore_patterns("__pycache__", "broken", "osv"),
+        )
+        shutil.copytree(example / "osv", root / "advisories")
+        registry_port, production_port = _free_ports(2)
+        import sys
+
+        workspace = cls(
+            root=root,
+            example=example,
+            production_port=production_port,
+            password=secrets.token_urlsafe(24),
+        )
+        (root / "sluiceway.toml").write_text(
+            _CONFIGURATION.format(
+                registry_port=registry_port,
+                production_port=production_port,
+                python=sys.executable,
+            )
+        )
+        (root / "people.json").write_text(
+            json.dumps({"promotion": {"people": PEOPLE}}, indent=2) + "\n"
+        )
+        workspace._make_ssh_keys()
+        return workspace
+
+    @property
+    def url(self) -> str:
+        """Where clients of production send their requests."""
+        return f"http://127.0.0.1:{self.production_port}"
+
+    def bench(self, person: str) -> Workbench:
+        """Open the project as *person*."""
+        environ = {
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("SLUICEWAY_", "COSIGN_", "REGISTRY_", "GITHUB_", "FF_"))
+                and name not in ("ROLLBACK_WEBHOOK", "SSH_AUTH_SOCK")
+            },
+            "SLUICEWAY_SSH_KEY": str(self.root / "keys" / person),
+            "COSIGN_PASSWORD": self.password,
+        }
+        return Workbench.open(self.root, environ)
+
+    def make_signing_key(self) -> None:
+        """Make the service's signing key pair."""
+        from sluiceway_sign_key.keys import generate_key_pair
+
+        generate_key_pair(self.bench("ci").project.state, self.password)
+
+    def break_service(self, version: str) -> None:
+        """Put the faulty variant over the service, under the next version number."""
+        shutil.copytree(self.example / "broken", self.root / "service" / "settlement", dirs_exist_ok=True)
+        (self.root / "service" / "RELEASE").write_text(version + "\n")
+
+    def _make_ssh_keys(self) -> None:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        folder = self.root / "keys"
+        folder.mkdir(mode=0o700)
+        lines = []
+        for person in PEOPLE:
+            key = Ed25519PrivateKey.generate()
+            path = folder / person
+            path.touch(mode=0o600)
+            path.write_bytes(
+                key.private_bytes(
+                    serialization.Encoding.PEM,
+                    serialization.PrivateFormat.OpenSSH,
+                    serialization.NoEncryption(),
+                )
+            )
+            public = key.public_key().public_bytes(
+                serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+            )
+            lines.append(f'{person} namespaces="sluiceway" {public.decode()}\n')
+        (self.root / "allowed_signers").write_text("".join(lines))
+
+
+def _free_ports(number: int) -> list[int]:
+    """Return ports that are free now. They are freed again, so a neighbour may be faster."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,21 @@
+"""The namespace for `invoke`, and what the project itself needs."""
+
+import sys
+from pathlib import Path
+
+from invoke import Context, task
+
+from sluiceway.cli import namespace
+
+ns = namespace()
+
+
+@task(auto_shortflags=False, help={"k": "Only tests whose names match, as pytest's -k."})
+def test(context: Context, k: str = "") -> None:
+    """Run the test suite."""
+    root = Path(__file__).parent
+    chosen = f" -k '{k}'" if k else ""
+    context.run(f"cd '{root}' && '{sys.executable}' -m pytest -q -n 2{chosen}", pty=False)
+
+
+ns.add_task(test)
