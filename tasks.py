@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from invoke import Context, task
+from invoke.context import Context
+from invoke.tasks import task
 
 from sluiceway.cli import namespace
 
@@ -11,7 +12,7 @@ ns = namespace()
 
 
 @task(auto_shortflags=False, help={"k": "Only tests whose names match, as pytest's -k."})
-def test(context: Context, k: str = "") -> None:
+def test(context: Context, k: str = "") -> None:  # noqa: PT028 - a command, not a test
     """Run the test suite."""
     root = Path(__file__).parent
     chosen = f" -k '{k}'" if k else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -25,6 +26,8 @@ SECRET_NAMES = (
 """Environment variables whose values never appear in output, logs, ledger or process list."""
 
 _SHOWN_OUTPUT = 2000
+_SHORTEST_SECRET = 4
+"""Characters; to blot out shorter values would blot out ordinary text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
     environ = os.environ if environ is None else environ
     for name in SECRET_NAMES:
         value = environ.get(name, "")
-        if len(value) >= 4:  # shorter values would blot out ordinary text
+        if len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, "***")
     return text
 
@@ -70,7 +73,7 @@ def run(
     shown = redact(" ".join(argv))
     events.emit("process.started", argv=shown)
     try:
-        process = subprocess.Popen(  # noqa: S603 - argv is a list; no shell is involved
+        process = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=None if env is None else dict(env),
@@ -127,7 +130,7 @@ def spawn(
     events.emit("process.spawned", argv=redact(" ".join(argv)))
     with log.open("ab") as sink:
         try:
-            return subprocess.Popen(  # noqa: S603 - argv is a list; no shell is involved
+            return subprocess.Popen(
                 list(argv),
                 cwd=cwd,
                 env=None if env is None else dict(env),
@@ -146,7 +149,5 @@ def spawn(
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

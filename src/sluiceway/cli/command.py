@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from invoke.exceptions import Exit, ParseError
 from invoke.parser import parser
@@ -91,20 +91,41 @@ class Shell:
         self.console.error(diagnostics)
 
 
+_Command = Callable[..., ExitCode | None]
+
+
+@overload
+def command(function: _Command) -> Task[Any]: ...
+
+
+@overload
 def command(
-    function: Callable[..., ExitCode | None] | None = None,
+    *,
+    name: str | None = None,
+    positional: tuple[str, ...] = (),
+    help: Mapping[str, str] | None = None,
+) -> Callable[[_Command], Task[Any]]: ...
+
+
+def command(
+    function: _Command | None = None,
     *,
     name: str | None = None,
     positional: tuple[str, ...] = (),
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word for it
-) -> Any:
+) -> Task[Any] | Callable[[_Command], Task[Any]]:
     """Make an Invoke task of *function*, whose first parameter is a :class:`Shell`.
 
     The function returns an :class:`ExitCode` or ``None`` for done.
     """
     if function is None:
-        return functools.partial(command, name=name, positional=positional, help=help)
+        return lambda later: _task(later, name, positional, help or {})
+    return _task(function, name, positional, help or {})
 
+
+def _task(
+    function: _Command, name: str | None, positional: tuple[str, ...], described: Mapping[str, str]
+) -> Task[Any]:
     @functools.wraps(function)
     def body(_context: object, *arguments: Any, **options: Any) -> None:
         shell = Shell(as_json=options.pop("json"), debug=options.pop("debug"))
@@ -125,7 +146,7 @@ def command(
         body,
         name=name,
         positional=positional,
-        help={**(help or {}), **_SHARED_HELP},
+        help={**described, **_SHARED_HELP},
         auto_shortflags=False,
     )
 
@@ -147,7 +168,9 @@ def _guarded(
                 _trace()
             return error.exit_code
         except KeyboardInterrupt:
-            shell.fail(SluicewayError("interrupted", means="No run was under way.", code="interrupted"))
+            shell.fail(
+                SluicewayError("interrupted", means="No run was under way.", code="interrupted")
+            )
             return ExitCode.INTERRUPTED
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
@@ -171,7 +194,7 @@ def _trace() -> None:
     traceback.print_exc()
 
 
-class _UsageError(ParseError, Exit):  # type: ignore[misc]
+class _UsageError(ParseError, Exit):
     """A parse error that carries the contract's exit code.
 
     Invoke prints a ``ParseError`` and ends with 1, which means "a bug of ours" here; as an ``Exit``
@@ -180,13 +203,12 @@ class _UsageError(ParseError, Exit):  # type: ignore[misc]
 
     def __init__(self, text: str, context: Any = None) -> None:
         ParseError.__init__(self, text, context)
-        self._code = int(ExitCode.USAGE)
         self.message = None  # Invoke prints a ParseError itself; an Exit's message as well
 
     @property
     def code(self) -> int:
         """The exit status."""
-        return self._code
+        return int(ExitCode.USAGE)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -194,4 +216,4 @@ class _UsageError(ParseError, Exit):  # type: ignore[misc]
 
 def usage_errors_exit_with_two() -> None:
     """Let Invoke's parser raise errors that end with exit code 2."""
-    parser.ParseError = _UsageError  # type: ignore[misc]
+    parser.ParseError = _UsageError  # type: ignore[attr-defined, assignment]

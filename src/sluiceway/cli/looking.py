@@ -132,9 +132,7 @@ def doctor(shell: Shell) -> ExitCode:
 
     checks = examine(os.environ)
     failed = any(check.status is CheckStatus.FAIL for check in checks)
-    shell.result(
-        {"checks": checks, "healthy": not failed}, lambda console: console.checks(checks)
-    )
+    shell.result({"checks": checks, "healthy": not failed}, lambda console: console.checks(checks))
     return ExitCode.UNABLE if failed else ExitCode.DONE
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sluiceway.cli.command import Shell, command
-from sluiceway.errors import ExitCode
+from sluiceway.cli.command import Shell
 
 __all__ = ["check", "engine", "test"]
 

@@ -173,13 +173,13 @@ def approvals(shell: Shell, digest: str = "") -> ExitCode:
         else sorted(
             {
                 entry.digest
-                for entry in bench.ledger.entries(
-                    kinds=("approval",), service=bench.config.service
-                )
+                for entry in bench.ledger.entries(kinds=("approval",), service=bench.config.service)
             }
         )
     )
-    found = [item for each in digests for item in statements.approvals(bench, each, datetime.now(UTC))]
+    found = [
+        item for each in digests for item in statements.approvals(bench, each, datetime.now(UTC))
+    ]
     shell.result({"approvals": found}, lambda console: console.approvals(found))
     return ExitCode.DONE
 
@@ -206,9 +206,7 @@ def resume(shell: Shell, run: str = "") -> ExitCode:
     return max((exit_code(outcome) for outcome in outcomes), default=ExitCode.DONE)
 
 
-def _promote(
-    shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str, str]
-) -> ExitCode:
+def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str, str]) -> ExitCode:
     from sluiceway.config import BUILD
     from sluiceway.runs.outcome import exit_code
     from sluiceway.runs.start import begin

@@ -44,7 +44,7 @@ _TABLES: Mapping[str, Mapping[str, Any]] = {
     "state": {"folder": ".sluiceway", "lease_seconds": 30.0},
 }
 _OTHER_TABLES = ("stages", "plugins", "environments", "waivers")
-_ENVIRONMENT = {
+_ENVIRONMENT: Mapping[str, Any] = {
     "strategy": "replace",
     "route": "",
     "ready_seconds": 30.0,
@@ -53,7 +53,7 @@ _ENVIRONMENT = {
     "env": {},
     "deploy": {},
 }
-_WAIVER = {
+_WAIVER: Mapping[str, Any] = {
     "code": "",
     "reason": "",
     "owner": "",

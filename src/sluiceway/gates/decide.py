@@ -106,9 +106,7 @@ def _judge(
     return Judged(decision=decision, document=document)
 
 
-def _applicable(
-    waivers: tuple[Waiver, ...], environment: str, digest: str
-) -> tuple[Waiver, ...]:
+def _applicable(waivers: tuple[Waiver, ...], environment: str, digest: str) -> tuple[Waiver, ...]:
     return tuple(
         waiver
         for waiver in waivers

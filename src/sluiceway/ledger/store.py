@@ -220,9 +220,7 @@ class Ledger:
         """
         now = time.time()
         with self._transaction() as connection:
-            row = connection.execute(
-                sa.select(_LEASES).where(_LEASES.c.name == name)
-            ).one_or_none()
+            row = connection.execute(sa.select(_LEASES).where(_LEASES.c.name == name)).one_or_none()
             if row is not None and row.expires > now and (row.run, row.holder) != (run, holder):
                 raise Busy(
                     f"{name} is held by run {row.run} ({row.holder})",
@@ -257,9 +255,7 @@ class Ledger:
     def lease(self, name: str) -> Lease | None:
         """Return the lease *name* if it is in force now."""
         with self._engine.connect() as connection:
-            row = connection.execute(
-                sa.select(_LEASES).where(_LEASES.c.name == name)
-            ).one_or_none()
+            row = connection.execute(sa.select(_LEASES).where(_LEASES.c.name == name)).one_or_none()
         if row is None or row.expires <= time.time():
             return None
         return Lease(

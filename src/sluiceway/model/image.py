@@ -82,7 +82,8 @@ class Registry(Protocol):
 
     def put_manifest(self, reference: str, manifest: Manifest) -> None:
         """Store the same bytes under *reference* (tag or digest) with the stored media type,
-        read them back and compare digests."""
+        read them back and compare digests.
+        """
 
     def delete_tag(self, tag: str) -> bool:
         """Remove *tag*; ``False`` when the registry does not offer that. A missing tag is fine."""
@@ -101,14 +102,16 @@ class Registry(Protocol):
 
     def put_blob(self, content: bytes | Path) -> Descriptor:
         """Upload bytes or a file (streamed) unless present; the descriptor's media type is
-        ``application/octet-stream`` for the caller to replace."""
+        ``application/octet-stream`` for the caller to replace.
+        """
 
     def referrers(self, digest: str) -> tuple[Descriptor, ...]:
         """Return what refers to *digest* (OCI distribution 1.1), by API or by fallback tag."""
 
     def put_referrer(self, subject: Manifest, manifest: Manifest) -> None:
         """Store *manifest*, whose ``subject`` is *subject*, and make it discoverable, with the
-        fallback tag where the registry has no referrers API."""
+        fallback tag where the registry has no referrers API.
+        """
 
     def ping(self) -> str:
         """Return a short sentence on what answers at the address; raises when nothing does."""

@@ -32,7 +32,7 @@ def parse_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of value
     """Return *value* as plain JSON data: records become objects, moments RFC 3339, enums values.
 
     A field whose metadata says ``secret`` or whose ``repr`` is off is left out.

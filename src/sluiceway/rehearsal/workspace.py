@@ -139,7 +139,9 @@ class Workspace:
 
     def break_service(self, version: str) -> None:
         """Put the faulty variant over the service, under the next version number."""
-        shutil.copytree(self.example / "broken", self.root / "service" / "settlement", dirs_exist_ok=True)
+        shutil.copytree(
+            self.example / "broken", self.root / "service" / "settlement", dirs_exist_ok=True
+        )
         (self.root / "service" / "RELEASE").write_text(version + "\n")
 
     def _make_ssh_keys(self) -> None:

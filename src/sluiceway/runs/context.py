@@ -21,7 +21,7 @@ __all__ = ["Interrupted", "RunContext", "StepFailed", "holder", "holder_is_gone"
 _CONTEXTS: dict[str, RunContext] = {}
 
 
-class Interrupted(ActionFailed):  # noqa: N818 - an outcome, not a fault
+class Interrupted(ActionFailed):
     """The person stopped the run, or its lease went to somebody else."""
 
     exit_code = errors.ExitCode.INTERRUPTED

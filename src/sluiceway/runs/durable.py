@@ -66,7 +66,10 @@ class Runtime:
         self._queue = f"takeover-{executor}"
 
     def start(
-        self, workflow: Callable[[dict[str, Any]], dict[str, Any]], run: str, request: dict[str, Any]
+        self,
+        workflow: Callable[[dict[str, Any]], dict[str, Any]],
+        run: str,
+        request: dict[str, Any],
     ) -> Any:
         """Start *workflow* as *run* in a thread and return its handle."""
         with SetWorkflowID(run):

@@ -194,9 +194,7 @@ def complete(bench: Workbench, image: Image, manifest: Manifest, run: str) -> di
 
 
 def _attested_sbom(bench: Workbench, image: Image) -> Sbom:
-    attestations = bench.plugins.one(
-        "sluiceway_attestations", image=image, registry=bench.registry
-    )
+    attestations = bench.plugins.one("sluiceway_attestations", image=image, registry=bench.registry)
     for item in reversed(tuple(attestations)):
         if item.predicate_type == gates.SPDX and item.verified and item.subject == image.digest:
             document = dict(item.predicate)

@@ -61,7 +61,9 @@ def resume(bench: Workbench, run: str) -> dict[str, Any]:
         left = runtime.find(run)
         if left is None:
             raise UsageError(
-                f"run {run} has ended", remedy=f"See `invoke history --run {run}`.", code="run.ended"
+                f"run {run} has ended",
+                remedy=f"See `invoke history --run {run}`.",
+                code="run.ended",
             )
         request = dict(left.request)
         if request.get("service") != bench.config.service:

@@ -23,7 +23,11 @@ def run_release(request: dict[str, Any]) -> dict[str, Any]:
     """Build, sign, inventory, scan; then let the tag ``build`` name the result."""
     context = RunContext.of(request["run"])
     bench = context.bench
-    result: dict[str, Any] = {"run": request["run"], "service": request["service"], "changed": False}
+    result: dict[str, Any] = {
+        "run": request["run"],
+        "service": request["service"],
+        "changed": False,
+    }
     try:
         built = context.step("build", lambda: release.built_json(bench))
         result |= {"image": built["image"], "reproducible": built["reproducible"]}
@@ -50,7 +54,7 @@ def run_release(request: dict[str, Any]) -> dict[str, Any]:
 
 @DBOS.workflow(name="promote")
 def run_promote(request: dict[str, Any]) -> dict[str, Any]:
-    """verify → evidence → decide → re-tag → read back → deploy → watch → ledger."""
+    """Verify → evidence → decide → re-tag → read back → deploy → watch → ledger."""
     context = RunContext.of(request["run"])
     bench = context.bench
     target = request["target"]
@@ -127,7 +131,7 @@ def run_promote(request: dict[str, Any]) -> dict[str, Any]:
 
 @DBOS.workflow(name="rollback")
 def run_rollback(request: dict[str, Any]) -> dict[str, Any]:
-    """signature → decide → traffic first → tag → ledger."""
+    """Signature → decide → traffic first → tag → ledger."""
     context = RunContext.of(request["run"])
     bench = context.bench
     target = request["target"]
@@ -392,5 +396,3 @@ def _previous(found: dict[str, Any], image: Image) -> str:
     """Return what the target held before, when that was something else."""
     holds = str(found["target_holds"])
     return "" if holds == image.digest else holds
-
-

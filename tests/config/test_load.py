@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import pytest
+
+from sluiceway.config import load
+from sluiceway.errors import ConfigurationError, ExitCode, UsageError
+from sluiceway.model import Strategy
+
+MINIMAL = '[service]\nname = "shop"\n'
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "sluiceway.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_name_is_enough_and_the_rest_are_the_missions_defaults(tmp_path):
+    config = load(written(tmp_path, MINIMAL), {})
+    assert [environment.name for environment in config.environments] == [
+        "dev",
+        "staging",
+        "canary",
+        "production",
+    ]
+    assert config.environment("canary").strategy is Strategy.CANARY
+    assert config.environment("canary").route == "production"
+    assert config.canary.traffic_percent == 5
+    assert config.canary.error_rate_threshold == 5
+    assert config.canary.latency_p99_threshold_ms == 2000
+    assert config.canary.duration_seconds == 300
+    assert config.canary.interval_seconds == 10
+    assert config.canary.consecutive == 3
+    assert config.canary.health_path == "/api/health"
+    assert config.repository == "127.0.0.1:5555/shop"
+    assert config.origin("canary.traffic_percent") == "default"
+
+
+def test_every_value_knows_where_it_came_from(tmp_path):
+    path = written(tmp_path, MINIMAL + "[canary]\ntraffic_percent = 7\n")
+    config = load(path, {"REGISTRY_URL": "https://registry.example:444/team/"})
+    assert config.origin("canary.traffic_percent") == "sluiceway.toml"
+    assert config.origin("service.repository") == "environment REGISTRY_URL"
+    assert config.repository == "registry.example:444/team/shop"
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "remedy"),
+    [
+        ("[canary]\ntraffic_precent = 5\n", "'traffic_precent'", "'traffic_percent'"),
+        ("[servce]\nname = 'x'\n", "'servce'", "'service'"),
+        ("[environments.dev]\nprot = 1\n", "'prot'", "'port'"),
+        ("[stages]\nscans = ['osv']\n", "'scans'", "'scan'"),
+        ('[canary]\ntraffic_percent = "5"\n', "'5'", "number"),
+        ("[canary]\nconsecutive = true\n", "True", "whole number"),
+    ],
+)
+def test_a_wrong_key_or_type_is_refused_with_the_nearest_right_one(tmp_path, text, what, remedy):
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, MINIMAL + text), {})
+    assert what in caught.value.what
+    assert remedy in caught.value.remedy
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "configuration.missing-key"),
+        ("[service\n", "configuration.syntax"),
+        ('[service]\nname = "Shop!"\n', "configuration.type"),
+        (MINIMAL + "[canary]\ntraffic_percent = 99\n", "configuration.range"),
+        (MINIMAL + "[canary]\nhealth_timeout_minutes = 0.1\n", "configuration.range"),
+        (MINIMAL + "[state]\nlease_seconds = 0\n", "configuration.range"),
+        (MINIMAL + '[policy]\ndata = ["nowhere.json"]\n', "configuration.missing-file"),
+        (MINIMAL + "[environments.build-x]\n", "configuration.type"),
+        (MINIMAL + '[environments.a]\nstrategy = "canary"\n', "configuration.type"),
+        (MINIMAL + '[environments.a]\nstrategy = "yolo"\n', "configuration.type"),
+        (MINIMAL + '[stages]\nsign = ["a", "b"]\n', "configuration.type"),
+        (MINIMAL + '[[waivers]]\ncode = "x"\n', "configuration.missing-key"),
+        (
+            MINIMAL + '[[waivers]]\ncode="x"\nreason="r"\nowner="o"\nexpires="soon"\n',
+            "configuration.type",
+        ),
+    ],
+)
+def test_what_cannot_be_right_is_refused_by_code(tmp_path, text, code):
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text), {})
+    assert caught.value.code == code
+
+
+def test_an_unknown_environment_names_the_known_ones_and_the_nearest(tmp_path):
+    config = load(written(tmp_path, MINIMAL), {})
+    with pytest.raises(UsageError) as caught:
+        config.environment("prodution")
+    assert "dev, staging, canary, production" in caught.value.means
+    assert "'production'" in caught.value.remedy
+
+
+def test_the_predecessor_of_the_first_environment_is_the_build(tmp_path):
+    config = load(written(tmp_path, MINIMAL), {})
+    assert config.predecessor("dev") == "build"
+    assert config.predecessor("production") == "canary"
+
+
+def test_a_waivers_last_day_counts_in_full(tmp_path):
+    text = '[[waivers]]\ncode = "x"\nreason = "r"\nowner = "o"\nexpires = 2027-01-31\n'
+    (waiver,) = load(written(tmp_path, MINIMAL + text), {}).waivers
+    assert waiver.expires.isoformat().startswith("2027-01-31T23:59:59")

@@ -1,0 +1,154 @@
+"""The loader against real distributions on the import path, made for each test."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluiceway import plugins
+from sluiceway.config import load
+from sluiceway.errors import ActionFailed, PluginError
+
+GOOD = """
+from sluiceway.hookspecs import hookimpl
+from sluiceway.model import Check, CheckStatus
+
+@hookimpl
+def sluiceway_flags(settings):
+    return {"SEEN": settings.get("word", "nothing")}
+
+@hookimpl
+def sluiceway_doctor(project):
+    return [Check(name="shop", status=CheckStatus.OK, detail=project.service)]
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that puts a distribution with one plugin on the import path."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+
+    def put(distribution: str, name: str, module: str, source: str) -> Path:
+        info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+        )
+        (info / "entry_points.txt").write_text(f"[sluiceway]\n{name} = {module}\n")
+        path = site / f"{module}.py"
+        if source:
+            path.write_text(source)
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        return path
+
+    return put
+
+
+def loaded(tmp_path, text="", *, strict=True):
+    path = tmp_path / "sluiceway.toml"
+    path.write_text(f'[service]\nname = "shop"\n{text}')
+    config = load(path, {})
+    return plugins.load(config, config.project({}), strict=strict)
+
+
+def test_a_strangers_plugin_serves_when_it_is_chosen_and_sees_only_its_own_settings(
+    tmp_path, install
+):
+    install("acme-flags", "flags-acme", "acme_flags_good", GOOD)
+    found = loaded(
+        tmp_path,
+        '[stages]\nflags = "acme"\n[plugins.flags-acme]\nword = "mine"\n',
+    )
+    assert found.one("sluiceway_flags") == {"SEEN": "mine"}
+    assert found.serving("sluiceway_flags") == ("flags-acme",)
+    record = next(each for each in found.found if each.name == "flags-acme")
+    assert (record.distribution, record.version) == ("acme-flags", "1.0")
+    assert record.hooks == ("sluiceway_doctor", "sluiceway_flags")
+
+
+def test_a_plugin_that_is_not_chosen_is_not_asked(tmp_path, install):
+    install("acme-flags", "flags-acme", "acme_flags_idle", GOOD)
+    assert loaded(tmp_path).serving("sluiceway_flags") == ("flags-environment",)
+
+
+def test_two_owners_of_one_name_are_refused_before_anything_is_imported(tmp_path, install):
+    install("acme-one", "flags-acme", "acme_one", "raise SystemExit('imported')")
+    install("acme-two", "flags-acme", "acme_two", "raise SystemExit('imported')")
+    with pytest.raises(PluginError) as caught:
+        loaded(tmp_path)
+    assert caught.value.code == "plugin.doubled"
+    assert "acme-one" in caught.value.what
+    assert "acme-two" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
+        ("", "No module named"),
+        (
+            "from sluiceway.hookspecs import hookimpl\n@hookimpl\ndef sluiceway_flagz(): pass\n",
+            "'sluiceway_flags'",
+        ),
+        (
+            ("from sluiceway.hookspecs import hookimpl\n"
+            "@hookimpl\ndef sluiceway_flags(setings): pass\n"),
+            "setings",
+        ),
+    ],
+)
+def test_a_chosen_plugin_that_cannot_be_loaded_is_named_with_its_distribution(
+    tmp_path, install, source, said
+):
+    install("acme-flags", "flags-acme", f"acme_flags_bad{abs(hash(source))}", source)
+    with pytest.raises(PluginError) as caught:
+        loaded(tmp_path, '[stages]\nflags = "acme"\n')
+    assert "acme-flags 1.0" in caught.value.what
+    assert said in caught.value.what
+    listed = loaded(tmp_path, '[stages]\nflags = "acme"\n', strict=False)
+    record = next(each for each in listed.found if each.name == "flags-acme")
+    assert said in record.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "guess"),
+    [
+        ('[stages]\nscan = ["ovs"]\n', "'scan-osv'"),
+        ("[plugins.scan-ovs]\n", "'scan-osv'"),
+    ],
+)
+def test_a_plugin_that_is_not_installed_is_refused_with_the_nearest_name(tmp_path, text, guess):
+    with pytest.raises(PluginError) as caught:
+        loaded(tmp_path, text)
+    assert caught.value.code == "plugin.unknown"
+    assert guess in caught.value.remedy
+
+
+def test_what_a_plugin_raises_by_accident_refuses_and_names_it(tmp_path, install):
+    install(
+        "acme-flags",
+        "flags-acme",
+        "acme_flags_crash",
+        "from sluiceway.hookspecs import hookimpl\n"
+        "@hookimpl\ndef sluiceway_flags(): return {}['x']\n",
+    )
+    found = loaded(tmp_path, '[stages]\nflags = "acme"\n')
+    with pytest.raises(ActionFailed) as caught:
+        found.one("sluiceway_flags")
+    assert caught.value.code == "plugin.defect"
+    assert "flags-acme" in caught.value.what
+    assert "acme-flags" in caught.value.remedy
+
+
+def test_a_stage_that_nobody_answers_is_an_error(tmp_path, install):
+    install("acme-flags", "flags-acme", "acme_flags_none", "")
+    install_source = (
+        "from sluiceway.hookspecs import hookimpl\n@hookimpl\ndef sluiceway_flags(): return None\n"
+    )
+    install("acme-quiet", "flags-quiet", "acme_flags_quiet", install_source)
+    found = loaded(tmp_path, '[stages]\nflags = "quiet"\n')
+    with pytest.raises(PluginError) as caught:
+        found.one("sluiceway_flags")
+    assert caught.value.code == "plugin.none"
