@@ -1,0 +1,163 @@
+"""What to check, read strictly from the plugin's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sluiceway.config.settings import take, typed, unknown_keys
+from sluiceway.errors import ConfigurationError
+
+__all__ = ["ANY", "HttpCheck", "Plan", "read_plan"]
+
+ANY: Any = object()
+"""A check's ``expected`` when the answer's body does not matter (``None`` is JSON's null)."""
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_PLAN: Mapping[str, Any] = {
+    "checks": [],
+    "command": [],
+    "timeout_seconds": 60.0,
+    "requires": ["dev", "staging", "canary"],
+    "pass_environment": [],
+}
+_CHECK: Mapping[str, Any] = {
+    "name": "",
+    "path": "",
+    "method": "GET",
+    "status": 200,
+    "json": None,
+    "body": "",
+    "headers": {},
+    "timeout_seconds": 5.0,
+}
+_LONGEST_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCheck:
+    """One request and what its answer must be."""
+
+    name: str
+    path: str
+    """With query, from ``/``; joined to the instance's address."""
+    method: str
+    status: int
+    expected: Any
+    """JSON that the answer must contain (objects may have more members), or :data:`ANY`."""
+    body: str
+    headers: Mapping[str, str] = field(repr=False)
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that one gate plugin is to run."""
+
+    checks: tuple[HttpCheck, ...]
+    command: tuple[str, ...]
+    """A program and its arguments; ``{url}`` and ``{digest}`` are replaced."""
+    timeout_seconds: float
+    """For all checks and the command together."""
+    requires: tuple[str, ...]
+    """Environments that a promotion may come from for this plugin to speak."""
+    pass_environment: tuple[str, ...]
+    """Further environment variables that the command may see."""
+
+    @property
+    def empty(self) -> bool:
+        """There is nothing to run."""
+        return not self.checks and not self.command
+
+
+def read_plan(settings: Mapping[str, Any], plugin: str) -> Plan:
+    """Return the plan in *settings* of *plugin*; raise :class:`ConfigurationError` otherwise."""
+    values = take(settings, plugin, _PLAN)
+    where = f"[plugins.{plugin}]"
+    checks = tuple(
+        _check(table, f"{where} checks number {number}")
+        for number, table in enumerate(values["checks"], 1)
+    )
+    names = [check.name for check in checks]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(
+                f"{where} has two checks called {name!r}",
+                remedy="Give each its own name: it is how a failure is told.",
+                code="configuration.doubled",
+            )
+    return Plan(
+        checks=checks,
+        command=_texts(values["command"], f"{where} command"),
+        timeout_seconds=_seconds(values["timeout_seconds"], f"{where} timeout_seconds"),
+        requires=_texts(values["requires"], f"{where} requires"),
+        pass_environment=_texts(values["pass_environment"], f"{where} pass_environment"),
+    )
+
+
+def _check(table: Any, where: str) -> HttpCheck:
+    table = typed(table, {}, where)
+    unknown_keys(table, _CHECK, where)
+    values = {
+        key: typed(table[key], default, f"{where} {key}") if key in table else default
+        for key, default in _CHECK.items()
+    }
+    for key in ("name", "path"):
+        if not values[key]:
+            raise ConfigurationError(
+                f"{where} has no {key}",
+                remedy='Write for example {name = "health", path = "/api/health"}.',
+                code="configuration.missing-key",
+            )
+    # "//other.example/" would be another host once joined to an address.
+    if not values["path"].startswith("/") or values["path"].startswith("//"):
+        raise ConfigurationError(
+            f"{where} path is {values['path']!r}",
+            means="Checks are made against the instance of the digest in question and nowhere else.",
+            remedy="Begin the path with one '/', without scheme and host.",
+            code="configuration.type",
+        )
+    if values["method"] not in _METHODS:
+        raise ConfigurationError(
+            f"{where} method is {values['method']!r}",
+            remedy=f"Choose one of: {', '.join(_METHODS)}.",
+            code="configuration.type",
+        )
+    if not 100 <= values["status"] <= 599:  # noqa: PLR2004 - HTTP's own range (RFC 9110, 15)
+        raise ConfigurationError(
+            f"{where} status is {values['status']}, which is not an HTTP status",
+            code="configuration.range",
+        )
+    for key, value in values["headers"].items():
+        typed(value, "", f"{where} headers {key}")
+    return HttpCheck(
+        name=values["name"],
+        path=values["path"],
+        method=values["method"],
+        status=values["status"],
+        expected=table.get("json", ANY),
+        body=values["body"],
+        headers=dict(values["headers"]),
+        timeout_seconds=_seconds(values["timeout_seconds"], f"{where} timeout_seconds"),
+    )
+
+
+def _seconds(value: float, where: str) -> float:
+    if not 0 < value <= _LONGEST_SECONDS:
+        raise ConfigurationError(
+            f"{where} is {value:g}, which is not more than 0 and at most {_LONGEST_SECONDS:g}",
+            code="configuration.range",
+        )
+    return value
+
+
+def _texts(values: list[Any], where: str) -> tuple[str, ...]:
+    for value in values:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ConfigurationError(
+                f"{where} holds {value!r}, which is not a text",
+                remedy='Write a list of texts, for example ["python3", "smoke.py", "{url}"].',
+                code="configuration.type",
+            )
+    return tuple(values)
