@@ -65,7 +65,7 @@ if os.environ.get("SMALL_FAIL"):
 
 
 @pytest.fixture
-def project(tmp_path) -> Path:
+def project(tmp_path):
     root = tmp_path / "a checkout"
     (root / "tools").mkdir(parents=True)
     for name in ("run", "set_up.py"):
