@@ -1,0 +1,35 @@
+"""Policies: engines, bundles, decisions, and what authors of Rego need."""
+
+from sluiceway.policy.bundle import bundled, load_bundle
+from sluiceway.policy.check import Problem, RuleDocument, check_bundle, rule_documents
+from sluiceway.policy.decide import decide
+from sluiceway.policy.engine import (
+    Bundle,
+    EngineError,
+    Parsed,
+    PolicyEngine,
+    PolicyWorkbench,
+    RuleResult,
+    RuleRun,
+)
+from sluiceway.policy.suite import FileCoverage, TestReport, run_tests
+
+__all__ = [
+    "Bundle",
+    "EngineError",
+    "FileCoverage",
+    "Parsed",
+    "PolicyEngine",
+    "PolicyWorkbench",
+    "Problem",
+    "RuleDocument",
+    "RuleResult",
+    "RuleRun",
+    "TestReport",
+    "bundled",
+    "check_bundle",
+    "decide",
+    "load_bundle",
+    "rule_documents",
+    "run_tests",
+]

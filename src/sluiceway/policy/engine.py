@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sluiceway.errors import SluicewayError
+from sluiceway.errors import ExitCode, SluicewayError
 
-__all__ = ["Bundle", "EngineError", "PolicyEngine"]
+__all__ = [
+    "Bundle",
+    "EngineError",
+    "Parsed",
+    "PolicyEngine",
+    "PolicyWorkbench",
+    "RuleResult",
+    "RuleRun",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +28,23 @@ class Bundle:
     data: Mapping[str, Any]
     """The ``data`` document: every data file merged, the site's own last."""
     digest: str
-    """``sha256:<hex>`` over modules and data."""
+    """``sha256:<hex>`` over modules, data and schemas."""
     origin: str
     """Where it was read, for messages."""
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    """Gate name to the JSON Schema (draft 7) of its input."""
 
 
 class EngineError(SluicewayError):
     """An evaluation could not be made. Every gate turns this into a refusal with :attr:`code`.
 
-    Codes: ``policy.syntax``, ``policy.timeout``, ``policy.crashed``, ``policy.builtin``,
-    ``policy.evaluation``, ``policy.engine-missing``.
+    Codes: ``policy.syntax`` (does not parse or compile), ``policy.forbidden`` (asks the clock,
+    the network or chance), ``policy.timeout``, ``policy.crashed``, ``policy.builtin`` (a built-in
+    reported an error), ``policy.evaluation`` (anything else), ``policy.engine-missing``,
+    ``policy.engine-untrusted`` (the engine's own program is not the one that is pinned).
     """
 
+    exit_code = ExitCode.UNABLE
     default_code = "policy.evaluation"
 
 
@@ -55,3 +68,53 @@ class PolicyEngine(Protocol):
 
     def close(self) -> None:
         """Let go of the worker or the connection. Closing twice is fine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """One module as the engine's own parser sees it."""
+
+    tree: Mapping[str, Any]
+    """OPA's JSON syntax tree, with comments; empty when :attr:`error` is not."""
+    error: str = ""
+    """The parser's message with ``file:row``; empty when the module parses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """What became of one test rule."""
+
+    rule: str
+    """Dotted path under ``data``: ``promotion.test_path``."""
+    passed: bool
+    """Defined and exactly ``true``."""
+    error: str = ""
+    """The evaluation's error; empty when the rule was evaluated."""
+    failed_at: str = ""
+    """``file:row: expression`` where a failing rule stopped; empty when not known."""
+    printed: tuple[str, ...] = ()
+    """What ``print`` calls said, each with ``file:row``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRun:
+    """Several rules evaluated one by one, and the lines that they reached."""
+
+    results: tuple[RuleResult, ...]
+    covered: Mapping[str, frozenset[int]]
+    """Module path to 1-based rows with an expression that was evaluated."""
+    missed: Mapping[str, frozenset[int]]
+    """Module path to 1-based rows with expressions of which none was evaluated."""
+
+
+class PolicyWorkbench(PolicyEngine, Protocol):
+    """An engine that also serves policy authors: parsing, compiling, running tests."""
+
+    def parse(self, modules: Mapping[str, str]) -> Mapping[str, Parsed]:
+        """Parse each module; a module that does not parse carries its error."""
+
+    def compile(self, bundle: Bundle) -> None:
+        """Compile the bundle; raises :class:`EngineError` with ``file:row`` when it does not."""
+
+    def run(self, bundle: Bundle, rules: Sequence[str]) -> RuleRun:
+        """Evaluate every rule (dotted path under ``data``) with coverage and without input."""

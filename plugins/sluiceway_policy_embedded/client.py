@@ -1,0 +1,273 @@
+"""The parent's end of one worker process: started, asked within a deadline, watched, killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sluiceway import process
+from sluiceway.policy.engine import EngineError
+
+__all__ = ["Worker"]
+
+_LENGTH = 8
+_START_SECONDS = 30.0
+"""A start takes a tenth of a second; a machine under load may take far longer."""
+_WATCH_SECONDS = 0.1
+"""How often a long evaluation's memory is looked at."""
+_CHUNK = 1 << 20
+_REMEDY_DEADLINE = (
+    "Find the rule that loops with `invoke policy.test`, or raise deadline_seconds in "
+    "[plugins.policy-embedded]."
+)
+_CODES = {
+    "parse_error": "policy.syntax",
+    "prepare_error": "policy.syntax",
+    "untrusted": "policy.engine-untrusted",
+    "library": "policy.engine-untrusted",
+}
+
+
+class Worker:
+    """One running worker.
+
+    Args:
+        library: The shared library to load.
+        pinned: The SHA-256 that it must have, hexadecimal.
+        memory_megabytes: How much it may use beyond what loading the library takes.
+
+    Raises:
+        EngineError: When it cannot be started or refuses the library.
+    """
+
+    def __init__(self, library: Path, pinned: str, memory_megabytes: int) -> None:
+        self._memory = memory_megabytes << 20
+        child_reading, self._writing = os.pipe()
+        self._reading, child_writing = os.pipe()
+        log, self._log = _log_file()
+        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("worker.py"))]
+        argv += [str(library), pinned, str(child_reading), str(child_writing), str(self._memory)]
+        try:
+            self._process = process.spawn(
+                argv,
+                cwd=Path("/"),
+                log=log,
+                env=_environment(memory_megabytes),
+                pass_fds=(child_reading, child_writing),
+            )
+        except BaseException:
+            os.close(self._writing)
+            os.close(self._reading)
+            self._log.close()
+            raise
+        finally:
+            os.close(child_reading)
+            os.close(child_writing)
+            log.unlink()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
+        self._end = weakref.finalize(
+            self, _end, self._process, self._reading, self._writing, self._log
+        )
+        self.held: tuple[str, ...] = ()
+        """Keys of the bundles that the worker has compiled and still keeps."""
+        self._receive(time.monotonic() + _START_SECONDS, "start")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs and may be asked."""
+        return self._end.alive and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its group's as well."""
+        return self._process.pid
+
+    def ask(self, request: Mapping[str, Any], deadline: float) -> Any:
+        """Send *request* and return the answer.
+
+        Args:
+            request: JSON data with ``op``.
+            deadline: A moment of :func:`time.monotonic`; at it the worker is killed.
+
+        Raises:
+            EngineError: The library's error, a time-out, or the worker's end.
+        """
+        try:
+            body = json.dumps(
+                request, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            ).encode()
+        except (UnicodeError, ValueError, TypeError, RecursionError) as error:
+            raise EngineError(
+                f"the input cannot be written as JSON: {error}",
+                means="A policy only ever sees JSON data.",
+                code="policy.evaluation",
+            ) from error
+        try:
+            self._send(len(body).to_bytes(_LENGTH) + body, deadline, request["op"])
+            return self._receive(deadline, request["op"])
+        except EngineError:
+            raise
+        except BaseException:  # an interrupted exchange leaves the pipes out of step
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Kill the process and everything in its group. Closing twice is fine."""
+        self._end()
+
+    def _send(self, body: bytes, deadline: float, doing: str) -> None:
+        view = memoryview(body)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._writing, selectors.EVENT_WRITE)
+            while view:
+                self._wait(selector, deadline, doing)
+                try:
+                    view = view[os.write(self._writing, view[:_CHUNK]) :]
+                except BlockingIOError:
+                    continue
+                except BrokenPipeError:
+                    raise self._crashed(doing) from None
+
+    def _receive(self, deadline: float, doing: str) -> Any:
+        body = bytearray()
+        wanted = _LENGTH
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reading, selectors.EVENT_READ)
+            while len(body) < wanted:
+                self._wait(selector, deadline, doing)
+                try:
+                    chunk = os.read(self._reading, _CHUNK)
+                except BlockingIOError:
+                    continue
+                if not chunk:
+                    raise self._crashed(doing)
+                body += chunk
+                if wanted == _LENGTH <= len(body):
+                    wanted += int.from_bytes(body[:_LENGTH])
+        answer = json.loads(bytes(body[_LENGTH:]))
+        if "error" in answer:
+            raise _translated(answer["error"])
+        return answer["ok"]
+
+    def _wait(self, selector: selectors.BaseSelector, deadline: float, doing: str) -> None:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.close()
+                raise EngineError(
+                    f"the policy engine did not {doing} within its deadline and was killed",
+                    means="A policy that does not end decides nothing, so the gate refuses.",
+                    remedy=_REMEDY_DEADLINE,
+                    code="policy.timeout",
+                )
+            if selector.select(min(left, _WATCH_SECONDS)):
+                return
+            self._watch()
+
+    def _watch(self) -> None:
+        """Kill the worker when it holds too much: not every system enforces its own limit."""
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            used = psutil.Process(self._process.pid).memory_info().rss
+            if used > self._memory:
+                self.close()
+                raise EngineError(
+                    f"the policy engine used {used >> 20} MB, more than the "
+                    f"{self._memory >> 20} MB that it may, and was killed",
+                    means="The gate refuses, because nothing was decided.",
+                    remedy="Make the rule collect less, or raise memory_megabytes in "
+                    "[plugins.policy-embedded].",
+                    code="policy.crashed",
+                )
+
+    def _crashed(self, doing: str) -> EngineError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        status = self._process.poll()
+        said = _first_words(self._log)
+        self.close()
+        out_of_memory = "out of memory" in said or "cannot allocate memory" in said
+        return EngineError(
+            "the policy engine ran out of memory"
+            if out_of_memory
+            else f"the policy engine ended while asked to {doing}"
+            + (f" ({_status(status)})" if status is not None else "")
+            + (f": {said}" if said else ""),
+            means="The gate refuses, because nothing was decided.",
+            remedy="Make the rule collect less, or raise memory_megabytes in "
+            "[plugins.policy-embedded]."
+            if out_of_memory
+            else "Try again; when it repeats, `invoke policy.test` finds the rule that does it.",
+            code="policy.crashed",
+        )
+
+
+def _translated(error: Mapping[str, str]) -> EngineError:
+    message = error["message"].removeprefix("bundle activation failed: ")
+    message = message.removeprefix("1 error occurred: ").strip()
+    code = _CODES.get(error["code"], "policy.evaluation")
+    if code == "policy.evaluation" and "eval_builtin_error" in message:
+        code = "policy.builtin"
+    remedies = {
+        "policy.syntax": "Correct it at the place named and run `invoke policy.check`.",
+        "policy.builtin": "Guard the built-in against such a value; `invoke policy.test` "
+        "reproduces it.",
+        "policy.engine-untrusted": "Install the pinned library: invoke policy.engine --install",
+        "policy.evaluation": "Correct the rule named and run `invoke policy.test`.",
+    }
+    return EngineError(
+        message,
+        means="The gate refuses, because nothing was decided.",
+        remedy=remedies[code],
+        code=code,
+    )
+
+
+def _environment(memory_megabytes: int) -> dict[str, str]:
+    """Return the whole environment of the worker: nothing of the parent's but the loader's."""
+    loader = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    inherited = {name: os.environ[name] for name in loader if name in os.environ}
+    # The collector works harder when near the limit, instead of running into it.
+    return inherited | {"GOMEMLIMIT": f"{memory_megabytes * 9 // 10}MiB", "TZ": "UTC"}
+
+
+def _log_file() -> tuple[Path, BinaryIO]:
+    """Return a file for the worker's stderr and a reader of it that outlives its name."""
+    descriptor, name = tempfile.mkstemp(prefix="sluiceway-policy-", suffix=".log")
+    return Path(name), os.fdopen(descriptor, "rb")
+
+
+def _first_words(log: BinaryIO) -> str:
+    """Return what the worker said at its end: a Go trace's first line says what happened."""
+    log.seek(0)
+    lines = log.read(65536).decode(errors="replace").splitlines()
+    return next((line.strip()[:300] for line in lines if line.strip()), "")
+
+
+def _status(status: int) -> str:
+    if status < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-status).name}"
+    return f"exit status {status}"
+
+
+def _end(child: subprocess.Popen[bytes], reading: int, writing: int, log: BinaryIO) -> None:
+    os.close(writing)
+    os.close(reading)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    log.close()

@@ -1,0 +1,331 @@
+"""The worker process: Open Policy Agent as a library, one request at a time, over two pipes.
+
+Run as a file by an isolated interpreter (``python -I -S worker.py LIBRARY SHA256 READ WRITE
+MEMORY_BYTES``), so it imports nothing but the standard library and starts in milliseconds.
+
+Messages are JSON behind an eight-byte big-endian length. A request is ``{"op": ...}``; the answer
+is ``{"ok": ...}`` or ``{"error": {"code", "message"}}`` with the library's own code. The end of
+the request pipe ends the process at once, in the middle of an evaluation too.
+
+Before the first request the process gives up what a policy has no use for: it can open no more
+files or sockets, and it may not grow by more than MEMORY_BYTES.
+
+The C interface is that of libopabridge (``opa_golib_python_bindings/_native.py`` 0.4.4): every
+call returns an allocated JSON envelope ``{"result", "error", "coverage", "trace", "prints"}``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import hashlib
+import json
+import os
+import queue
+import re
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+__all__ = ["main"]
+
+_LENGTH = 8
+_KEPT_ENGINES = 4
+"""Compiled bundles kept at once: the gates' and a schema check's, with room for a change."""
+_RESERVED_FILES = 5
+"""Standard streams and the two pipes."""
+_HIGHEST_INHERITED = 256
+"""Descriptors above the pipes up to here are closed; a well-behaved parent passes none."""
+
+
+class BridgeError(Exception):
+    """The library reported an error: its code and its message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Library:
+    """The functions of libopabridge that are used here."""
+
+    def __init__(self, path: str) -> None:
+        self._functions = ctypes.CDLL(path)
+        text, handle, flag = ctypes.c_char_p, ctypes.c_uint64, ctypes.c_int
+        # Results are declared as addresses: ctypes would copy a c_char_p and lose what to free.
+        for name, arguments, result in (
+            ("OpaNew", [], handle),
+            ("OpaDestroy", [handle], None),
+            ("OpaFreeString", [ctypes.c_void_p], None),
+            ("OpaAddPolicy", [handle, text, text], ctypes.c_void_p),
+            ("OpaAddData", [handle, text, text], ctypes.c_void_p),
+            ("OpaEvalQuery", [handle, text, text, flag, flag], ctypes.c_void_p),
+        ):
+            function = getattr(self._functions, name)
+            function.argtypes = arguments
+            function.restype = result
+
+    def new(self) -> int:
+        """Return a handle to an empty engine."""
+        return int(self._functions.OpaNew())
+
+    def destroy(self, handle: int) -> None:
+        """Free an engine."""
+        self._functions.OpaDestroy(handle)
+
+    def call(self, name: str, *arguments: Any) -> dict[str, Any]:
+        """Call *name* and return its envelope; raise :class:`BridgeError` when it says so."""
+        address = getattr(self._functions, name)(*arguments)
+        if not address:
+            raise BridgeError("internal", f"{name} returned nothing")
+        try:
+            body = ctypes.string_at(address)
+        finally:
+            self._functions.OpaFreeString(address)
+        envelope: dict[str, Any] = json.loads(body)
+        error = envelope.get("error")
+        if error:
+            raise BridgeError(error.get("code", "unknown"), error.get("message", ""))
+        return envelope
+
+
+class Engine:
+    """One compiled set of modules and data."""
+
+    def __init__(self, library: Library, modules: dict[str, str], data: dict[str, Any]) -> None:
+        self._library = library
+        self._handle = library.new()
+        try:
+            for name in sorted(modules):
+                library.call("OpaAddPolicy", self._handle, _text(name), _text(modules[name]))
+            if data:
+                library.call("OpaAddData", self._handle, b"", _document(data))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Free the engine in the library."""
+        self._library.destroy(self._handle)
+
+    def query(
+        self, query: str, document: Any = None, *, coverage: bool = False, trace: bool = False
+    ) -> dict[str, Any]:
+        """Evaluate *query*; the same query of the same engine is prepared only once."""
+        body = b"" if document is None else _document(document)
+        return self._library.call(
+            "OpaEvalQuery", self._handle, _text(query), body, int(coverage), int(trace)
+        )
+
+
+class Jobs:
+    """The operations that a parent may ask for."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._parser = Engine(library, {}, {})
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Return what ``request["op"]`` yields."""
+        operations: dict[str, Callable[..., Any]] = {
+            "evaluate": self._evaluate,
+            "load": self._load,
+            "parse": self._parse,
+            "run": self._run,
+        }
+        return operations[request.pop("op")](**request)
+
+    def _load(self, key: str, modules: dict[str, str], data: dict[str, Any]) -> list[str]:
+        """Compile a bundle under *key*; return the keys that are held now, oldest first."""
+        engine = Engine(self._library, modules, data)
+        try:
+            engine.query("true")  # the library compiles at the first query
+        except BaseException:
+            engine.close()
+            raise
+        self._engines[key] = engine
+        while len(self._engines) > _KEPT_ENGINES:
+            self._engines.popitem(last=False)[1].close()
+        return list(self._engines)
+
+    def _evaluate(self, key: str, query: str, document: Any) -> list[Any]:
+        """Return ``[bindings, ...]``, one for each way in which *query* holds."""
+        self._engines.move_to_end(key)
+        envelope = self._engines[key].query(query, document)
+        return [result.get("bindings", {}) for result in envelope.get("result") or []]
+
+    def _parse(self, modules: dict[str, str]) -> dict[str, Any]:
+        """Return each module's ``{"tree"}`` or ``{"error"}`` as OPA's own parser sees it."""
+        parsed: dict[str, Any] = {}
+        for name, source in modules.items():
+            query = "tree := rego.parse_module(input.name, input.source)"
+            try:
+                envelope = self._parser.query(query, {"name": name, "source": source})
+                parsed[name] = {"tree": envelope["result"][0]["bindings"]["tree"]}
+            except BridgeError as error:
+                parsed[name] = {"error": _parser_message(error.message)}
+        return parsed
+
+    def _run(self, key: str, rules: list[str]) -> dict[str, Any]:
+        """Evaluate rules with coverage, together while none of them is in error."""
+        engine = self._engines[key]
+        lines: dict[str, tuple[set[int], set[int]]] = {}
+        query = "; ".join(f"v{n} := [v | v := data.{rule}]" for n, rule in enumerate(rules))
+        try:
+            envelope = engine.query(query, coverage=True)
+        except BridgeError:
+            results = [self._run_one(engine, rule, lines) for rule in rules]
+        else:
+            _merge(lines, envelope)
+            bindings = envelope["result"][0]["bindings"]
+            results = [
+                {"rule": rule, "passed": True}
+                if bindings[f"v{n}"] == [True]
+                else self._run_one(engine, rule, lines)
+                for n, rule in enumerate(rules)
+            ]
+        return {
+            "results": results,
+            "covered": {name: sorted(rows[0]) for name, rows in lines.items()},
+            "missed": {name: sorted(rows[1] - rows[0]) for name, rows in lines.items()},
+        }
+
+    def _run_one(
+        self, engine: Engine, rule: str, lines: dict[str, tuple[set[int], set[int]]]
+    ) -> dict[str, Any]:
+        query = f"v0 := [v | v := data.{rule}]"
+        try:
+            envelope = engine.query(query, coverage=True)
+            _merge(lines, envelope)
+            if envelope["result"][0]["bindings"]["v0"] == [True]:
+                return {"rule": rule, "passed": True}
+            traced = engine.query(query, trace=True)
+        except BridgeError as error:
+            return {"rule": rule, "passed": False, "error": error.message}
+        return {
+            "rule": rule,
+            "passed": False,
+            "failed_at": _failed_at(traced.get("trace") or []),
+            "printed": [f"{line['location']}: {line['message']}" for line in _prints(traced)],
+        }
+
+
+def main(arguments: list[str]) -> int:
+    """Serve requests until the pipe ends; return the process's exit status."""
+    path, pinned, reading, writing, memory = arguments
+    requests, answers = _take_pipes(int(reading), int(writing))
+    try:
+        jobs = _open(path, pinned, int(memory))
+    except (BridgeError, OSError, AttributeError) as error:
+        code = error.code if isinstance(error, BridgeError) else "library"
+        _send(answers, {"error": {"code": code, "message": str(error)}})
+        return 1
+    _send(answers, {"ok": {"process": os.getpid()}})
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
+    while True:
+        body = waiting.get()
+        try:
+            answer = {"ok": jobs.answer(json.loads(body))}
+        except BridgeError as error:
+            answer = {"error": {"code": error.code, "message": error.message}}
+        except (UnicodeError, ValueError, RecursionError) as error:
+            answer = {"error": {"code": "document", "message": f"{type(error).__name__}: {error}"}}
+        _send(answers, answer)
+
+
+def _open(path: str, pinned: str, memory: int) -> Jobs:
+    with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs more than this whole start
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != pinned:
+        raise BridgeError("untrusted", f"{path} has SHA-256 {found}, and only {pinned} is trusted")
+    jobs = Jobs(Library(path))
+    _confine(memory)
+    return jobs
+
+
+def _confine(memory: int) -> None:
+    """Allow no further file or socket, and only *memory* more bytes of address space."""
+    import resource
+
+    if sys.platform == "linux":  # elsewhere the parent's watch over resident memory has to do
+        with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123 - as above
+            found = re.search(r"VmSize:\s+(\d+) kB", file.read())
+        if found:
+            limit = int(found[1]) * 1024 + memory
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_RESERVED_FILES, _RESERVED_FILES))
+
+
+def _take_pipes(reading: int, writing: int) -> tuple[BinaryIO, BinaryIO]:
+    """Move the inherited pipes to 3 and 4, so that the limit on files can be exact."""
+    # Both are duplicated upwards first: either may sit where the other belongs.
+    upwards = [fcntl.fcntl(each, fcntl.F_DUPFD, _RESERVED_FILES) for each in (reading, writing)]
+    for descriptor, place in zip(upwards, (3, 4), strict=True):
+        os.dup2(descriptor, place, inheritable=False)
+    os.closerange(_RESERVED_FILES, _HIGHEST_INHERITED)
+    return os.fdopen(3, "rb"), os.fdopen(4, "wb")
+
+
+def _receive(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
+    while True:
+        head = requests.read(_LENGTH)
+        body = requests.read(int.from_bytes(head)) if len(head) == _LENGTH else b""
+        if not body:
+            os._exit(0)  # the parent is gone; an evaluation may be under way
+        waiting.put(body)
+
+
+def _send(answers: BinaryIO, answer: dict[str, Any]) -> None:
+    body = json.dumps(answer, separators=(",", ":")).encode()
+    answers.write(len(body).to_bytes(_LENGTH) + body)
+    answers.flush()
+
+
+def _text(text: str) -> bytes:
+    """Encode for C, where a NUL would cut the text and let two names become one."""
+    if "\0" in text:
+        raise BridgeError("parse_error", "the text contains a NUL character")
+    return text.encode()  # a lone surrogate is refused; Go would replace it
+
+
+def _document(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _parser_message(message: str) -> str:
+    return re.sub(
+        r"^.*?rego\.parse_module: (?:\d+ errors? occurred:)?", "", message, count=1
+    ).strip()
+
+
+def _merge(lines: dict[str, tuple[set[int], set[int]]], envelope: dict[str, Any]) -> None:
+    for name, report in ((envelope.get("coverage") or {}).get("files") or {}).items():
+        covered, missed = lines.setdefault(name, (set(), set()))
+        for rows, ranges in ((covered, "covered"), (missed, "not_covered")):
+            for span in report.get(ranges) or []:
+                # An expression over several lines counts at the line where it begins.
+                rows.add(span["start"]["row"])
+
+
+def _prints(envelope: dict[str, Any]) -> list[dict[str, str]]:
+    return envelope.get("prints") or []
+
+
+def _failed_at(trace: list[dict[str, Any]]) -> str:
+    """Return ``file:row: expression`` of the last failure in the test rule's own body."""
+    entered = [event for event in trace if str(event.get("op", "")).lower() == "enter"]
+    body = entered[2:3] or entered[-1:]  # the query, the comprehension, then the rule
+    own = {event.get("query_id") for event in body}
+    fails = [event for event in trace if str(event.get("op", "")).lower() == "fail"]
+    for event in reversed([event for event in fails if event.get("query_id") in own] or fails):
+        return f"{event.get('location')}: {event.get('node')}"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,12 @@
+# METADATA
+# title: Image
+# description: >-
+#   What must be known about an image before it goes anywhere: who signed it, what is inside, and
+#   what is known to be wrong with that.
+package image
+
+# METADATA
+# title: Decision of the gate image
+# description: Everything that denies and everything that warns about this image.
+# entrypoint: true
+decision := {"deny": deny, "warn": warn}

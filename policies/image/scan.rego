@@ -1,0 +1,210 @@
+package image
+
+import data.lib
+
+# METADATA
+# title: The image was scanned
+# description: >-
+#   A scan of exactly this digest was completed and attested. A scan that could not be made is not
+#   a clean one.
+# custom:
+#   code: image.scan-missing
+#   solution: Scan {repository}@{digest} by `invoke scan`.
+deny contains found if {
+	some problem in scan_problems
+	found := lib.finding(rego.metadata.rule(), problem)
+}
+
+scan_problems contains message if {
+	not lib.present("scan")
+	message := sprintf("There is no vulnerability scan of %s.", [lib.value(["image", "digest"])])
+}
+
+scan_problems contains message if {
+	lib.present("scan")
+	not lib.about_image("scan")
+	message := sprintf("The vulnerability scan is about %s, not about %s.", [
+		lib.value(["evidence", "scan", "subject"]),
+		lib.value(["image", "digest"]),
+	])
+}
+
+scan_problems contains message if {
+	lib.present("scan")
+	not scan_ended
+	message := sprintf("The vulnerability scan was not completed: its status is %s (%s).", [
+		lib.status("scan"),
+		lib.said("scan"),
+	])
+}
+
+scan_ended if lib.status("scan") in {"ok", "no-data"}
+
+scan_problems contains message if {
+	lib.status("scan") == "ok"
+	not attested("scan")
+	message := sprintf("The vulnerability scan of %s is not attested with a trusted key.", [
+		lib.value(["image", "digest"]),
+	])
+}
+
+# METADATA
+# title: The scan had something to compare with
+# description: >-
+#   Without advisories every image looks clean. A scan against no database is therefore refused by a
+#   code of its own, which may be waived where that is meant.
+# custom:
+#   code: image.scan-unscanned
+#   solution: Give the scanner an advisory database (see `invoke doctor`) and run `invoke scan` again.
+deny contains found if {
+	unscanned
+	message := sprintf("%s was not compared with any advisory (%s).", [
+		lib.value(["image", "digest"]),
+		lib.said("scan"),
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+unscanned if lib.status("scan") == "no-data"
+
+unscanned if {
+	lib.status("scan") == "ok"
+	not compared
+}
+
+compared if {
+	lib.facts("scan").scanned == true
+	lib.at_least(lib.facts("scan").database.advisories, 1)
+}
+
+# METADATA
+# title: The scan is recent
+# description: Advisories appear daily; a scan older than data.image.scan_max_age_hours is none.
+# custom:
+#   code: image.scan-stale
+#   solution: Scan {repository}@{digest} again by `invoke scan`.
+deny contains found if {
+	lib.status("scan") == "ok"
+	not scan_recent
+	message := sprintf("The scan was made at %s; at %s that is not within the last %v hours.", [
+		lib.value(["evidence", "scan", "facts", "scanned_at"]),
+		lib.value(["now"]),
+		scan_hours,
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+scan_recent if lib.within(lib.facts("scan").scanned_at, data.image.scan_max_age_hours)
+
+# METADATA
+# title: The advisories are recent
+# description: >-
+#   The newest advisory of the database is not older than data.image.database_max_age_days. The
+#   default is ten years, that is: off. A small database of one's own may rightly be quiet for long;
+#   whoever mirrors a public one should set a few days.
+# custom:
+#   code: image.database-stale
+#   solution: Update the advisory database (see `invoke doctor`) and run `invoke scan` again.
+deny contains found if {
+	lib.status("scan") == "ok"
+	not database_recent
+	message := sprintf("The newest advisory is of %s; at %s that is not within the last %v days.", [
+		lib.value(["evidence", "scan", "facts", "database", "newest"]),
+		lib.value(["now"]),
+		database_days,
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+database_recent if lib.facts("scan").database.newest == null
+
+database_recent if {
+	is_number(database_days)
+	lib.within(lib.facts("scan").database.newest, database_days * 24)
+}
+
+# METADATA
+# title: No serious vulnerability
+# description: >-
+#   No advisory of a severity that data.image.tolerated_severities does not list matches a package of
+#   the image. What is not listed is refused, so an advisory of unknown severity counts as serious.
+# custom:
+#   code: image.vulnerability
+#   solution: >-
+#     Upgrade the package and build again; or waive it for a while in sluiceway.toml, with the code
+#     image.vulnerability followed by a slash and the advisory's id.
+deny contains found if {
+	some vulnerability in lib.facts("scan").vulnerabilities
+	not tolerated(vulnerability)
+	message := sprintf("%v in %v is %v: %v. %s", [
+		object.get(vulnerability, "id", "An advisory without id"),
+		object.get(vulnerability, "package", "an unnamed package"),
+		object.get(vulnerability, "severity", "of unknown severity"),
+		trim_suffix(object.get(vulnerability, "summary", ""), "."),
+		fixed_in(vulnerability),
+	])
+	found := lib.finding_about(rego.metadata.rule(), message, object.get(vulnerability, "id", ""))
+}
+
+tolerated(vulnerability) if vulnerability.severity in data.image.tolerated_severities
+
+fixed_in(vulnerability) := sprintf("It is fixed in %s.", [concat(", ", vulnerability.fixed)]) if {
+	count(vulnerability.fixed) > 0
+} else := "No version that fixes it is known."
+
+# METADATA
+# title: The scan agrees with itself
+# description: >-
+#   The vulnerabilities listed are as many as were counted. Otherwise some were lost on the way, and
+#   the serious ones may be among them.
+# custom:
+#   code: image.scan-inconsistent
+#   solution: Scan {repository}@{digest} again by `invoke scan`; if it persists, report it.
+deny contains found if {
+	lib.status("scan") == "ok"
+	not consistent
+	message := sprintf("The scan of %s counts other vulnerabilities than it lists.", [
+		lib.value(["image", "digest"]),
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+consistent if {
+	listed := lib.facts("scan").vulnerabilities
+	is_array(listed)
+	counts := lib.facts("scan").counts
+	every severity in severities | {"UNKNOWN"} {
+		counts[severity] == count([1 | some each in listed; counted_as(each) == severity])
+	}
+}
+
+severities := {"CRITICAL", "HIGH", "MEDIUM", "LOW"}
+
+# A scanner's own word for a severity counts as unknown.
+counted_as(vulnerability) := vulnerability.severity if {
+	vulnerability.severity in severities
+} else := "UNKNOWN"
+
+# METADATA
+# title: Every package is covered
+# description: Packages that no advisory database covers were not judged at all.
+# custom:
+#   code: image.uncovered
+#   solution: Add a database for their ecosystem, or see to them by hand; `invoke scan` lists them.
+warn contains found if {
+	uncovered := lib.facts("scan").uncovered
+	count(uncovered) > 0
+	message := sprintf("%d packages are covered by no advisory database, for example %v.", [
+		count(uncovered),
+		uncovered[0],
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+default scan_hours := "(not set)"
+
+scan_hours := data.image.scan_max_age_hours if is_number(data.image.scan_max_age_hours)
+
+default database_days := "(not set)"
+
+database_days := data.image.database_max_age_days if is_number(data.image.database_max_age_days)

@@ -1,0 +1,55 @@
+# METADATA
+# title: Findings
+# description: >-
+#   How a rule says what it found. Code and solution stand in the METADATA of the rule itself, so
+#   that documentation and refusals never differ.
+package lib
+
+# METADATA
+# title: Finding
+# description: >-
+#   The finding of a rule (its rego.metadata.rule()) with a message. Words in braces in the
+#   solution are filled in from the input.
+finding(rule, message) := {
+	"msg": message,
+	"code": rule.custom.code,
+	"solution": filled(rule.custom.solution),
+	"waivable": may_waive(rule.custom.code),
+}
+
+# METADATA
+# title: Finding about one thing
+# description: As finding, about one named thing, which a waiver may name behind a slash.
+finding_about(rule, message, about) := object.union(finding(rule, message), {"about": about})
+
+# METADATA
+# title: May be waived
+# description: Only codes that data.lib.waivable lists may be waived.
+may_waive(code) if {
+	code in data.lib.waivable
+} else := false
+
+# METADATA
+# title: Filled
+# description: A solution with the values of this input in place of the words in braces.
+filled(solution) := strings.replace_n(
+	{
+		"{digest}": value(["image", "digest"]),
+		"{environment}": value(["environment"]),
+		"{repository}": value(["image", "repository"]),
+		"{service}": value(["service"]),
+		"{source}": value(["source"]),
+		"{target}": value(["target"]),
+	},
+	solution,
+)
+
+# METADATA
+# title: Value
+# description: >-
+#   A value of the input as text for a message. A message must never be undefined, because then the
+#   rule that wanted to say it would say nothing.
+value(path) := text if {
+	found := object.get(input, path, "(missing)")
+	text := sprintf("%v", [found])
+}

@@ -1,0 +1,120 @@
+# METADATA
+# title: Fixtures
+# description: Inputs that pass every rule; tests change one thing in them.
+package lib_test
+
+digest := "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+other := "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+people := {
+	"anna": ["developer"],
+	"robot": ["ci"],
+	"tom": ["tech-lead"],
+	"rita": ["release-manager"],
+	"tess": ["tech-lead"],
+}
+
+evidence(kind, facts) := {
+	"kind": kind,
+	"status": "ok",
+	"subject": digest,
+	"made_at": "2026-11-24T11:00:00Z",
+	"maker": {"plugin": "test", "tool": "test", "version": "1"},
+	"summary": sprintf("The %s is fine.", [kind]),
+	"facts": facts,
+}
+
+checks := {"checks": [{"name": "health", "status": "ok", "detail": "200"}]}
+
+image_evidence := {
+	"signature": evidence("signature", {"present": 1, "verified": 1, "keys": ["k"], "problems": []}),
+	"sbom": evidence("sbom", {
+		"attested": true,
+		"format": "SPDX-2.3",
+		"packages": 3,
+		"document_digest": other,
+	}),
+	"scan": evidence("scan", {
+		"attested": true,
+		"scanned": true,
+		"scanned_at": "2026-11-24T10:30:00Z",
+		"database": {
+			"uri": "osv",
+			"digest": other,
+			"advisories": 12,
+			"newest": "2026-11-01T00:00:00Z",
+			"ecosystems": ["PyPI"],
+		},
+		"counts": {"CRITICAL": 0, "HIGH": 0, "MEDIUM": 1, "LOW": 0, "UNKNOWN": 0},
+		"vulnerabilities": [{
+			"id": "GHSA-1",
+			"package": "pkg:pypi/a@1",
+			"severity": "MEDIUM",
+			"fixed": [],
+			"summary": "Slow.",
+		}],
+		"uncovered": [],
+	}),
+}
+
+# From canary to production: every rule applies.
+promotion := {
+	"gate": "promotion",
+	"now": "2026-11-24T12:00:00Z",
+	"service": "settlement",
+	"run": "r1",
+	"image": {"repository": "127.0.0.1:5555/settlement", "digest": digest, "media_type": "m"},
+	"source": "canary",
+	"target": "production",
+	"environments": ["dev", "staging", "canary", "production"],
+	"source_holds": digest,
+	"target_holds": other,
+	"actor": {"name": "tom", "method": "ssh", "proven": true, "key": "SHA256:tom"},
+	"rehearsal": false,
+	"approvals": [{
+		"approver": {"name": "rita", "method": "ssh", "proven": true, "key": "SHA256:rita"},
+		"digest": digest,
+		"source": "canary",
+		"target": "production",
+		"reason": "All well.",
+		"made_at": "2026-11-24T11:30:00Z",
+		"expires": "2026-11-25T11:30:00Z",
+		"valid": true,
+		"problem": "",
+	}],
+	"builder": "robot",
+	"evidence": object.union(image_evidence, {
+		"smoke": evidence("smoke", checks),
+		"canary": evidence("canary", {
+			"verdict": "pass",
+			"requests": 500,
+			"run": "r0",
+			"environment": "canary",
+		}),
+	}),
+}
+
+image := object.union(
+	object.filter(promotion, ["now", "service", "run", "image"]),
+	{"gate": "image", "evidence": image_evidence},
+)
+
+rollback := object.union(
+	object.filter(promotion, ["now", "service", "run", "image", "actor", "rehearsal"]),
+	{
+		"gate": "rollback",
+		"environment": "production",
+		"current": other,
+		"deployed_before": true,
+		"evidence": object.filter(image_evidence, ["signature"]),
+	},
+)
+
+# The input with the value at a path replaced (or added).
+set(document, path, value) := json.patch(document, [{"op": "add", "path": path, "value": value}])
+
+# The input without the value at a path.
+unset(document, path) := json.patch(document, [{"op": "remove", "path": path}])
+
+codes(findings) := {finding.code | some finding in findings}

@@ -1,0 +1,46 @@
+package lib_test
+
+import data.lib
+
+test_solution_is_filled_from_the_input if {
+	lib.filled("{digest} {source} {service}") == sprintf("%s canary settlement", [digest]) with input as promotion
+}
+
+test_a_missing_value_is_said_and_not_undefined if {
+	lib.value(["image", "digest"]) == "(missing)" with input as {}
+	lib.filled("{environment}") == "(missing)" with input as {}
+}
+
+test_only_listed_codes_may_be_waived if {
+	lib.may_waive("gate.smoke")
+	not lib.may_waive("image.signature")
+	not lib.may_waive("gate.smoke") with data.lib.waivable as []
+}
+
+test_recent if {
+	lib.within("2026-11-24T11:00:00Z", 1) with input.now as "2026-11-24T12:00:00Z"
+	lib.within("2026-11-24T12:04:00Z", 1) with input.now as "2026-11-24T12:00:00Z"
+}
+
+test_old_and_future_are_not_recent if {
+	not lib.within("2026-11-24T10:59:59Z", 1) with input.now as "2026-11-24T12:00:00Z"
+	not lib.within("2026-11-24T12:06:00Z", 1) with input.now as "2026-11-24T12:00:00Z"
+}
+
+test_without_a_limit_nothing_is_recent if {
+	not recent_by_missing_limit with input.now as "2026-11-24T12:00:00Z"
+}
+
+recent_by_missing_limit if lib.within("2026-11-24T11:00:00Z", data.nowhere)
+
+test_zones_are_understood if {
+	lib.hours_since("2026-11-24T12:00:00+02:00") == 2 with input.now as "2026-11-24T12:00:00Z"
+}
+
+test_text_is_not_a_number if {
+	lib.at_least(2, 2)
+	not lib.at_least(1, 2)
+	not lib.at_least("many", 2)
+	not lib.at_least(2, "few")
+	not lib.within("2026-11-24T11:00:00Z", "soon") with input.now as "2026-11-24T12:00:00Z"
+}

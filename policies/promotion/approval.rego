@@ -1,0 +1,131 @@
+package promotion
+
+import data.lib
+
+# METADATA
+# title: Somebody else consents
+# description: >-
+#   Enough people of the path's approver roles have signed their consent to exactly this image going
+#   exactly this way. Neither who promotes nor who built it counts, and nobody counts twice.
+# custom:
+#   code: promotion.approval
+#   solution: >-
+#     Ask a person with one of those roles to run `invoke approve --from={source} --to={target}` for
+#     {digest}.
+deny contains found if {
+	step
+	not enough_approvals
+	message := sprintf("Going from %s to %s takes %v approval(s) by %s, and %d count%s.", [
+		lib.value(["source"]),
+		lib.value(["target"]),
+		approvals_needed,
+		concat(" or ", object.get(step, "approvers", [])),
+		count(approvers),
+		reasons,
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+approvals_needed := object.get(step, "approvals", 1)
+
+enough_approvals if {
+	lib.at_least(count(approvers), approvals_needed)
+}
+
+approvers contains approval.approver.name if {
+	some index, approval in input.approvals
+	count(object.get(objections, index, set())) == 0
+}
+
+reasons := sprintf(" (%s)", [concat("; ", sort(texts))]) if {
+	texts := [text |
+		some index, problems in objections
+		text := sprintf("%s: %s", [approver_of(index), concat(" and ", problems)])
+	]
+	count(texts) > 0
+} else := ""
+
+approver_of(index) := lib.value(["approvals", index, "approver", "name"])
+
+objections[index] contains message if {
+	some index, approval in input.approvals
+	not valid(approval)
+	message := sprintf("the statement is not valid (%v)", [object.get(approval, "problem", "")])
+}
+
+objections[index] contains "the person is not proven" if {
+	some index, approval in input.approvals
+	not proven_or_rehearsed(approval)
+}
+
+objections[index] contains "the person lacks the role" if {
+	some index, approval in input.approvals
+	not may_approve(approval)
+}
+
+objections[index] contains "the person asks for it" if {
+	some index, approval in input.approvals
+	not independent(approval)
+}
+
+objections[index] contains "the person built it" if {
+	some index, approval in input.approvals
+	not not_builder(approval)
+}
+
+objections[index] contains "it is for another image or path" if {
+	some index, approval in input.approvals
+	not bound(approval)
+}
+
+objections[index] contains "it is not in force at this time" if {
+	some index, approval in input.approvals
+	not in_force(approval)
+}
+
+valid(approval) if approval.valid == true
+
+proven_or_rehearsed(approval) if approval.approver.proven == true
+
+proven_or_rehearsed(_) if lib.rehearsal
+
+may_approve(approval) if person_has(approval.approver.name, step.approvers)
+
+independent(approval) if {
+	approval.approver.name != input.actor.name
+	other_key(approval.approver.key, input.actor.key)
+}
+
+other_key(mine, theirs) if mine != theirs
+
+other_key("", "")
+
+not_builder(approval) if approval.approver.name != input.builder
+
+bound(approval) if {
+	approval.digest == input.image.digest
+	approval.source == input.source
+	approval.target == input.target
+}
+
+in_force(approval) if {
+	valid(approval) # nobody vouches for the times of one that is not
+	lib.hours_since(approval.made_at) >= (0 - data.lib.clock_skew_minutes) / 60
+	lib.hours_since(approval.expires) < 0
+}
+
+# METADATA
+# title: The builder is known
+# description: >-
+#   Who built the image may not approve it. When nobody recorded who that was, it cannot be checked.
+# custom:
+#   code: promotion.builder-unknown
+#   solution: Build with `invoke build` or `invoke release`, which record who builds.
+warn contains found if {
+	approvals_needed > 0
+	input.builder == ""
+	message := sprintf("Nobody recorded who built %s, so an approval by its builder would count.", [
+		lib.value(["image", "digest"]),
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}

@@ -1,0 +1,22 @@
+# METADATA
+# title: Promotion
+# description: >-
+#   Whether one image may go from one environment to the next: along which path, by whom, with whose
+#   consent, and after which checks. What must be known about the image itself is in package image.
+package promotion
+
+# METADATA
+# title: Decision of the gate promotion
+# description: Everything that denies and everything that warns, the image's own included.
+# entrypoint: true
+decision := {
+	"deny": deny | data.image.deny,
+	"warn": warn | data.image.warn,
+}
+
+# The row of data.promotion.paths for this promotion. A row says everything; what it leaves out is
+# demanded (see the objects below), so that a short row is a strict one.
+step := row if {
+	row := data.promotion.paths[input.source][input.target]
+	is_object(row)
+}

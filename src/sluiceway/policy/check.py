@@ -1,0 +1,266 @@
+"""Checking policies before they judge anything: what OPA's parser and compiler say, and our rules.
+
+Works on any engine that is a :class:`~sluiceway.policy.PolicyWorkbench`; metadata is read by the
+engine's own YAML, so that nothing here understands a part of Rego in its own way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sluiceway.policy.builtins import find_forbidden
+from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench
+from sluiceway.policy.tree import (
+    aliases,
+    calls,
+    package,
+    references,
+    row_of,
+    rule_name,
+    rule_rows,
+    walk,
+)
+
+__all__ = ["Problem", "RuleDocument", "check_bundle", "rule_documents"]
+
+_PLACE = re.compile(r"(?P<file>[^\s:]+\.rego):(?P<row>\d+)(?::\d+)?: (?P<message>.*)")
+_JUDGING = re.compile(r"(deny|violation|warn)(_[a-zA-Z0-9]+)*")
+_CODE = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+")
+_TESTS = "_test.rego"
+_METADATA = Bundle(
+    modules={
+        "sluiceway/metadata.rego": """package sluiceway.metadata
+
+values := [value | some text in input.texts; value := read(text)]
+
+read(text) := yaml.unmarshal(text) if {
+	yaml.is_valid(text)
+} else := null
+"""
+    },
+    data={},
+    digest="",
+    origin="sluiceway",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """One thing that is wrong with a policy file."""
+
+    file: str
+    row: int
+    """1-based."""
+    col: int
+    """1-based; 1 when only the row is known."""
+    code: str
+    """``policy.syntax``, ``policy.forbidden``, ``policy.metadata``, ``policy.entrypoint``,
+    ``policy.package``, ``policy.shape``, ``policy.negation`` or ``policy.layout``."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDocument:
+    """One rule that denies or warns, with what its METADATA says about it."""
+
+    package: str
+    rule: str
+    file: str
+    row: int
+    metadata: Mapping[str, Any]
+    """The YAML of its METADATA; empty when it has none that can be read."""
+
+
+def check_bundle(engine: PolicyWorkbench, bundle: Bundle) -> list[Problem]:
+    """Return everything that is wrong with *bundle*, sorted by place.
+
+    Args:
+        engine: Parses, compiles and reads YAML.
+        bundle: Load it with ``tests=True`` to check the tests as well.
+
+    Raises:
+        EngineError: When the engine itself fails (time-out, crash), not for what it says.
+    """
+    parsed = engine.parse(bundle.modules)
+    problems = [
+        problem
+        for name, module in sorted(parsed.items())
+        if module.error
+        for problem in _syntax_problems(name, module.error)
+    ]
+    for use in find_forbidden(parsed, bundle.modules):
+        message = f"{use.name} {use.reason}"
+        problems.append(_problem(use.file, use.row, "policy.forbidden", message))
+    if not problems:
+        problems += _compile_problems(engine, bundle)
+    good = {name: module.tree for name, module in sorted(parsed.items()) if module.tree}
+    for name, tree in good.items():
+        source = bundle.modules[name]
+        problems += _layout_problems(name, source, tree)
+        problems += _shape_problems(name, source, tree)
+        problems += _negation_problems(name, source, tree)
+    problems += _entrypoint_problems(bundle, good)
+    for document in rule_documents(engine, bundle, parsed):
+        problems += _metadata_problems(document)
+    return sorted(set(problems))
+
+
+def rule_documents(
+    engine: PolicyWorkbench, bundle: Bundle, parsed: Mapping[str, Parsed] | None = None
+) -> list[RuleDocument]:
+    """Return every rule that denies or warns, tests' aside, with its METADATA, in file order."""
+    parsed = engine.parse(bundle.modules) if parsed is None else parsed
+    found: list[tuple[str, int, str, str]] = []
+    texts: list[str] = []
+    for name, module in sorted(parsed.items()):
+        if name.endswith(_TESTS) or not module.tree:
+            continue
+        source = bundle.modules[name]
+        rules = module.tree.get("rules") or []
+        for rule, row in zip(rules, rule_rows(source, module.tree) or [], strict=False):
+            if _JUDGING.fullmatch(rule_name(rule)) and not rule.get("default"):
+                found.append((name, row, package(module.tree), rule_name(rule)))
+                texts.append(_metadata_text(source, row))
+    values = engine.evaluate(_METADATA, "sluiceway.metadata.values", {"texts": texts})
+    return [
+        RuleDocument(
+            package=where,
+            rule=rule,
+            file=name,
+            row=row,
+            metadata=value if isinstance(value, Mapping) else {},
+        )
+        for (name, row, where, rule), value in zip(found, values, strict=True)
+    ]
+
+
+def _problem(file: str, row: int, code: str, message: str) -> Problem:
+    return Problem(file=file, row=row, col=1, code=code, message=message)
+
+
+def _syntax_problems(file: str, text: str) -> Iterator[Problem]:
+    """Yield the problems of a message of OPA: ``file:row: message``, perhaps with a drawing.
+
+    The drawing's last line is a caret under the column, behind one tab.
+    """
+    found: list[Problem] = []
+    for line in text.splitlines():
+        match = _PLACE.search(line)
+        if match:
+            problem = _problem(
+                match["file"], int(match["row"]), "policy.syntax", match["message"].strip()
+            )
+            found.append(problem)
+        elif found and line.strip() == "^":
+            found[-1] = replace(found[-1], col=max(len(line.rstrip()) - 1, 1))
+    yield from found or [_problem(file, 1, "policy.syntax", text.strip())]
+
+
+def _compile_problems(engine: PolicyWorkbench, bundle: Bundle) -> Iterator[Problem]:
+    try:
+        engine.compile(bundle)
+    except EngineError as error:
+        if error.code != "policy.syntax":
+            raise
+        yield from _syntax_problems(min(bundle.modules), error.what)
+
+
+def _layout_problems(name: str, source: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
+    """The directory is the package, so that one finds a rule by its name."""
+    directory = ".".join(name.split("/")[:-1])
+    wanted = {directory, f"{directory}_test"} if name.endswith(_TESTS) else {directory}
+    if directory and package(tree) not in wanted:
+        message = f"package {package(tree)} is in the folder of {directory}; a folder is a package"
+        yield _problem(name, row_of(source, "package"), "policy.package", message)
+    if rule_rows(source, tree) is None:
+        message = "rules do not begin at the left margin, so they cannot be told apart; use opa fmt"
+        yield _problem(name, 1, "policy.layout", message)
+
+
+def _shape_problems(name: str, source: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
+    """A deny that is not a set is no deny to conftest, which counts it as passed."""
+    rules = tree.get("rules") or []
+    for rule, row in zip(rules, rule_rows(source, tree) or [], strict=False):
+        head = rule["head"]
+        if _JUDGING.fullmatch(rule_name(rule)) and not ("key" in head and "value" not in head):
+            message = f"{rule_name(rule)} is not a set; write `{rule_name(rule)} contains ... if`"
+            yield _problem(name, row, "policy.shape", message)
+
+
+def _negation_problems(name: str, source: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
+    """OPA evaluates arguments before the negation: an undefined one makes ``not f(x)`` undefined.
+
+    See open-policy-agent/opa, issue 7558. A helper rule in between is decided as a whole.
+    """
+    heads = frozenset({"input", "data", *aliases(tree)})
+    for node in walk(tree):
+        if not node.get("negated"):
+            continue
+        for called, arguments in calls({"terms": node["terms"]} | _symbols(node)):
+            deep = [each for argument in arguments for each in references(argument, heads)]
+            if deep:
+                shown = "in" if called.startswith("internal.member") else called
+                message = (
+                    f"`not` before `{shown}` is undefined, and not true, when {deep[0]} is "
+                    "undefined; put the condition into a rule of its own and negate that"
+                )
+                yield _problem(name, row_of(source, deep[0]), "policy.negation", message)
+
+
+def _symbols(node: Mapping[str, Any]) -> dict[str, Any]:
+    terms = node["terms"]
+    return {"inner": terms["symbols"]} if isinstance(terms, Mapping) and "symbols" in terms else {}
+
+
+def _entrypoint_problems(
+    bundle: Bundle, trees: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Problem]:
+    """Every gate with a schema has its decision, and something in it that can deny."""
+    rules: dict[str, set[str]] = {}
+    for name, tree in trees.items():
+        if not name.endswith(_TESTS):
+            names = rules.setdefault(package(tree), set())
+            names.update(rule_name(rule) for rule in tree.get("rules") or [])
+    for gate in sorted(bundle.schemas):
+        here = rules.get(gate, set())
+        if "decision" not in here:
+            message = f"gate {gate} has a schema, but package {gate} has no rule decision"
+            yield _problem(f"schemas/{gate}.json", 1, "policy.entrypoint", message)
+        elif not any(re.fullmatch(r"(deny|violation)(_\w+)?", rule) for rule in here):
+            message = f"package {gate} has no rule that denies"
+            yield _problem(f"schemas/{gate}.json", 1, "policy.entrypoint", message)
+
+
+def _metadata_problems(document: RuleDocument) -> Iterator[Problem]:
+    custom = document.metadata.get("custom")
+    custom = custom if isinstance(custom, Mapping) else {}
+    texts = {
+        "title": document.metadata.get("title"),
+        "description": document.metadata.get("description"),
+        "custom.code": custom.get("code"),
+        "custom.solution": custom.get("solution"),
+    }
+    for key, text in texts.items():
+        if not isinstance(text, str) or not text.strip():
+            message = f"{document.rule} has no {key} in its METADATA"
+            yield _problem(document.file, document.row, "policy.metadata", message)
+    code = texts["custom.code"]
+    if isinstance(code, str) and code and not _CODE.fullmatch(code):
+        message = f"the code {code!r} is not of the form gate.reason"
+        yield _problem(document.file, document.row, "policy.metadata", message)
+
+
+def _metadata_text(source: str, row: int) -> str:
+    """Return the YAML of the METADATA comment that ends right above *row*."""
+    lines = source.splitlines()
+    found: list[str] = []
+    for line in reversed(lines[: row - 1]):
+        if not line.startswith("#"):
+            break
+        if line.strip() == "# METADATA":
+            return "\n".join(reversed(found))
+        found.append(line[1:].removeprefix(" "))
+    return ""
