@@ -64,6 +64,22 @@ class Shell:
             self._bench = Workbench.open(Path.cwd(), os.environ)
         return self._bench
 
+    @property
+    def bench_or_bare(self) -> Workbench:
+        """The project, or defaults where there is none: for work that needs no service."""
+        if self._bench is None:
+            from sluiceway import config
+            from sluiceway.errors import ConfigurationError
+            from sluiceway.workbench import Workbench
+
+            try:
+                return self.bench
+            except ConfigurationError as error:
+                if error.code != "configuration.missing":
+                    raise
+            self._bench = Workbench(config.bare(Path.cwd(), os.environ), os.environ)
+        return self._bench
+
     def result(self, document: Any, show: Callable[[Console], None] | None = None) -> None:
         """Print *document* as JSON, or let *show* print it for a person."""
         if self.as_json:

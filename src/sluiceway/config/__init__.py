@@ -1,6 +1,6 @@
 """Configuration: ``sluiceway.toml`` to one model, every value with its origin."""
 
-from sluiceway.config.load import FILE_NAME, canary_limits, find, load
+from sluiceway.config.load import FILE_NAME, bare, canary_limits, find, load
 from sluiceway.config.model import BUILD, Config, DeployTimes
 
-__all__ = ["BUILD", "FILE_NAME", "Config", "DeployTimes", "canary_limits", "find", "load"]
+__all__ = ["BUILD", "FILE_NAME", "Config", "DeployTimes", "bare", "canary_limits", "find", "load"]

@@ -15,7 +15,7 @@ from sluiceway.errors import ConfigurationError
 from sluiceway.model import CanaryLimits, Environment, Strategy, Waiver, check_digest
 from sluiceway.pipeline import STAGES
 
-__all__ = ["FILE_NAME", "canary_limits", "find", "load"]
+__all__ = ["FILE_NAME", "bare", "canary_limits", "find", "load"]
 
 FILE_NAME = "sluiceway.toml"
 
@@ -98,7 +98,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         ConfigurationError: With the file, the table and the key, and the nearest right name.
     """
     path = path.resolve()
-    document = _read(path)
+    return _checked(_read(path), path, environ)
+
+
+def bare(root: Path, environ: Mapping[str, str]) -> Config:
+    """Return the defaults for work that needs no service, such as testing a folder of policies."""
+    return _checked({"service": {"name": "none"}}, root.resolve() / FILE_NAME, environ)
+
+
+def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Config:
     unknown_keys(document, (*_TABLES, *_OTHER_TABLES), path.name)
     origins: dict[str, str] = {}
     tables = {name: _table(document, name, path, origins) for name in _TABLES}
