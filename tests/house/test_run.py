@@ -77,6 +77,7 @@ def project(tmp_path):
         "src/small.py": INVOKE,
         "plugins/sluiceway_policy_embedded/__init__.py": "",
         "plugins/sluiceway_policy_embedded/install.py": INSTALL,
+        "plugins/sluiceway_policy_embedded/pins.py": "",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
