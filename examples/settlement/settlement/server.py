@@ -110,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.stopping:
             self.close_connection = True
         self.send_response_only(status)
+        self.send_header("Server", f"settlement/{VERSION}")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if self.close_connection:

@@ -87,9 +87,9 @@ class Workspace:
         shutil.copytree(
             example,
             root / "service",
-            ignore=shutil.ignore_patterns("__pycache__", "broken", "osv"),
+            ignore=shutil.ignore_patterns("__pycache__", "broken", "advisories"),
         )
-        shutil.copytree(example / "osv", root / "advisories")
+        shutil.copytree(example / "advisories", root / "advisories")
         registry_port, production_port = _free_ports(2)
         import sys
 

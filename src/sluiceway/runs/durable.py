@@ -111,7 +111,7 @@ def running(state: Path) -> Iterator[Runtime]:
         "serializer": _Json(),
         "log_level": "CRITICAL",
         "console_log_level": "CRITICAL",
-        "notification_listener_polling_interval_sec": 0.5,
+        "notification_listener_polling_interval_sec": 0.05,
     }
     runtime = Runtime(executor)
     try:
