@@ -46,6 +46,21 @@ def lines() -> list[tuple[str, str]]:
     return sorted(set(found))
 
 
+def remedies() -> list[tuple[str, str]]:
+    """Return (file, arguments) of every `invoke` line that the code gives to a person."""
+    files = [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "plugins").rglob("*.py"),
+        *(ROOT / "policies").rglob("*.rego"),
+    ]
+    found = {
+        (file.name, re.sub(r"\{[^}]*\}", "x", " ".join(line.split())).removeprefix("invoke "))
+        for file in files
+        for line in INLINE.findall(file.read_text())
+    }
+    return sorted(found)
+
+
 def parser() -> Parser:
     return Parser(contexts=namespace().to_contexts())
 
@@ -60,6 +75,12 @@ def test_a_command_line_is_accepted(page, line):
     if words[0] in OWN_TASKS or words[0] in ("--list", "NAME", "TASK..."):
         return
     parser().parse_argv(words)
+
+
+@pytest.mark.parametrize(("file", "line"), remedies(), ids=lambda value: value)
+def test_a_remedy_is_a_command_that_exists(file, line):
+    if line not in ("--list", "..."):
+        parser().parse_argv(shlex.split(line))
 
 
 def test_the_checker_refuses_what_does_not_exist():
