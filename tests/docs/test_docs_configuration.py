@@ -67,3 +67,17 @@ def test_the_contract_names_every_secret():
     text = (ROOT / "docs" / "contract.md").read_text()
     sentence = text[text.index("The values of") :]
     assert set(re.findall(r"`([A-Z_]+)`", sentence)) == set(process.SECRET_NAMES)
+
+
+def test_finding_and_error_codes_in_the_docs_exist():
+    policies = "".join(path.read_text() for path in (ROOT / "policies").rglob("*.rego"))
+    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    for page in PAGES:
+        text = page.read_text()
+        for code in re.findall(r'^code = "([a-z.-]+)"', text, re.MULTILINE):  # a waiver's
+            assert re.search(rf"code: {re.escape(code)}$", policies, re.MULTILINE), (
+                page.name,
+                code,
+            )
+        for code in re.findall(r'^ *"code": "([a-z.-]+)"', text, re.MULTILINE):
+            assert f'"{code}"' in source or f"code: {code}\n" in policies, (page.name, code)
