@@ -11,7 +11,8 @@ network), :class:`~sluiceway.errors.ConfigurationError` (its settings) or
 escapes is reported as the plugin's defect and refuses.
 
 Hooks marked *one* have exactly one answer: the plugin chosen in ``[stages]``, or for registries the
-first that owns the address. Hooks marked *all* ask every loaded plugin.
+first of the chosen ones that owns the address. Hooks marked *all* ask every plugin chosen for their
+stage; the last two, which belong to no stage, ask every plugin that is installed.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def sluiceway_sbom(
 def sluiceway_scan(
     project: Project, image: Image, sbom: Sbom, registry: Registry, settings: Settings
 ) -> Scan | None:
-    """*Chosen ones, each.* Match the packages with known vulnerabilities. No database is NO_DATA."""
+    """*All.* Match the packages with known vulnerabilities. No database is NO_DATA."""
 
 
 # --- gates ------------------------------------------------------------------------------------

@@ -13,3 +13,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the console script."""
     Program(name="Sluiceway", binary="sluiceway", namespace=namespace(), version=__version__).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""A real project for each test: the example service, its people, a registry, a deployer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluiceway.rehearsal import Workspace
+from sluiceway.workbench import Workbench
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+QUICK = (
+    "--traffic-percent=50",
+    "--health-timeout-minutes=0.05",
+    "--health-interval-seconds=0.3",
+)
+
+
+@dataclass
+class Shop:
+    """The commands of one project, called in this process as Invoke would."""
+
+    workspace: Workspace
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def root(self) -> Path:
+        return self.workspace.root
+
+    def bench(self, person: str = "ci") -> Workbench:
+        return self.workspace.bench(person)
+
+    def environ(self, person: str) -> dict[str, str]:
+        return {
+            "SLUICEWAY_SSH_KEY": str(self.root / "keys" / person),
+            "COSIGN_PASSWORD": self.workspace.password,
+        }
+
+    def run(self, person: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
+        """Return exit code, the JSON document on stdout, and stderr of `invoke ARGUMENTS --json`."""
+        from invoke.program import Program
+
+        from sluiceway.cli import namespace
+
+        for name, value in self.environ(person).items():
+            self.monkeypatch.setenv(name, value)
+        self.monkeypatch.chdir(self.root)
+        self.capsys.readouterr()
+        code = 0
+        try:
+            Program(namespace=namespace()).run(["sluiceway", *arguments, "--json"])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = self.capsys.readouterr()
+        return code, json.loads(out) if out.strip() else {}, err
+
+    def release(self) -> str:
+        code, document, err = self.run("ci", "release")
+        assert code == 0, (document, err)
+        return str(document["image_digest"])
+
+    def ship(self, *targets: str) -> str:
+        """Release and promote through *targets* by those who may; return the digest."""
+        digest = self.release()
+        who = {"dev": "ci", "staging": "dana", "canary": "lena", "production": "lena"}
+        for target in targets:
+            if target == "production":
+                self.run("ravi", "approve", digest, "--to=production")
+            code, document, err = self.run(who[target], "promote", f"--to={target}")
+            assert code == 0, (target, document, err)
+        return digest
+
+    def state(self) -> dict[str, Any]:
+        """What an outsider sees: every tag, and what serves every route."""
+        bench = self.bench()
+        registry = bench.registry
+        names = [environment.name for environment in bench.config.environments]
+        serving = {}
+        for name in names:
+            traffic = bench.plugins.one(
+                "sluiceway_traffic", environment=bench.config.environment(name)
+            )
+            serving[name] = [(slot.name, slot.digest, slot.weight) for slot in traffic.slots]
+        return {"tags": {name: bench.held(name) for name in names}, "serving": serving} | {
+            "all": registry.tags()
+        }
+
+
+@pytest.fixture
+def shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shop]:
+    workspace = Workspace.create(tmp_path / "w", _ROOT / "examples" / "settlement")
+    workspace.make_signing_key()
+    monkeypatch.setattr(sys, "argv", ["invoke"])
+    shop = Shop(workspace=workspace, monkeypatch=monkeypatch, capsys=capsys)
+    try:
+        yield shop
+    finally:
+        bench = shop.bench()
+        for name in bench.plugins.serving("sluiceway_shutdown"):
+            bench.plugins.ask(name, "sluiceway_shutdown")

@@ -1,0 +1,325 @@
+"""A canary that is bad, a runner that is killed, a rollback by hand: all with real traffic."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from sluiceway.errors import ExitCode
+
+from .conftest import QUICK  # noqa: TID252 - the fixtures' own flags
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def traffic(shop):
+    """Return a function that begins traffic to production and returns how to end it."""
+    running = []
+
+    def begin(rate=150):
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "sluiceway.rehearsal.load",
+                shop.workspace.url,
+                str(shop.root / "service" / "parity" / "trades.json"),
+                f"--rate={rate}",
+                "--seconds=120",
+                "--canary=settlement/1.1.0",
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+
+        def end():
+            process.terminate()
+            out, _ = process.communicate(timeout=30)
+            return json.loads(out)
+
+        return end
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def in_production(shop, traffic):
+    """Ship 1.0.0 to production under traffic; return its digest and how to end the traffic."""
+    digest = shop.ship("dev", "staging")
+    end = traffic()
+    code, document, err = shop.run("lena", "promote", "--to=canary", *QUICK)
+    assert code == 0, (document, err)
+    assert shop.run("ravi", "approve", digest, "--to=production")[0] == 0
+    code, document, err = shop.run("lena", "promote", "--to=production")
+    assert code == 0, (document, err)
+    return digest, end
+
+
+def started(shop, person, *arguments):
+    """Start the command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sluiceway.cli.program", *arguments, "--json"],
+        cwd=shop.root,
+        env={**os.environ, **shop.environ(person)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def canary_weight(shop):
+    bench = shop.bench()
+    traffic = bench.plugins.one(
+        "sluiceway_traffic", environment=bench.config.environment("canary")
+    )
+    slot = traffic.slot("canary")
+    return slot.weight if slot else 0.0
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_broken_release_is_rolled_back_and_the_good_one_serves_every_request(
+    shop, in_production
+):
+    good, end = in_production
+    shop.workspace.break_service("1.1.0")
+    bad = shop.ship("dev", "staging")
+    code, document, err = shop.run("lena", "promote", "--to=canary", *QUICK)
+    numbers = end()
+    assert code == ExitCode.ROLLED_BACK, (document, err)
+    assert document["outcome"] == "rolled-back"
+    assert document["canary"]["verdict"] == "fail"
+    assert document["canary"]["code"] == "canary.error-rate"
+    assert document["serves"] == good
+    assert document["changed"] is False
+    state = shop.state()
+    assert state["tags"]["canary"] == good
+    assert state["tags"]["staging"] == bad
+    assert [slot for slot in state["serving"]["production"] if slot[2]] == [("stable", good, 100.0)]
+    assert numbers["failed_outside_canary"] == 0, numbers
+    assert numbers["failed_in_canary"] > 0
+    code, history, _ = shop.run("ci", "history", "--env=canary")
+    assert [entry["kind"] for entry in history["entries"]][:3] == ["run", "rolled-back", "canary"]
+
+
+def test_a_canary_without_traffic_never_passes(shop):
+    shop.ship("dev", "staging")
+    code, document, _ = shop.run("lena", "promote", "--to=canary", *QUICK)
+    assert code == ExitCode.ROLLED_BACK
+    assert document["canary"]["status"] == "no-data"
+    state = shop.state()
+    assert state["tags"]["canary"] == ""
+    assert state["serving"]["canary"] == []
+
+
+def test_a_crashed_canary_is_rolled_back_at_once(shop, in_production):
+    import psutil
+
+    good, end = in_production
+    (shop.root / "service" / "RELEASE").write_text("1.0.1\n")
+    shop.ship("dev", "staging")
+    outcome = {}
+
+    run = started(shop, "lena", "promote", "--to=canary", *_watch(seconds=60))
+    try:
+        assert until(lambda: canary_weight(shop) > 0)
+        bench = shop.bench()
+        slot = bench.plugins.one(
+            "sluiceway_traffic", environment=bench.config.environment("canary")
+        ).slot("canary")
+        port = int(slot.url.rpartition(":")[2])
+        (victim,) = {
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.laddr
+            and connection.laddr.port == port
+            and connection.status == psutil.CONN_LISTEN
+        }
+        os.kill(victim, signal.SIGKILL)
+        out, _ = run.communicate(timeout=30)
+    finally:
+        run.kill()
+        run.communicate()
+    outcome = json.loads(out)
+    assert run.returncode == ExitCode.ROLLED_BACK
+    assert outcome["canary"]["code"] == "canary.crashed"
+    assert outcome["serves"] == good
+    end()
+
+
+def _watch(seconds):
+    return (
+        "--traffic-percent=50",
+        f"--health-timeout-minutes={seconds / 60:.3f}",
+        "--health-interval-seconds=0.3",
+    )
+
+
+def test_kill_nine_during_a_canary_leaves_weight_zero_and_resume_ends_the_run(
+    shop, in_production
+):
+    good, end = in_production
+    path = shop.root / "sluiceway.toml"
+    path.write_text(path.read_text() + "\n[state]\nlease_seconds = 2\n")
+    (shop.root / "service" / "RELEASE").write_text("1.0.1\n")
+    shop.ship("dev", "staging")
+    run = started(shop, "lena", "promote", "--to=canary", *_watch(seconds=60))
+    assert until(lambda: canary_weight(shop) > 0)
+    run.kill()
+    run.communicate()
+    assert until(lambda: canary_weight(shop) == 0, seconds=10), "the weight was never shed"
+    assert shop.state()["tags"]["canary"] != good
+
+    code, document, _ = shop.run("lena", "promote", "--to=canary", *QUICK)
+    assert code == ExitCode.NEEDS_PERSON, "a half-finished run is not built upon"
+    assert document["error"]["code"] == "run.unfinished"
+    assert "invoke resume" in document["error"]["remedy"]
+
+    code, document, err = shop.run("lena", "resume")
+    assert code == ExitCode.ROLLED_BACK, (document, err)
+    (outcome,) = document["resumed"]
+    assert outcome["serves"] == good
+    assert outcome["canary"]["verdict"] in ("inconclusive", "fail")
+    state = shop.state()
+    assert state["tags"]["canary"] == good
+    assert state["serving"]["canary"] == [("stable", good, 100.0)]
+    assert end()["failed_outside_canary"] == 0
+    code, document, _ = shop.run("lena", "resume")
+    assert (code, document["resumed"]) == (0, [])
+    assert shop.bench().ledger.verify()[1] == ()
+
+
+def test_a_run_that_is_alive_is_not_taken_over(shop, in_production):
+    _, end = in_production
+    (shop.root / "service" / "RELEASE").write_text("1.0.1\n")
+    shop.ship("dev", "staging")
+    run = started(shop, "lena", "promote", "--to=canary", *_watch(seconds=6))
+    assert until(lambda: canary_weight(shop) > 0)
+    code, document, _ = shop.run("lena", "resume")
+    assert code == 0
+    assert document["resumed"] == []
+    assert len(document["live"]) == 1
+    code, document, _ = shop.run("lena", "promote", "--to=production")
+    assert code == ExitCode.UNABLE
+    assert document["error"]["code"] == "busy"
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 0, (out, err)
+    end()
+
+
+@pytest.mark.parametrize("step", ["judge", "re-tag", "deploy", "write-down"])
+def test_kill_nine_during_a_promotion_loses_nothing(shop, step, tmp_path):
+    """The runner kills itself with SIGKILL at the end of a step, before it is remembered."""
+    digest = shop.ship("dev")
+    program = tmp_path / "killed.py"
+    program.write_text(
+        "import os, signal\n"
+        "from sluiceway.runs.context import RunContext\n"
+        "genuine = RunContext.step\n"
+        "def step(self, name, function, *, shielded=False):\n"
+        "    def cut_off():\n"
+        "        value = function()\n"
+        f"        if name == {step!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return value\n"
+        "    return genuine(self, name, cut_off, shielded=shielded)\n"
+        "RunContext.step = step\n"
+        "from sluiceway.cli.program import main\n"
+        "main()\n"
+    )
+    run = subprocess.run(
+        [sys.executable, str(program), "promote", "--to=staging", "--json"],
+        cwd=shop.root,
+        env={**os.environ, **shop.environ("dana")},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == -signal.SIGKILL
+    code, document, err = shop.run("dana", "resume")
+    assert code == 0, (document, err)
+    (outcome,) = document["resumed"]
+    assert outcome["outcome"] == "done"
+    state = shop.state()
+    assert state["tags"]["staging"] == digest
+    assert state["serving"]["staging"] == [("stable", digest, 100.0)]
+    ledger = shop.bench().ledger
+    assert ledger.verify()[1] == ()
+    kinds = [entry.kind for entry in ledger.entries(run=outcome["run"])]
+    assert kinds == ["decision", "deployed", "run"], "every entry once"
+
+
+def test_ctrl_c_during_a_canary_takes_it_back(shop, in_production):
+    good, end = in_production
+    (shop.root / "service" / "RELEASE").write_text("1.0.1\n")
+    shop.ship("dev", "staging")
+    run = started(shop, "lena", "promote", "--to=canary", *_watch(seconds=60))
+    assert until(lambda: canary_weight(shop) > 0)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert run.returncode == ExitCode.INTERRUPTED, (out, err)
+    assert json.loads(out)["outcome"] == "interrupted"
+    state = shop.state()
+    assert state["tags"]["canary"] == good
+    assert state["serving"]["canary"] == [("stable", good, 100.0)]
+    assert end()["failed_outside_canary"] == 0
+
+
+def test_rollback_by_hand_goes_to_the_previous_digest_and_twice_goes_two_back(shop):
+    digests = []
+    for version in ("1.0.0", "1.0.1", "1.0.2"):
+        (shop.root / "service" / "RELEASE").write_text(version + "\n")
+        digests.append(shop.ship("dev"))
+    assert len(set(digests)) == 3
+    for expected in (digests[1], digests[0]):
+        code, document, err = shop.run("dana", "rollback", "--env=dev", "--reason=numbers differ")
+        assert code == 0, (document, err)
+        assert document["image"]["digest"] == expected
+        state = shop.state()
+        assert state["tags"]["dev"] == expected
+        assert state["serving"]["dev"] == [("stable", expected, 100.0)]
+    code, document, _ = shop.run("dana", "rollback", "--env=dev", f"--to-digest={digests[2]}")
+    assert code == 0
+    assert shop.state()["tags"]["dev"] == digests[2]
+
+
+def test_a_rollback_to_an_unsigned_digest_is_refused(shop):
+    shop.ship("dev")
+    (shop.root / "service" / "RELEASE").write_text("1.0.1\n")
+    code, document, _ = shop.run("ci", "build")
+    unsigned = document["image"]["digest"]
+    before = shop.state()
+    code, document, _ = shop.run("dana", "rollback", "--env=dev", f"--to-digest={unsigned}")
+    assert code == ExitCode.REFUSED
+    assert document["changed"] is False
+    assert shop.state() == before
+
+
+def test_stopping_a_run_wakes_it(shop):
+    """A stop is seen while a tick waits for its moment, not after it."""
+    from sluiceway.runs.context import Interrupted, RunContext
+
+    bench = shop.bench()
+    lease = bench.ledger.acquire("x", run="r", holder="h", seconds=30)
+    context = RunContext("r", bench, lease, 30)
+    threading.Timer(0.2, context.stop, args=("enough",)).start()
+    with pytest.raises(Interrupted, match="enough"):
+        context.wait(60)
