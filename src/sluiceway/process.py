@@ -22,6 +22,8 @@ SECRET_NAMES = (
     "REGISTRY_PASSWORD",
     "STAGING_DATABASE_URL",
     "ROLLBACK_WEBHOOK",
+    "SLUICEWAY_SSH_PASSPHRASE",
+    "SLUICEWAY_WEBHOOK_SECRET",
 )
 """Environment variables whose values never appear in output, logs, ledger or process list."""
 
