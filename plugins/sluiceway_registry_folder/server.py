@@ -63,7 +63,9 @@ class FolderServer(ThreadingHTTPServer):
         self._active = 0
         self._last = time.monotonic()
 
-    def run(self, stop: threading.Event, idle_exit_seconds: float) -> str:
+    def run(
+        self, stop: threading.Event, idle_exit_seconds: float, *, poll_seconds: float = 0.2
+    ) -> str:
         """Serve until *stop* is set (``"stopped"``) or nothing was asked for so long (``"idle"``).
 
         Requests that are being answered get a few seconds to end.
@@ -80,7 +82,7 @@ class FolderServer(ThreadingHTTPServer):
 
         watcher = threading.Thread(target=watch, name="idle", daemon=True)
         watcher.start()
-        self.serve_forever(poll_interval=0.1)
+        self.serve_forever(poll_interval=poll_seconds)
         self.socket.close()  # nobody new; those who are being served are waited for
         with self._count:
             self._count.wait_for(lambda: self._active == 0, timeout=5.0)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from enum import Enum
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sluiceway
 from sluiceway import process
@@ -22,6 +23,9 @@ from sluiceway.model import Check, CheckStatus
 from sluiceway_registry_folder.options import Options
 from sluiceway_registry_folder.server import IDENTITY_HEADER, bind
 from sluiceway_registry_folder.storage import Store
+
+if TYPE_CHECKING:
+    import psutil
 
 __all__ = ["Found", "ensure_running", "inspect", "probe", "stop"]
 
@@ -78,6 +82,7 @@ def stop(options: Options) -> list[str]:
     if record is None:
         return []
     pid, started = record
+    ours = False
     try:
         server = psutil.Process(pid)
         ours = (
@@ -86,12 +91,11 @@ def stop(options: Options) -> list[str]:
         )
         if ours:
             server.terminate()
-            _wait(pid, server, _STOP_SECONDS)
+            if not _ended(server, _STOP_SECONDS):
+                server.kill()
+                _ended(server, _STOP_SECONDS)
     except psutil.NoSuchProcess:
-        ours = False
-    except psutil.TimeoutExpired:
-        server.kill()
-        _wait(pid, server, _STOP_SECONDS)
+        pass
     options.record.unlink(missing_ok=True)
     return [f"the folder registry at {options.address} (process {pid})"] if ours else []
 
@@ -186,19 +190,24 @@ def _turn(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _wait(pid: int, server: object, seconds: float) -> None:
+def _ended(server: psutil.Process, seconds: float) -> bool:
+    """Wait until *server* has ended. A zombie has: its parent may be one that never looks."""
     import psutil
 
-    child = _children.pop(pid, None)
-    if child is None:
-        assert isinstance(server, psutil.Process)  # noqa: S101 - for the type checker
-        server.wait(seconds)
-        return
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        _children[pid] = child
-        raise psutil.TimeoutExpired(seconds, pid) from None
+    deadline = time.monotonic() + seconds
+    child = _children.get(server.pid)
+    while True:
+        if child is not None and child.poll() is not None:
+            del _children[server.pid]
+            return True
+        try:
+            if not server.is_running() or server.status() == psutil.STATUS_ZOMBIE:
+                return child is None
+        except psutil.NoSuchProcess:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
 
 
 def _read_record(path: Path) -> tuple[int, float] | None:

@@ -6,7 +6,7 @@
     blobs/sha256/ab/abcd...               bytes by digest, shared by all repositories
     repositories/<name>/_blobs/<hex>      the repository holds this blob (empty file)
                         _manifests/<hex>  ... and this manifest (its media type)
-                        _referrers/<subject hex>/<hex>
+                        _referrers/<subject hex>/<hex>    when it came, nanoseconds since 1970
                         _tags/<tag>       the digest that the tag names
                         _history/<tag>    one JSON line for every move
                         _uploads/<id>     bytes of an upload that has not ended
@@ -24,6 +24,7 @@ import fcntl
 import json
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -201,7 +202,9 @@ class RepositoryStore:
             self.store.put(manifest.body)
             name = _hex(manifest.digest)
             if subject is not None:
-                _write(self.folder / "_referrers" / _hex(subject.digest) / name, b"")
+                mark = self.folder / "_referrers" / _hex(subject.digest) / name
+                if not mark.exists():  # storing it again does not make it younger
+                    _write(mark, str(time.time_ns()).encode())
             _write(self.folder / "_manifests" / name, manifest.media_type.encode())
             if ":" not in reference:
                 self._move(reference, manifest.digest)
@@ -262,7 +265,7 @@ class RepositoryStore:
             # A crash may have left the mark without its manifest: then there is none.
             with contextlib.suppress(Fault, FileNotFoundError):
                 descriptor = describe(self.manifest(f"sha256:{name}"))
-                found.append((path.stat().st_mtime_ns, name, descriptor))
+                found.append((int(path.read_text()), name, descriptor))
         return [descriptor for _, _, descriptor in sorted(found, key=lambda item: item[:2])]
 
     # --- below ---

@@ -51,7 +51,7 @@ class RetryPolicy:
     """Also the longest ``Retry-After`` that is obeyed; a longer one is an error at once."""
     budget: float = 45.0
     """No further attempt begins later than this after the first."""
-    connect_budget: float = 3.0
+    connect_budget: float = 1.0
     """The same for a registry that cannot be reached at all: it must fail within seconds."""
 
     def delay(self, attempt: int, elapsed: float, asked: float | None, *, reached: bool) -> float:
