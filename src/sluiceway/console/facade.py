@@ -1,0 +1,167 @@
+"""How a person sees a command: stderr for people, stdout for results."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from sluiceway import events
+from sluiceway.console import outcomes, tables
+from sluiceway.console.live import View
+from sluiceway.console.page import Line, Page, Tone
+from sluiceway.console.stream import Sink
+from sluiceway.model import to_json
+from sluiceway.process import redact
+
+__all__ = ["Console"]
+
+
+class Console:
+    """Prints pages: progress, headings and errors on stderr, results on stdout.
+
+    A stream that is a terminal is painted; any other, or one with ``NO_COLOR`` or ``TERM=dumb``,
+    gets plain text without escape sequences. Secrets are taken out of everything.
+
+    Args:
+        json_mode: stdout carries one JSON document: nothing but :meth:`result` writes there.
+        stdout: For results; ``sys.stdout`` when left out.
+        stderr: For people; ``sys.stderr`` when left out.
+        environ: Read instead of the process environment (``NO_COLOR``, ``TERM``, ``COLUMNS``).
+        width: Cells of a line; asked of the terminal when left out.
+        debug: Progress shows programs and traces as well.
+        every: Seconds between two lines of an unchanged canary in a log.
+    """
+
+    def __init__(
+        self,
+        *,
+        json_mode: bool = False,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
+        width: int | None = None,
+        debug: bool = False,
+        every: float = 30.0,
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        self.json_mode = json_mode
+        self._stdout = Sink(stdout or sys.stdout, environ, width)
+        self._stderr = Sink(stderr or sys.stderr, environ, width)
+        self._view = View(self._stderr, debug=debug, every=every)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Show events as progress on stderr for the duration of the block."""
+        try:
+            with events.subscribed(self._view):
+                yield
+        finally:
+            self._view.rest()
+
+    # --- stdout ---
+
+    def result(self, document: Any) -> None:
+        """Print *document* (records or JSON data) as JSON on stdout, secrets taken out."""
+        self._view.rest()
+        text = json.dumps(_redacted(to_json(document)), indent=2, allow_nan=False)
+        self._stdout.stream.write(text + "\n")
+        self._stdout.stream.flush()
+
+    def lines(self, lines: Sequence[Any]) -> None:
+        """Print each text as it is, one a line."""
+        self._print([Line.of(line) for line in lines])
+
+    def summary(self, title: str, items: Mapping[str, Any]) -> None:
+        """Print a titled list of labels and values."""
+        self._print(tables.summary(title, items))
+
+    def decision(self, decision: Any) -> None:
+        """Print a decision with every code, reason and solution."""
+        self._print(tables.decision_table(decision))
+
+    def board(
+        self, service: str, rows: Iterable[Any], waivers: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
+        """Print which digest is where, since when, by whom and how it is."""
+        self._print(tables.board(service, rows, waivers))
+
+    def history(self, entries: Iterable[Any]) -> None:
+        """Print what happened."""
+        self._print(tables.history_table(entries))
+
+    def stages(self, stages: Iterable[Any], path: Sequence[str] = ()) -> None:
+        """Print the pipeline with the plugins that serve it."""
+        self._print(tables.stages_table(stages, path))
+
+    def plugins(self, plugins: Iterable[Any]) -> None:
+        """Print the installed plugins."""
+        self._print(tables.plugins_table(plugins))
+
+    def checks(self, checks: Iterable[Any]) -> None:
+        """Print what the doctor found, with remedies."""
+        self._print(tables.checks_table(checks))
+
+    def approvals(self, found: Iterable[Any]) -> None:
+        """Print recorded approvals."""
+        self._print(tables.approvals(found))
+
+    def scans(self, image: Any, found: Iterable[Any]) -> None:
+        """Print what scanners said about *image*."""
+        self._print(tables.scans(image, found))
+
+    def outcome(self, outcome: Any) -> None:
+        """Print how a run ended."""
+        self._print(outcomes.outcome_page(outcome))
+
+    release = promotion = rollback = outcome
+
+    def resumed(self, ended: Iterable[Any], live: Iterable[Mapping[str, Any]]) -> None:
+        """Print how runs that were left behind ended, and which are carried by somebody."""
+        self._print(outcomes.resumed_page(ended, live))
+
+    def rehearsal(self, document: Mapping[str, Any]) -> None:
+        """Print what a rehearsal showed."""
+        self._print(outcomes.rehearsal_page(document))
+
+    # --- stderr ---
+
+    def heading(self, text: str) -> None:
+        """Say what begins."""
+        self._tell([Line.of(text, Tone.STRONG)])
+
+    def note(self, text: str) -> None:
+        """Say something in passing."""
+        self._tell([Line.of(text, Tone.DIM)])
+
+    def warn(self, text: str) -> None:
+        """Say something that a person should look at."""
+        self._tell([Line.of(text, Tone.WARN)])
+
+    def error(self, diagnostics: Mapping[str, Any]) -> None:
+        """Say what happened, what it means and what to do (``SluicewayError.diagnostics()``)."""
+        self._view.rest()
+        self._tell(tables.error(diagnostics))
+
+    def _print(self, page: Page) -> None:
+        if self.json_mode:
+            return
+        self._view.rest()
+        self._stdout.show(page)
+
+    def _tell(self, page: Page) -> None:
+        self._stderr.show(page)
+
+
+def _redacted(value: Any) -> Any:
+    """Take secrets out of every text before JSON escapes it, newlines and all."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _redacted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return value

@@ -1,0 +1,276 @@
+"""Progress as it happens: a listener of events that draws on a terminal or writes a log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.console.canary import Look, canary_line, canary_page, started_line
+from sluiceway.console.page import Line, Page, Tone
+from sluiceway.console.rows import read
+from sluiceway.console.stream import Sink
+from sluiceway.console.text import clean, duration, short
+from sluiceway.events import Event
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+__all__ = ["View"]
+
+_TITLES = {
+    "ask": "sign the request",
+    "build": "build the image",
+    "canary.restore-tag": "put the tag back",
+    "canary.settle": "take the traffic off the canary that passed",
+    "canary.take-back": "take the traffic away from the canary",
+    "canary.tell": "tell people that the canary begins",
+    "canary.tell-end": "tell people how the canary ended",
+    "canary.write-down": "write the canary down",
+    "complete": "name it the newest release",
+    "deploy": "deploy and read back",
+    "judge": "gather evidence and decide",
+    "look-up": "look the digest up",
+    "re-tag": "tag the same bytes and read back",
+    "restore-tag": "put the tag back",
+    "sbom": "list what is inside",
+    "scan": "match with known vulnerabilities",
+    "serve": "serve the previous digest",
+    "sign": "sign the digest",
+    "tell": "tell people",
+    "undo-tag": "put the tag back",
+    "write-down": "write it down",
+}
+_HIDDEN = ("canary.begin", "canary.tick.")
+"""Steps that the canary's own lines show better."""
+_FRAMES_A_SECOND = 6
+
+
+class View:
+    """Shows events on *sink*. Showing must never stop a release: a stream that fails is left alone.
+
+    On a terminal, running steps have a spinner with their time, and a canary a live table. In a
+    log, every ended step is a line, and a canary writes one when something changed or *every*
+    seconds have passed.
+
+    Args:
+        sink: Where to show.
+        debug: Show programs that are run and traces as well.
+        every: Seconds between two lines of a canary in which nothing changed.
+        clock: Seconds for the time shown beside what is running.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        debug: bool = False,
+        every: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sink = sink
+        self._debug = debug
+        self._every = every
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._running: dict[str, tuple[str, float, datetime]] = {}
+        self._spinners: dict[str, Spinner] = {}
+        self._look: Look | None = None
+        self._look_at = 0.0
+        self._shown: tuple[tuple[object, ...], datetime] | None = None
+        self._live: Live | None = None
+        self.problem = ""
+        """Why the view has stopped showing; empty while it shows."""
+
+    def __call__(self, event: Event) -> None:
+        """Show *event*, when it is of a kind that people follow."""
+        show = getattr(self, "_on_" + event.kind.replace(".", "_").replace("-", "_"), None)
+        if show is None or self.problem:
+            return
+        with self._lock:
+            try:
+                show(event, event.data)
+                self._adjust()
+            except Exception as error:  # noqa: BLE001 - see the class: a display stops no release
+                self.problem = f"{type(error).__name__}: {error}"
+                self.rest()
+
+    def rest(self) -> None:
+        """Take the live part off the screen; the next event may bring it back."""
+        with self._lock:
+            live, self._live = self._live, None
+        if live is not None:
+            try:
+                live.stop()
+            except (OSError, ValueError) as error:
+                self.problem = self.problem or f"{type(error).__name__}: {error}"
+
+    # --- events ---
+
+    def _on_stage_started(self, event: Event, data: Mapping[str, Any]) -> None:
+        stage = str(data.get("stage", ""))
+        self._begin(f"stage:{stage}", str(data.get("title") or stage), event)
+
+    def _on_stage_ended(self, event: Event, data: Mapping[str, Any]) -> None:
+        stage = str(data.get("stage", ""))
+        title = str(data.get("title") or "")
+        self._end(f"stage:{stage}", title or stage, event, failed=bool(data.get("failed")))
+
+    def _on_step_started(self, event: Event, data: Mapping[str, Any]) -> None:
+        step = str(data["step"])
+        if not step.startswith(_HIDDEN):
+            self._begin(f"step:{step}", _TITLES.get(step, step), event)
+
+    def _on_step_ended(self, event: Event, data: Mapping[str, Any]) -> None:
+        step = str(data["step"])
+        if not step.startswith(_HIDDEN):
+            title = _TITLES.get(step, step)
+            self._end(f"step:{step}", title, event, failed=bool(data.get("failed")))
+        elif data.get("failed"):
+            self._say(f"{step} failed", Tone.BAD)
+
+    def _on_act_started(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._say("")
+        self._say(data["title"], Tone.STRONG)
+
+    def _on_run_started(self, _event: Event, data: Mapping[str, Any]) -> None:
+        request = data.get("request") or {}
+        target = request.get("target", "")
+        way = f"{request['source']} → {target}" if request.get("source") else target
+        taken = " (taken over)" if data.get("taken_over") else ""
+        self._say(f"run {data['run']}: {request.get('workflow', '')} {way}{taken}", Tone.DIM)
+
+    def _on_run_ended(self, _event: Event, _data: Mapping[str, Any]) -> None:
+        self._running.clear()
+        self._look = None
+
+    def _on_run_stopping(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._say(f"stopping run {data['run']}: what it changed is undone", Tone.WARN)
+
+    def _on_evidence_found(self, _event: Event, data: Mapping[str, Any]) -> None:
+        evidence = read(data["evidence"])
+        good = evidence["status"] == "ok"
+        words = f"{evidence['kind']} {evidence['status']}: {evidence['summary']}"
+        self._say(words, Tone.DIM if good else Tone.WARN, indent=4)
+
+    def _on_gate_decided(self, _event: Event, data: Mapping[str, Any]) -> None:
+        decision = read(data["decision"])
+        allow = bool(decision["allow"])
+        words = f"gate {decision['gate']}: {'allowed' if allow else 'refused'}"
+        self._say(words, Tone.GOOD if allow else Tone.BAD, indent=4)
+
+    def _on_built(self, _event: Event, data: Mapping[str, Any]) -> None:
+        digest = str(data["image"]).rpartition("@")[2]
+        self._say(f"built {short(digest)}", Tone.DIM, indent=4)
+
+    def _on_notify_failed(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._say(f"{data['plugin']} could not tell people: {data['reason']}", Tone.WARN)
+
+    def _on_shutdown_failed(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._say(f"{data['plugin']} could not be stopped: {data['reason']}", Tone.WARN)
+
+    def _on_lease_unrenewed(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._say(f"run {data['run']} could not renew its lease: {data['reason']}", Tone.WARN)
+
+    def _on_process_started(self, _event: Event, data: Mapping[str, Any]) -> None:
+        if self._debug:
+            self._say(f"$ {data['argv']}", Tone.DIM, indent=4)
+
+    def _on_trace(self, _event: Event, data: Mapping[str, Any]) -> None:
+        if self._debug:
+            self._say(data["text"], Tone.DIM)
+
+    def _on_canary_started(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._shown = None
+        self._say(started_line(data), Tone.DIM)
+
+    def _on_canary_tick(self, event: Event, data: Mapping[str, Any]) -> None:
+        look = Look.of(data)
+        self._look, self._look_at = look, self._clock()
+        if look.watch.verdict.ended:
+            self._look = None
+            self._say(canary_line(look), _ended(look))
+        elif not self._sink.painted and self._due(look, event.at):
+            self._say(canary_line(look))
+
+    def _due(self, look: Look, at: datetime) -> bool:
+        last = self._shown
+        due = (
+            last is None or last[0] != look.notable or (at - last[1]).total_seconds() >= self._every
+        )
+        if due:
+            self._shown = (look.notable, at)
+        return due
+
+    # --- showing ---
+
+    def _begin(self, key: str, title: str, event: Event) -> None:
+        self._running[key] = (clean(title), self._clock(), event.at)
+
+    def _end(self, key: str, title: str, event: Event, *, failed: bool) -> None:
+        started = self._running.pop(key, None)
+        self._spinners.pop(key, None)
+        shown = clean(title)
+        took = ""
+        if started is not None:
+            shown = started[0]
+            took = "  " + duration((event.at - started[2]).total_seconds())
+        good, bad = ("✓", "✗") if self._sink.symbols else ("ok    ", "failed")
+        self._say(f"{bad if failed else good} {shown}{took}", Tone.BAD if failed else Tone.GOOD)
+
+    def _say(self, words: Any, tone: Tone = Tone.PLAIN, indent: int = 0) -> None:
+        self._sink.show([Line.of(words, tone, indent)])
+
+    def _adjust(self) -> None:
+        """Draw while something runs, and leave the screen alone while nothing does."""
+        active = bool(self._running) or self._look is not None
+        if not active:
+            self.rest()
+        elif self._sink.painted and self._live is None:
+            from rich.live import Live
+
+            self._live = Live(
+                console=self._sink.painter,
+                get_renderable=self._draw,
+                refresh_per_second=_FRAMES_A_SECOND,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+
+    def _draw(self) -> RenderableType:
+        from rich.console import Group
+        from rich.spinner import Spinner
+        from rich.text import Text
+
+        from sluiceway.console.painted import paint
+
+        width = self._sink.width
+        now = self._clock()
+        parts: list[RenderableType] = []
+        for key, (title, begun, _) in tuple(self._running.items()):
+            spinner = self._spinners.get(key)
+            if spinner is None:
+                spinner = Spinner("dots" if self._sink.symbols else "line", style="cyan")
+                self._spinners[key] = spinner
+            spinner.update(text=Text(f"{title}  {duration(now - begun)}", overflow="ellipsis"))
+            parts.append(spinner)
+        look = self._look
+        if look is not None:
+            parts.append(paint(_page(look, now - self._look_at), width))
+        return Group(*parts)
+
+
+def _page(look: Look, since: float) -> Page:
+    from dataclasses import replace
+
+    return canary_page(replace(look, remaining=max(look.remaining - since, 0.0)))
+
+
+def _ended(look: Look) -> Tone:
+    return Tone.GOOD if look.watch.verdict.advances else Tone.BAD

@@ -1,0 +1,187 @@
+"""How a run ended, for a person: releases, promotions, rollbacks, rehearsals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sluiceway.console import tables
+from sluiceway.console.canary import Look, canary_page
+from sluiceway.console.page import Block, Cell, Line, Pairs, Tone, cell
+from sluiceway.console.rows import read
+from sluiceway.console.text import count, duration, short
+
+__all__ = ["canary_report", "headline", "outcome_page", "rehearsal_page", "resumed_page"]
+
+_TONES = {"done": Tone.GOOD, "refused": Tone.BAD, "rolled-back": Tone.WARN}
+
+
+def headline(outcome: Mapping[str, Any]) -> str:
+    """Return in one line what became of a run."""
+    what = short(_digest(outcome))
+    target = outcome.get("target") or outcome.get("environment") or ""
+    source = outcome.get("source") or ""
+    way = f"{source} → {target}" if source else str(target)
+    ended = outcome.get("outcome", "")
+    if ended == "done":
+        if not target:
+            return f"Released {what}"
+        if source:
+            return f"Promoted {what}: {way}"
+        return f"{target} serves {what} again"
+    if ended == "refused":
+        return f"Refused: {way or 'release'} {what}; nothing changed"
+    if ended == "rolled-back":
+        serves = short(str(outcome.get("serves") or "")) or "what served before"
+        return f"Rolled back: {way} {what}; {serves} serves"
+    changed = "something changed" if outcome.get("changed") else "nothing changed"
+    return f"{str(ended or 'ended').capitalize()}: {way or 'release'} {what}; {changed}"
+
+
+def outcome_page(outcome: Any) -> list[Block]:
+    """Return how one run ended: what, why, the decision, the canary, and where it serves."""
+    document = read(outcome)
+    page: list[Block] = [
+        Line.of(headline(document), _TONES.get(str(document.get("outcome")), Tone.BAD)),
+        Pairs.of(_items(document)),
+    ]
+    decision = document.get("decision")
+    if decision and (not decision.get("allow") or decision.get("findings")):
+        page += [Line.of(""), *tables.decision_table(decision)]
+    page += canary_report(document.get("canary"))
+    # A refusal is told by its decision, with the reasons; the error would only repeat it.
+    if document.get("error") and not (decision and not decision.get("allow")):
+        page += [Line.of(""), *tables.error(document["error"])]
+    return page
+
+
+def _items(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    image, actor = document.get("image") or {}, document.get("actor") or {}
+    unproven = "" if actor.get("proven", True) else ", unproven"
+    items: list[tuple[str, Any]] = [
+        ("image", f"{image['repository']}@{image['digest']}" if image else ""),
+        ("previous", short(str(document.get("previous") or ""))),
+        ("by", f"{actor['name']} ({actor.get('method', '')}{unproven})" if actor else ""),
+        ("tag", document.get("image_tag", "")),
+        ("packages", document.get("packages", "")),
+        ("SBOM", document.get("sbom_path", "")),
+        *[(str(scan.get("scanner", "scan")), _scan(scan)) for scan in document.get("scans") or ()],
+        *_served(document.get("deployment") or {}),
+        ("run", document.get("run", "")),
+    ]
+    return [
+        (label, value)
+        for label, value in items
+        if (value.text if isinstance(value, Cell) else value not in {"", None})
+    ]
+
+
+def _scan(scan: Mapping[str, Any]) -> Cell:
+    clean = scan.get("status") == "ok" and not scan.get("vulnerabilities")
+    return cell(
+        f"{scan.get('status')}: {scan.get('summary', '')}", Tone.GOOD if clean else Tone.WARN
+    )
+
+
+def _served(deployment: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    traffic = deployment.get("traffic") or {}
+    slots = [
+        f"{slot['name']} {short(slot['digest'])} {slot['weight']:g} %"
+        for slot in traffic.get("slots", ())
+    ]
+    return [("serves at", traffic.get("url", "")), ("traffic", ", ".join(slots))]
+
+
+def _digest(outcome: Mapping[str, Any]) -> str:
+    image = outcome.get("image") or {}
+    return str(image.get("digest") or outcome.get("image_digest") or "")
+
+
+def canary_report(report: Mapping[str, Any] | None) -> list[Block]:
+    """Return a finished canary's report: the table where there is one, and the reason."""
+    if not report:
+        return []
+    page: list[Block] = [Line.of("")]
+    if report.get("watch") and report.get("limits"):
+        page += canary_page(Look.of({**report, "remaining": 0.0}))
+    verdict, reason = str(report.get("verdict", "")), str(report.get("reason", ""))
+    if reason and not report.get("watch"):
+        page.append(Line.of(f"Canary {verdict}: {reason}", _verdict(verdict)))
+    if report.get("rollback_seconds") is not None:
+        taken = duration(float(report["rollback_seconds"]))
+        page.append(Line.of(f"Its traffic was taken away within {taken}.", Tone.DIM))
+    return page
+
+
+def _verdict(verdict: str) -> Tone:
+    return Tone.GOOD if verdict == "pass" else Tone.BAD
+
+
+def resumed_page(outcomes: Iterable[Any], live: Iterable[Mapping[str, Any]]) -> list[Block]:
+    """Return the runs that were taken over, and those that somebody else is carrying.
+
+    Args:
+        outcomes: How each resumed run ended.
+        live: ``{"run", "carried_by"}`` of each run that was left alone.
+    """
+    page: list[Block] = []
+    for outcome in outcomes:
+        page += [Line.of(""), *outcome_page(outcome)] if page else outcome_page(outcome)
+    page += [
+        Line.of(f"Run {item['run']} is carried by {item['carried_by']}; left alone.", Tone.DIM)
+        for item in live
+    ]
+    return page or [Line.of("No run was left behind.", Tone.GOOD)]
+
+
+def rehearsal_page(document: Mapping[str, Any]) -> list[Block]:
+    """Return what a rehearsal showed, with its timings and where to look next."""
+    document = read(document)
+    requests = document.get("requests") or {}
+    failed = requests.get("failed_outside_canary")
+    refused = document.get("refused") or {}
+    reasons = [
+        item["code"]
+        for item in (refused.get("decision") or {}).get("findings", ())
+        if item["level"] == "deny" and not item.get("waived")
+    ]
+    rolled = document.get("rolled_back") or {}
+    canary = rolled.get("canary") or {}
+    page: list[Block] = [
+        Line.of("What happened", Tone.STRONG),
+        Pairs.of(
+            [
+                ("released", cell(headline(document.get("released") or {}), Tone.GOOD)),
+                ("refused", cell(", ".join(dict.fromkeys(reasons)) or headline(refused))),
+                ("rolled back", cell(canary.get("reason") or headline(rolled), Tone.WARN)),
+                (
+                    "requests",
+                    cell(
+                        f"{count(requests.get('total', 0))}, {count(failed or 0)} failed "
+                        "outside the canary",
+                        Tone.BAD if failed else Tone.GOOD,
+                    ),
+                ),
+            ]
+        ),
+    ]
+    timings = document.get("timings") or {}
+    if timings:
+        page += [
+            Line.of(""),
+            Line.of("How long it took", Tone.STRONG),
+            Pairs.of((title, duration(float(seconds))) for title, seconds in timings.items()),
+        ]
+    flags = document.get("flags") or {}
+    if flags:
+        words = " ".join(f"{name}={value}" for name, value in flags.items())
+        page += [Line.of(""), Line.of(f"Shortened by flags: {words}", Tone.DIM)]
+    if document.get("seconds") is not None:
+        page.append(Line.of(f"In all {duration(float(document['seconds']))}.", Tone.DIM))
+    if document.get("folder"):
+        page += [
+            Line.of(""),
+            Line.of("Look next", Tone.STRONG),
+            Pairs.of([("folder", document["folder"]), ("there", "invoke status, invoke history")]),
+        ]
+    return page

@@ -1,0 +1,95 @@
+"""A page as plain text: for pipes, logs and terminals that want no colour. Needs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sluiceway.console.page import Grid, Line, Page, Pairs, fit
+from sluiceway.console.text import width_of, wrap
+
+__all__ = ["GAP", "render"]
+
+GAP = 2
+_INDENT = 2
+
+
+def render(page: Page, width: int) -> str:
+    """Return *page* as text of lines of at most *width* cells, each ended by a newline.
+
+    Values beside a label are never broken: a digest, path or address in a log can be copied.
+    """
+    lines: list[str] = []
+    for block in page:
+        match block:
+            case Line():
+                lines += _line(block, width)
+            case Pairs():
+                lines += _pairs(block)
+            case Grid():
+                lines += _grid(block, width)
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _line(block: Line, width: int) -> Iterator[str]:
+    indent = " " * block.indent
+    text = block.cell.text
+    if " " not in text:  # one long word: a digest, a path
+        yield indent + text
+        return
+    for line in wrap(text, max(width - block.indent, 20)):
+        yield indent + line
+
+
+def _pairs(block: Pairs) -> Iterator[str]:
+    label_width = max((width_of(label) for label, _ in block.items), default=0)
+    for label, value in block.items:
+        first, *others = value.text.split("\n")
+        pad = " " * (label_width - width_of(label))
+        yield f"{' ' * _INDENT}{label}{pad}  {first}" if label_width else f"{' ' * _INDENT}{first}"
+        for other in others:
+            yield " " * (_INDENT + label_width + 2) + other
+
+
+def _grid(grid: Grid, width: int) -> Iterator[str]:
+    if not grid.rows:
+        return
+    widths = fit(grid, width, GAP)
+    if widths is None:
+        yield from _stacked(grid, width)
+        return
+    gap = " " * GAP
+    if grid.titled:
+        yield gap.join(
+            _padded(column.title, size, right=column.right)
+            for column, size in zip(grid.columns, widths, strict=True)
+        )
+        yield gap.join("-" * size for size in widths)
+    for number, row in enumerate(grid.rows):
+        if grid.spaced and number:
+            yield ""
+        columns = [wrap(item.text, size) for item, size in zip(row, widths, strict=True)]
+        for index in range(max(len(lines) for lines in columns)):
+            yield gap.join(
+                _padded(lines[index] if index < len(lines) else "", size, right=column.right)
+                for lines, size, column in zip(columns, widths, grid.columns, strict=True)
+            )
+
+
+def _stacked(grid: Grid, width: int) -> Iterator[str]:
+    label_width = max(width_of(column.title) for column in grid.columns)
+    for number, row in enumerate(grid.rows):
+        if number:
+            yield ""
+        for column, item in zip(grid.columns, row, strict=True):
+            if not item.text:
+                continue
+            pad = " " * (label_width - width_of(column.title))
+            first, *others = wrap(item.text, max(width - label_width - 2, 20))
+            yield f"{column.title}{pad}  {first}"
+            for other in others:
+                yield " " * (label_width + 2) + other
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    pad = " " * (width - width_of(text))
+    return pad + text if right else text + pad

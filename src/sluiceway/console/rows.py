@@ -1,0 +1,227 @@
+"""The rows that tables are made of. Each reads a record of the core or its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sluiceway.model import to_json
+
+__all__ = [
+    "CheckRow",
+    "EnvironmentRow",
+    "FindingRow",
+    "HistoryRow",
+    "PluginRow",
+    "StageRow",
+    "read",
+]
+
+
+def read(record: Any) -> dict[str, Any]:
+    """Return a record, or the JSON of one, as a JSON object."""
+    document = to_json(record)
+    if not isinstance(document, dict):
+        msg = f"{type(record).__name__} is no record"
+        raise TypeError(msg)
+    return document
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    return "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRow:
+    """One environment of the board."""
+
+    environment: str
+    digest: str
+    """What its tag names; empty when nothing was promoted into it."""
+    version: str
+    since: str
+    """RFC 3339, or empty."""
+    by: str
+    serving: str
+    """What the deployer runs; empty when nothing, or when that is not known."""
+    healthy: bool | None
+    """``None`` when nobody could be asked."""
+    weight: float | None
+    """Percent of its route's traffic."""
+    url: str
+    problem: str
+
+    @classmethod
+    def of(cls, record: Any) -> EnvironmentRow:
+        """Read a record or its JSON."""
+        row = read(record)
+        return cls(
+            environment=_text(row, "environment"),
+            digest=_text(row, "digest"),
+            version=_text(row, "version"),
+            since=_text(row, "since"),
+            by=_text(row, "by"),
+            serving=_text(row, "serving"),
+            healthy=row.get("healthy"),
+            weight=row.get("weight"),
+            url=_text(row, "url"),
+            problem=_text(row, "problem"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """One entry of the history."""
+
+    at: str
+    kind: str
+    environment: str
+    digest: str
+    actor: str
+    run: str
+    detail: str
+    """The outcome or the reason, where the entry has one."""
+
+    @classmethod
+    def of(cls, record: Any) -> HistoryRow:
+        """Read a ledger entry or its JSON."""
+        row = read(record)
+        return cls(
+            at=_text(row, "at"),
+            kind=_text(row, "kind"),
+            environment=_text(row, "environment"),
+            digest=_text(row, "digest"),
+            actor=_text(row, "actor"),
+            run=_text(row, "run"),
+            detail=_detail(row.get("body") or {}),
+        )
+
+
+def _detail(body: Mapping[str, Any]) -> str:
+    decision = body.get("decision")
+    if isinstance(decision, Mapping):
+        if decision.get("allow"):
+            return "allowed"
+        findings = [FindingRow.of(item) for item in decision.get("findings", ())]
+        codes = dict.fromkeys(item.code for item in findings if item.denies)
+        return "refused: " + ", ".join(codes)
+    error = body.get("error")
+    if isinstance(error, Mapping):
+        return f"{_text(body, 'outcome')}: {_text(error, 'what')}"
+    statement = body.get("statement")
+    if isinstance(statement, Mapping):
+        predicate = statement.get("predicate") or {}
+        return f"{_text(predicate, 'source')} → {_text(predicate, 'target')}"
+    for key in ("reason", "outcome", "verdict"):
+        if body.get(key):
+            return _text(body, key)
+    return _text(body, "version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """One reason of a decision."""
+
+    code: str
+    level: str
+    message: str
+    solution: str
+    waiver: str
+    """Who waived it until when and why; empty when nobody did."""
+
+    @property
+    def denies(self) -> bool:
+        """It refuses: it denies and nobody waived it."""
+        return self.level == "deny" and not self.waiver
+
+    @classmethod
+    def of(cls, record: Any) -> FindingRow:
+        """Read a finding or its JSON."""
+        row = read(record)
+        waived = row.get("waived")
+        return cls(
+            code=_text(row, "code"),
+            level=_text(row, "level"),
+            message=_text(row, "message"),
+            solution=_text(row, "solution"),
+            waiver=f"{_text(waived, 'owner')} until {_text(waived, 'expires')[:10]}: "
+            f"{_text(waived, 'reason')}"
+            if waived
+            else "",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow:
+    """One stage of the pipeline and who serves it."""
+
+    name: str
+    title: str
+    plugins: tuple[tuple[str, bool], ...]
+    """Name, and whether it can be used here."""
+    chosen_in: str
+    """Where the choice was made: a file, a variable, ``default``."""
+
+    @classmethod
+    def of(cls, record: Any) -> StageRow:
+        """Read ``{"stage", "title", "plugins": [{"name", "usable"}], "chosen_in"}``."""
+        row = read(record)
+        return cls(
+            name=_text(row, "stage") or _text(row, "name"),
+            title=_text(row, "title"),
+            plugins=tuple(
+                (_text(plugin, "name"), bool(plugin.get("usable", True)))
+                for plugin in row.get("plugins", ())
+            ),
+            chosen_in=_text(row, "chosen_in"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginRow:
+    """One installed plugin."""
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...]
+    chosen: bool
+    problem: str
+    """Why it cannot be used here; empty when it can."""
+
+    @classmethod
+    def of(cls, record: Any) -> PluginRow:
+        """Read a :class:`sluiceway.plugins.Found` or its JSON."""
+        row = read(record)
+        return cls(
+            name=_text(row, "name"),
+            distribution=_text(row, "distribution"),
+            version=_text(row, "version"),
+            hooks=tuple(str(hook).removeprefix("sluiceway_") for hook in row.get("hooks", ())),
+            chosen=bool(row.get("chosen")),
+            problem=_text(row, "problem"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """One line of the doctor."""
+
+    name: str
+    status: str
+    """``ok``, ``warn`` or ``fail``."""
+    detail: str
+    remedy: str
+
+    @classmethod
+    def of(cls, record: Any) -> CheckRow:
+        """Read a :class:`sluiceway.model.Check` or its JSON."""
+        row = read(record)
+        return cls(
+            name=_text(row, "name"),
+            status=_text(row, "status"),
+            detail=_text(row, "detail"),
+            remedy=_text(row, "remedy"),
+        )

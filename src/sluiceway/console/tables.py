@@ -1,0 +1,431 @@
+"""What commands show: the board, the history, the pipeline, its plugins, the doctor, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sluiceway.console.page import Block, Cell, Column, Grid, Line, Pairs, Tone, cell
+from sluiceway.console.rows import (
+    CheckRow,
+    EnvironmentRow,
+    FindingRow,
+    HistoryRow,
+    PluginRow,
+    StageRow,
+    read,
+)
+from sluiceway.console.text import NONE, ago, moment, short
+from sluiceway.model import parse_time
+
+__all__ = [
+    "approvals",
+    "board",
+    "checks_table",
+    "decision_table",
+    "error",
+    "history_table",
+    "plugins_table",
+    "scans",
+    "stages_table",
+    "summary",
+]
+
+_STATUS = {
+    "ok": Tone.GOOD,
+    "warn": Tone.WARN,
+    "fail": Tone.BAD,
+    "failed": Tone.BAD,
+    "error": Tone.BAD,
+    "no-data": Tone.WARN,
+    "inconclusive": Tone.WARN,
+}
+
+
+def summary(title: str, items: Mapping[str, Any]) -> list[Block]:
+    """Return a titled list of labels and values."""
+    return [Line.of(title, Tone.STRONG), Pairs.of(items.items())]
+
+
+def error(diagnostics: Mapping[str, Any]) -> list[Block]:
+    """Return what happened, what it means and what to do."""
+    rows = [
+        ("What", cell(diagnostics.get("what", ""), Tone.BAD)),
+        ("Means", cell(diagnostics.get("means", ""))),
+        ("Do", cell(diagnostics.get("remedy", ""), Tone.STRONG)),
+        ("Code", cell(diagnostics.get("code", ""), Tone.DIM)),
+    ]
+    return [_stack((label, value) for label, value in rows if value.text)]
+
+
+def _stack(items: Iterable[tuple[str, Cell]]) -> Grid:
+    """Return labels and prose side by side, wrapped."""
+    return Grid(
+        columns=(Column(title="", minimum=5), Column(title="", minimum=20)),
+        rows=tuple((cell(label, Tone.DIM), value) for label, value in items),
+    )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def decision_table(decision: Any) -> list[Block]:
+    """Return a decision: what refuses with its solution first, then warnings and waivers.
+
+    Args:
+        decision: A :class:`sluiceway.model.Decision` or its JSON.
+    """
+    document = read(decision)
+    findings = [FindingRow.of(item) for item in document.get("findings", ())]
+    denials = [item for item in findings if item.denies]
+    warnings = [item for item in findings if not item.denies and not item.waiver]
+    waived = [item for item in findings if item.waiver]
+    gate = document.get("gate", "")
+    if document.get("allow"):
+        page: list[Block] = [Line.of(f"Gate {gate}: allowed", Tone.GOOD)]
+    else:
+        reasons = "1 reason" if len(denials) == 1 else f"{len(denials)} reasons"
+        page = [Line.of(f"Gate {gate}: refused, {reasons}", Tone.BAD)]
+    if denials:
+        page += [Line.of(""), _findings(denials, Tone.BAD)]
+    if warnings:
+        page += [Line.of(""), Line.of("Warnings", Tone.WARN), _findings(warnings, Tone.WARN)]
+    if waived:
+        page += [
+            Line.of(""),
+            Line.of("Waived", Tone.WARN),
+            Grid(
+                columns=(
+                    Column(title="Code", minimum=12),
+                    Column(title="Why", minimum=16),
+                    Column(title="Waived by", minimum=16),
+                ),
+                rows=tuple(
+                    (cell(item.code, Tone.WARN), cell(item.message), cell(item.waiver))
+                    for item in waived
+                ),
+                spaced=True,
+            ),
+        ]
+    made = " · ".join(
+        f"{name} {short(str(value)) if name != 'engine' else value}"
+        for name, value in (
+            ("engine", document.get("engine")),
+            ("policies", document.get("policy_digest")),
+            ("input", document.get("input_digest")),
+        )
+        if value
+    )
+    return [*page, Line.of(""), Line.of(made, Tone.DIM)] if made else page
+
+
+def _findings(findings: Iterable[FindingRow], tone: Tone) -> Grid:
+    return Grid(
+        columns=(
+            Column(title="Code", minimum=12),
+            Column(title="Why", minimum=16),
+            Column(title="What to do", minimum=16),
+        ),
+        rows=tuple(
+            (cell(item.code, tone), cell(item.message), cell(item.solution)) for item in findings
+        ),
+        spaced=True,
+    )
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+def board(
+    service: str,
+    rows: Iterable[Any],
+    waivers: Iterable[Mapping[str, Any]] = (),
+    *,
+    now: datetime | None = None,
+) -> list[Block]:
+    """Return which digest is where, since when, by whom, and whether it is healthy.
+
+    Args:
+        service: The service's name.
+        rows: Environments in the order of the path; see :class:`EnvironmentRow`.
+        waivers: ``{"code", "owner", "reason", "expires"}`` of every waiver in force or not.
+        now: What ages are counted from.
+    """
+    now = now or datetime.now(UTC)
+    environments = [EnvironmentRow.of(row) for row in rows]
+    grid = Grid(
+        columns=(
+            Column(title="Environment", minimum=11),
+            Column(title="Digest", minimum=12),
+            Column(title="Version", minimum=5),
+            Column(title="Since", minimum=8),
+            Column(title="By", minimum=6),
+            Column(title="Health", minimum=9),
+            Column(title="Weight", right=True),
+        ),
+        rows=tuple(
+            (
+                cell(row.environment, Tone.STRONG),
+                cell(short(row.digest) or NONE),
+                cell(row.version),
+                cell(ago(parse_time(row.since), now) if row.since else ""),
+                cell(row.by),
+                _health(row),
+                cell("" if row.weight is None else f"{row.weight:g} %"),
+            )
+            for row in environments
+        ),
+    )
+    page: list[Block] = [Line.of(service, Tone.STRONG), Line.of(""), grid]
+    urls = [(row.environment, row.url) for row in environments if row.url]
+    problems = [(row.environment, row.problem) for row in environments if row.problem]
+    if urls:
+        page += [Line.of(""), Pairs.of(urls)]
+    if problems:
+        page += [
+            Line.of(""),
+            Line.of("Look at", Tone.WARN),
+            _stack((name, cell(problem, Tone.WARN)) for name, problem in problems),
+        ]
+    page += _whole(row.digest for row in environments)
+    waived = [(str(item["code"]), _waiver(item, now)) for item in waivers]
+    if waived:
+        page += [Line.of(""), Line.of("Waivers", Tone.WARN), _stack(waived)]
+    return page
+
+
+def _health(row: EnvironmentRow) -> Cell:
+    if row.healthy is None:
+        return cell("unknown" if row.digest else "", Tone.DIM)
+    return cell("healthy", Tone.GOOD) if row.healthy else cell("unhealthy", Tone.BAD)
+
+
+def _waiver(item: Mapping[str, Any], now: datetime) -> Cell:
+    expires = read(item).get("expires", "")
+    over = bool(expires) and parse_time(expires) <= now
+    until = f"expired {moment(expires)}" if over else f"until {moment(expires)}"
+    return cell(
+        f"{item.get('owner', '')}, {until}: {item.get('reason', '')}",
+        Tone.DIM if over else Tone.WARN,
+    )
+
+
+def _whole(digests: Iterable[str]) -> list[Block]:
+    """Return every digest once and whole, so that it can be copied."""
+    known = [digest for digest in dict.fromkeys(digests) if digest]
+    if not known:
+        return []
+    return [Line.of(""), *(Line.of(digest, Tone.DIM, indent=2) for digest in known)]
+
+
+def history_table(entries: Iterable[Any]) -> list[Block]:
+    """Return what happened, in the order given; see :class:`HistoryRow`."""
+    rows = [HistoryRow.of(entry) for entry in entries]
+    if not rows:
+        return [Line.of("Nothing has happened yet.", Tone.DIM)]
+    grid = Grid(
+        columns=(
+            Column(title="At (UTC)", minimum=10),
+            Column(title="What", minimum=8),
+            Column(title="Where", minimum=6),
+            Column(title="Digest", minimum=12),
+            Column(title="By", minimum=5),
+            Column(title="Detail", minimum=12),
+        ),
+        rows=tuple(
+            (
+                cell(moment(row.at), Tone.DIM),
+                cell(row.kind, _KIND.get(row.kind, Tone.PLAIN)),
+                cell(row.environment),
+                cell(short(row.digest)),
+                cell(row.actor),
+                cell(row.detail),
+            )
+            for row in rows
+        ),
+    )
+    return [grid, *_whole(row.digest for row in rows)]
+
+
+_KIND = {"deployed": Tone.GOOD, "release": Tone.GOOD, "rolled-back": Tone.WARN}
+
+
+def stages_table(stages: Iterable[Any], path: Sequence[str] = ()) -> list[Block]:
+    """Return the pipeline in its order, with the plugins that serve each stage."""
+    rows = [StageRow.of(stage) for stage in stages]
+    grid = Grid(
+        columns=(
+            Column(title="Stage", minimum=8),
+            Column(title="Does", minimum=14),
+            Column(title="Served by", minimum=14),
+            Column(title="Chosen in", minimum=7),
+        ),
+        rows=tuple(
+            (
+                cell(row.name, Tone.STRONG),
+                cell(row.title),
+                _served(row),
+                cell(row.chosen_in, Tone.DIM),
+            )
+            for row in rows
+        ),
+    )
+    return [Line.of(" → ".join(path), Tone.STRONG), Line.of(""), grid] if path else [grid]
+
+
+def _served(row: StageRow) -> Cell:
+    if not row.plugins:
+        return cell("nothing", Tone.WARN)
+    names = [name if usable else f"{name} (unusable here)" for name, usable in row.plugins]
+    usable = all(usable for _, usable in row.plugins)
+    return cell(", ".join(names), Tone.PLAIN if usable else Tone.WARN)
+
+
+def plugins_table(plugins: Iterable[Any]) -> list[Block]:
+    """Return every installed plugin, and why one is not usable here."""
+    rows = [PluginRow.of(plugin) for plugin in plugins]
+    page: list[Block] = [
+        Grid(
+            columns=(
+                Column(title="Plugin", minimum=16),
+                Column(title="From", minimum=10),
+                Column(title="State", minimum=8),
+                Column(title="Hooks", minimum=16),
+            ),
+            rows=tuple(
+                (
+                    cell(row.name, Tone.STRONG if row.chosen else Tone.PLAIN),
+                    cell(f"{row.distribution} {row.version}", Tone.DIM),
+                    _state(row),
+                    cell(", ".join(row.hooks)),
+                )
+                for row in rows
+            ),
+        )
+    ]
+    broken = [(row.name, cell(row.problem, Tone.WARN)) for row in rows if row.problem]
+    if broken:
+        page += [Line.of(""), Line.of("Not usable here", Tone.WARN), _stack(broken)]
+    return page
+
+
+def _state(row: PluginRow) -> Cell:
+    if row.problem:
+        return cell("unusable", Tone.BAD if row.chosen else Tone.DIM)
+    return cell("serves", Tone.GOOD) if row.chosen else cell("installed", Tone.DIM)
+
+
+def checks_table(checks: Iterable[Any]) -> list[Block]:
+    """Return the doctor's lines, each with its remedy, and a count at the end."""
+    rows = [CheckRow.of(check) for check in checks]
+    grid = Grid(
+        columns=(
+            Column(title="", minimum=4),
+            Column(title="Check", minimum=14),
+            Column(title="Found", minimum=20),
+        ),
+        rows=tuple(
+            (
+                cell(row.status, _STATUS.get(row.status, Tone.PLAIN)),
+                cell(row.name),
+                cell(f"{row.detail}\nDo: {row.remedy}" if row.remedy else row.detail),
+            )
+            for row in rows
+        ),
+    )
+    counts = [(status, sum(row.status == status for row in rows)) for status in ("fail", "warn")]
+    found = ", ".join(f"{number} {status}" for status, number in counts if number)
+    worst = next((status for status, number in counts if number), "ok")
+    return [grid, Line.of(""), Line.of(found or "All is well.", _STATUS[worst])]
+
+
+def approvals(found: Iterable[Any]) -> list[Block]:
+    """Return recorded approvals, and why one does not count."""
+    rows = [read(item) for item in found]
+    if not rows:
+        return [Line.of("Nothing has been approved.", Tone.DIM)]
+    grid = Grid(
+        columns=(
+            Column(title="Digest", minimum=12),
+            Column(title="Way", minimum=10),
+            Column(title="By", minimum=6),
+            Column(title="Until (UTC)", minimum=11),
+            Column(title="State", minimum=10),
+        ),
+        rows=tuple(
+            (
+                cell(short(row["digest"])),
+                cell(f"{row.get('source', '')} → {row.get('target', '')}"),
+                cell(row.get("approver", {}).get("name", "")),
+                cell(_until(row.get("expires", "")), Tone.DIM),
+                cell("valid", Tone.GOOD)
+                if row.get("valid", True)
+                else cell(row.get("problem", "not valid"), Tone.BAD),
+            )
+            for row in rows
+        ),
+    )
+    return [grid, *_whole(row["digest"] for row in rows)]
+
+
+def _until(text: str) -> str:
+    try:
+        return moment(text)
+    except ValueError:  # somebody's statement, shown as it is
+        return text
+
+
+def scans(image: Any, found: Iterable[Any]) -> list[Block]:
+    """Return what each scanner said about *image*, the worst first.
+
+    Args:
+        image: A :class:`sluiceway.model.Image` or anything that names one.
+        found: :class:`sluiceway.model.Scan` records or their JSON.
+    """
+    page: list[Block] = [Line.of(image, Tone.STRONG)]
+    for scan in [read(item) for item in found]:
+        status = str(scan.get("status", ""))
+        page += [
+            Line.of(""),
+            Line.of(
+                f"{scan.get('maker', {}).get('tool', 'scanner')}: {status}, "
+                f"{scan.get('summary', '')}",
+                _STATUS.get(status, Tone.PLAIN),
+            ),
+        ]
+        vulnerabilities = sorted(scan.get("vulnerabilities", ()), key=_severity)
+        if vulnerabilities:
+            page.append(
+                Grid(
+                    columns=(
+                        Column(title="Severity", minimum=8),
+                        Column(title="Advisory", minimum=14),
+                        Column(title="Package", minimum=16),
+                        Column(title="Fixed in", minimum=8),
+                    ),
+                    rows=tuple(
+                        (
+                            cell(item["severity"], _SEVERITY.get(item["severity"], Tone.PLAIN)),
+                            cell(item["id"]),
+                            cell(item["package"]),
+                            cell(", ".join(item["fixed"]) or NONE),
+                        )
+                        for item in vulnerabilities
+                    ),
+                )
+            )
+        if scan.get("uncovered"):
+            page.append(Line.of(f"Not covered: {', '.join(scan['uncovered'])}", Tone.WARN))
+    if len(page) == 1:
+        page.append(Line.of("No scanner answered.", Tone.BAD))
+    return page
+
+
+_ORDER = ("CRITICAL", "HIGH", "UNKNOWN", "MEDIUM", "LOW")
+_SEVERITY = {"CRITICAL": Tone.BAD, "HIGH": Tone.BAD, "UNKNOWN": Tone.WARN, "MEDIUM": Tone.WARN}
+
+
+def _severity(item: Mapping[str, Any]) -> int:
+    severity = item["severity"]
+    return _ORDER.index(severity) if severity in _ORDER else 0
