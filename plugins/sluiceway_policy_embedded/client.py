@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO
 
 from sluiceway import process
 from sluiceway.policy.engine import EngineError
+from sluiceway.policy.tree import plain_message
 
 __all__ = ["Worker"]
 
@@ -31,6 +33,7 @@ _REMEDY_DEADLINE = (
     "Find the rule that loops with `invoke policy.test`, or raise deadline_seconds in "
     "[plugins.policy-embedded]."
 )
+_BUILTIN = re.compile(r"eval_(builtin|type)_error")
 _CODES = {
     "parse_error": "policy.syntax",
     "prepare_error": "policy.syntax",
@@ -156,7 +159,14 @@ class Worker:
                 body += chunk
                 if wanted == _LENGTH <= len(body):
                     wanted += int.from_bytes(body[:_LENGTH])
-        answer = json.loads(bytes(body[_LENGTH:]))
+        try:
+            answer = json.loads(bytes(body[_LENGTH:]))
+        except (ValueError, RecursionError) as error:
+            raise EngineError(
+                f"the policy engine's answer cannot be read: {error}",
+                means="The gate refuses, because nothing was decided.",
+                remedy="Make the rule's value smaller and less deep.",
+            ) from error
         if "error" in answer:
             raise _translated(answer["error"])
         return answer["ok"]
@@ -217,9 +227,9 @@ class Worker:
 
 def _translated(error: Mapping[str, str]) -> EngineError:
     message = error["message"].removeprefix("bundle activation failed: ")
-    message = message.removeprefix("1 error occurred: ").strip()
+    message = plain_message(message.removeprefix("1 error occurred: "))
     code = _CODES.get(error["code"], "policy.evaluation")
-    if code == "policy.evaluation" and "eval_builtin_error" in message:
+    if code == "policy.evaluation" and _BUILTIN.search(message):
         code = "policy.builtin"
     remedies = {
         "policy.syntax": "Correct it at the place named and run `invoke policy.check`.",

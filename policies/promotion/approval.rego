@@ -10,8 +10,7 @@ import data.lib
 # custom:
 #   code: promotion.approval
 #   solution: >-
-#     Ask a person with one of those roles to run `invoke approve --from={source} --to={target}` for
-#     {digest}.
+#     Ask a person with one of those roles to run `invoke approve --digest={digest} --to={target}`.
 deny contains found if {
 	step
 	not enough_approvals

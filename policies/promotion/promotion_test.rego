@@ -128,12 +128,12 @@ test_the_refusal_says_why_each_does_not_count if {
 		"Going from canary to production takes 1 approval(s) by tech-lead or release-manager, ",
 		"and 0 count (tom: the person asks for it).",
 	])
-	contains(found.solution, "invoke approve --from=canary --to=production")
+	contains(found.solution, sprintf("invoke approve --digest=%s --to=production", [fixture.digest]))
 }
 
 test_an_unreadable_approval_does_not_count_and_breaks_nothing if {
 	broken := object.union(fixture.promotion.approvals[0], {"valid": false, "expires": "", "problem": "torn"})
-	some found in judged(fixture.set(fixture.promotion, "/approvals/0", broken)).deny
+	some found in judged(fixture.set(fixture.promotion, "/approvals", [broken])).deny
 	contains(found.msg, "the statement is not valid (torn)")
 	denied(fixture.set(fixture.promotion, "/approvals/1", broken)) == set()
 }

@@ -1,6 +1,6 @@
 """Policies: engines, bundles, decisions, and what authors of Rego need."""
 
-from sluiceway.policy.bundle import bundled, load_bundle
+from sluiceway.policy.bundle import bundled_policies, load_bundle
 from sluiceway.policy.check import Problem, RuleDocument, check_bundle, rule_documents
 from sluiceway.policy.decide import decide
 from sluiceway.policy.engine import (
@@ -26,7 +26,7 @@ __all__ = [
     "RuleResult",
     "RuleRun",
     "TestReport",
-    "bundled",
+    "bundled_policies",
     "check_bundle",
     "decide",
     "load_bundle",

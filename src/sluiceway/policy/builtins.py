@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sluiceway.policy.engine import EngineError, Parsed
-from sluiceway.policy.tree import aliases, calls, mentions, package, row_of, rule_name
+from sluiceway.policy.tree import (
+    aliases,
+    calls,
+    mentions,
+    package,
+    plain_message,
+    row_of,
+    rule_name,
+)
 
 __all__ = ["ALLOWED", "FORBIDDEN", "Forbidden", "find_forbidden", "refuse_forbidden"]
 
@@ -122,7 +130,7 @@ def refuse_forbidden(parsed: Mapping[str, Parsed], sources: Mapping[str, str]) -
     for _, module in sorted(parsed.items()):
         if module.error:
             raise EngineError(
-                module.error,
+                plain_message(module.error),
                 means="A policy that cannot be read decides nothing, so the gate refuses.",
                 remedy="Correct it at the place named and run `invoke policy.check`.",
                 code="policy.syntax",

@@ -17,14 +17,14 @@ from sluiceway.model import digest_of
 from sluiceway.policy.engine import Bundle
 from sluiceway.policy.schema import check_schema
 
-__all__ = ["bundled", "load_bundle", "merge"]
+__all__ = ["bundled_policies", "load_bundle", "merge"]
 
 _LARGEST = 32 << 20
 """Bytes of one file: more is a mistake, and would not fit the engine's deadline."""
 _TESTS = "_test.rego"
 
 
-def bundled() -> Path:
+def bundled_policies() -> Path:
     """Return the folder of policies that came with Sluiceway.
 
     Raises:

@@ -160,7 +160,7 @@ def _deny(code: str, message: str, solution: str) -> Finding:
 
 
 def _of_error(error: SluicewayError) -> Finding:
-    message = error.what if error.what.endswith((".", "!", "?")) else f"{error.what}."
+    message = "; ".join(error.what.splitlines()).rstrip(".") + "."
     return _deny(error.code, message, error.remedy or "Run `invoke doctor`.")
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "calls",
     "mentions",
     "package",
+    "plain_message",
     "references",
     "rule_name",
     "rule_rows",
@@ -41,6 +42,13 @@ def walk(node: Any) -> Iterator[Mapping[str, Any]]:
 def package(tree: Mapping[str, Any]) -> str:
     """Return the module's dotted package without ``data``."""
     return ".".join(str(part["value"]) for part in tree["package"]["path"][1:])
+
+
+def plain_message(text: str) -> str:
+    """Return OPA's message without its drawings, one problem a line, each once."""
+    lines = text.splitlines()
+    kept = [line.strip() for line in lines if line.strip() and not line.startswith(("\t", " "))]
+    return "\n".join(dict.fromkeys(kept)) or text.strip()
 
 
 def rule_name(rule: Mapping[str, Any]) -> str:

@@ -1,0 +1,168 @@
+"""What is missing never opens a gate: every field of every input, taken away one by one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sluiceway.policy import Bundle, PolicyEngine, decide
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+GATES = ("promotion", "image", "rollback")
+Place = tuple[str | int, ...]
+
+
+def fields(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield the place of every field of every object, and of every item of every list."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        yield (*place, key)
+        if isinstance(inner, dict | list):
+            yield from fields(inner, (*place, key))
+
+
+def at(document: Any, place: Place) -> Any:
+    for key in place:
+        document = document[key]
+    return document
+
+
+def without(document: Any, place: Place) -> Any:
+    changed = copy.deepcopy(document)
+    del at(changed, place[:-1])[place[-1]]
+    return changed
+
+
+def replaced(document: Any, place: Place, value: Any) -> Any:
+    changed = copy.deepcopy(document)
+    at(changed, place[:-1])[place[-1]] = value
+    return changed
+
+
+# Taking away a whole item of these lists says less, not something wrong: they are only shown.
+SHOWN = ("keys", "problems", "ecosystems", "environments", "fixed", "vulnerabilities")
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_without_any_one_field_a_passing_input_is_refused(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], gate: str
+) -> None:
+    document = passing[gate]
+    places = [
+        place
+        for place in fields(document)
+        if not (isinstance(place[-1], int) and place[-2] in SHOWN)
+    ]
+    assert len(places) > 25
+    opened = [
+        place
+        for place in places
+        if decide(engine, staffed, gate, without(document, place), now=NOW).allow
+    ]
+    assert opened == []
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("value", [None, [], {}, -1, "", True, "x", 0.5])
+def test_another_type_never_raises_and_is_refused_where_a_rule_reads_it(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], gate: str, value: Any
+) -> None:
+    document = passing[gate]
+    for place in fields(document):
+        before = at(document, place)
+        decision = decide(engine, staffed, gate, replaced(document, place, value), now=NOW)
+        if decision.allow:
+            nullable = value is None and place[-1] in {"newest", "target_holds", "current"}
+            empty = value == [] and isinstance(before, list)
+            assert type(value) is type(before) or nullable or empty, place
+
+
+# One input for each way of being refused; the last element says which absence would be a pass,
+# because what speaks against the image is then not there at all.
+REFUSED: list[tuple[str, str, Place, Any, Place]] = [
+    ("promotion", "promotion.path", ("target",), "staging", ()),
+    ("promotion", "promotion.path", ("environments",), ["dev"], ()),
+    ("promotion", "promotion.role", ("actor", "name"), "anna", ()),
+    ("promotion", "promotion.approval", ("approvals",), [], ()),
+    ("promotion", "promotion.approval", ("approvals", 0, "digest"), OTHER, ()),
+    ("promotion", "promotion.approval", ("approvals", 0, "expires"), "2026-11-24T12:00:00Z", ()),
+    ("promotion", "promotion.approval", ("builder",), "rita", ()),
+    ("promotion", "identity.unproven", ("actor", "proven"), False, ()),
+    ("promotion", "promotion.source", ("source_holds",), OTHER, ()),
+    ("promotion", "promotion.canary", ("evidence", "canary", "facts", "verdict"), "fail", ()),
+    ("promotion", "gate.smoke", ("evidence", "smoke", "status"), "failed", ()),
+    ("promotion", "image.signature", ("evidence", "signature", "facts", "verified"), 0, ()),
+    ("promotion", "image.signature-subject", ("evidence", "signature", "subject"), OTHER, ()),
+    ("promotion", "image.sbom", ("evidence", "sbom", "facts", "attested"), False, ()),
+    ("promotion", "image.scan-missing", ("evidence", "scan", "status"), "error", ()),
+    ("promotion", "image.scan-unscanned", ("evidence", "scan", "status"), "no-data", ()),
+    (
+        "promotion",
+        "image.scan-stale",
+        ("evidence", "scan", "facts", "scanned_at"),
+        "2026-11-20T00:00:00Z",
+        (),
+    ),
+    (
+        "promotion",
+        "image.database-stale",
+        ("evidence", "scan", "facts", "database", "newest"),
+        "2006-11-20T00:00:00Z",
+        (),
+    ),
+    (
+        "promotion",
+        "image.scan-inconsistent",
+        ("evidence", "scan", "facts", "counts", "CRITICAL"),
+        2,
+        (),
+    ),
+    ("rollback", "rollback.unknown", ("deployed_before",), False, ()),
+    ("rollback", "identity.unproven", ("actor", "proven"), False, ()),
+    ("rollback", "image.signature", ("evidence", "signature", "status"), "failed", ()),
+]
+
+
+@pytest.mark.parametrize(("gate", "code", "place", "value", "excepted"), REFUSED)
+def test_no_absence_opens_what_was_refused(
+    engine: PolicyEngine,
+    staffed: Bundle,
+    passing: dict[str, Any],
+    gate: str,
+    code: str,
+    place: Place,
+    value: Any,
+    excepted: Place,
+) -> None:
+    document = replaced(passing[gate], place, value)
+    decision = decide(engine, staffed, gate, document, now=NOW)
+    assert code in {finding.code for finding in decision.findings}
+    opened = [
+        gone
+        for gone in fields(document)
+        if gone != excepted
+        and decide(engine, staffed, gate, without(document, gone), now=NOW).allow
+    ]
+    assert opened == []
+
+
+@pytest.mark.parametrize("kind", ["contract", "migrations"])
+def test_only_whole_evidence_that_nobody_asks_for_may_be_absent(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], kind: str
+) -> None:
+    document = copy.deepcopy(passing["promotion"])
+    document["evidence"][kind] = {**document["evidence"]["smoke"], "kind": kind, "status": "failed"}
+    refused = decide(engine, staffed, "promotion", document, now=NOW)
+    assert not refused.allow
+    opened = [
+        gone
+        for gone in fields(document)
+        if decide(engine, staffed, "promotion", without(document, gone), now=NOW).allow
+    ]
+    assert opened == [("evidence", kind)]

@@ -1,0 +1,263 @@
+"""What authors are told: every kind of problem at its place, and failing tests with their line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluiceway.policy import (
+    Bundle,
+    EngineError,
+    PolicyEngine,
+    PolicyWorkbench,
+    Problem,
+    check_bundle,
+    rule_documents,
+    run_tests,
+)
+from sluiceway.policy.builtins import ALLOWED, FORBIDDEN
+
+META = """# METADATA
+# title: T
+# description: D.
+# custom:
+#   code: g.no
+#   solution: Do.
+"""
+GOOD = f'package g\n\n{META}deny contains "x" if input.x\n\ndecision := deny\n'
+
+
+def bundle(source: str, name: str = "g/g.rego", **more: Any) -> Bundle:
+    modules = {name: source, **more.pop("modules", {})}
+    return Bundle(modules=modules, data={}, digest="", origin="test", **more)
+
+
+def problems(engine: PolicyWorkbench, source: str, **more: Any) -> list[tuple[str, int, int, str]]:
+    found = check_bundle(engine, bundle(source, **more))
+    assert all(isinstance(each, Problem) and each.message for each in found)
+    return [(each.code, each.row, each.col, each.file) for each in found]
+
+
+def test_a_good_policy_has_none(engine: PolicyWorkbench) -> None:
+    assert problems(engine, GOOD, schemas={"g": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "row"),
+    [
+        ("package g\n\nx := 1 )\n", "policy.syntax", 3),
+        ("package g\n\nx if {\n\ty\n}\n", "policy.syntax", 4),
+        ("package g\n\nx := data.g.y(1)\n", "policy.syntax", 3),
+        ("x := 1\n", "policy.syntax", 1),
+        ("package g\n\nx := time.now_ns()\n", "policy.forbidden", 3),
+        ("package g\n\nx := nothing.like(1)\n", "policy.forbidden", 3),
+        ("package other\n\nx := 1\n", "policy.package", 1),
+        ('package g\n\ndeny contains "x" if input.x\n', "policy.metadata", 3),
+        (GOOD.replace("#   solution: Do.\n", ""), "policy.metadata", 8),
+        (GOOD.replace("# title: T", "# title: ''"), "policy.metadata", 9),
+        (GOOD.replace("g.no", "NO-1"), "policy.metadata", 9),
+        (f'package g\n\n{META}deny := "x" if input.x\n', "policy.shape", 9),
+        (f"package g\n\n{META}deny[x] := 1 if some x in input\n", "policy.shape", 9),
+        ("package g\n\nx if not startswith(input.a, 1)\n", "policy.syntax", 3),
+        ('package g\n\nx if not startswith(input.a, "b")\n', "policy.negation", 3),
+        ('package g\n\nx if not "b" in input.a\n', "policy.negation", 3),
+        ("package g\n\nx if {\n\tnot input.a != 1\n}\n", "policy.negation", 4),
+        ("package g\n\nf(a) if a == 1\n\nx if not f(input.b)\n", "policy.negation", 5),
+        ("package g\n\n  x := 1\n", "policy.layout", 1),
+    ],
+)
+def test_each_problem_is_found_at_its_place(
+    engine: PolicyWorkbench, source: str, code: str, row: int
+) -> None:
+    assert (code, row) in [(each[0], each[1]) for each in problems(engine, source)]
+
+
+def test_the_column_is_that_of_the_drawing(engine: PolicyWorkbench) -> None:
+    found = check_bundle(engine, bundle("package g\n\nx := [1, }\n"))
+    assert {(each.row, each.col) for each in found} == {(3, 10)}
+    assert not any("^" in each.message for each in found)
+
+
+def test_every_file_is_checked_not_only_the_first(engine: PolicyWorkbench) -> None:
+    more = {"h/h.rego": "package h\n\nx := (\n", "i/i.rego": "package i\n\nx := {\n"}
+    files = {each[3] for each in problems(engine, "package g\n\nx := [\n", modules=more)}
+    assert files == {"g/g.rego", "h/h.rego", "i/i.rego"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["package g\n\nx := 1\n", f'package g\n\n{META}deny contains "x" if input.x\n'],
+)
+def test_a_gate_needs_its_decision_and_something_that_denies(
+    engine: PolicyWorkbench, source: str
+) -> None:
+    found = problems(engine, source, schemas={"g": {}})
+    assert ("policy.entrypoint", 1, 1, "schemas/g.json") in found
+    nothing_denies = problems(engine, "package g\n\ndecision := {}\n", schemas={"g": {}})
+    assert nothing_denies == [("policy.entrypoint", 1, 1, "schemas/g.json")]
+
+
+def test_rules_are_found_with_their_metadata_whatever_stands_between(
+    engine: PolicyWorkbench,
+) -> None:
+    source = (
+        'package g\n\nx := `raw {\ndeny contains "no" if {\n` # deny {\n\n'
+        f'y := "a \\" }} # {{"\n\n{META}deny contains z if {{\n\tz := {{"a": 1}}.a\n}}\n\n'
+        f"{META.replace('g.no', 'g.two')}warn_more contains 1 if {{ x }}\n"
+    )
+    found = rule_documents(engine, bundle(source))
+    assert [(each.rule, each.metadata["custom"]["code"]) for each in found] == [
+        ("deny", "g.no"),
+        ("warn_more", "g.two"),
+    ]
+    lines = source.splitlines()
+    assert [lines[each.row - 1].split()[0] for each in found] == ["deny", "warn_more"]
+
+
+SMUGGLED = [
+    "x := http.send({})",
+    'x := http["send"]({})',
+    "x := count([1 | 1 == 1 with count as http.send])",
+    "x if {\n\tcount([1]) == 1 with count as rand.intn\n}",
+    "x if {\n\t1 == 1 with input as opa.runtime()\n}",
+    "x if {\n\t1 == 1 with data.a as opa.runtime()\n}",
+    "x if not trace(input.a)",
+    "x if { every a in [1] { rand.intn(a, 1) } }",
+    "x := [y | y := uuid.rfc4122(input.a)]",
+    "x := {y | some y in [time.now_ns()]}",
+    "x := {y: 1 | y := net.lookup_ip_addr(input.a)}",
+    "x := {opa.runtime(): 1}",
+    'x := $"{time.now_ns()}"',
+    "x := 1 if false else := time.now_ns()",
+    "x := [1, 2][rand.intn(input.a, 2)]",
+    "x := opa.runtime().env.HOME",
+    "x[y] contains opa.runtime() if y := 1",
+    "f(a) := json.verify_schema(a)\n\nx := f({})",
+    "x := json.match_schema({}, input.schema)",
+    "x := io.jwt.decode_verify(input.a, {})",
+    "x := crypto.x509.parse_and_verify_certificates(input.a)",
+    "import data.http\n\nx := http.send({})",
+    "default x := 1\n\nx := y if { y := time.now_ns() }",
+    "x if { f(time.now_ns()) }\n\nf(1)",
+]
+
+
+@pytest.mark.parametrize("body", SMUGGLED)
+def test_what_asks_clock_network_or_chance_is_refused_before_it_runs(
+    engine: PolicyWorkbench, body: str
+) -> None:
+    source = f"package g\n\n{body}\n"
+    parsed = engine.parse({"g/g.rego": source})["g/g.rego"]
+    assert parsed.error == ""  # refused for what it asks, not because it does not parse
+    with pytest.raises(EngineError) as caught:
+        engine.evaluate(bundle(source), "g.x", {})
+    assert caught.value.code == "policy.forbidden"
+    assert "g/g.rego:" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("x := input.http.send", 1),
+        ('x := {"now_ns": 2}["now_ns"]', 2),
+        ('x := count("http.send")', 9),
+        ("# http.send({})\nx := 3", 3),
+        ("x := f(1)\n\nf(a) := a + 3", 4),
+        ("import data.h\n\nx := h.f(1)", 5),
+        ("x := data.h.f(1)", 5),
+        ("x := 1 if 2 == 2 with input.a as 3", 1),
+        ("x := time.parse_rfc3339_ns(input.t)", 0),
+        ('x if { print("seen", input) }', True),
+        ("x if { count([1]) == 7 with count as 7 }", True),
+    ],
+)
+def test_what_only_looks_like_it_is_not(engine: PolicyEngine, body: str, value: Any) -> None:
+    more = {"h/h.rego": "package h\n\nf(a) := a + 4\n"}
+    document = {"http": {"send": 1}, "t": "1970-01-01T00:00:00Z"}
+    assert engine.evaluate(bundle(f"package g\n\n{body}\n", modules=more), "g.x", document) == value
+
+
+def test_no_builtin_is_in_both_lists() -> None:
+    assert not ALLOWED & FORBIDDEN.keys()
+    assert all(reason for reason in FORBIDDEN.values())
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_failing_tests_say_where_and_what_they_printed(
+    engine_factory: Callable[[], PolicyWorkbench], tmp_path: Path
+) -> None:
+    tests = """package g_test
+
+import data.g
+
+test_good if g.x == 3 with input.y as 2
+
+test_bad if {
+	print("y is", 3)
+	g.x == 3 with input.y as 3
+}
+
+test_error if to_number("q") == 1
+
+test_false := false
+
+todo_later if g.x == 9
+"""
+    source = "package g\n\nx := input.y + 1\n\nunreached if {\n\tinput.z\n}\n"
+    root = write(tmp_path, {"g/g.rego": source, "g/g_test.rego": tests})
+    report = run_tests(engine_factory, [root])
+    assert not report.ok
+    assert report.passed == 1
+    assert report.skipped == ("g_test.todo_later",)
+    failed = {each.rule: each for each in report.failed}
+    assert set(failed) == {"g_test.test_bad", "g_test.test_false"}
+    assert failed["g_test.test_bad"].failed_at.startswith("g/g_test.rego:9: data.g.x")
+    assert failed["g_test.test_bad"].printed == ("g/g_test.rego:8: y is 3",)
+    (error,) = report.errors
+    assert "g/g_test.rego:12" in error.error
+    coverage = report.coverage["g/g.rego"]
+    assert coverage.covered == {3}
+    assert coverage.missed == {5, 6}
+    assert report.percent == pytest.approx(100 / 3)
+
+
+def test_only_some_tests(engine_factory: Callable[[], PolicyWorkbench], tmp_path: Path) -> None:
+    tests = "package g_test\n\ntest_one := true\n\ntest_two := true\n"
+    root = write(tmp_path, {"g/g.rego": "package g\n\nx := 1\n", "g/g_test.rego": tests})
+    report = run_tests(engine_factory, [root], only="two")
+    assert [each.rule for each in report.results] == ["g_test.test_two"]
+
+
+def test_no_tests_are_not_a_pass(
+    engine_factory: Callable[[], PolicyWorkbench], tmp_path: Path
+) -> None:
+    root = write(tmp_path, {"g/g.rego": "package g\n\nx := 1\n"})
+    assert not run_tests(engine_factory, [root]).ok
+
+
+def test_a_test_that_does_not_parse_is_no_missing_test(
+    engine_factory: Callable[[], PolicyWorkbench], tmp_path: Path
+) -> None:
+    root = write(
+        tmp_path, {"g/g.rego": "package g\n", "g/g_test.rego": "package g_test\n\nx := [\n"}
+    )
+    with pytest.raises(EngineError) as caught:
+        run_tests(engine_factory, [root])
+    assert caught.value.code == "policy.syntax"
+
+
+def test_without_an_engine_there_is_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        run_tests(lambda: None, [tmp_path])
+    assert caught.value.code == "policy.engine-missing"
+    assert "invoke policy.engine --install" in caught.value.remedy
