@@ -12,7 +12,7 @@ import pytest
 
 from sluiceway.errors import ExitCode
 
-from .conftest import QUICK  # noqa: TID252 - the fixtures' own flags
+from .conftest import QUICK
 
 pytestmark = pytest.mark.slow
 
@@ -80,9 +80,7 @@ def started(shop, person, *arguments):
 
 def canary_weight(shop):
     bench = shop.bench()
-    traffic = bench.plugins.one(
-        "sluiceway_traffic", environment=bench.config.environment("canary")
-    )
+    traffic = bench.plugins.one("sluiceway_traffic", environment=bench.config.environment("canary"))
     slot = traffic.slot("canary")
     return slot.weight if slot else 0.0
 
@@ -96,9 +94,7 @@ def until(condition, seconds=30):
     return False
 
 
-def test_a_broken_release_is_rolled_back_and_the_good_one_serves_every_request(
-    shop, in_production
-):
+def test_a_broken_release_is_rolled_back_and_the_good_one_serves_every_request(shop, in_production):
     good, end = in_production
     shop.workspace.break_service("1.1.0")
     bad = shop.ship("dev", "staging")
@@ -152,6 +148,7 @@ def test_a_crashed_canary_is_rolled_back_at_once(shop, in_production):
             if connection.laddr
             and connection.laddr.port == port
             and connection.status == psutil.CONN_LISTEN
+            and connection.pid is not None
         }
         os.kill(victim, signal.SIGKILL)
         out, _ = run.communicate(timeout=30)
@@ -173,9 +170,7 @@ def _watch(seconds):
     )
 
 
-def test_kill_nine_during_a_canary_leaves_weight_zero_and_resume_ends_the_run(
-    shop, in_production
-):
+def test_kill_nine_during_a_canary_leaves_weight_zero_and_resume_ends_the_run(shop, in_production):
     good, end = in_production
     path = shop.root / "sluiceway.toml"
     path.write_text(path.read_text() + "\n[state]\nlease_seconds = 2\n")

@@ -10,7 +10,7 @@ from sluiceway import gates
 from sluiceway.errors import ExitCode
 from sluiceway.model import Manifest, digest_of
 
-from .conftest import QUICK  # noqa: TID252 - the fixtures' own flags
+from .conftest import QUICK
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,7 @@ def test_a_digest_that_the_source_does_not_hold_now_is_refused(shop):
         (("promote", "--to=canary", "--traffic-percent=lots"), "--traffic-percent"),
         (("rollback", "--env=nowhere"), "environment"),
         (("rollback", "--env=production"), "--to-digest"),
-        (("resume", "promote-1"), "invoke resume"),
+        (("resume", "--run=promote-1"), "invoke resume"),
     ],
 )
 def test_wrong_usage_ends_with_two_and_a_remedy(shop, arguments, what):
@@ -272,7 +272,10 @@ def test_a_tampered_blob_is_not_deployed(shop):
 def test_a_source_tag_that_moves_between_check_and_use_promotes_nothing(shop, monkeypatch):
     shop.ship("dev")
     other = Manifest(
-        body=(body := b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'),
+        body=(
+            body
+            := b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
+        ),
         media_type="application/vnd.oci.image.index.v1+json",
         digest=digest_of(body),
     )
@@ -380,16 +383,15 @@ def test_of_two_promotions_at_once_one_goes_and_the_other_is_told_who_holds_it(s
     lease = bench.ledger.acquire(
         "settlement/staging", run="promote-other", holder=holder() + "0", seconds=30
     )
-    released = threading.Event()
     code, document, _ = shop.run("dana", "promote", "--to=staging")
     assert code == ExitCode.UNABLE
     assert document["error"]["code"] == "busy"
     assert "promote-other" in document["error"]["what"]
     bench.ledger.release(lease)
-    released.set()
+    bench.ledger.acquire("settlement/staging", run="a", holder="elsewhere:1:1", seconds=30)
     with pytest.raises(Busy):
-        bench.ledger.acquire("settlement/staging", run="a", holder="elsewhere:1:1", seconds=30)
         begin(bench, "promote", source="dev", target="staging")
+    assert shop.state()["tags"]["staging"] == ""
 
 
 def test_the_canary_of_a_first_release_and_the_approval_for_production(shop):

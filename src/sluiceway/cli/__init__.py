@@ -25,7 +25,6 @@ def namespace() -> Collection:
         promoting,
     )
 
-    usage_errors_exit_with_two()
     root = Collection(
         building.build,
         building.sign,
@@ -48,10 +47,11 @@ def namespace() -> Collection:
         demo.demo,
     )
     for name, tasks in {
-        "policy": (policies.check, policies.test, policies.engine),
+        "policy": (policies.check, policies.run_tests, policies.engine),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),
         "keys": (keys.new,),
     }.items():
         root.add_collection(Collection(name, *tasks))
+    usage_errors_exit_with_two(tuple(root.task_names))
     return root

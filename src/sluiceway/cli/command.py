@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from invoke.exceptions import Exit, ParseError
 from invoke.parser import parser
@@ -52,7 +52,7 @@ class Shell:
         if self._console is None:
             from sluiceway.console import Console
 
-            self._console = Console(json_mode=self.as_json)
+            self._console = Console(json_mode=self.as_json, debug=self.debug)
         return self._console
 
     @property
@@ -83,14 +83,9 @@ class Shell:
     def result(self, document: Any, show: Callable[[Console], None] | None = None) -> None:
         """Print *document* as JSON, or let *show* print it for a person."""
         if self.as_json:
-            if self._printed:
-                return
-            from sluiceway.model import to_json
-
-            print(  # noqa: T201 - the one document of --json
-                json.dumps(to_json(document), indent=2, ensure_ascii=False)
-            )
-            self._printed = True
+            if not self._printed:
+                self._printed = True
+                self.console.result(document)
         elif show is not None:
             show(self.console)
 
@@ -118,7 +113,6 @@ def command(function: _Command) -> Task[Any]: ...
 def command(
     *,
     name: str | None = None,
-    positional: tuple[str, ...] = (),
     help: Mapping[str, str] | None = None,
 ) -> Callable[[_Command], Task[Any]]: ...
 
@@ -127,7 +121,6 @@ def command(
     function: _Command | None = None,
     *,
     name: str | None = None,
-    positional: tuple[str, ...] = (),
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word for it
 ) -> Task[Any] | Callable[[_Command], Task[Any]]:
     """Make an Invoke task of *function*, whose first parameter is a :class:`Shell`.
@@ -135,13 +128,11 @@ def command(
     The function returns an :class:`ExitCode` or ``None`` for done.
     """
     if function is None:
-        return lambda later: _task(later, name, positional, help or {})
-    return _task(function, name, positional, help or {})
+        return lambda later: _task(later, name, help or {})
+    return _task(function, name, help or {})
 
 
-def _task(
-    function: _Command, name: str | None, positional: tuple[str, ...], described: Mapping[str, str]
-) -> Task[Any]:
+def _task(function: _Command, name: str | None, described: Mapping[str, str]) -> Task[Any]:
     @functools.wraps(function)
     def body(_context: object, *arguments: Any, **options: Any) -> None:
         shell = Shell(as_json=options.pop("json"), debug=options.pop("debug"))
@@ -158,10 +149,11 @@ def _task(
         if flag not in signature.parameters
     ]
     body.__signature__ = signature.replace(parameters=[*taken, *shared])  # type: ignore[attr-defined]
+    required = [each.name for each in taken[1:] if each.default is inspect.Parameter.empty]
     return Task(
         body,
         name=name,
-        positional=positional,
+        positional=required,
         help={**described, **_SHARED_HELP},
         auto_shortflags=False,
     )
@@ -211,15 +203,18 @@ def _trace() -> None:
 
 
 class _UsageError(ParseError, Exit):
-    """A parse error that carries the contract's exit code.
+    """A parse error that carries the contract's exit code, and the nearest right word.
 
     Invoke prints a ``ParseError`` and ends with 1, which means "a bug of ours" here; as an ``Exit``
     it ends with the code that the exception has.
     """
 
+    commands: ClassVar[tuple[str, ...]] = ()
+    """The names of all commands, for a guess."""
+
     def __init__(self, text: str, context: Any = None) -> None:
         ParseError.__init__(self, text, context)
-        self.message = None  # Invoke prints a ParseError itself; an Exit's message as well
+        self.message = None  # Invoke prints a ParseError itself, and an Exit's message as well
 
     @property
     def code(self) -> int:
@@ -227,9 +222,19 @@ class _UsageError(ParseError, Exit):
         return int(ExitCode.USAGE)
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        text = str(self.args[0])
+        unknown = re.search("No idea what '(.*)' is!", text)
+        if unknown is None:
+            return text
+        from sluiceway.config.settings import nearest
+
+        word = unknown[1]
+        known = list(getattr(self.context, "flags", {})) if word[:1] == "-" else self.commands
+        guess = nearest(word.partition("=")[0], known)
+        return f"{text} Did you mean {guess}?" if guess else f"{text} `invoke --list` shows all."
 
 
-def usage_errors_exit_with_two() -> None:
-    """Let Invoke's parser raise errors that end with exit code 2."""
+def usage_errors_exit_with_two(commands: tuple[str, ...]) -> None:
+    """Let Invoke's parser raise errors that end with exit code 2 and name the nearest word."""
+    _UsageError.commands = commands
     parser.ParseError = _UsageError  # type: ignore[attr-defined, assignment]

@@ -23,11 +23,12 @@ def list_flags(shell: Shell) -> ExitCode:
     return ExitCode.DONE
 
 
-@command(name="eval", positional=("name",), help={"name": "The flag's name: FF_NEW_FEE_SCHEDULE is new-fee-schedule."})
-def evaluate(shell: Shell, name: str = "") -> ExitCode:
+@command(
+    name="eval",
+    help={"name": "The flag's name: FF_NEW_FEE_SCHEDULE is new-fee-schedule."},
+)
+def evaluate(shell: Shell, name: str) -> ExitCode:
     """Print the value of one flag."""
-    if not name:
-        raise UsageError("which flag?", remedy="invoke flags.eval new-fee-schedule")
     flags = _flags(shell)
     if name not in flags:
         from sluiceway.config.settings import nearest
@@ -36,7 +37,9 @@ def evaluate(shell: Shell, name: str = "") -> ExitCode:
         raise UsageError(
             f"the flag {name!r} is not set",
             means="An unset flag has the default that the application gives it.",
-            remedy=f"Did you mean {guess!r}?" if guess else f"Set it: FF_{name.upper().replace('-', '_')}=true",
+            remedy=f"Did you mean {guess!r}?"
+            if guess
+            else f"Set it: FF_{name.upper().replace('-', '_')}=true",
             code="flag.unset",
         )
     shell.result(

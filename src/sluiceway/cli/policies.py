@@ -12,7 +12,7 @@ from sluiceway.model import to_json
 if TYPE_CHECKING:
     from sluiceway.policy import PolicyWorkbench, TestReport
 
-__all__ = ["check", "engine", "test"]
+__all__ = ["check", "engine", "run_tests"]
 
 _POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
 
@@ -43,13 +43,14 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
 
 
 @command(
+    name="test",
     help={
         "policies": _POLICIES_HELP,
         "only": "Only tests whose dotted name contains this.",
         "coverage_floor": "Fail below this percentage of covered lines.",
-    }
+    },
 )
-def test(
+def run_tests(
     shell: Shell, policies: str = "", only: str = "", coverage_floor: float = 0.0
 ) -> ExitCode:
     """Run the tests beside the policies, with coverage."""

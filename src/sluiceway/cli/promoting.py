@@ -122,7 +122,6 @@ def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "")
 
 
 @command(
-    positional=("digest",),
     help={
         "digest": "The image digest to approve.",
         "to": "The environment that it may go into.",
@@ -131,14 +130,14 @@ def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "")
     },
 )
 def approve(
-    shell: Shell, digest: str = "", to: str = "", reason: str = "", expires: str = "24h"
+    shell: Shell, digest: str, to: str = "", reason: str = "", expires: str = "24h"
 ) -> ExitCode:
     """Sign your consent to one digest going into one environment."""
     from sluiceway.runs.approval import approve as sign_approval
 
-    if not digest or not to:
+    if not to:
         raise UsageError(
-            "an approval names a digest and an environment",
+            "an approval names a digest and the environment that it may go into",
             remedy="invoke approve sha256:... --to=production --reason='...'",
         )
     hours = _duration(expires).total_seconds() / 3600
@@ -184,7 +183,7 @@ def approvals(shell: Shell, digest: str = "") -> ExitCode:
     return ExitCode.DONE
 
 
-@command(positional=("run",), help={"run": "The run to end; every one left behind when left out."})
+@command(help={"run": "The run to end; every one left behind when left out."})
 def resume(shell: Shell, run: str = "") -> ExitCode:
     """Take over runs that were cut off and end them properly."""
     from sluiceway.runs import start

@@ -120,7 +120,7 @@ def _nothing_left(runtime: Runtime, request: Mapping[str, Any]) -> None:
                 f"run {left.run} was left unfinished on {request['lease']}",
                 means="It was cut off half-way; a new run would build on a state that nobody has "
                 "confirmed.",
-                remedy=f"Run `invoke resume {left.run}` first; it ends that run properly.",
+                remedy=f"Run `invoke resume --run={left.run}` first; it ends that run properly.",
                 code="run.unfinished",
             )
 
