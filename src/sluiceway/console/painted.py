@@ -39,6 +39,8 @@ def _text(cell: Cell) -> Text:
 def _block(block: Block, width: int) -> RenderableType:
     match block:
         case Line():
+            if not block.indent:
+                return _text(block.cell)
             from rich.padding import Padding
 
             return Padding(_text(block.cell), (0, 0, 0, block.indent), expand=False)

@@ -1,0 +1,330 @@
+"""Tables at every width, painted and plain, with the values that break tables."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sluiceway.console import Console
+from sluiceway.console.text import width_of
+from sluiceway.model import (
+    Check,
+    CheckStatus,
+    Decision,
+    Finding,
+    Level,
+    Maker,
+    Scan,
+    Status,
+    Vulnerability,
+    Waiver,
+    to_json,
+)
+from sluiceway.plugins import Found
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+DIGEST = "sha256:" + "9f2c41d09a7e" + "0" * 52
+OTHER = "sha256:" + "b" * 64
+LONG = "".join(f"word{number} " for number in range(30)).strip()  # over 200 characters
+UNBROKEN = "x" * 200
+
+
+class Stream(io.StringIO):
+    """A stream that may say that it is a terminal."""
+
+    def __init__(self, *, terminal: bool = False) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def shown(
+    show: Callable[[Console], None], *, width: int = 80, terminal: bool = False, **environ: str
+) -> str:
+    stream = Stream(terminal=terminal)
+    show(
+        Console(
+            stdout=stream,
+            stderr=stream,
+            width=width,
+            environ={"TERM": "xterm-256color", **environ},
+        )
+    )
+    return stream.getvalue()
+
+
+def bare(text: str) -> str:
+    """Take the colours out."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def decided(message: str = "the scan is old", solution: str = "invoke scan") -> Decision:
+    waiver = Waiver(code="scan.high", reason="unreachable", owner="ravi", expires=NOW)
+    return Decision(
+        gate="promotion",
+        allow=False,
+        findings=(
+            Finding(code="promotion.path", level=Level.DENY, message=message, solution=solution),
+            Finding(code="scan.stale", level=Level.DENY, message=message, solution=solution),
+            Finding(code="actor.unproven", level=Level.WARN, message=message, solution=solution),
+            Finding(
+                code="scan.high", level=Level.DENY, message="CVE", solution="up", waived=waiver
+            ),
+        ),
+        policy_digest=DIGEST,
+        input_digest=OTHER,
+        engine="embedded",
+        at=NOW,
+    )
+
+
+def board(problem: str = "") -> list[dict[str, Any]]:
+    def row(name: str, digest: str, *, healthy: bool | None) -> dict[str, Any]:
+        return {
+            "environment": name,
+            "digest": digest,
+            "version": "1.0.0",
+            "since": "2026-11-23T08:00:00Z" if digest else None,
+            "by": "dana",
+            "run": "promote-1",
+            "serving": digest,
+            "healthy": healthy,
+            "weight": 95.0 if digest else None,
+            "url": "http://127.0.0.1:8001" if digest else "",
+            "problem": problem if name == "production" else "",
+        }
+
+    return [
+        row("staging", DIGEST, healthy=True),
+        row("canary", "", healthy=None),
+        row("production", OTHER, healthy=False),
+    ]
+
+
+def entries(detail: str = "it failed") -> list[dict[str, Any]]:
+    common = {"at": NOW, "environment": "production", "digest": DIGEST, "actor": "lena", "run": "r"}
+    return [
+        {**common, "kind": "decision", "body": {"decision": to_json(decided())}},
+        {**common, "kind": "rolled-back", "body": {"reason": detail}},
+        {**common, "kind": "run", "body": {"outcome": "unable", "error": {"what": detail}}},
+        {
+            **common,
+            "kind": "approval",
+            "body": {"statement": {"predicate": {"source": "canary", "target": "production"}}},
+        },
+    ]
+
+
+def scan(summary: str = "2 found") -> Scan:
+    def vulnerability(name: str, severity: str) -> Vulnerability:
+        return Vulnerability(
+            id=name,
+            aliases=(),
+            package=f"pkg:pypi/{name.lower()}@1.0",
+            severity=severity,
+            fixed=("1.1",),
+        )
+
+    return Scan(
+        status=Status.OK,
+        subject=DIGEST,
+        made_at=NOW,
+        maker=Maker(plugin="scan-osv", tool="osv", version="1"),
+        vulnerabilities=(vulnerability("LOW-1", "LOW"), vulnerability("CRIT-1", "CRITICAL")),
+        database={},
+        uncovered=("pkg:generic/thing",),
+        summary=summary,
+    )
+
+
+APPROVAL = {
+    "approver": {"name": "ravi"},
+    "digest": DIGEST,
+    "source": "canary",
+    "target": "production",
+    "expires": "2026-11-24T08:00:00Z",
+    "valid": True,
+    "problem": "",
+}
+
+TABLES: dict[str, Callable[[Console, str], None]] = {
+    "decision": lambda console, value: console.decision(decided(value, value)),
+    "board": lambda console, value: console.board("settlement", board(value)),
+    "history": lambda console, value: console.history(entries(value)),
+    "stages": lambda console, value: console.stages(
+        [{"stage": "scan", "title": value, "plugins": [{"name": "scan-osv", "usable": True}]}]
+    ),
+    "plugins": lambda console, value: console.plugins(
+        [
+            Found(
+                name="scan-osv",
+                distribution="sluiceway",
+                version="1",
+                module="m",
+                hooks=("sluiceway_scan", "sluiceway_doctor"),
+                problem=value,
+            )
+        ]
+    ),
+    "checks": lambda console, value: console.checks(
+        [Check(name="registry", status=CheckStatus.FAIL, detail=value, remedy=value)]
+    ),
+    "scans": lambda console, value: console.scans("127.0.0.1:5555/x", [scan(value)]),
+    "approvals": lambda console, value: console.approvals(
+        [APPROVAL, {**APPROVAL, "valid": False, "problem": value}]
+    ),
+    "error": lambda console, value: console.error(
+        {"code": "registry.unreachable", "what": value, "means": value, "remedy": value}
+    ),
+}
+
+
+@pytest.mark.parametrize("value", [LONG, UNBROKEN], ids=["long", "unbroken"])
+@pytest.mark.parametrize("width", [80, 60, 40])
+@pytest.mark.parametrize("terminal", [False, True], ids=["plain", "painted"])
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_fits_and_loses_nothing(table, terminal, width, value):
+    text = bare(
+        shown(lambda console: TABLES[table](console, value), width=width, terminal=terminal)
+    )
+    for line in text.splitlines():
+        whole = re.fullmatch(r"\s*(\S+\s+)?\S+", line)  # plain text keeps what is copied whole
+        assert width_of(line) <= width or (not terminal and whole and len(whole.group()) < 90), line
+    if value is LONG:
+        for word in value.split():
+            assert word in text
+    else:
+        assert text.count("x") >= 200
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_plain_text_has_no_escapes_whatever_is_said(table):
+    hostile = "\x1b]0;owned\x07 [red]not markup[/red] \x1b[31m"
+    text = shown(lambda console: TABLES[table](console, hostile))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    painted = shown(lambda console: TABLES[table](console, hostile), width=100, terminal=True)
+    assert "\x07" not in painted
+    assert "\x1b]" not in painted
+    assert "[red]not" in bare(painted)  # shown, not obeyed
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}])
+def test_a_terminal_may_ask_for_plain_text(environ):
+    assert "\x1b" not in shown(
+        lambda console: console.decision(decided()), terminal=True, **environ
+    )
+    assert "\x1b" in shown(lambda console: console.decision(decided()), terminal=True)
+
+
+def test_a_decision_shows_refusals_warnings_and_waivers_apart():
+    text = shown(lambda console: console.decision(decided()))
+    assert text == (
+        "Gate promotion: refused, 2 reasons\n"
+        "\n"
+        "Code            Why              What to do\n"
+        "--------------  ---------------  -----------\n"
+        "promotion.path  the scan is old  invoke scan\n"
+        "\n"
+        "scan.stale      the scan is old  invoke scan\n"
+        "\n"
+        "Warnings\n"
+        "Code            Why              What to do\n"
+        "--------------  ---------------  -----------\n"
+        "actor.unproven  the scan is old  invoke scan\n"
+        "\n"
+        "Waived\n"
+        "Code       Why  Waived by\n"
+        "---------  ---  ----------------------------------\n"
+        "scan.high  CVE  ravi until 2026-11-23: unreachable\n"
+        "\n"
+        "engine embedded · policies 9f2c41d09a7e · input bbbbbbbbbbbb\n"
+    )
+    assert shown(lambda console: console.decision(to_json(decided()))) == text
+
+
+def test_a_painted_page_has_the_same_words_and_gaps():
+    plain = shown(lambda console: console.decision(decided()))
+    painted = bare(shown(lambda console: console.decision(decided()), terminal=True))
+    rule = re.compile(r"^[-─ ]+$")
+    lines = [" ".join(line.split()) for line in painted.splitlines() if not rule.match(line)]
+    expected = [" ".join(line.split()) for line in plain.splitlines() if not rule.match(line)]
+    assert [line for line in lines if line] == [line for line in expected if line]
+    assert painted.startswith("Gate promotion: refused, 2 reasons\n\n")
+
+
+def test_the_board_says_what_is_where_and_whole():
+    text = shown(lambda console: console.board("settlement", board("the tag names another")))
+    rows = [line.split() for line in text.splitlines()]
+    staging = next(row for row in rows if row[:1] == ["staging"])
+    assert staging[1:3] == ["9f2c41d09a7e", "1.0.0"]
+    assert staging[-3:] == ["healthy", "95", "%"]
+    production = next(row for row in rows if row[:1] == ["production"])
+    assert "unhealthy" in production
+    assert ["canary", "-", "1.0.0", "dana"] in rows
+    assert [DIGEST] in rows
+    assert [OTHER] in rows
+    assert "production  the tag names another" in text
+
+
+def test_the_board_shows_waivers_and_whether_they_are_over():
+    later, earlier = datetime.now(UTC) + timedelta(days=1), datetime.now(UTC) - timedelta(days=1)
+    waivers = [
+        {"code": "a.b", "owner": "ravi", "reason": "known", "expires": later},
+        {"code": "c.d", "owner": "lena", "reason": "past", "expires": earlier},
+    ]
+    text = shown(lambda console: console.board("settlement", board(), waivers))
+    assert re.search(r"a\.b +ravi, until .*: known", text)
+    assert re.search(r"c\.d +lena, expired .*: past", text)
+
+
+def test_the_history_says_what_came_of_each():
+    text = shown(lambda console: console.history(entries()), width=120)
+    assert "refused: promotion.path, scan.stale" in text
+    assert "unable: it failed" in text
+    assert "canary → production" in text
+    assert text.count(DIGEST) == 1
+    assert "Nothing has happened yet." in shown(lambda console: console.history([]))
+
+
+def test_the_doctor_counts_and_gives_remedies():
+    checks = [
+        Check(name="python", status=CheckStatus.OK, detail="3.11"),
+        Check(name="key", status=CheckStatus.WARN, detail="old", remedy="invoke key.new"),
+        Check(name="registry", status=CheckStatus.FAIL, detail="silent", remedy="start it"),
+    ]
+    text = shown(lambda console: console.checks(checks))
+    assert "Do: start it" in text
+    assert text.endswith("1 fail, 1 warn\n")
+    assert shown(lambda console: console.checks(checks[:1])).endswith("All is well.\n")
+
+
+def test_the_worst_vulnerability_comes_first_and_what_is_not_covered_is_said():
+    text = shown(lambda console: console.scans("127.0.0.1:5555/x", [scan()]))
+    assert text.index("CRIT-1") < text.index("LOW-1")
+    assert "Not covered: pkg:generic/thing" in text
+    assert "No scanner answered." in shown(lambda console: console.scans("x", []))
+
+
+def test_the_pipeline_says_where_a_choice_was_made():
+    stages = [
+        {
+            "stage": "scan",
+            "title": "match",
+            "plugins": [{"name": "scan-osv", "usable": False}],
+            "chosen_in": "sluiceway.toml",
+        },
+        {"stage": "build", "title": "build", "plugins": [], "chosen_in": "default"},
+    ]
+    text = shown(lambda console: console.stages(stages, ["build", "dev"]))
+    assert text.startswith("build → dev\n")
+    assert "scan-osv (unusable here)" in text
+    assert "nothing" in text
+    assert "sluiceway.toml" in text

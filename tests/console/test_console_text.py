@@ -1,0 +1,140 @@
+"""Values as words, and what is taken out of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluiceway.console.page import Column, Grid, Line, Pairs, Tone, cell, fit
+from sluiceway.console.plain import render
+from sluiceway.console.text import (
+    ago,
+    clean,
+    duration,
+    milliseconds,
+    moment,
+    percent,
+    short,
+    width_of,
+    wrap,
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-1, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.96, "10.0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (125, "2 min 5 s"),
+        (3600, "1 h"),
+        (7260, "2 h 1 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_a_duration_has_at_most_two_units(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_numbers_have_their_units():
+    assert (percent(None), percent(4.96), percent(0.0)) == ("-", "5.0 %", "0.0 %")
+    assert (milliseconds(None), milliseconds(2.04), milliseconds(2000)) == (
+        "-",
+        "2.0 ms",
+        "2000 ms",
+    )
+    assert milliseconds(float("inf")) == "beyond"
+    assert short("sha256:" + "ab" * 32) == "abababababab"
+
+
+def test_moments_are_utc_and_ages_are_relative():
+    then = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+    assert moment(then) == moment("2026-11-23T09:00:00+01:00") == "2026-11-23 08:00"
+    assert moment(None) == ""
+    assert ago(then, then + timedelta(hours=2)) == "2 h ago"
+    assert ago(then, then + timedelta(seconds=3)) == "just now"
+    assert ago(then + timedelta(hours=1), then) == "just now"  # another machine's clock
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("\x1b[2Jall is well", "\ufffd[2Jall is well"),
+        ("\x9b31mred", "\ufffd31mred"),
+        ("a\x07b\x00c\x7f", "a\ufffdb\ufffdc\ufffd"),
+        ("refused\rallowed", "refused\nallowed"),
+        ("\u202edewolla", "\ufffddewolla"),
+        ("one\r\ntwo\tthree", "one\ntwo three"),
+        ("[bold]kept[/bold] é 漢", "[bold]kept[/bold] é 漢"),
+    ],
+)
+def test_nothing_a_terminal_would_obey_is_left(said, shown):
+    assert clean(said) == shown
+
+
+def test_secrets_are_taken_out(monkeypatch):
+    monkeypatch.setenv("COSIGN_PASSWORD", "hunter2-hunter2")
+    monkeypatch.setenv("COSIGN_PRIVATE_KEY", "-----BEGIN\nsecret\n-----END")
+    assert clean("it is hunter2-hunter2") == "it is ***"
+    assert clean("key: -----BEGIN\nsecret\n-----END") == "key: ***"
+
+
+def test_wide_characters_take_two_cells():
+    assert width_of("漢字") == 4
+    assert width_of("e\u0301") == 1
+    assert wrap("漢字漢字", 4) == ["漢字", "漢字"]
+
+
+@given(st.text(max_size=300), st.integers(20, 100))
+def test_wrapping_fits_and_loses_nothing(text, width):
+    cleaned = clean(text)
+    lines = wrap(cleaned, width)
+    assert all(width_of(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(cleaned.split())
+
+
+_WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=200)
+
+
+@given(st.lists(st.tuples(_WORDS, _WORDS, _WORDS), min_size=1, max_size=4), st.integers(40, 100))
+def test_a_plain_grid_fits_and_loses_nothing(rows, width):
+    grid = Grid(
+        columns=(
+            Column(title="Code", minimum=12),
+            Column(title="Why", minimum=16),
+            Column(title="Right", right=True),
+        ),
+        rows=tuple(tuple(cell(value) for value in row) for row in rows),
+    )
+    lines = render([grid], width).split("\n")
+    assert all(width_of(line) <= width for line in lines)
+    # Lines of a row are spread over columns: every character is there, if not in its order.
+    shown = sorted("".join("".join(lines).split()))
+    for row in rows:
+        for value in row:
+            for character in set("".join(clean(value).split())):
+                assert character in shown
+
+
+def test_columns_share_what_is_left_and_give_up_below_their_minimum():
+    grid = Grid(
+        columns=(Column(title="a", minimum=10), Column(title="b", minimum=10)),
+        rows=((cell("x" * 100), cell("y" * 5)),),
+    )
+    assert fit(grid, 200, 2) == (100, 5)
+    assert fit(grid, 40, 2) == (33, 5)
+    assert fit(grid, 16, 2) is None
+    assert render([grid], 16).startswith("a  xxx")
+
+
+def test_plain_pairs_keep_values_whole_for_copying():
+    digest = "sha256:" + "a" * 64
+    text = render(
+        [Line.of("Built", Tone.STRONG), Pairs.of([("image", f"host/app@{digest}"), ("", "ok")])], 60
+    )
+    assert text == f"Built\n  image  host/app@{digest}\n         ok\n"
