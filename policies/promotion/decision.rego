@@ -10,8 +10,8 @@ package promotion
 # description: Everything that denies and everything that warns, the image's own included.
 # entrypoint: true
 decision := {
-	"deny": deny | data.image.deny,
-	"warn": warn | data.image.warn,
+	"deny": (deny | data.image.deny),
+	"warn": (warn | data.image.warn),
 }
 
 # The row of data.promotion.paths for this promotion. A row says everything; what it leaves out is
