@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
 import json
@@ -14,9 +15,10 @@ from typing import NamedTuple
 import pytest
 
 from sluiceway.oci.media_types import IMAGE_INDEX, IMAGE_MANIFEST
+from sluiceway_registry_folder.faults import Fault
 from sluiceway_registry_folder.server import IDENTITY_HEADER, FolderServer, bind
 from sluiceway_registry_folder.storage import Store
-from sluiceway_registry_folder.uploads import sweep
+from sluiceway_registry_folder.uploads import Uploads, sweep
 
 
 def sha256(body):
@@ -362,6 +364,39 @@ def test_a_client_that_breaks_off_leaves_no_blob(call, store):
     assert asked.headers["Range"] == "0-59"
     ended = call("PUT", f"{where}?digest={sha256(b'x' * 100)}", b"x" * 40, Content_Range="60-99")
     assert ended.status == 201
+
+
+def test_a_late_writer_does_not_write_into_a_finished_blob(store, monkeypatch):
+    repository = store.repository("app")
+    uploads = Uploads(repository)
+    session = uploads.begin()
+    uploads.append(session, [b"content"])
+    flock = fcntl.flock
+
+    def finish_first(handle, operation):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        uploads.finish(session, sha256(b"content"))
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", finish_first)
+    with pytest.raises(Fault) as caught:
+        uploads.append(session, [b"more"])
+    assert caught.value.code == "BLOB_UPLOAD_UNKNOWN"
+    assert repository.blob(sha256(b"content")).read_bytes() == b"content"
+
+
+def test_two_writers_of_one_upload_do_not_mix(store):
+    uploads = Uploads(store.repository("app"))
+    session = uploads.begin()
+
+    def pieces():
+        yield b"one"
+        with pytest.raises(Fault) as caught:
+            uploads.append(session, [b"two"])
+        assert caught.value.status == 409
+        yield b"three"
+
+    assert uploads.append(session, pieces()) == len(b"onethree")
 
 
 def test_stale_uploads_are_swept(call, store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import CheckStatus, Project
 from sluiceway.oci.client import RegistryClient
 from sluiceway_registry_folder import service
+from sluiceway_registry_folder.storage import Store
 
 
 @pytest.fixture
@@ -196,9 +198,31 @@ def test_its_process_knows_no_secret(project, settings, port):
 
 def test_a_record_of_a_process_that_is_another_s_now_kills_nobody(project, settings):
     record = project.state / "registry-folder.json"
-    record.write_text(f'{{"pid": {os.getpid()}, "started": 1.0}}')
-    assert plugin.sluiceway_shutdown(project, settings) == []
+    namesake = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)", "sluiceway_registry_folder"]
+    )
+    try:
+        # The number was used again by a program that even has the right word in its arguments.
+        record.write_text(json.dumps({"pid": namesake.pid, "started": 1.0}))
+        assert plugin.sluiceway_shutdown(project, settings) == []
+        assert namesake.poll() is None
+    finally:
+        namesake.kill()
+        namesake.wait()
     assert not record.exists()
+
+
+def test_who_does_not_have_the_turn_waits_with_starting(project, settings, port):
+    Store.open(project.root / "registry")
+    with (project.root / "registry" / "start.lock").open("wb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        starter = threading.Thread(target=lambda: opened(project, port, settings).close())
+        starter.start()
+        starter.join(0.3)
+        assert starter.is_alive()
+        assert not (project.state / "registry-folder.log").exists()
+    starter.join(30)
+    assert psutil.pid_exists(server_of(project))
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(project, settings, port):
