@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
     write(folder / "g/g_test.rego", "package g_test\n")
     write(folder / "g/data.json", {"limits": {"a": 1, "b": [1, 2]}, "on": True})
     write(folder / "data.json", {"site": "x"})
-    write(folder / "schemas/g.json", {"type": "object"})
+    write(folder / "schemas/g/input.json", {"type": "object"})
     return folder
 
 
@@ -86,7 +86,7 @@ def test_the_digest_names_the_content_and_nothing_else(root: Path, tmp_path: Pat
     for name, content in (
         ("g/g.rego", "package g\n\n"),
         ("data.json", {"site": "y"}),
-        ("schemas/g.json", {"type": "object", "title": "t"}),
+        ("schemas/g/input.json", {"type": "object", "title": "t"}),
     ):
         write(moved / name, content)
         seen.add(load_bundle([moved]).digest)
@@ -134,7 +134,7 @@ def test_a_file_that_is_not_utf8(root: Path) -> None:
     ],
 )
 def test_a_schema_that_would_not_be_checked_whole_is_refused(root: Path, schema: Any) -> None:
-    write(root / "schemas/g.json", schema)
+    write(root / "schemas/g/input.json", schema)
     assert code_of([root]) in {"input.schema", "policy.data"}
 
 

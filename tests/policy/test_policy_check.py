@@ -95,9 +95,9 @@ def test_a_gate_needs_its_decision_and_something_that_denies(
     engine: PolicyWorkbench, source: str
 ) -> None:
     found = problems(engine, source, schemas={"g": {}})
-    assert ("policy.entrypoint", 1, 1, "schemas/g.json") in found
+    assert ("policy.entrypoint", 1, 1, "schemas/g/input.json") in found
     nothing_denies = problems(engine, "package g\n\ndecision := {}\n", schemas={"g": {}})
-    assert nothing_denies == [("policy.entrypoint", 1, 1, "schemas/g.json")]
+    assert nothing_denies == [("policy.entrypoint", 1, 1, "schemas/g/input.json")]
 
 
 def test_rules_are_found_with_their_metadata_whatever_stands_between(

@@ -1,13 +1,15 @@
 """Reading policies from folders, laid out as OPA's bundles are.
 
 Rego beside its tests, ``data.json`` in any folder (it becomes ``data.<folder>``), and
-``schemas/<gate>.json`` at the root. Later folders and data files win: objects are merged, lists
-and single values replaced.
+``schemas/<gate>/input.json`` at the root (a folder each: OPA takes every JSON file for data and must
+find nothing to merge). Later folders and data files win: objects are merged, lists and single
+values replaced.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ __all__ = ["bundled_policies", "load_bundle", "merge"]
 _LARGEST = 32 << 20
 """Bytes of one file: more is a mistake, and would not fit the engine's deadline."""
 _TESTS = "_test.rego"
+_SCHEMA = re.compile("schemas/[^/]+/input.json")
 
 
 def bundled_policies() -> Path:
@@ -66,9 +69,9 @@ def load_bundle(
             if name.endswith(".rego"):
                 if tests or not name.endswith(_TESTS):
                     modules[name] = _text(path)
-            elif name.startswith("schemas/") and name.count("/") == 1:
-                schemas[path.stem] = _object(path)
-                check_schema(schemas[path.stem], name)
+            elif _SCHEMA.fullmatch(name):
+                schemas[path.parent.name] = _object(path)
+                check_schema(schemas[path.parent.name], name)
             elif path.name == "data.json":
                 folder = name.split("/")[:-1]
                 data = merge(data, _nested(folder, _object(path)))

@@ -228,10 +228,10 @@ def _entrypoint_problems(
         here = rules.get(gate, set())
         if "decision" not in here:
             message = f"gate {gate} has a schema, but package {gate} has no rule decision"
-            yield _problem(f"schemas/{gate}.json", 1, "policy.entrypoint", message)
+            yield _problem(f"schemas/{gate}/input.json", 1, "policy.entrypoint", message)
         elif not any(re.fullmatch(r"(deny|violation)(_\w+)?", rule) for rule in here):
             message = f"package {gate} has no rule that denies"
-            yield _problem(f"schemas/{gate}.json", 1, "policy.entrypoint", message)
+            yield _problem(f"schemas/{gate}/input.json", 1, "policy.entrypoint", message)
 
 
 def _metadata_problems(document: RuleDocument) -> Iterator[Problem]:

@@ -39,7 +39,7 @@ def decide(
         engine: The engine, or ``None`` when there is none here (``policy.engine-missing``).
         bundle: The policies, or the error that reading them ended with (its own code).
         gate: The gate's name, also its package.
-        document: The gate's input, JSON data; checked against ``schemas/<gate>.json``
+        document: The gate's input, JSON data; checked against ``schemas/<gate>/input.json``
             (``input.schema``).
         now: The moment of the decision, for waivers. Rules see ``input.now``.
         waivers: Exceptions of the site. A waived finding stays in the decision.
@@ -109,7 +109,7 @@ def _input_problems(bundle: Bundle, gate: str, document: Mapping[str, Any]) -> I
         yield _input_finding(
             f"There is no schema for the input of gate {gate!r} in {bundle.origin} "
             f"(there is: {known}).",
-            solution=f"Add schemas/{gate}.json to the policies, or name a gate that exists.",
+            solution=f"Add schemas/{gate}/input.json to the policies, or name a gate that exists.",
         )
         return
     try:
