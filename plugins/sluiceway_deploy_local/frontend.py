@@ -1,0 +1,234 @@
+"""The listening side of a route: client connections, their time-outs, and the way out of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import math
+from collections.abc import Callable
+
+from sluiceway.errors import ActionFailed
+from sluiceway_deploy_local import wire
+from sluiceway_deploy_local.exchange import Exchange, Limits
+from sluiceway_deploy_local.link import Link
+from sluiceway_deploy_local.table import HOST, Table
+from sluiceway_deploy_local.wire import Malformed
+
+__all__ = ["Frontend"]
+
+_BACKLOG = 1024
+_LINGER_SECONDS = 1.0
+_SWEEP_SECONDS = 0.1
+
+
+class Frontend:
+    """Serves one route on one or (while it moves) two ports.
+
+    Args:
+        name: The route's name, for the sentence that a client sees when nobody serves.
+        limits: Time-outs and sizes; may be replaced by assignment.
+    """
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.name = name
+        self.limits = limits
+        self.table = Table()
+        """Who serves; replaced as a whole by assignment."""
+        self.port = 0
+        self.refused = 0
+        """Requests answered by the proxy itself: malformed, or with nobody to serve them."""
+        self._server: asyncio.Server | None = None
+        self._clients: dict[Link, asyncio.Task[None]] = {}
+        self._waiting: set[Link] = set()
+        self._busy: set[Link] = set()
+        self._closing = False
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """It listens."""
+        return self._server is not None
+
+    async def listen(self, port: int) -> Callable[[bool], None]:
+        """Listen on *port* of loopback (0: any), beside where it listened before.
+
+        Returns:
+            A function to be called once: with ``True`` the old port is given up (connections that
+            stand go on), with ``False`` the new one.
+
+        Raises:
+            ActionFailed: ``deploy.port-taken`` or ``deploy.port-refused``; nothing changed.
+        """
+        if self._server is not None and port in (0, self.port):
+            return lambda _: None
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(
+                lambda: Link(self._accept), HOST, port, backlog=_BACKLOG, reuse_address=True
+            )
+        except OSError as error:
+            raise _unusable(self.name, port, error) from error
+        before, before_port = self._server, self.port
+        self._server, self.port = server, server.sockets[0].getsockname()[1]
+        if self._sweeper is None:
+            self._sweeper = loop.create_task(self._sweep())
+
+        def settle(kept: bool) -> None:  # noqa: FBT001 - it is the one question
+            if not kept:
+                self._server, self.port = before, before_port
+            unwanted = before if kept else server
+            if unwanted is not None:
+                unwanted.close()
+
+        return settle
+
+    async def close(self, seconds: float) -> None:
+        """Accept nothing more, end every answer in work with ``Connection: close``, then leave.
+
+        Args:
+            seconds: How long requests in flight may take; what is left is cut.
+        """
+        self._closing = True
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for link in tuple(self._waiting):
+            link.close()
+        if self._clients:
+            await asyncio.wait(tuple(self._clients.values()), timeout=seconds)
+        left = tuple(self._clients.items())
+        for link, task in left:
+            task.cancel()
+            link.abort()
+        if left:
+            await asyncio.wait([task for _, task in left])
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    # --- connections ---
+
+    def _accept(self, link: Link) -> None:
+        if self._closing:
+            link.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(link))
+        self._clients[link] = task
+        task.add_done_callback(lambda _: self._clients.pop(link, None))
+
+    async def _serve(self, client: Link) -> None:
+        peer = client.transport.get_extra_info("peername")
+        address = peer[0] if peer else HOST
+        try:
+            while await self._one(client, address):
+                pass
+            await _linger(client)
+        except Malformed as fault:
+            self.refused += 1
+            client.write(wire.plain(fault.status, fault.reason))
+            await _linger(client)
+        finally:
+            client.close()
+
+    async def _one(self, client: Link, address: str) -> bool:
+        """Serve the next request; ``False`` when the connection has carried its last."""
+        head = await self._head(client)
+        if head is None:
+            return False
+        request = wire.parse_request(head)
+        if request.body.length > self.limits.body_bytes:
+            raise Malformed(413, f"The body is longer than {self.limits.body_bytes} bytes.")
+        backend = self.table.pick()
+        if backend is None:
+            self.refused += 1
+            sentence = f"No instance of {self.name} takes traffic at the moment."
+            client.write(
+                wire.plain(503, sentence, fields=["Retry-After: 1"], head=request.method == b"HEAD")
+            )
+            return False
+        backend.enter()  # no await since pick: a drain cannot miss this request
+        try:
+            exchange = Exchange(
+                client,
+                request,
+                backend,
+                self.limits,
+                address,
+                busy=self._busy,
+                closing=lambda: self._closing,
+            )
+            return await exchange.run() and not self._closing
+        finally:
+            backend.leave()
+
+    async def _head(self, client: Link) -> bytes | None:
+        loop, limits = asyncio.get_running_loop(), self.limits
+        if client.buffer.startswith(b"\r\n"):
+            client.take(2)  # RFC 9112, 2.2: an empty line before a request is overlooked
+        if not client.buffer:
+            if self._closing:
+                return None
+            client.deadline = loop.time() + limits.idle_seconds
+            self._waiting.add(client)
+            try:
+                if not await client.more():
+                    return None
+            finally:
+                self._waiting.discard(client)
+        client.deadline = loop.time() + limits.header_seconds
+        scanned = 0
+        while (end := wire.head_end(client.buffer, scanned)) < 0:
+            scanned = len(client.buffer)
+            if not await client.more():
+                if client.expired:
+                    raise Malformed(408, "The request's head did not arrive in time.")
+                return None
+        client.deadline = math.inf
+        return client.take(end)
+
+    async def _sweep(self) -> None:
+        """Compare every deadline with the clock; close pooled connections that are too old."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            now = loop.time()
+            for client in tuple(self._clients):
+                if client.deadline < now:
+                    client.expire()
+            for link in tuple(self._busy):
+                if link.deadline < now:
+                    link.expire()
+            for backend, _ in self.table.shares:
+                backend.sweep(now)
+
+
+async def _linger(client: Link) -> None:
+    """End our side and read on for a moment, so that a reset does not overtake the last answer."""
+    if client.lost:
+        return
+    with contextlib.suppress(OSError):
+        client.transport.write_eof()
+    client.expired = False
+    client.deadline = math.inf
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while await client.more():
+                client.buffer.clear()
+
+
+def _unusable(route: str, port: int, error: OSError) -> ActionFailed:
+    if error.errno == errno.EADDRINUSE:
+        return ActionFailed(
+            f"port {port} for {route} is taken by another program",
+            means="Nothing was started and nothing changed.",
+            remedy=f"End that program (`ss -ltnp 'sport = :{port}'` names it), or choose another "
+            f"port in [environments.{route}].",
+            code="deploy.port-taken",
+        )
+    return ActionFailed(
+        f"cannot listen on port {port} for {route}: {error.strerror or error}",
+        means="Nothing was started and nothing changed.",
+        remedy=f"Choose a port above 1023 in [environments.{route}].",
+        code="deploy.port-refused",
+    )
