@@ -7,6 +7,7 @@ import contextlib
 import errno
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sluiceway.errors import ActionFailed
 from sluiceway_deploy_local import wire
@@ -15,11 +16,21 @@ from sluiceway_deploy_local.link import Link
 from sluiceway_deploy_local.table import HOST, Table
 from sluiceway_deploy_local.wire import Malformed
 
-__all__ = ["Frontend"]
+__all__ = ["Frontend", "Move"]
 
 _BACKLOG = 1024
 _LINGER_SECONDS = 1.0
 _SWEEP_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A new port beside the old one. Exactly one of the two is to be called, once."""
+
+    keep: Callable[[], None]
+    """Give up the old port; connections that stand go on."""
+    undo: Callable[[], None]
+    """Give up the new port."""
 
 
 class Frontend:
@@ -50,18 +61,14 @@ class Frontend:
         """It listens."""
         return self._server is not None
 
-    async def listen(self, port: int) -> Callable[[bool], None]:
+    async def listen(self, port: int) -> Move:
         """Listen on *port* of loopback (0: any), beside where it listened before.
-
-        Returns:
-            A function to be called once: with ``True`` the old port is given up (connections that
-            stand go on), with ``False`` the new one.
 
         Raises:
             ActionFailed: ``deploy.port-taken`` or ``deploy.port-refused``; nothing changed.
         """
         if self._server is not None and port in (0, self.port):
-            return lambda _: None
+            return Move(lambda: None, lambda: None)
         loop = asyncio.get_running_loop()
         try:
             server = await loop.create_server(
@@ -74,14 +81,15 @@ class Frontend:
         if self._sweeper is None:
             self._sweeper = loop.create_task(self._sweep())
 
-        def settle(kept: bool) -> None:  # noqa: FBT001 - it is the one question
-            if not kept:
-                self._server, self.port = before, before_port
-            unwanted = before if kept else server
-            if unwanted is not None:
-                unwanted.close()
+        def keep() -> None:
+            if before is not None:
+                before.close()
 
-        return settle
+        def undo() -> None:
+            self._server, self.port = before, before_port
+            server.close()
+
+        return Move(keep, undo)
 
     async def close(self, seconds: float) -> None:
         """Accept nothing more, end every answer in work with ``Connection: close``, then leave.

@@ -191,14 +191,14 @@ class Supervisor:
             self._apply(request, route)
             canary = request["slot"] == "canary"
             port = 0 if canary and route.frontend.open else request["port"]
-            settle = await route.frontend.listen(port)
+            move = await route.frontend.listen(port)
             try:
                 change = route.place if canary else route.replace
                 changed, previous = await change(program, order)
             except BaseException:
-                settle(False)  # noqa: FBT003 - "not kept"
+                move.undo()
                 raise
-            settle(True)  # noqa: FBT003 - "kept"
+            move.keep()
             running = {item.program.digest for item in self._everything()}
             await asyncio.to_thread(prune, self.folder.images, running)
             return {"changed": changed, "previous": previous, "route": await route.read()}
@@ -358,8 +358,8 @@ class Supervisor:
 
     async def _relisten(self, route: Route, port: int, *, again: bool) -> None:
         try:
-            settle = await route.frontend.listen(port)
-            settle(True)  # noqa: FBT003 - "kept"
+            move = await route.frontend.listen(port)
+            move.keep()
         except SluicewayError as error:
             note("listen-failed", route=route.name, reason=error.what)
             if again:

@@ -177,13 +177,13 @@ def test_every_byte_is_checked(tmp_path):
         with pytest.raises(ActionFailed, match="should be sha256") as caught:
             prepared(tmp_path, registry, image)
         assert caught.value.code == "deploy.image-refused"
+    plain = MemoryRegistry()
+    image = push(plain, [layer({"a": "b"})], COMMAND, diff_ids=[digest(b"other")])
     with pytest.raises(ActionFailed, match="layer 1 unpacked"):
-        registry = MemoryRegistry()
-        image = push(registry, [layer({"a": "b"})], COMMAND, diff_ids=[digest(b"other")])
-        prepared(tmp_path, registry, image)
+        prepared(tmp_path, plain, image)
+    image = push(plain, [layer({"a": "b"})], COMMAND, diff_ids=["a", "b"])
     with pytest.raises(ActionFailed, match="lists 2 layers"):
-        image = push(registry, [layer({"a": "b"})], COMMAND, diff_ids=["a", "b"])
-        prepared(tmp_path, registry, image)
+        prepared(tmp_path, plain, image)
     assert list((tmp_path / "images").iterdir()) == []
 
 
@@ -240,7 +240,11 @@ def test_a_command_is_found_in_the_image_then_on_the_machine(tmp_path):
     registry = MemoryRegistry()
     tool = tarfile.TarInfo("opt/bin/tool")
     tool.mode = 0o755
-    files = {"app/server.py": "", "opt/bin/tool": tool, "etc/shop.ini": ""}
+    files: dict[str, str | bytes | tarfile.TarInfo] = {
+        "app/server.py": "",
+        "opt/bin/tool": tool,
+        "etc/shop.ini": "",
+    }
 
     def command(*argv, **config):
         config = {

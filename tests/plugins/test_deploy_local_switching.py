@@ -273,7 +273,7 @@ def test_a_rollback_takes_back_what_is_only_being_drained(site):
     site.deploy("one", drain_seconds=20)
     url = site.traffic().slot("stable").url
     port, answers = site.port(), []
-    slow = threading.Thread(target=lambda: answers.append(ask(port, "/slow?3")))
+    slow = threading.Thread(target=lambda: answers.append(ask(port, "/slow?1.5")))
     slow.start()
     time.sleep(0.2)
     deploying = threading.Thread(target=site.deploy, args=("two",))
