@@ -108,3 +108,14 @@ def test_a_waivers_last_day_counts_in_full(tmp_path):
     text = '[[waivers]]\ncode = "x"\nreason = "r"\nowner = "o"\nexpires = 2027-01-31\n'
     (waiver,) = load(written(tmp_path, MINIMAL + text), {}).waivers
     assert waiver.expires.isoformat().startswith("2027-01-31T23:59:59")
+
+
+def test_a_canary_runs_as_the_environment_whose_traffic_it_shares(tmp_path):
+    text = (
+        '[environments.production]\nport = 8080\nenv = {A = "1", B = "2"}\n'
+        '[environments.canary]\nstrategy = "canary"\nroute = "production"\nenv = {B = "3"}\n'
+    )
+    config = load(written(tmp_path, MINIMAL + text), {})
+    settings = config.environment("canary").settings
+    assert settings["port"] == 8080
+    assert settings["env"] == {"A": "1", "B": "3"}

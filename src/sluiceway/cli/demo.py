@@ -17,7 +17,7 @@ __all__ = ["demo"]
         "rate": "Requests per second of the generated traffic.",
     }
 )
-def demo(shell: Shell, folder: str = "", rate: float = 200.0) -> ExitCode:
+def demo(shell: Shell, folder: str = "", rate: float = 400.0) -> ExitCode:
     """Ship a good release to production and take a bad one back, for real, on this machine."""
     from sluiceway.rehearsal import Scenario, Workspace
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -362,7 +363,22 @@ def _environments(
                 remedy='Say whose traffic it takes a share of, for example route = "production".',
                 code="configuration.type",
             )
-    return tuple(environments), times
+    return tuple(_shared(environment, environments) for environment in environments), times
+
+
+def _shared(environment: Environment, every: list[Environment]) -> Environment:
+    """Let a canary run as the environment whose traffic it shares: same port, same variables."""
+    if environment.strategy is not Strategy.CANARY:
+        return environment
+    route = next(each for each in every if each.name == environment.route)
+    own = environment.settings
+    settings = {
+        **route.settings,
+        **own,
+        "port": route.settings["port"],
+        "env": {**route.settings["env"], **own["env"]},
+    }
+    return replace(environment, settings=settings)
 
 
 def _waiver(table: Any, index: int) -> Waiver:

@@ -24,12 +24,11 @@ from sluiceway.workbench import Workbench
 __all__ = ["FLAGS", "Scenario"]
 
 FLAGS = {
-    "traffic_percent": 10.0,
     "health_timeout_minutes": 0.1,
     "health_interval_seconds": 0.5,
 }
-"""The canary's numbers in the rehearsal: what ``invoke promote`` would be given as flags."""
-_RATE = 200
+"""What ``invoke promote`` would be given to shorten the watch; every other number is the default."""
+_RATE = 400
 _LONGEST_SECONDS = 180
 _GOOD, _BROKEN = "1.0.0", "1.1.0"
 
@@ -53,41 +52,44 @@ class Scenario:
         Whatever happens, nothing is left running.
         """
         document: dict[str, Any] = {}
+        numbers: list[dict[str, Any]] = []
         with self._everything_stopped_at_the_end(), _terminated_politely():
             self._act("set up", self.workspace.make_signing_key)
-            good = self._act("release 1.0.0", lambda: self._release("ci"))
+            good = self._act(f"release {_GOOD}", lambda: self._release("ci"))
             self._act("build → dev", lambda: self._promote("ci", "dev"))
             self._act("dev → staging", lambda: self._promote("dana", "staging"))
-            with self._traffic() as traffic:
+            # Nobody is served before the first release: a trial audience sees this canary, and
+            # goes home with the verdict. From production on, everybody comes and stays.
+            with self._clients(numbers) as trial, events.subscribed(_dismissing(trial)):
                 canary = self._act("staging → canary", lambda: self._promote("lena", "canary"))
-                self._act("approve", lambda: self._approve("ravi", good["image_digest"]))
-                document["refused"] = self._act(
-                    "a developer tries canary → production",
-                    lambda: self._promote("dana", "production", expect="refused"),
-                )
-                released = self._act(
-                    "canary → production", lambda: self._promote("lena", "production")
-                )
-                document["released"] = {**released, "canary": canary["canary"]}
+            self._act("approve", lambda: self._approve("ravi", good["image_digest"]))
+            document["refused"] = self._act(
+                "a developer tries canary → production",
+                lambda: self._promote("dana", "production", expect="refused"),
+            )
+            released = self._act("canary → production", lambda: self._promote("lena", "production"))
+            document["released"] = {**released, "canary": canary["canary"]}
+            with self._clients(numbers):
                 self.workspace.break_service(_BROKEN)
-                broken = self._act("release 1.1.0, broken", lambda: self._release("ci"))
+                broken = self._act(f"release {_BROKEN}, broken", lambda: self._release("ci"))
                 self._act("build → dev", lambda: self._promote("ci", "dev"))
                 self._act("dev → staging", lambda: self._promote("dana", "staging"))
                 document["rolled_back"] = self._act(
                     "staging → canary",
                     lambda: self._promote("lena", "canary", expect="rolled-back"),
                 )
-                self._act("good release serves", lambda: self._check(good, broken))
-            document["requests"] = traffic
-            entries, problems = self._bench("ci").ledger.verify()
+                self._act("the good release serves", lambda: self._check(good, broken))
+            entries, problems = self.workspace.bench("ci").ledger.verify()
             document["ledger"] = {"entries": entries, "intact": not problems}
+        document["requests"] = _sum(numbers)
         document["timings"] = self.timings
         document["flags"] = {f"--{key.replace('_', '-')}": value for key, value in FLAGS.items()}
         document["folder"] = str(self.workspace.root)
-        if traffic["failed_outside_canary"]:
+        requests = document["requests"]
+        if requests["failed_outside_canary"]:
             raise ActionFailed(
-                f"{traffic['failed_outside_canary']} of {traffic['total']} requests failed outside "
-                f"the canary: {traffic['examples']}",
+                f"{requests['failed_outside_canary']} of {requests['total']} requests failed "
+                f"outside the canary: {requests['examples']}",
                 means="The rehearsal promises none.",
                 remedy=f"Look at the logs below {self.workspace.root / '.sluiceway'}.",
                 code="demo.requests",
@@ -151,22 +153,18 @@ class Scenario:
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _bench(self, person: str) -> Workbench:
-        return self.workspace.bench(person)
-
     @contextmanager
     def _opened(self, person: str) -> Iterator[Workbench]:
-        bench = self._bench(person)
+        bench = self.workspace.bench(person)
         try:
             yield bench
         finally:
             bench.close()
 
     @contextmanager
-    def _traffic(self) -> Iterator[dict[str, Any]]:
-        """Send steady traffic to production for the block; the numbers are filled in at its end."""
-        numbers: dict[str, Any] = {}
-        log = self.workspace.root / "traffic.json"
+    def _clients(self, numbers: list[dict[str, Any]]) -> Iterator[subprocess.Popen[bytes]]:
+        """Send steady traffic to production for the block; what came of it joins *numbers*."""
+        log = self.workspace.root / f"traffic-{len(numbers) + 1}.json"
         log.write_text("")
         clients = process.spawn(
             [
@@ -183,10 +181,10 @@ class Scenario:
             log=log,
         )
         try:
-            yield numbers
+            yield clients
             clients.terminate()
             clients.wait(timeout=20)
-            numbers.update(json.loads(log.read_text()))
+            numbers.append(json.loads(log.read_text()))
         except (subprocess.TimeoutExpired, ValueError) as error:
             raise ActionFailed(
                 f"the generated traffic did not end properly: {error}",
@@ -212,10 +210,28 @@ class Scenario:
                         events.emit("shutdown.failed", plugin=name, reason=error.what)
 
 
+def _dismissing(clients: subprocess.Popen[bytes]) -> Callable[[events.Event], None]:
+    """Return a listener that ends *clients* with the canary's verdict, before it takes effect."""
+
+    def listen(event: events.Event) -> None:
+        if event.kind == "canary.tick" and event.data["watch"]["verdict"]["outcome"] != "running":
+            clients.terminate()
+            clients.wait(timeout=20)
+
+    return listen
+
+
+def _sum(numbers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the numbers of every audience together."""
+    counted = ("total", "failed", "failed_in_canary", "failed_outside_canary")
+    return {key: sum(each[key] for each in numbers) for key in counted} | {
+        "examples": [text for each in numbers for text in each["examples"]]
+    }
+
+
 def _limits(configured: CanaryLimits) -> CanaryLimits:
     return replace(
         configured,
-        traffic_percent=FLAGS["traffic_percent"],
         duration_seconds=FLAGS["health_timeout_minutes"] * 60,
         interval_seconds=FLAGS["health_interval_seconds"],
     )
