@@ -93,8 +93,10 @@ def test_two_owners_of_one_name_are_refused_before_anything_is_imported(tmp_path
             "'sluiceway_flags'",
         ),
         (
-            ("from sluiceway.hookspecs import hookimpl\n"
-            "@hookimpl\ndef sluiceway_flags(setings): pass\n"),
+            (
+                "from sluiceway.hookspecs import hookimpl\n"
+                "@hookimpl\ndef sluiceway_flags(setings): pass\n"
+            ),
             "setings",
         ),
     ],

@@ -13,7 +13,8 @@ from sluiceway_identity_ssh.allowed_signers import AllowedSigners
 from sluiceway_identity_ssh.keys import PublicKey
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-ED = PublicKey.of(ed25519.Ed25519PrivateKey.generate())
+# Lines of the list are test ids: the key must be the same in every worker process.
+ED = PublicKey.of(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)))
 RSA = PublicKey.of(rsa.generate_private_key(65537, 2048))
 
 
