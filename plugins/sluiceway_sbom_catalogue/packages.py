@@ -1,0 +1,145 @@
+"""Package databases to packages: Python, npm, Debian, Alpine.
+
+Sources: Python core metadata (PEP 566, 643), npm's package.json, deb-control(5), Alpine's
+"APK spec", and the Package URL specification's type list.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+
+from packageurl import PackageURL
+
+__all__ = ["Package", "find"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Package:
+    """One installed package."""
+
+    purl: str
+    name: str
+    version: str
+    licence: str
+    """As declared, in whatever words; empty when nothing is declared."""
+    source: str
+    """The file in the image that says so."""
+
+
+def find(files: Mapping[str, bytes]) -> tuple[Package, ...]:
+    """Return the packages that *files* (path to bytes) speak of, sorted by purl, each once."""
+    system = _os_release(files)
+    found: dict[str, Package] = {}
+    for path in sorted(files):
+        for reader, pattern in _READERS:
+            if pattern.fullmatch(path):
+                for package in reader(path, files[path], system):
+                    found.setdefault(package.purl, package)
+    return tuple(sorted(found.values()))
+
+
+def _python(path: str, body: bytes, _system: Mapping[str, str]) -> Iterator[Package]:
+    headers = BytesHeaderParser().parsebytes(body)
+    name, version = str(headers.get("Name", "")).strip(), str(headers.get("Version", "")).strip()
+    if not name:
+        return
+    normal = re.sub(r"[-_.]+", "-", name).lower()  # PEP 503
+    yield Package(
+        purl=PackageURL("pypi", None, normal, version or None).to_string(),
+        name=name,
+        version=version,
+        licence=str(headers.get("License-Expression") or headers.get("License") or "").strip(),
+        source=path,
+    )
+
+
+def _npm(path: str, body: bytes, _system: Mapping[str, str]) -> Iterator[Package]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return
+    if not isinstance(document, dict) or not isinstance(document.get("name"), str):
+        return
+    scope, _, name = document["name"].rpartition("/")
+    version = document.get("version") if isinstance(document.get("version"), str) else ""
+    licence = document.get("license")
+    yield Package(
+        purl=PackageURL("npm", scope or None, name, version or None).to_string(),
+        name=document["name"],
+        version=version or "",
+        licence=licence if isinstance(licence, str) else "",
+        source=path,
+    )
+
+
+def _debian(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Package]:
+    distribution = system.get("ID", "debian")
+    for paragraph in body.decode(errors="replace").split("\n\n"):
+        fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", paragraph, re.MULTILINE))
+        status = fields.get("Status", "install ok installed").split()
+        if not fields.get("Package") or status[-1:] != ["installed"]:
+            continue
+        qualifiers = {
+            "arch": fields.get("Architecture", ""),
+            "distro": f"{distribution}-{system['VERSION_ID']}" if system.get("VERSION_ID") else "",
+        }
+        yield Package(
+            purl=PackageURL(
+                "deb",
+                distribution,
+                fields["Package"],
+                fields.get("Version") or None,
+                {key: value for key, value in qualifiers.items() if value},
+            ).to_string(),
+            name=fields["Package"],
+            version=fields.get("Version", ""),
+            licence="",
+            source=path,
+        )
+
+
+def _alpine(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Package]:
+    for paragraph in body.decode(errors="replace").split("\n\n"):
+        fields = dict(re.findall(r"^([A-Za-z]):(.*)$", paragraph, re.MULTILINE))
+        if not fields.get("P"):
+            continue
+        qualifiers = {
+            "arch": fields.get("A", ""),
+            "distro": f"alpine-{system['VERSION_ID']}" if system.get("VERSION_ID") else "",
+        }
+        yield Package(
+            purl=PackageURL(
+                "apk",
+                system.get("ID", "alpine"),
+                fields["P"],
+                fields.get("V") or None,
+                {key: value for key, value in qualifiers.items() if value},
+            ).to_string(),
+            name=fields["P"],
+            version=fields.get("V", ""),
+            licence=fields.get("L", ""),
+            source=path,
+        )
+
+
+_Reader = Callable[[str, bytes, Mapping[str, str]], Iterator[Package]]
+_READERS: tuple[tuple[_Reader, re.Pattern[str]], ...] = (
+    (_python, re.compile(r"(.*/)?[^/]+\.(dist-info/METADATA|egg-info(/PKG-INFO)?)")),
+    (_npm, re.compile(r"(.*/)?node_modules/(@[^/]+/)?[^/]+/package\.json")),
+    (_debian, re.compile(r"var/lib/dpkg/status(\.d/[^/]+)?")),
+    (_alpine, re.compile(r"(usr/)?lib/apk/db/installed")),
+)
+
+
+def _os_release(files: Mapping[str, bytes]) -> dict[str, str]:
+    body = files.get("etc/os-release") or files.get("usr/lib/os-release") or b""
+    return {
+        key: value.strip("\"'")
+        for key, value in re.findall(
+            r"^([A-Z_]+)=(.*)$", body.decode(errors="replace"), re.MULTILINE
+        )
+    }
