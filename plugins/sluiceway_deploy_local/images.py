@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ _LAYERS = {
 }
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _DOCUMENT_BYTES = 4 * 1024 * 1024
+_STAGING = ".unpacking-"
+_STALE_SECONDS = 24 * 3600
 _KEPT = 5
 """Unpacked images that stay when nothing runs them, newest first: a rollback finds its own."""
 
@@ -63,7 +66,7 @@ def prepare(image: Image, registry: Registry, images: Path, *, limit: int) -> Un
     """
     target = images / image.digest.removeprefix("sha256:")
     if not (target / "config.json").is_file():
-        staging = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=images))
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=images))
         try:
             _pull(image, registry, staging, limit)
             try:
@@ -86,6 +89,9 @@ def prune(images: Path, running: set[str]) -> None:
         images: The folder that holds one folder per digest.
         running: Digests that run or are about to.
     """
+    for path in images.glob(f"{_STAGING}*"):  # left by a task that was killed
+        if path.stat().st_mtime < time.time() - _STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
     idle = [
         path
         for path in images.iterdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -83,6 +84,13 @@ class Folder:
                 code="deploy.socket",
             )
         return short / _NAME
+
+    def leave_socket(self, path: Path) -> None:
+        """Remove the socket, and the short folder that was made for it alone."""
+        path.unlink(missing_ok=True)
+        if path.parent != self.root:
+            with contextlib.suppress(OSError):  # another supervisor is there already
+                path.parent.rmdir()
 
     def socket(self) -> Path | None:
         """Return where the supervisor said that it listens, or ``None``."""

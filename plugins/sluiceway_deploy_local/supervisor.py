@@ -102,7 +102,7 @@ class Supervisor:
         note("started", pid=os.getpid(), socket=str(path))
         keeping = loop.create_task(self._housekeeping())
         await self._stop.wait()
-        path.unlink(missing_ok=True)  # from here on a task starts another supervisor
+        self.folder.leave_socket(path)  # from here on a task starts another supervisor
         server.close()
         keeping.cancel()
         await self._others_done(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import signal
@@ -73,6 +75,29 @@ def test_the_next_supervisor_takes_over_what_a_killed_one_ran(site):
     assert [ask(port)[1] for _ in range(20)].count("two 0") == 2
     site.deploy("three", token=3)
     assert ask(port)[1] in ("three 0", "two 0")
+
+
+def bound(other, port):
+    with contextlib.suppress(OSError):
+        other.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def test_a_port_that_was_taken_meanwhile_is_taken_back_when_it_is_free(site):
+    site.deploy("one")
+    port = site.port()
+    kill_supervisor(site)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        assert until(lambda: bound(other, port)), "the port goes with the last thread of the killed"
+        other.listen()
+        site.observe()
+        traffic = site.traffic()
+        assert traffic.url == "", "it does not claim to be where it is not"
+        assert traffic.slot("stable").healthy
+    assert until(lambda: site.traffic().url)
+    assert ask(port) == (200, "one 0")
 
 
 def test_what_ended_meanwhile_is_started_again_or_reported(site):
@@ -243,10 +268,18 @@ def test_the_socket_is_private_and_a_long_path_has_a_short_one(
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
             assert stat.S_IMODE(folder(site.project.state).state.stat().st_mode) == 0o600
             assert ask(site.port()) == (200, "one 0")
+            process = site.supervisor()
+            plugin.sluiceway_shutdown(site.project, site.settings)
+            assert until(functools.partial(gone, process))
+    assert list(runtime.iterdir()) == []
 
 
-def test_a_folder_that_others_can_write_to_is_no_place_for_the_socket(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def test_a_folder_that_others_can_write_to_is_no_place_for_the_socket(
+    tmp_path, tmp_path_factory, monkeypatch
+):
+    runtime = tmp_path_factory.getbasetemp() / "w"
+    runtime.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     where = folder(tmp_path / ("x" * 100))
     short = where.choose_socket().parent
     short.chmod(0o777)

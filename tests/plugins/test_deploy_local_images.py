@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import tarfile
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -231,7 +232,13 @@ def test_old_images_go_and_running_ones_stay(tmp_path):
         unpacked = prepared(tmp_path, registry, image)
         os.utime(unpacked.root.parent, (number, number))
         made.append(image.digest)
+    for name, age in ((".unpacking-old", 90_000), (".unpacking-new", 60)):
+        (tmp_path / "images" / name).mkdir()
+        os.utime(tmp_path / "images" / name, (time.time() - age,) * 2)
     images.prune(tmp_path / "images", {made[0]})
+    (staging,) = (tmp_path / "images").glob(".unpacking-*")
+    assert staging.name == ".unpacking-new"
+    staging.rmdir()
     left = {f"sha256:{path.name}" for path in (tmp_path / "images").iterdir()}
     assert left == {made[0], *made[3:]}
 
