@@ -64,7 +64,7 @@ class Shop:
 
     def release(self) -> str:
         code, document, err = self.run("ci", "release")
-        assert code == 0, (document, err)
+        assert code == 0, json.dumps(document) + err
         return str(document["image_digest"])
 
     def ship(self, *targets: str) -> str:

@@ -57,13 +57,14 @@ def traffic(shop):
 def in_production(shop, traffic):
     """Ship 1.0.0 to production under traffic; return its digest and how to end the traffic."""
     digest = shop.ship("dev", "staging")
-    end = traffic()
+    trial = traffic()
     code, document, err = shop.run("lena", "promote", "--to=canary", *QUICK)
+    trial()
     assert code == 0, (document, err)
     assert shop.run("ravi", "approve", digest, "--to=production")[0] == 0
     code, document, err = shop.run("lena", "promote", "--to=production")
     assert code == 0, (document, err)
-    return digest, end
+    return digest, traffic()
 
 
 def started(shop, person, *arguments):

@@ -115,11 +115,9 @@ def scan(shell: Shell, digest: str = "") -> ExitCode:
 @command
 def release(shell: Shell) -> ExitCode:
     """Build once, sign, inventory and scan: everything before the first promotion."""
-    from sluiceway.runs.outcome import exit_code
     from sluiceway.runs.start import begin
 
     outcome = begin(shell.bench, "release", target="build")
     if outcome["outcome"] == "done":
         write_outputs({key: outcome[key] for key in ("image_digest", "image_tag", "sbom_path")})
-    shell.result(outcome, lambda console: console.release(outcome))
-    return exit_code(outcome)
+    return shell.ended(outcome, lambda console: console.release(outcome))

@@ -89,6 +89,16 @@ class Shell:
         elif show is not None:
             show(self.console)
 
+    def ended(self, outcome: Mapping[str, Any], show: Callable[[Console], None]) -> ExitCode:
+        """Print how a run ended, and return its exit code.
+
+        With ``--json`` the document is for a program; whoever reads the log sees the error too.
+        """
+        self.result(outcome, show)
+        if self.as_json and outcome.get("error"):
+            self.console.error(outcome["error"])
+        return ExitCode(outcome["exit_code"])
+
     def close(self) -> None:
         """Let go of workers."""
         if self._bench is not None:

@@ -105,7 +105,6 @@ def canary(
 )
 def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "") -> ExitCode:
     """Let the previous digest serve again."""
-    from sluiceway.runs.outcome import exit_code
     from sluiceway.runs.start import begin
 
     if not env:
@@ -117,8 +116,7 @@ def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "")
         shell.bench, "rollback", target=environment.name, digest=to_digest, reason=reason
     )
     write_summary(outcome)
-    shell.result(outcome, lambda console: console.rollback(outcome))
-    return exit_code(outcome)
+    return shell.ended(outcome, lambda console: console.rollback(outcome))
 
 
 @command(
@@ -191,8 +189,7 @@ def resume(shell: Shell, run: str = "") -> ExitCode:
 
     if run:
         outcome = start.resume(shell.bench, run)
-        shell.result(outcome, lambda console: console.outcome(outcome))
-        return exit_code(outcome)
+        return shell.ended(outcome, lambda console: console.outcome(outcome))
     outcomes, live = [], []
     for left, carrier in start.leftovers(shell.bench):
         if carrier:
@@ -207,7 +204,6 @@ def resume(shell: Shell, run: str = "") -> ExitCode:
 
 def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str, str]) -> ExitCode:
     from sluiceway.config import BUILD
-    from sluiceway.runs.outcome import exit_code
     from sluiceway.runs.start import begin
 
     if not to:
@@ -234,8 +230,7 @@ def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str
     if outcome.get("image"):
         write_outputs({"image_digest": outcome["image"]["digest"], "image_tag": target})
     write_summary(outcome)
-    shell.result(outcome, lambda console: console.promotion(outcome))
-    return exit_code(outcome)
+    return shell.ended(outcome, lambda console: console.promotion(outcome))
 
 
 def _limits(shell: Shell, given: Mapping[str, str]) -> Any:

@@ -30,7 +30,6 @@ FLAGS = {
 """What ``invoke promote`` would be given to shorten the watch; every other number is the default."""
 _RATE = 400
 _LONGEST_SECONDS = 180
-_GOOD, _BROKEN = "1.0.0", "1.1.0"
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Scenario:
         numbers: list[dict[str, Any]] = []
         with self._everything_stopped_at_the_end(), _terminated_politely():
             self._act("set up", self.workspace.make_signing_key)
-            good = self._act(f"release {_GOOD}", lambda: self._release("ci"))
+            good = self._act(f"release {self.workspace.version}", lambda: self._release("ci"))
             self._act("build → dev", lambda: self._promote("ci", "dev"))
             self._act("dev → staging", lambda: self._promote("dana", "staging"))
             # Nobody is served before the first release: a trial audience sees this canary, and
@@ -70,8 +69,10 @@ class Scenario:
             released = self._act("canary → production", lambda: self._promote("lena", "production"))
             document["released"] = {**released, "canary": canary["canary"]}
             with self._clients(numbers):
-                self.workspace.break_service(_BROKEN)
-                broken = self._act(f"release {_BROKEN}, broken", lambda: self._release("ci"))
+                self.workspace.break_service(self.workspace.next_version)
+                broken = self._act(
+                    f"release {self.workspace.next_version}, broken", lambda: self._release("ci")
+                )
                 self._act("build → dev", lambda: self._promote("ci", "dev"))
                 self._act("dev → staging", lambda: self._promote("dana", "staging"))
                 document["rolled_back"] = self._act(
@@ -175,7 +176,7 @@ class Scenario:
                 str(self.workspace.root / "service" / "parity" / "trades.json"),
                 f"--rate={self.rate:g}",
                 f"--seconds={_LONGEST_SECONDS}",
-                f"--canary=settlement/{_BROKEN}",
+                f"--canary=settlement/{self.workspace.next_version}",
             ],
             cwd=self.workspace.root,
             log=log,

@@ -117,6 +117,17 @@ class Workspace:
         """Where clients of production send their requests."""
         return f"http://127.0.0.1:{self.production_port}"
 
+    @property
+    def version(self) -> str:
+        """The version of the good release."""
+        return (self.example / "RELEASE").read_text(encoding="utf-8").strip()
+
+    @property
+    def next_version(self) -> str:
+        """The version of the broken release that follows it: ``1.4.0`` is followed by ``1.5.0``."""
+        major, minor, _ = self.version.split(".")
+        return f"{major}.{int(minor) + 1}.0"
+
     def bench(self, person: str) -> Workbench:
         """Open the project as *person*."""
         environ = {

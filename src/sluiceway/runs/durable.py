@@ -102,7 +102,8 @@ def running(state: Path) -> Iterator[Runtime]:
     from sluiceway.runs import workflows  # noqa: F401 - registers the workflows by name
 
     executor = secrets.token_hex(8)
-    logging.getLogger("dbos").setLevel(logging.CRITICAL)
+    # DBOS writes to the stderr of its first launch; what a person should see goes through events.
+    logging.getLogger("dbos").handlers = [logging.NullHandler()]
     config: DBOSConfig = {
         "name": "sluiceway",
         "system_database_url": f"sqlite:///{state / 'runs.db'}",
