@@ -240,10 +240,10 @@ def _limits(configured: CanaryLimits) -> CanaryLimits:
 
 def _expected(outcome: dict[str, Any], wanted: str) -> dict[str, Any]:
     """Return *outcome* when it ended as *wanted*; an interruption and a surprise are errors."""
+    if outcome.get("stop_requested"):
+        raise KeyboardInterrupt
     if outcome["outcome"] == wanted:
         return outcome
-    if outcome["outcome"] == "interrupted":
-        raise KeyboardInterrupt
     error = outcome.get("error") or {}
     findings = (outcome.get("decision") or {}).get("findings", ())
     reasons = "; ".join(item["message"] for item in findings if item["level"] == "deny")

@@ -139,7 +139,7 @@ def _carry(
     run = request["run"]
     context = RunContext(run, bench, lease, seconds)
     events.emit("run.started", run=run, request=request, taken_over=taken_over)
-    with context.entered(), _interruptible(context):
+    with context.entered(), _interruptible(context) as asked:
         if taken_over:
             handle = runtime.take_over(run)
         else:
@@ -161,14 +161,19 @@ def _carry(
             },
         )
     events.emit("run.ended", run=run, outcome=outcome)
-    return outcome
+    # It may have come too late to stop this run; whoever has more to do should not begin it.
+    return {**outcome, "stop_requested": True} if asked else outcome
 
 
 @contextmanager
-def _interruptible(context: RunContext) -> Iterator[None]:
-    """Let the first Ctrl-C undo and end the run; the second leaves it to its leases, at once."""
+def _interruptible(context: RunContext) -> Iterator[list[int]]:
+    """Let the first Ctrl-C undo and end the run; the second leaves it to its leases, at once.
+
+    Yields the list of signals that came.
+    """
+    asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked
         return
 
     def stop(number: int, _frame: object) -> None:
@@ -178,10 +183,9 @@ def _interruptible(context: RunContext) -> Iterator[None]:
         events.emit("run.stopping", run=context.run)
         context.stop(f"run {context.run} was interrupted")
 
-    asked: list[int] = []
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
