@@ -165,6 +165,12 @@ def rehearsal_page(document: Mapping[str, Any]) -> list[Block]:
             ]
         ),
     ]
+    if refused.get("decision"):
+        page += [
+            Line.of(""),
+            Line.of("What the refused one was told", Tone.STRONG),
+            *tables.decision_table(refused["decision"]),
+        ]
     timings = document.get("timings") or {}
     if timings:
         page += [
