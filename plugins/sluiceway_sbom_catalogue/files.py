@@ -27,6 +27,12 @@ _LARGEST_CONFIG = 8 << 20
 _LARGEST_FILE = 64 << 20
 """Bytes of one package database; a larger one is refused, not skipped."""
 _MOST_FILES = 200_000
+_MOST_TOGETHER = 512 << 20
+"""Bytes of all package databases of one layer."""
+_SWELLING = 64
+"""How many times larger than itself a layer may become when it is decompressed."""
+_SMALL = 64 << 20
+"""Bytes that any layer may become: a small one of zeros swells a lot and does no harm."""
 _WANTED = re.compile(
     r"(.*/)?[^/]+\.(dist-info/METADATA|egg-info(/PKG-INFO)?)"
     r"|(.*/)?node_modules/(@[^/]+/)?[^/]+/package\.json"
@@ -34,6 +40,7 @@ _WANTED = re.compile(
     r"|lib/apk/db/installed"
     r"|usr/lib/apk/db/installed"
     r"|etc/os-release|usr/lib/os-release"
+    r"|(.*/)?requirements[^/]*\.txt"
 )
 
 
@@ -82,6 +89,7 @@ def read_image(registry: Registry, image: Image, largest_layer: int) -> Content:
                 )
             path = Path(folder) / str(number)
             registry.save_blob(layer["digest"], path)
+            _check_size(image, path, layer)
             _apply(image, path, files)
             path.unlink()
     if diff_ids and len(diff_ids) != len(layers):
@@ -89,39 +97,80 @@ def read_image(registry: Registry, image: Image, largest_layer: int) -> Content:
     return Content(files=files, created=str(config.get("created") or "1970-01-01T00:00:00Z"))
 
 
+def _check_size(image: Image, path: Path, layer: Mapping[str, Any]) -> None:
+    size = path.stat().st_size
+    if size != layer["size"]:
+        raise _unreadable(
+            image, f"layer {layer['digest']} has {size} bytes where {layer['size']} are said"
+        )
+
+
 def _apply(image: Image, path: Path, files: dict[str, bytes]) -> None:
-    """Put one layer over *files*."""
+    """Put one layer over *files*.
+
+    What a layer takes away, it takes from the layers below it, never from itself: the order of
+    its entries does not matter.
+    """
     added: dict[str, bytes] = {}
-    hidden: list[str] = []
+    gone: set[str] = set()
+    emptied: set[str] = set()
+    most = max(_SMALL, path.stat().st_size * _SWELLING)
+    read = kept = 0
     try:
         with _opened(path) as source, tarfile.open(fileobj=source, mode="r|*") as archive:
             for entry in archive:
+                read += entry.size
+                if read > most:
+                    raise _unreadable(image, f"a layer becomes more than {most} bytes")
                 name = posixpath.normpath("/" + entry.name).lstrip("/")
                 folder, base = posixpath.split(name)
                 if base == _OPAQUE:
-                    hidden.append(f"{folder}/" if folder else "")
+                    emptied.add(folder)
                 elif base.startswith(_WHITEOUT):
-                    hidden.append(posixpath.join(folder, base.removeprefix(_WHITEOUT)))
-                elif entry.isreg() and _WANTED.fullmatch(name):
-                    added[name] = _body(image, archive, entry)
-                elif entry.islnk() and _WANTED.fullmatch(name):
-                    added[name] = _linked(image, entry, added)
-                elif not entry.isdir():
-                    hidden.append(name)  # something else stands there now
-                if len(added) > _MOST_FILES:
-                    raise _unreadable(image, f"it has more than {_MOST_FILES} package files")
+                    gone.add(posixpath.join(folder, base.removeprefix(_WHITEOUT)))
+                elif entry.isdir():
+                    if name in files:
+                        gone.add(name)  # a folder stands where a package file was
+                else:
+                    gone.add(name)  # and all that was below, if it was a folder
+                    body = _wanted(image, archive, entry, name, added)
+                    if body is not None:
+                        added[name] = body
+                        kept += len(body)
+                if len(added) > _MOST_FILES or kept > _MOST_TOGETHER:
+                    raise _unreadable(image, "a layer has too many package files to be read")
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise _unreadable(image, f"a layer is not a readable tar archive: {error}") from error
-    for gone in hidden:
-        for name in [each for each in files if _is_below(each, gone)]:
-            del files[name]
+    for name in [each for each in files if _is_hidden(each, gone, emptied)]:
+        del files[name]
     files.update(added)
 
 
-def _is_below(name: str, gone: str) -> bool:
-    if gone.endswith("/") or not gone:
-        return name.startswith(gone)
-    return name == gone or name.startswith(f"{gone}/")
+def _is_hidden(name: str, gone: set[str], emptied: set[str]) -> bool:
+    """Say whether *name* or a folder above it was taken away."""
+    if name in gone:
+        return True
+    while name:
+        name = posixpath.dirname(name)
+        if name in gone or name in emptied:
+            return True
+    return False
+
+
+def _wanted(
+    image: Image,
+    archive: tarfile.TarFile,
+    entry: tarfile.TarInfo,
+    name: str,
+    added: Mapping[str, bytes],
+) -> bytes | None:
+    if not _WANTED.fullmatch(name):
+        return None
+    if entry.isreg():
+        return _body(image, archive, entry)
+    if entry.islnk():
+        return _linked(image, entry, added)
+    return None
 
 
 def _opened(path: Path) -> IO[bytes]:

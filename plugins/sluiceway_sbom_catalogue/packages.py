@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 
 from packageurl import PackageURL
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 __all__ = ["Package", "find"]
 
@@ -28,14 +30,16 @@ class Package:
     """As declared, in whatever words; empty when nothing is declared."""
     source: str
     """The file in the image that says so."""
+    declared: bool = False
+    """Asked for with an exact version in a requirements file, but not found installed."""
 
 
 def find(files: Mapping[str, bytes]) -> tuple[Package, ...]:
     """Return the packages that *files* (path to bytes) speak of, sorted by purl, each once."""
     system = _os_release(files)
     found: dict[str, Package] = {}
-    for path in sorted(files):
-        for reader, pattern in _READERS:
+    for reader, pattern in _READERS:
+        for path in sorted(files):
             if pattern.fullmatch(path):
                 for package in reader(path, files[path], system):
                     found.setdefault(package.purl, package)
@@ -47,9 +51,8 @@ def _python(path: str, body: bytes, _system: Mapping[str, str]) -> Iterator[Pack
     name, version = str(headers.get("Name", "")).strip(), str(headers.get("Version", "")).strip()
     if not name:
         return
-    normal = re.sub(r"[-_.]+", "-", name).lower()  # PEP 503
     yield Package(
-        purl=PackageURL("pypi", None, normal, version or None).to_string(),
+        purl=PackageURL("pypi", None, canonicalize_name(name), version or None).to_string(),
         name=name,
         version=version,
         licence=str(headers.get("License-Expression") or headers.get("License") or "").strip(),
@@ -126,12 +129,37 @@ def _alpine(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Packa
         )
 
 
+def _requirements(path: str, body: bytes, _system: Mapping[str, str]) -> Iterator[Package]:
+    """Read exact pins only: what any version may satisfy says nothing about what is there."""
+    for line in body.decode(errors="replace").replace("\\\n", " ").splitlines():
+        text = re.split(r"(?:^|\s)#|\s--hash", line)[0].strip()
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue  # an option, a path or an address
+        pins = [item for item in requirement.specifier if item.operator in {"==", "==="}]
+        if len(pins) != 1 or pins[0].version.endswith(".*"):
+            continue
+        yield Package(
+            purl=PackageURL(
+                "pypi", None, canonicalize_name(requirement.name), pins[0].version
+            ).to_string(),
+            name=requirement.name,
+            version=pins[0].version,
+            licence="",
+            source=path,
+            declared=True,
+        )
+
+
 _Reader = Callable[[str, bytes, Mapping[str, str]], Iterator[Package]]
 _READERS: tuple[tuple[_Reader, re.Pattern[str]], ...] = (
     (_python, re.compile(r"(.*/)?[^/]+\.(dist-info/METADATA|egg-info(/PKG-INFO)?)")),
     (_npm, re.compile(r"(.*/)?node_modules/(@[^/]+/)?[^/]+/package\.json")),
     (_debian, re.compile(r"var/lib/dpkg/status(\.d/[^/]+)?")),
     (_alpine, re.compile(r"(usr/)?lib/apk/db/installed")),
+    # Last: a package that is installed is not merely declared.
+    (_requirements, re.compile(r"(.*/)?requirements[^/]*\.txt")),
 )
 
 

@@ -31,7 +31,8 @@ def document(service: str, image: Image, created: str, packages: Sequence[Packag
     for number, package in enumerate(packages, 1):
         identifier = f"SPDXRef-Package-{number}"
         listed.append(_package(identifier, package))
-        relationships.append(_relation("SPDXRef-Image", "CONTAINS", identifier))
+        kind = "DEPENDS_ON" if package.declared else "CONTAINS"
+        relationships.append(_relation("SPDXRef-Image", kind, identifier))
     body: dict[str, Any] = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
@@ -86,6 +87,8 @@ def _package(identifier: str, package: Package) -> dict[str, Any]:
         "sourceInfo": f"found in /{package.source}",
         "externalRefs": [_purl(package.purl)],
     }
+    if package.declared:
+        body["comment"] = f"Declared in /{package.source}; not found installed."
     if package.version:
         body["versionInfo"] = package.version
     if package.licence:
