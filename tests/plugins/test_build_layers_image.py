@@ -2,111 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import stat
 import subprocess
-import tarfile
-import textwrap
 
 import pytest
 
 import sluiceway_build_layers as plugin
-from sluiceway.errors import ActionFailed, ConfigurationError, PluginError
-from sluiceway.model import BuildRequest, CheckStatus, Project
-from sluiceway.oci import Layout
-from sluiceway_build_layers.layer import write_layer
-from sluiceway_build_layers.tree import Kind, Node
-from sluiceway_sign_key.keys import generate_key_pair
+from sluiceway.errors import PluginError
+from sluiceway.model import CheckStatus
 
-EPOCH = 1_700_000_000
+from .build_layers_kit import EPOCH, build, context, project, put, refusal
 
-
-@pytest.fixture
-def context(tmp_path):
-    folder = tmp_path / "context"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def project(tmp_path):
-    state = tmp_path / "state"
-    state.mkdir()
-    return Project(service="app", root=tmp_path, state=state, environ={})
-
-
-@pytest.fixture
-def build(project, context, tmp_path):
-    """Return a function that builds a Dockerfile's text and returns the image, read back."""
-
-    def run(text, settings=None, name="layout", epoch=EPOCH, **more):
-        dockerfile = context / "Dockerfile"
-        dockerfile.write_text(textwrap.dedent(text))
-        layout = tmp_path / name
-        layout.mkdir()
-        request = BuildRequest(
-            context=context,
-            dockerfile=dockerfile,
-            repository="127.0.0.1:5555/app",
-            epoch=epoch,
-            layout=layout,
-            **{"version": "1.2.3", "revision": "abc", "source": "", **more},
-        )
-        try:
-            built = plugin.sluiceway_build(project, request, settings or {})
-        finally:
-            if not any(layout.iterdir()):
-                layout.rmdir()
-        return Read(built)
-
-    return run
-
-
-class Read:
-    """An image read back from its layout."""
-
-    def __init__(self, built):
-        self.built = built
-        self.layout = Layout.open(built.layout)
-        self.manifest = self.layout.image()
-        document = json.loads(self.manifest.body)
-        self.document = document
-        self.configuration = json.loads(
-            self.layout.blob(document["config"]["digest"], limit=1 << 20)
-        )
-        self.config = self.configuration["config"]
-        self.layers = []
-        for layer in document["layers"]:
-            body = self.layout.blob(layer["digest"], limit=1 << 24)
-            with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-                self.layers.append({member.name: member for member in archive})
-        self.entries = {name: item for layer in self.layers for name, item in layer.items()}
-
-    def text(self, path):
-        for layer in reversed(self.document["layers"]):
-            body = self.layout.blob(layer["digest"], limit=1 << 24)
-            with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-                if path in archive.getnames():
-                    source = archive.extractfile(path)
-                    assert source is not None
-                    return source.read().decode()
-        return None
-
-
-def put(context, **files):
-    for name, text in files.items():
-        path = context / name.replace("__", "/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def refusal(build, text, kind=ConfigurationError, **more):
-    with pytest.raises(kind) as caught:
-        build(text, **more)
-    return caught.value
+__all__ = ["build", "context", "project"]  # fixtures
 
 
 def test_an_image_holds_what_the_dockerfile_says(build, context):
@@ -429,116 +339,6 @@ def test_doctor_checks_the_settings(project):
     assert check.status is CheckStatus.OK
     (check,) = plugin.sluiceway_doctor(project, {"platform": "x"})
     assert check.status is CheckStatus.FAIL
-
-
-# --- what may never get in ---
-
-
-def test_links_are_kept_when_they_stay_inside(build, context):
-    put(context, f__a="a", f__g__b="b")
-    (context / "f" / "g" / "link").symlink_to("../a")
-    (context / "f" / "dangling").symlink_to("nothing")
-    (context / "top").symlink_to("f/a")
-    image = build("FROM scratch\nCOPY f /f\nCOPY top /top\n")
-    assert image.entries["f/g/link"].linkname == "../a"
-    assert image.entries["f/dangling"].linkname == "nothing"
-    # A source that is itself a link is followed, as docker does.
-    assert image.entries["top"].isreg()
-
-
-@pytest.mark.parametrize(
-    ("target", "source"),
-    [
-        ("/etc/passwd", "f"),
-        ("../../outside", "f"),
-        ("../../../../../../etc", "f"),
-        ("../../outside", "f/link"),
-        ("/etc/passwd", "f/link"),
-        ("up/../../outside", "f"),
-        ("link", "f/link"),
-    ],
-)
-def test_links_that_lead_out_are_refused(build, context, tmp_path, target, source):
-    put(context, f__a="a")
-    (tmp_path / "outside").write_text("not for the image")
-    (context / "f" / "up").symlink_to(".")
-    (context / "f" / "link").symlink_to(target)
-    error = refusal(build, f"FROM scratch\nCOPY {source} /deep/down/below/\n")
-    assert error.code in {"build.link-escapes", "build.dockerfile"}
-    assert error.what.startswith("Dockerfile:")
-
-
-def test_a_link_inside_the_context_may_still_not_leave_the_image(build, context):
-    put(context, a="a")
-    (context / "f" / "g").mkdir(parents=True)
-    (context / "f" / "g" / "link").symlink_to("../../a")
-    error = refusal(build, "FROM scratch\nCOPY f/g /g\n")
-    assert error.code == "build.link-escapes"
-
-
-def test_nothing_is_written_through_a_link_in_the_image(build, context):
-    put(context, f__a="a")
-    (context / "f" / "link").symlink_to("a")
-    error = refusal(build, "FROM scratch\nCOPY f /f\nCOPY f/a /f/link/x\n")
-    assert "symbolic link" in error.what
-
-
-def test_special_files_are_refused(build, context):
-    (context / "f").mkdir()
-    os.mkfifo(context / "f" / "pipe")
-    error = refusal(build, "FROM scratch\nCOPY f /\n")
-    assert error.code == "build.special-file"
-    assert "/pipe" in error.what
-
-
-def test_names_that_mean_deletion_are_refused(build, context):
-    put(context, **{".wh.a": ""})
-    assert refusal(build, "FROM scratch\nCOPY . /\n").code == "build.file-name"
-
-
-def test_a_private_signing_key_stops_the_build(build, context):
-    generate_key_pair(context / "keys", "password")
-    error = refusal(build, "FROM scratch\nCOPY . /\n")
-    assert error.code == "build.signing-key"
-    put(context, **{".dockerignore": "keys/cosign.key\n"})
-    assert "keys/cosign.pub" in build("FROM scratch\nCOPY . /\n", name="second").entries
-
-
-def test_our_own_state_is_never_part_of_the_context(build, context, project, tmp_path):
-    state = context / ".sluiceway"
-    state.mkdir()
-    put(context, a="a", **{".sluiceway__secret": "s"})
-    own = Project(service="app", root=context, state=state, environ={})
-    layout = context / ".sluiceway" / "layout"
-    layout.mkdir()
-    (context / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
-    request = BuildRequest(
-        context=context,
-        dockerfile=context / "Dockerfile",
-        repository="127.0.0.1:5555/app",
-        version="",
-        revision="",
-        source="",
-        epoch=0,
-        layout=layout,
-    )
-    assert set(Read(plugin.sluiceway_build(own, request, {})).entries) == {"a", "Dockerfile"}
-
-
-def test_a_file_that_vanished_is_named(context):
-    node = Node(kind=Kind.FILE, mode=0o644, content=context / "missing")
-    with pytest.raises(ActionFailed) as caught:
-        write_layer(context / "out.tar", {"missing": node}, 0)
-    assert caught.value.code == "build.context-changed"
-
-
-def test_a_file_swapped_for_a_link_is_not_followed(context, tmp_path):
-    (tmp_path / "secret").write_text("s")
-    (context / "file").symlink_to(tmp_path / "secret")
-    node = Node(kind=Kind.FILE, mode=0o644, content=context / "file")
-    with pytest.raises(ActionFailed) as caught:
-        write_layer(tmp_path / "out.tar", {"file": node}, 0)
-    assert caught.value.code == "build.context-changed"
 
 
 # --- other people's tools ---
