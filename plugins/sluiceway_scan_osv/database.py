@@ -141,7 +141,7 @@ def read(
             seen.add(record["id"])
             newest = modified if newest is None else max(newest, modified)
             for key in about:
-                if key[0] == ecosystem and key[1] in wanted[ecosystem]:
+                if key[1] in wanted.get(key[0], ()):
                     kept.setdefault(key, {})[digest] = record
         counts[ecosystem] = len(seen)
     return Database(
