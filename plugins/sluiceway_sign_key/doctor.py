@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sluiceway.config.settings import take
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Check, CheckStatus, Project
 from sluiceway_sign_key import signing
@@ -17,6 +18,7 @@ _ABSENT = "sign.no-key"
 
 def checks(project: Project, settings: Mapping[str, Any]) -> tuple[Check, ...]:
     """Return one line about the trusted keys and one about the key to sign with."""
+    take(settings, signing.PLUGIN, signing.DEFAULTS)  # a wrong key is one finding, not one a line
     trusted, fingerprints = _trusted(project, settings)
     return (trusted, _signing(project, settings, fingerprints))
 

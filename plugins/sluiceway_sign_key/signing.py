@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 PLUGIN = "sign-key"
+DEFAULTS: Mapping[str, Any] = {"key": "", "public_keys": []}
 
 _KEY, _PASSWORD = "COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD"
 _MAKER = Maker(plugin=PLUGIN, tool="sluiceway-sign-key", version=__version__)
@@ -235,7 +236,7 @@ def attestations(
 
 
 def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
-    options = take(settings, PLUGIN, {"key": "", "public_keys": []})
+    options = take(settings, PLUGIN, DEFAULTS)
     if not all(isinstance(item, str) and item for item in options["public_keys"]):
         raise ConfigurationError(
             f"[plugins.{PLUGIN}] public_keys is not a list of paths",

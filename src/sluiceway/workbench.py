@@ -81,7 +81,8 @@ class Workbench:
         root = self.config.policy_path
         try:
             return policy.load_bundle(
-                [root] if root is not None else [policy.bundled_policies()], list(self.config.policy_data)
+                [root] if root is not None else [policy.bundled_policies()],
+                list(self.config.policy_data),
             )
         except SluicewayError as error:
             return error

@@ -78,7 +78,11 @@ def sbom_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
     good = [item for item in found if item.verified and item.subject == digest]
     if not good:
         return [_unverified("sbom", found, digest)]
-    document = good[-1].predicate
+    # The order of attestations is not signed, so the newest is the one that says so itself.
+    newest = max(
+        good, key=lambda item: _moment(item.predicate.get("creationInfo", {}).get("created"))
+    )
+    document = newest.predicate
     creation = document.get("creationInfo", {})
     described = _described_digest(document)
     status, summary = Status.OK, ""
@@ -90,7 +94,7 @@ def sbom_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
         Evidence(
             kind="sbom",
             status=status,
-            subject=described or good[-1].subject,
+            subject=described or newest.subject,
             made_at=_moment(creation.get("created")),
             maker=_maker_of(creation.get("creators", ())),
             summary=summary or f"SBOM with {packages} packages, attested",
