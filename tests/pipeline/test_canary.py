@@ -320,3 +320,32 @@ def test_stopping_a_run_wakes_it(shop):
     threading.Timer(0.2, context.stop, args=("enough",)).start()
     with pytest.raises(Interrupted, match="enough"):
         context.wait(60)
+
+
+def test_a_run_that_lost_its_lease_changes_nothing_any_more(shop):
+    """A process that was asleep for longer than its lease wakes up beside its successor."""
+    from sluiceway.runs.context import Interrupted, RunContext
+
+    bench = shop.bench()
+    lease = bench.ledger.acquire("settlement/dev", run="old", holder="h1", seconds=0.01)
+    context = RunContext("old", bench, lease, 30)
+    context.confirm()  # nobody took it over: it is renewed
+    bench.ledger.release(lease)
+    bench.ledger.acquire("settlement/dev", run="new", holder="h2", seconds=30)
+    with pytest.raises(Interrupted) as caught:
+        context.confirm()
+    assert caught.value.code == "lease.lost"
+
+
+def test_a_defect_of_ours_ends_a_run_and_says_what_to_look_at(shop):
+    from sluiceway.runs import workflows
+
+    shop.release()
+    shop.monkeypatch.setattr(workflows, "_previous", lambda *_: 1 / 0)
+    code, document, err = shop.run("ci", "promote", "--to=dev")
+    assert code == ExitCode.NEEDS_PERSON
+    assert document["error"]["code"] == "run.defect"
+    assert "ZeroDivisionError" in document["error"]["what"]
+    assert "invoke rollback --env=dev" in err
+    code, document, _ = shop.run("ci", "resume")
+    assert document == {"resumed": [], "live": []}

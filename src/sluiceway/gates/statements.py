@@ -57,6 +57,7 @@ def approvals(bench: Workbench, digest: str, now: datetime) -> list[dict[str, An
 def _approval(bench: Workbench, body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     document = body.get("statement", {})
     predicate = document.get("predicate", {})
+    subject = (document.get("subject") or [{}])[0]
     problem = ""
     approver = Actor(name="", method="", proven=False)
     try:
@@ -67,13 +68,14 @@ def _approval(bench: Workbench, body: Mapping[str, Any], now: datetime) -> dict[
         )
         if document.get("predicateType") != APPROVAL:
             problem = "it is not an approval"
+        elif subject.get("name") != bench.config.service:
+            problem = f"it is about the service {subject.get('name')!r}"
         elif parse_time(str(predicate.get("expires"))) <= now:
             problem = "it has expired"
     except SluicewayError as error:
         problem = error.what
     except ValueError as error:
         problem = f"its expiry cannot be read: {error}"
-    subject = (document.get("subject") or [{}])[0].get("digest", {})
     return {
         "approver": {
             "name": approver.name,
@@ -81,7 +83,7 @@ def _approval(bench: Workbench, body: Mapping[str, Any], now: datetime) -> dict[
             "proven": approver.proven,
             "key": approver.key,
         },
-        "digest": f"sha256:{subject.get('sha256', '')}",
+        "digest": f"sha256:{subject.get('digest', {}).get('sha256', '')}",
         "source": str(predicate.get("source", "")),
         "target": str(predicate.get("target", "")),
         "reason": str(predicate.get("reason", "")),

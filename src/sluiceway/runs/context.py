@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sluiceway import errors, events
@@ -93,6 +94,20 @@ class RunContext:
         if self._stop.is_set():
             raise Interrupted(self._reason, means="What the run had changed is undone.")
 
+    def confirm(self) -> None:
+        """Renew the lease, or raise :class:`Interrupted` when somebody else holds it by now.
+
+        A process that was asleep (a closed laptop, SIGSTOP) wakes up here before it can act on
+        an environment that another run has taken over: not even to undo.
+        """
+        if not self.bench.ledger.renew(self.lease, self.seconds):
+            raise Interrupted(
+                f"run {self.run} lost its lease on {self.lease.name}",
+                means="Another run acts there now; this one changes nothing any more.",
+                remedy="See `invoke history` for what the other run did.",
+                code="lease.lost",
+            )
+
     def step(self, name: str, function: Callable[[], Any], *, shielded: bool = False) -> Any:
         """Do *function* once, whatever happens to the process, and return its JSON result.
 
@@ -108,6 +123,7 @@ class RunContext:
 
         def attempt() -> dict[str, Any]:
             try:
+                self.confirm()
                 if not shielded:
                     self.check()
                 return {"value": function()}
@@ -162,10 +178,13 @@ def revive(error: Mapping[str, str]) -> SluicewayError:
 
 
 def holder() -> str:
-    """Return who this process is: ``host:pid:start time``; a recycled pid is somebody else."""
+    """Return who this process is: ``host/pid namespace:pid:start time``.
+
+    A recycled pid is somebody else, and so is the same pid in another container.
+    """
     import psutil
 
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    return f"{_host()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
 def holder_is_gone(name: str) -> bool:
@@ -174,10 +193,18 @@ def holder_is_gone(name: str) -> bool:
 
     host, _, rest = name.rpartition(":")[0].rpartition(":")
     started = name.rpartition(":")[2]
-    if host != socket.gethostname() or not rest.isdigit():
+    if host != _host() or not rest.isdigit():
         return False
     try:
         process = psutil.Process(int(rest))
         return f"{process.create_time():.2f}" != started or process.status() == "zombie"
     except psutil.NoSuchProcess:
         return True
+
+
+def _host() -> str:
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:  # not Linux: there are no namespaces
+        namespace = 0
+    return f"{socket.gethostname()}/{namespace}"

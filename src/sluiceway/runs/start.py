@@ -145,21 +145,6 @@ def _carry(
         else:
             handle = runtime.start(WORKFLOWS[request["workflow"]], run, request)
         outcome: dict[str, Any] = handle.get_result()
-        bench.ledger.append(
-            "run",
-            key=f"{run}:run",
-            run=run,
-            service=request["service"],
-            environment=request["target"],
-            digest=(outcome.get("image") or {}).get("digest", ""),
-            actor=(outcome.get("actor") or {}).get("name", ""),
-            body={
-                "workflow": request["workflow"],
-                "outcome": outcome["outcome"],
-                "exit_code": outcome["exit_code"],
-                "error": outcome.get("error"),
-            },
-        )
     events.emit("run.ended", run=run, outcome=outcome)
     # It may have come too late to stop this run; whoever has more to do should not begin it.
     return {**outcome, "stop_requested": True} if asked else outcome

@@ -6,6 +6,7 @@ no reading of the world outside a step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dbos import DBOS
@@ -17,11 +18,12 @@ from sluiceway.runs.context import RunContext
 
 __all__ = ["WORKFLOWS"]
 
+_Body = Callable[[RunContext, dict[str, Any]], dict[str, Any]]
+_Workflow = Callable[[dict[str, Any]], dict[str, Any]]
 
-@DBOS.workflow(name="release")
-def run_release(request: dict[str, Any]) -> dict[str, Any]:
+
+def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
     """Build, sign, inventory, scan; then let the tag ``build`` name the result."""
-    context = RunContext.of(request["run"])
     bench = context.bench
     result: dict[str, Any] = {
         "run": request["run"],
@@ -32,6 +34,7 @@ def run_release(request: dict[str, Any]) -> dict[str, Any]:
         built = context.step("build", lambda: release.built_json(bench))
         result |= {"image": built["image"], "reproducible": built["reproducible"]}
         image = Image(**built["image"])
+        # Read by digest: the same bytes whenever it is read, so it need not be a step.
         _, manifest = release.open_image(bench, image.digest)
         context.step("sign", lambda: release.signed_json(bench, image, manifest))
         sbom = context.step("sbom", lambda: release.inventory_json(bench, image, manifest))
@@ -52,10 +55,8 @@ def run_release(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@DBOS.workflow(name="promote")
-def run_promote(request: dict[str, Any]) -> dict[str, Any]:
+def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
     """Verify → evidence → decide → re-tag → read back → deploy → watch → ledger."""
-    context = RunContext.of(request["run"])
     bench = context.bench
     target = request["target"]
     result: dict[str, Any] = {
@@ -129,10 +130,8 @@ def run_promote(request: dict[str, Any]) -> dict[str, Any]:
     return {**result, "at": done["at"], "outcome": outcome.DONE, "exit_code": int(ExitCode.DONE)}
 
 
-@DBOS.workflow(name="rollback")
-def run_rollback(request: dict[str, Any]) -> dict[str, Any]:
+def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
     """Signature → decide → traffic first → tag → ledger."""
-    context = RunContext.of(request["run"])
     bench = context.bench
     target = request["target"]
     result: dict[str, Any] = {
@@ -194,9 +193,6 @@ def run_rollback(request: dict[str, Any]) -> dict[str, Any]:
         shielded=True,
     )
     return {**result, "at": done["at"], "outcome": outcome.DONE, "exit_code": int(ExitCode.DONE)}
-
-
-WORKFLOWS = {"release": run_release, "promote": run_promote, "rollback": run_rollback}
 
 
 def _canary(
@@ -396,3 +392,74 @@ def _previous(found: dict[str, Any], image: Image) -> str:
     """Return what the target held before, when that was something else."""
     holds = str(found["target_holds"])
     return "" if holds == image.digest else holds
+
+
+def _durable(name: str, body: _Body) -> _Workflow:
+    """Register *body* as the durable workflow *name*, which always ends with an outcome."""
+
+    @DBOS.workflow(name=name)
+    def run(request: dict[str, Any]) -> dict[str, Any]:
+        context = RunContext.of(request["run"])
+        try:
+            ended = body(context, request)
+        except Exception as error:
+            if type(error).__module__.startswith("dbos"):
+                raise  # how DBOS stops a workflow that somebody else carries
+            ended = outcome.failed(_named(request), _defect(request, error))
+        try:
+            context.step("end", lambda: _end(context, request, ended), shielded=True)
+        except SluicewayError as error:
+            # The run has ended all the same; that it is not in the history is said, not hidden.
+            ended = {**ended, "unrecorded": error.diagnostics()}
+        return ended
+
+    return run
+
+
+def _named(request: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: request[key] for key in ("run", "service", "source", "target")},
+        "image": None,
+        "decision": None,
+        "changed": False,
+    }
+
+
+def _end(context: RunContext, request: dict[str, Any], ended: dict[str, Any]) -> dict[str, Any]:
+    entry = context.bench.ledger.append(
+        "run",
+        key=f"{request['run']}:run",
+        run=request["run"],
+        service=request["service"],
+        environment=request["target"],
+        digest=(ended.get("image") or {}).get("digest", ""),
+        actor=(ended.get("actor") or {}).get("name", ""),
+        body={
+            "workflow": request["workflow"],
+            "outcome": ended["outcome"],
+            "exit_code": ended["exit_code"],
+            "error": ended.get("error"),
+        },
+    )
+    return {"seq": entry.seq}
+
+
+def _defect(request: dict[str, Any], error: Exception) -> NeedsPerson:
+    return NeedsPerson(
+        f"run {request['run']} met a defect of Sluiceway: {type(error).__name__}: {error}",
+        means=f"What it had changed in {request['target']} was not undone. A canary's traffic "
+        "returns to the stable release by itself when its lease runs out.",
+        remedy=f"Look at `invoke status`; then run `invoke rollback --env={request['target']}`, "
+        "and report this.",
+        code="run.defect",
+    )
+
+
+WORKFLOWS = {
+    name: _durable(name, body)
+    for name, body in (
+        ("release", run_release),
+        ("promote", run_promote),
+        ("rollback", run_rollback),
+    )
+}
