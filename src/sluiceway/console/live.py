@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["View"]
 
 _TITLES = {
+    "identify": "know who acts",
     "ask": "sign the request",
     "build": "build the image",
     "canary.restore-tag": "put the tag back",

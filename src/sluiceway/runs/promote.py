@@ -13,6 +13,7 @@ from sluiceway import gates, oci
 from sluiceway.config import BUILD
 from sluiceway.errors import UsageError
 from sluiceway.gates import decide, statements
+from sluiceway.gates.decide import Judged
 from sluiceway.model import (
     Actor,
     CanaryLimits,
@@ -28,7 +29,18 @@ from sluiceway.model import (
 from sluiceway.runs import release
 from sluiceway.workbench import Workbench
 
-__all__ = ["ask", "deploy", "judge", "limits_of", "look_up", "notify", "retag", "write_down"]
+__all__ = [
+    "ask",
+    "deploy",
+    "judge",
+    "keep_decision",
+    "limits_of",
+    "look_up",
+    "notify",
+    "retag",
+    "signed_request",
+    "write_down",
+]
 
 
 def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str, Any]:
@@ -74,16 +86,19 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
 
 def ask(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """Have the acting person sign the request for this very digest."""
+    way = {"source": request["source"], "target": request["target"]}
+    return signed_request(bench, request, found["image"]["digest"], way)
+
+
+def signed_request(
+    bench: Workbench, request: Mapping[str, Any], digest: str, way: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return ``{"actor", "request", "signature"}``: who asks for *way*, signed and verified."""
     document = statements.statement(
         statements.REQUEST,
         service=bench.config.service,
-        digest=found["image"]["digest"],
-        predicate={
-            "source": request["source"],
-            "target": request["target"],
-            "run": request["run"],
-            "at": rfc3339(datetime.now(UTC)),
-        },
+        digest=digest,
+        predicate={**way, "run": request["run"], "at": rfc3339(datetime.now(UTC))},
     )
     actor, signature = statements.signed(bench, document)
     return {"actor": to_json(actor), "request": document, "signature": signature}
@@ -110,14 +125,23 @@ def judge(
         run=request["run"],
         now=datetime.now(UTC),
     )
+    return keep_decision(bench, request, image.digest, asked, judged)
+
+
+def keep_decision(
+    bench: Workbench,
+    request: Mapping[str, Any],
+    digest: str,
+    asked: Mapping[str, Any],
+    judged: Judged,
+) -> dict[str, Any]:
+    """Write the decision down with its input and the signed request; return its JSON."""
     decision: dict[str, Any] = to_json(judged.decision)
-    bench.ledger.append(
+    write_down(
+        bench,
         "decision",
-        key=f"{request['run']}:decision",
-        run=request["run"],
-        service=bench.config.service,
-        environment=request["target"],
-        digest=image.digest,
+        request,
+        digest=digest,
         actor=asked["actor"]["name"],
         body={"decision": decision, "input": dict(judged.document), **asked},
     )

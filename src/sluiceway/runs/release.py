@@ -163,7 +163,6 @@ def complete(bench: Workbench, image: Image, manifest: Manifest, run: str) -> di
     """Let the tag ``build`` name this release, and write it down."""
     from sluiceway.gates import statements
 
-    bench.registry.put_manifest(BUILD, manifest)
     document = statements.statement(
         statements.REQUEST,
         service=bench.config.service,
@@ -171,6 +170,7 @@ def complete(bench: Workbench, image: Image, manifest: Manifest, run: str) -> di
         predicate={"source": "", "target": BUILD, "run": run, "at": rfc3339(datetime.now(UTC))},
     )
     actor, signature = statements.signed(bench, document)
+    bench.registry.put_manifest(BUILD, manifest)
     entry = bench.ledger.append(
         "release",
         key=f"{run}:release",
@@ -289,3 +289,9 @@ def scans_json(bench: Workbench, image: Image, manifest: Manifest) -> list[dict[
         }
         for result in scan(bench, image, manifest)
     ]
+
+
+def identified_json(bench: Workbench) -> dict[str, Any]:
+    """Say who is acting; raises when that cannot be known."""
+    actor: dict[str, Any] = to_json(bench.plugins.one("sluiceway_identify"))
+    return actor

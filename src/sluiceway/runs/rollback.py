@@ -8,7 +8,7 @@ from typing import Any
 
 from sluiceway import gates
 from sluiceway.errors import UsageError
-from sluiceway.gates import decide, statements
+from sluiceway.gates import decide
 from sluiceway.model import (
     Actor,
     Deployment,
@@ -16,10 +16,9 @@ from sluiceway.model import (
     Image,
     Strategy,
     check_digest,
-    rfc3339,
     to_json,
 )
-from sluiceway.runs import canary, history
+from sluiceway.runs import canary, history, promote
 from sluiceway.runs.context import RunContext
 from sluiceway.workbench import Workbench
 
@@ -61,18 +60,9 @@ def look_up(bench: Workbench, environment: str, digest: str) -> dict[str, Any]:
 
 def ask(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """Have the acting person sign the request for this very digest."""
-    document = statements.statement(
-        statements.REQUEST,
-        service=bench.config.service,
-        digest=found["image"]["digest"],
-        predicate={
-            "rollback": request["target"],
-            "run": request["run"],
-            "at": rfc3339(datetime.now(UTC)),
-        },
+    return promote.signed_request(
+        bench, request, found["image"]["digest"], {"rollback": request["target"]}
     )
-    actor, signature = statements.signed(bench, document)
-    return {"actor": to_json(actor), "request": document, "signature": signature}
 
 
 def judge(
@@ -94,18 +84,7 @@ def judge(
         run=request["run"],
         now=datetime.now(UTC),
     )
-    decision: dict[str, Any] = to_json(judged.decision)
-    bench.ledger.append(
-        "decision",
-        key=f"{request['run']}:decision",
-        run=request["run"],
-        service=bench.config.service,
-        environment=request["target"],
-        digest=image.digest,
-        actor=asked["actor"]["name"],
-        body={"decision": decision, "input": dict(judged.document), **asked},
-    )
-    return decision
+    return promote.keep_decision(bench, request, image.digest, asked, judged)
 
 
 def serve(

@@ -31,6 +31,8 @@ def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         "changed": False,
     }
     try:
+        # Whoever cannot be identified finds out before the work, not after it.
+        context.step("identify", lambda: release.identified_json(bench))
         built = context.step("build", lambda: release.built_json(bench))
         result |= {"image": built["image"], "reproducible": built["reproducible"]}
         image = Image(**built["image"])
