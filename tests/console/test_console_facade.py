@@ -130,7 +130,10 @@ def test_the_width_comes_from_the_environment_then_the_terminal():
     assert Sink(io.StringIO(), {"COLUMNS": "3"}).width == 40
     assert Sink(io.StringIO(), {"COLUMNS": "wide"}).width == 80
     assert Sink(io.StringIO(), {}).width == 80
-    primary, secondary = os.openpty()
+    try:
+        primary, secondary = os.openpty()
+    except OSError as error:
+        pytest.skip(f"this machine gives no terminals: {error}; mount /dev/pts to run this test")
     try:
         with os.fdopen(os.dup(secondary), "w", encoding="utf-8") as terminal:
             sink = Sink(terminal, {"TERM": "xterm"})

@@ -84,12 +84,16 @@ def project(tmp_path):
     return root
 
 
+# The machine's own interpreter: Debian's makes environments that cannot make further ones.
+MACHINE_PYTHON = str(Path(sys.base_prefix) / "bin" / Path(sys.executable).resolve().name)
+
+
 def start(project: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
     base = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     return subprocess.Popen(
         [project / "tools" / "run", *arguments],
         cwd="/",
-        env={**base, "SLUICEWAY_PYTHON": sys.executable, **environ},
+        env={**base, "SLUICEWAY_PYTHON": MACHINE_PYTHON, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
