@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 if "1" in required or name in required:
                     pytest.fail(reason, pytrace=False)
                 pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """Skip where no Docker engine answers (or fail where ``docker`` is required)."""
+    try:
+        asked = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30)
+        reason = "" if asked.returncode == 0 else "no Docker engine answers `docker info`"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = f"`docker info` cannot be asked: {error}"
+    if reason:
+        required = os.environ.get(_REQUIRE, "").split(",")
+        remedy = "install one (Debian: apt-get install docker.io) and start it"
+        if "1" in required or "docker" in required:
+            pytest.fail(f"{reason}; {remedy}", pytrace=False)
+        pytest.skip(f"{reason}; to run this test, {remedy}")
 
 
 @pytest.fixture(autouse=True)
