@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sluiceway.hookspecs import Settings, hookimpl
 from sluiceway.model import Attestation, Check, Evidence, Image, Manifest, Project, Registry
 
 __all__: list[str] = []
+
+
+@hookimpl
+def sluiceway_new_key(project: Project, folder: Path, settings: Settings) -> tuple[Path, Path]:
+    """Make ``cosign.key`` and ``cosign.pub``, encrypted with ``COSIGN_PASSWORD``."""
+    from sluiceway_sign_key import keys
+
+    return keys.generate_key_pair(folder, project.environ.get("COSIGN_PASSWORD", ""))
 
 
 @hookimpl

@@ -18,6 +18,7 @@ stage; the last two, which belong to no stage, ask every plugin that is installe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -99,6 +100,17 @@ def sluiceway_registry(project: Project, repository: str, settings: Settings) ->
 
 
 # --- sign, verify, attest ---------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def sluiceway_new_key(
+    project: Project, folder: Path, settings: Settings
+) -> tuple[Path, Path] | None:
+    """*One.* Make a key pair to sign with in *folder*; return the private and the public file.
+
+    The private one is encrypted where the format allows it, and mode 0600. An existing key is
+    never overwritten (``ConfigurationError``).
+    """
 
 
 @hookspec(firstresult=True)

@@ -49,6 +49,7 @@ STAGES: tuple[Stage, ...] = (
         name="sign",
         title="sign and attest the digest",
         hooks=(
+            "sluiceway_new_key",
             "sluiceway_sign",
             "sluiceway_verify",
             "sluiceway_attest",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from sluiceway.cli.command import Shell, command
@@ -11,13 +10,11 @@ from sluiceway.errors import ExitCode
 __all__ = ["new"]
 
 
-@command(name="new", help={"folder": "Where to put cosign.key and cosign.pub; the state folder."})
+@command(name="new", help={"folder": "Where to put the two files; the state folder when left out."})
 def new(shell: Shell, folder: str = "") -> ExitCode:
-    """Make a key pair for signing images, encrypted with $COSIGN_PASSWORD."""
-    from sluiceway_sign_key.keys import generate_key_pair
-
+    """Make a key pair for signing images; $COSIGN_PASSWORD encrypts it."""
     where = Path(folder) if folder else shell.bench.project.state
-    private, public = generate_key_pair(where, os.environ.get("COSIGN_PASSWORD", ""))
+    private, public = shell.bench.plugins.one("sluiceway_new_key", folder=where)
     shell.result(
         {"private": str(private), "public": str(public)},
         lambda console: console.summary(

@@ -144,9 +144,8 @@ class Workspace:
 
     def make_signing_key(self) -> None:
         """Make the service's signing key pair."""
-        from sluiceway_sign_key.keys import generate_key_pair
-
-        generate_key_pair(self.bench("ci").project.state, self.password)
+        bench = self.bench("ci")
+        bench.plugins.one("sluiceway_new_key", folder=bench.project.state)
 
     def break_service(self, version: str) -> None:
         """Put the faulty variant over the service, under the next version number."""
