@@ -202,9 +202,15 @@ def test_bodies_without_length_or_too_long_are_refused_and_the_connection_closed
         assert b"Connection: close" in answer
 
 
-def test_sigterm_finishes_the_request_in_hand() -> None:
+def test_sigterm_finishes_the_request_in_hand(tmp_path: Path) -> None:
+    # A release of its own: another process may get the port as soon as this one lets go of it.
+    release = f"0.0.{os.getpid()}"
+    folder = tmp_path / "service"
+    copytree(EXAMPLE, folder, ignore=ignore_patterns("__pycache__"))
+    (folder / "RELEASE").write_text(f"{release}\n")
     body = json.dumps({"trades": [{"id": "t", "currency": "EUR", "amount": "1.00"}]}).encode()
-    with serving() as (port, process):
+    with serving(folder) as (port, process):
+        assert _serves(port, release)
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             head = (
                 f"POST /api/settlements HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -212,7 +218,7 @@ def test_sigterm_finishes_the_request_in_hand() -> None:
             client.sendall(head.encode() + body[:5])
             time.sleep(0.2)  # let the service begin to read the body
             process.send_signal(signal.SIGTERM)
-            _until_refused(port)
+            _until_gone(port, release)
             client.sendall(body[5:])
             answer = b""
             while part := client.recv(65536):
@@ -222,14 +228,25 @@ def test_sigterm_finishes_the_request_in_hand() -> None:
         assert process.wait(timeout=15) == 0
 
 
-def _until_refused(port: int) -> None:
+def _until_gone(port: int, release: str) -> None:
     for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
+        if not _serves(port, release):
             return
         time.sleep(0.02)
     pytest.fail("the service still takes new connections")
+
+
+def _serves(port: int, release: str) -> bool:
+    """Whether a new connection is answered, and by this very release."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("GET", "/api/health")
+        answer = connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return json.dumps(release).encode() in answer
 
 
 def test_a_flag_that_is_neither_on_nor_off_stops_the_start() -> None:
