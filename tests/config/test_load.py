@@ -1,3 +1,4 @@
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,26 @@ def test_a_canary_runs_as_the_environment_whose_traffic_it_shares(tmp_path):
     settings = config.environment("canary").settings
     assert settings["port"] == 8080
     assert settings["env"] == {"A": "1", "B": "3"}
+
+
+def test_git_never_takes_what_the_state_folder_holds(tmp_path):
+    config = load(written(tmp_path, MINIMAL), {})
+    state = config.project({}).state
+    (state / "cosign.key").write_text("secret")
+    (tmp_path / "cosign.pub").write_text("public")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True, timeout=30)
+    added = subprocess.run(
+        ["git", "-C", str(tmp_path), "ls-files", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert added.stdout.split() == ["cosign.pub", "sluiceway.toml"]
+
+
+def test_a_folder_that_was_there_before_is_not_hidden_from_git(tmp_path):
+    config = load(written(tmp_path, MINIMAL), {})
+    config.state.mkdir()
+    config.project({})
+    assert list(config.state.iterdir()) == []

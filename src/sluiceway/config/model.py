@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,12 @@ class Config:
         return names[index - 1] if index else BUILD
 
     def project(self, environ: Mapping[str, str]) -> Project:
-        """Return the record that every hook receives; makes the state folder, mode 0700."""
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Return the record that every hook receives; makes the state folder, mode 0700.
+
+        The folder tells git to leave all of it alone: signing keys may lie in there.
+        """
+        if not self.state.is_dir():
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError), (self.state / ".gitignore").open("x") as ignored:
+                ignored.write("*\n")
         return Project(service=self.service, root=self.root, state=self.state, environ=environ)
