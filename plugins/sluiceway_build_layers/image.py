@@ -198,7 +198,7 @@ class _Stages:
                 block.start.where,
                 f"FROM {block.base}",
                 "Begin with FROM scratch and COPY everything that the service needs, or choose a "
-                'builder with an engine: [stages] build = ["docker"].',
+                "builder that has an engine (a plugin).",
             )
         return Stage(name=label, tree=Tree(label), platform=block.platform)
 
