@@ -7,7 +7,10 @@ import data.lib
 # description: Where the path asks for it, smoke tests ran against this image in the source environment.
 # custom:
 #   code: gate.smoke
-#   solution: See what the checks say, correct the service or the checks, and promote again.
+#   solution: >-
+#     See what the checks say, correct the service or the checks, and promote again. Where no instance
+#     of this digest runs in {source}, bring it back first: promote the same digest into {source}
+#     again, or start a canary again with `invoke canary`.
 deny contains found if {
 	some problem in check_problems.smoke
 	found := lib.finding(rego.metadata.rule(), problem)

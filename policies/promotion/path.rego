@@ -76,7 +76,7 @@ held(place) := input[place] if {
 # description: The target holds this image already.
 # custom:
 #   code: promotion.noop
-#   solution: Nothing has to be done; `invoke status` shows what is where.
+#   solution: The tag stays as it is; the instance is started again if it does not run.
 warn contains found if {
 	input.target_holds == input.image.digest
 	message := sprintf("%s holds %s already.", [lib.value(["target"]), input.image.digest])

@@ -91,7 +91,11 @@ test_source_moved if {
 }
 
 test_noop_warns if {
-	warned(fixture.set(fixture.promotion, "/target_holds", fixture.digest)) == {"promotion.noop"}
+	document := fixture.set(fixture.promotion, "/target_holds", fixture.digest)
+	warned(document) == {"promotion.noop"}
+	every finding in judged(document).warn {
+		contains(finding.solution, "started again")
+	}
 }
 
 approval(path, value) := changed(concat("", ["/approvals/0", path]), value)
@@ -193,6 +197,12 @@ test_smoke if {
 	changed("/evidence/smoke/facts/checks", []) == {"gate.smoke"}
 	changed("/evidence/smoke/facts/checks/0/status", "failed") == {"gate.smoke"}
 	without("/evidence/smoke/facts/checks") == {"gate.smoke"}
+}
+
+test_smoke_says_how_an_instance_comes_back if {
+	some finding in judged(fixture.unset(fixture.promotion, "/evidence/smoke")).deny
+	contains(finding.solution, "into canary again")
+	contains(finding.solution, "`invoke canary`")
 }
 
 test_smoke_is_not_asked_from_a_build_but_heard if {

@@ -72,7 +72,7 @@ warn contains found if {
 # description: The environment holds this image already.
 # custom:
 #   code: rollback.noop
-#   solution: Nothing has to be done; `invoke status` shows what serves.
+#   solution: The tag stays as it is; the instance is started again if it does not run.
 warn contains found if {
 	input.current == input.image.digest
 	message := sprintf("%s holds %s already.", [lib.value(["environment"]), input.image.digest])
