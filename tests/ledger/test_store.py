@@ -106,3 +106,21 @@ def test_a_new_holder_gets_a_higher_token_and_the_old_one_cannot_renew(ledger):
     assert held.run == "r2"
     ledger.release(new)
     assert ledger.lease("shop/production") is None
+
+
+def test_history_that_was_written_over_is_not_decided_from(ledger, tmp_path):
+    append(ledger, 1)
+    append(ledger, 2)
+    tampered(tmp_path, 'UPDATE entries SET body = \'{"verdict":"pass"}\' WHERE seq = 2')
+    with pytest.raises(ActionFailed) as caught:
+        ledger.entries()
+    assert caught.value.code == "ledger.broken"
+    assert "audit.verify" in caught.value.remedy
+    assert [entry.seq for entry in ledger.entries(run="r1")] == [1]
+
+
+def test_a_new_ledger_hands_out_no_token_that_was_seen_before(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    old = Ledger(tmp_path / "a").acquire("x", run="r", holder="h", seconds=1)
+    assert Ledger(tmp_path / "b").acquire("x", run="r", holder="h", seconds=1).token >= old.token

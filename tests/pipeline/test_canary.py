@@ -222,10 +222,8 @@ def test_a_run_that_is_alive_is_not_taken_over(shop, in_production):
     end()
 
 
-@pytest.mark.parametrize("step", ["judge", "re-tag", "deploy", "write-down"])
-def test_kill_nine_during_a_promotion_loses_nothing(shop, step, tmp_path):
-    """The runner kills itself with SIGKILL at the end of a step, before it is remembered."""
-    digest = shop.ship("dev")
+def killed_at(shop, tmp_path, step, *, done):
+    """Promote to staging in a process that kills itself in *step*, before or after its work."""
     program = tmp_path / "killed.py"
     program.write_text(
         "import os, signal\n"
@@ -233,6 +231,8 @@ def test_kill_nine_during_a_promotion_loses_nothing(shop, step, tmp_path):
         "genuine = RunContext.step\n"
         "def step(self, name, function, *, shielded=False):\n"
         "    def cut_off():\n"
+        f"        if name == {step!r} and not {done!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
         "        value = function()\n"
         f"        if name == {step!r}:\n"
         "            os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -251,6 +251,13 @@ def test_kill_nine_during_a_promotion_loses_nothing(shop, step, tmp_path):
         timeout=60,
     )
     assert run.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("step", ["judge", "re-tag", "deploy", "write-down"])
+def test_kill_nine_during_a_promotion_loses_nothing(shop, step, tmp_path):
+    """The runner kills itself with SIGKILL at the end of a step, before it is remembered."""
+    digest = shop.ship("dev")
+    killed_at(shop, tmp_path, step, done=True)
     code, document, err = shop.run("dana", "resume")
     assert code == 0, (document, err)
     (outcome,) = document["resumed"]
@@ -261,7 +268,84 @@ def test_kill_nine_during_a_promotion_loses_nothing(shop, step, tmp_path):
     ledger = shop.bench().ledger
     assert ledger.verify()[1] == ()
     kinds = [entry.kind for entry in ledger.entries(run=outcome["run"])]
-    assert kinds == ["decision", "deployed", "run"], "every entry once"
+    # What was not yet done is decided again by whoever takes over; every other entry is there once.
+    again = ["decision"] if step in ("judge", "re-tag") else []
+    assert kinds == ["decision", *again, "deployed", "run"]
+
+
+def test_a_run_that_is_taken_over_is_judged_by_what_holds_now(shop, tmp_path):
+    shop.ship("dev")
+    killed_at(shop, tmp_path, "re-tag", done=False)
+    (shop.root / "people.json").write_text('{"promotion": {"people": {"ci": ["ci"]}}}')
+    before = shop.state()
+    code, document, err = shop.run("ravi", "resume")
+    assert code == ExitCode.REFUSED, (document, err)
+    (outcome,) = document["resumed"]
+    assert outcome["actor"]["name"] == "dana"
+    assert "promotion.role" in [item["code"] for item in outcome["decision"]["findings"]]
+    assert outcome["changed"] is False
+    assert shop.state() == before
+
+
+def test_a_recorded_request_that_was_changed_is_not_carried_out(shop, tmp_path):
+    import sqlite3
+
+    shop.ship("dev")
+    killed_at(shop, tmp_path, "re-tag", done=False)
+    with sqlite3.connect(shop.root / ".sluiceway" / "runs.db") as connection:
+        (table,) = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            if "operation_outputs" in name
+        ]
+        changed = connection.execute(
+            f'UPDATE {table} SET output = replace(output, \'"source": "dev"\', '
+            "'\"source\": \"build\"') WHERE function_name = 'ask'"
+        ).rowcount
+    connection.close()
+    assert changed
+    before = shop.state()
+    code, document, _ = shop.run("dana", "resume")
+    assert code not in (ExitCode.DONE, ExitCode.BUG)
+    assert document["resumed"][0]["outcome"] != "done"
+    assert shop.state() == before
+
+
+def test_interrupted_between_deployment_and_watch_the_canary_is_taken_back(shop):
+    from sluiceway.runs import promote
+    from sluiceway.runs.context import Interrupted
+
+    genuine = promote.notify
+
+    def notify(bench, kind, *arguments, **more):
+        if kind == "canary.started":
+            raise Interrupted("stopped just now")
+        return genuine(bench, kind, *arguments, **more)
+
+    shop.ship("dev", "staging")
+    shop.monkeypatch.setattr(promote, "notify", notify)
+    code, document, err = shop.run("lena", "promote", "--to=canary", *QUICK)
+    assert code == ExitCode.INTERRUPTED, (document, err)
+    state = shop.state()
+    assert state["tags"]["canary"] == ""
+    assert state["serving"]["canary"] == []
+
+
+def test_the_exit_code_survives_a_reader_that_has_gone(shop):
+    shop.release()
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = subprocess.run(
+        [sys.executable, "-m", "sluiceway.cli.program", "promote", "--to=dev"],
+        cwd=shop.root,
+        env={**os.environ, **shop.environ("dana")},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    os.close(writer)
+    assert run.returncode == ExitCode.REFUSED, run.stderr
 
 
 def test_ctrl_c_during_a_canary_takes_it_back(shop, in_production):
@@ -341,11 +425,11 @@ def test_a_defect_of_ours_ends_a_run_and_says_what_to_look_at(shop):
     from sluiceway.runs import workflows
 
     shop.release()
-    shop.monkeypatch.setattr(workflows, "_previous", lambda *_: 1 / 0)
+    shop.monkeypatch.setattr(workflows, "Strategy", None)
     code, document, err = shop.run("ci", "promote", "--to=dev")
     assert code == ExitCode.NEEDS_PERSON
     assert document["error"]["code"] == "run.defect"
-    assert "ZeroDivisionError" in document["error"]["what"]
+    assert "AttributeError" in document["error"]["what"]
     assert "invoke rollback --env=dev" in err
     code, document, _ = shop.run("ci", "resume")
     assert document == {"resumed": [], "live": []}

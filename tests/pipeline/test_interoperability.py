@@ -17,7 +17,7 @@ def tool(*arguments):
 @pytest.fixture
 def removed_afterwards():
     """Collect references; they are removed from the engine at the end."""
-    references = []
+    references: list[str] = []
     yield references
     for reference in references:
         subprocess.run(["docker", "rmi", "-f", reference], capture_output=True, check=False)

@@ -118,6 +118,7 @@ def release(shell: Shell) -> ExitCode:
     from sluiceway.runs.start import begin
 
     outcome = begin(shell.bench, "release", target="build")
+    code = shell.ended(outcome, lambda console: console.release(outcome))
     if outcome["outcome"] == "done":
         write_outputs({key: outcome[key] for key in ("image_digest", "image_tag", "sbom_path")})
-    return shell.ended(outcome, lambda console: console.release(outcome))
+    return code

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Shell", "command", "usage_errors_exit_with_two"]
 
+_UNSURE = (ExitCode.BUG, ExitCode.NEEDS_PERSON)
+"""After these nobody can say that nothing changed."""
 _SHARED = ("json", "debug")
 _SHARED_HELP = {
     "json": "Print one JSON document on stdout and nothing else there.",
@@ -82,12 +84,17 @@ class Shell:
 
     def result(self, document: Any, show: Callable[[Console], None] | None = None) -> None:
         """Print *document* as JSON, or let *show* print it for a person."""
-        if self.as_json:
-            if not self._printed:
-                self._printed = True
-                self.console.result(document)
-        elif show is not None:
-            show(self.console)
+        try:
+            if self.as_json:
+                if not self._printed:
+                    self._printed = True
+                    self.console.result(document)
+            elif show is not None:
+                show(self.console)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read stdout has gone; what happened, and its exit code, stay what they are.
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
     def ended(self, outcome: Mapping[str, Any], show: Callable[[Console], None]) -> ExitCode:
         """Print how a run ended, and return its exit code.
@@ -108,7 +115,8 @@ class Shell:
         """Print what happened, what it means and what to do next."""
         diagnostics = error.diagnostics()
         if self.as_json:
-            self.result({"error": diagnostics, "changed": False})
+            changed = None if error.exit_code in _UNSURE else False
+            self.result({"error": diagnostics, "changed": changed})
         self.console.error(diagnostics)
 
 
@@ -147,7 +155,6 @@ def _task(function: _Command, name: str | None, described: Mapping[str, str]) ->
     def body(_context: object, *arguments: Any, **options: Any) -> None:
         shell = Shell(as_json=options.pop("json"), debug=options.pop("debug"))
         code = _guarded(function, shell, arguments, options)
-        sys.stdout.flush()
         if code is not ExitCode.DONE:
             raise Exit(code=int(code))
 
@@ -190,9 +197,6 @@ def _guarded(
                 SluicewayError("interrupted", means="No run was under way.", code="interrupted")
             )
             return ExitCode.INTERRUPTED
-        except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-            return ExitCode.DONE
         except Exception as error:  # noqa: BLE001 - this is where a bug of ours becomes exit 1
             shell.fail(
                 SluicewayError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ def write_outputs(outputs: Mapping[str, str]) -> None:
     path = os.environ.get("GITHUB_OUTPUT", "")
     if not path:
         return
-    with Path(path).open("a", encoding="utf-8") as file:
-        for name, value in outputs.items():
-            if "\n" in value or "\r" in value:
-                mark = f"end-{secrets.token_hex(16)}"
-                file.write(f"{name}<<{mark}\n{value}\n{mark}\n")
-            else:
-                file.write(f"{name}={value}\n")
+    lines = []
+    for name, value in outputs.items():
+        if "\n" in value or "\r" in value:
+            mark = f"end-{secrets.token_hex(16)}"
+            lines.append(f"{name}<<{mark}\n{value}\n{mark}\n")
+        else:
+            lines.append(f"{name}={value}\n")
+    _append(path, "".join(lines))
 
 
 def write_summary(outcome: Mapping[str, Any]) -> None:
@@ -36,5 +38,13 @@ def write_summary(outcome: Mapping[str, Any]) -> None:
         return
     from sluiceway.console import summary_markdown
 
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write(summary_markdown(outcome) + "\n")
+    _append(path, summary_markdown(outcome) + "\n")
+
+
+def _append(path: str, text: str) -> None:
+    """Append *text*; what was done stays done when the workflow's file cannot be written."""
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        print(f"cannot write {path}: {error.strerror}", file=sys.stderr)  # noqa: T201 - a note

@@ -9,7 +9,7 @@ from typing import Any
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs, write_summary
-from sluiceway.errors import ExitCode, UsageError
+from sluiceway.errors import ExitCode, SluicewayError, UsageError
 
 __all__ = ["approvals", "approve", "canary", "promote", "resume", "rollback"]
 
@@ -115,8 +115,9 @@ def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "")
     outcome = begin(
         shell.bench, "rollback", target=environment.name, digest=to_digest, reason=reason
     )
+    code = shell.ended(outcome, lambda console: console.rollback(outcome))
     write_summary(outcome)
-    return shell.ended(outcome, lambda console: console.rollback(outcome))
+    return code
 
 
 @command(
@@ -185,7 +186,7 @@ def approvals(shell: Shell, digest: str = "") -> ExitCode:
 def resume(shell: Shell, run: str = "") -> ExitCode:
     """Take over runs that were cut off and end them properly."""
     from sluiceway.runs import start
-    from sluiceway.runs.outcome import exit_code
+    from sluiceway.runs.outcome import exit_code, failed
 
     if run:
         outcome = start.resume(shell.bench, run)
@@ -195,7 +196,10 @@ def resume(shell: Shell, run: str = "") -> ExitCode:
         if carrier:
             live.append({"run": left.run, "carried_by": carrier})
         else:
-            outcomes.append(start.resume(shell.bench, left.run))
+            try:
+                outcomes.append(start.resume(shell.bench, left.run))
+            except SluicewayError as error:  # the other runs are ended all the same
+                outcomes.append(failed({"run": left.run, **left.request}, error, changed=None))
     shell.result(
         {"resumed": outcomes, "live": live}, lambda console: console.resumed(outcomes, live)
     )
@@ -227,10 +231,11 @@ def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str
         digest=digest,
         limits=_limits(shell, limits),
     )
+    code = shell.ended(outcome, lambda console: console.promotion(outcome))
     if outcome.get("image"):
         write_outputs({"image_digest": outcome["image"]["digest"], "image_tag": target})
     write_summary(outcome)
-    return shell.ended(outcome, lambda console: console.promotion(outcome))
+    return code
 
 
 def _limits(shell: Shell, given: Mapping[str, str]) -> Any:

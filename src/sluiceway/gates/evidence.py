@@ -210,6 +210,7 @@ def _canary_evidence(bench: Workbench, image: Image, source: str) -> list[Eviden
             facts={
                 "verdict": str(body.get("verdict", "")),
                 "requests": int(body.get("requests", 0)),
+                "limits": dict(body.get("limits", {})),
                 "run": entries[0].run,
                 "environment": source,
             },

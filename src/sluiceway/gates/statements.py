@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sluiceway.errors import SluicewayError
+from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.model import Actor, canonical, parse_time, rfc3339
 from sluiceway.workbench import Workbench
 
-__all__ = ["APPROVAL", "REQUEST", "approvals", "signed", "statement"]
+__all__ = ["APPROVAL", "REQUEST", "approvals", "signed", "statement", "verified"]
 
 _TYPE = "https://in-toto.io/Statement/v1"
 REQUEST = "urn:sluiceway:predicate:request:v1"
@@ -44,6 +44,28 @@ def signed(bench: Workbench, document: Mapping[str, Any]) -> tuple[Actor, str]:
     return actor, signature
 
 
+def verified(bench: Workbench, asked: Mapping[str, Any], image: Mapping[str, Any]) -> Actor:
+    """Return who signed a recorded request, verified again, when it is about *image*.
+
+    Raises:
+        ActionFailed: When the signature is not good, or it is about another digest.
+    """
+    actor: Actor = bench.plugins.one(
+        "sluiceway_verify_statement",
+        statement=canonical(asked["request"]),
+        signature=asked["signature"],
+    )
+    (subject,) = asked["request"]["subject"]
+    if f"sha256:{subject['digest']['sha256']}" != image["digest"]:
+        raise ActionFailed(
+            f"the recorded request is about another digest than {image['digest']}",
+            means="The run's record was changed, so nothing is done by it.",
+            remedy="Ask for the promotion again.",
+            code="run.tampered",
+        )
+    return actor
+
+
 def approvals(bench: Workbench, digest: str, now: datetime) -> list[dict[str, Any]]:
     """Return the recorded approvals of *digest* as policy input, each verified again now."""
     return [
@@ -72,6 +94,8 @@ def _approval(bench: Workbench, body: Mapping[str, Any], now: datetime) -> dict[
             problem = f"it is about the service {subject.get('name')!r}"
         elif parse_time(str(predicate.get("expires"))) <= now:
             problem = "it has expired"
+        elif _spent(bench, document, predicate):
+            problem = "the digest was rolled back after it was given"
     except SluicewayError as error:
         problem = error.what
     except ValueError as error:
@@ -92,3 +116,15 @@ def _approval(bench: Workbench, body: Mapping[str, Any], now: datetime) -> dict[
         "valid": not problem,
         "problem": problem,
     }
+
+
+def _spent(bench: Workbench, document: Mapping[str, Any], predicate: Mapping[str, Any]) -> bool:
+    """Say whether the approved digest was taken back from the target since the approval."""
+    digest = f"sha256:{document['subject'][0]['digest']['sha256']}"
+    made = parse_time(str(predicate.get("made_at")))
+    rollbacks = bench.ledger.entries(
+        kinds=("rolled-back",),
+        service=bench.config.service,
+        environment=str(predicate.get("target", "")),
+    )
+    return any(entry.body.get("previous") == digest and entry.at > made for entry in rollbacks)

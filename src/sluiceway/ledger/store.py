@@ -167,7 +167,37 @@ class Ledger:
         limit: int = 0,
         newest_first: bool = False,
     ) -> tuple[Entry, ...]:
-        """Return the entries that match every given filter, oldest first unless asked."""
+        """Return the entries that match every given filter, oldest first unless asked.
+
+        Raises:
+            ActionFailed: When one of them was changed or is not signed (code ``ledger.broken``):
+                nothing is decided from history that somebody has written over.
+        """
+        found = self._read(kinds, environment, digest, run, service, limit, newest_first)
+        key = self._signing_key()
+        for entry in found:
+            if digest_of(_content(entry)) != entry.hash or not key.verify(
+                entry.hash, entry.signature
+            ):
+                raise ActionFailed(
+                    f"entry {entry.seq} of the ledger was changed after it was written, or written "
+                    "by somebody else",
+                    means="What it says cannot be relied on, so nothing is decided from it.",
+                    remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
+                    code="ledger.broken",
+                )
+        return found
+
+    def _read(
+        self,
+        kinds: tuple[str, ...] = (),
+        environment: str = "",
+        digest: str = "",
+        run: str = "",
+        service: str = "",
+        limit: int = 0,
+        newest_first: bool = False,  # noqa: FBT001, FBT002 - the public method takes it by name
+    ) -> tuple[Entry, ...]:
         query = sa.select(_ENTRIES)
         if kinds:
             query = query.where(_ENTRIES.c.kind.in_(kinds))
@@ -194,7 +224,7 @@ class Ledger:
         key = self._signing_key()
         problems: list[str] = []
         previous, number = _START, 0
-        for number, entry in enumerate(self.entries(), 1):
+        for number, entry in enumerate(self._read(), 1):
             if entry.seq != number:
                 problems.append(f"entry {number} is missing: the next one is number {entry.seq}")
                 break
@@ -228,7 +258,9 @@ class Ledger:
                     remedy=f"Wait for it (its lease ends in {row.expires - now:.0f} s unless it is "
                     "renewed), or look at `invoke history`.",
                 )
-            token = (row.token if row is not None else 0) + 1
+            # From the clock as well: a ledger begun anew or restored from a backup must not hand
+            # out tokens below those that a deployer has seen.
+            token = max((row.token if row is not None else 0) + 1, int(now * 1000))
             values = {"run": run, "holder": holder, "token": token, "expires": now + seconds}
             if row is None:
                 connection.execute(sa.insert(_LEASES).values(name=name, **values))

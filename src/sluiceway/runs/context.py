@@ -44,10 +44,20 @@ class RunContext:
         bench: What it works with.
         lease: The lease that it holds; its token is the fence of every effect.
         seconds: How long the lease lasts without renewal.
+        taken_over: Somebody else began the run; what was decided then is decided again.
     """
 
-    def __init__(self, run: str, bench: Workbench, lease: Lease, seconds: float) -> None:
+    def __init__(
+        self,
+        run: str,
+        bench: Workbench,
+        lease: Lease,
+        seconds: float,
+        *,
+        taken_over: bool = False,
+    ) -> None:
         self.run = run
+        self.taken_over = taken_over
         self.bench = bench
         self.lease = lease
         self.seconds = seconds
@@ -178,33 +188,41 @@ def revive(error: Mapping[str, str]) -> SluicewayError:
 
 
 def holder() -> str:
-    """Return who this process is: ``host/pid namespace:pid:start time``.
+    """Return who this process is: ``host/boot/pid namespace:pid:start``.
 
-    A recycled pid is somebody else, and so is the same pid in another container.
+    *start* is the kernel's own count of clock ticks since boot, which no change of the time of day
+    moves. A recycled pid is somebody else, and so is the same pid in another container.
     """
-    import psutil
-
-    return f"{_host()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    return f"{_host()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def holder_is_gone(name: str) -> bool:
-    """Say whether the holder *name* was a process of this host that no longer runs."""
-    import psutil
+    """Say whether *name* was surely a process of this very machine that no longer runs.
 
-    host, _, rest = name.rpartition(":")[0].rpartition(":")
-    started = name.rpartition(":")[2]
-    if host != _host() or not rest.isdigit():
+    Whatever cannot be known counts as alive: then its lease has to run out.
+    """
+    host, _, rest = name.partition(":")
+    pid, _, started = rest.partition(":")
+    if host != _host() or "unknown" in name or not pid.isdigit():
         return False
-    try:
-        process = psutil.Process(int(rest))
-        return f"{process.create_time():.2f}" != started or process.status() == "zombie"
-    except psutil.NoSuchProcess:
-        return True
+    return _started(int(pid)) != started
 
 
 def _host() -> str:
     try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = Path("/proc/self/ns/pid").stat().st_ino
-    except OSError:  # not Linux: there are no namespaces
-        namespace = 0
-    return f"{socket.gethostname()}/{namespace}"
+    except OSError:
+        return "unknown"
+    return f"{socket.gethostname()}/{boot}/{namespace}"
+
+
+def _started(pid: int) -> str:
+    """Return when *pid* started (proc(5), ``stat``, field 22), or ``gone``."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
+    except OSError:
+        return "unknown"
+    return "gone" if fields[0] in {"Z", "X"} else fields[19]

@@ -21,18 +21,14 @@ def current(ledger: Ledger, service: str, environment: str) -> Entry | None:
 def previous(ledger: Ledger, service: str, environment: str) -> str:
     """Return the digest that served before the current one came, or ``""``.
 
-    After a rollback that is the digest from before the one rolled back to, so that rolling back
+    Arrivals are a stack, and a rollback takes off what it went back over, so that rolling back
     twice goes back two releases rather than to and fro.
     """
-    now = current(ledger, service, environment)
-    if now is None:
-        return ""
-    arrivals = ledger.entries(
-        kinds=("deployed",),
-        service=service,
-        environment=environment,
-        digest=now.digest,
-        newest_first=True,
-        limit=1,
-    )
-    return str(arrivals[0].body.get("previous", "")) if arrivals else ""
+    served: list[str] = []
+    for entry in ledger.entries(kinds=SERVING, service=service, environment=environment):
+        if entry.kind == "rolled-back":
+            while served and served[-1] != entry.digest:
+                served.pop()
+        if entry.digest and served[-1:] != [entry.digest]:
+            served.append(entry.digest)
+    return served[-2] if len(served) > 1 else ""

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sluiceway import gates, oci
+from sluiceway import events, gates, oci
 from sluiceway.config import BUILD
-from sluiceway.errors import UsageError
+from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.gates import decide, statements
 from sluiceway.gates.decide import Judged
 from sluiceway.model import (
@@ -22,16 +22,21 @@ from sluiceway.model import (
     Fence,
     Image,
     Notice,
+    Strategy,
+    Traffic,
     check_digest,
+    parse_time,
     rfc3339,
     to_json,
 )
 from sluiceway.runs import release
+from sluiceway.runs.context import RunContext
 from sluiceway.workbench import Workbench
 
 __all__ = [
     "ask",
     "deploy",
+    "desired",
     "judge",
     "keep_decision",
     "limits_of",
@@ -109,6 +114,8 @@ def judge(
     request: Mapping[str, Any],
     found: Mapping[str, Any],
     asked: Mapping[str, Any],
+    *,
+    attempt: int = 0,
 ) -> dict[str, Any]:
     """Gather the evidence and have the gate decide; the input is kept with the decision."""
     image = Image(**found["image"])
@@ -125,7 +132,7 @@ def judge(
         run=request["run"],
         now=datetime.now(UTC),
     )
-    return keep_decision(bench, request, image.digest, asked, judged)
+    return keep_decision(bench, request, image.digest, asked, judged, attempt=attempt)
 
 
 def keep_decision(
@@ -134,44 +141,96 @@ def keep_decision(
     digest: str,
     asked: Mapping[str, Any],
     judged: Judged,
+    *,
+    attempt: int = 0,
 ) -> dict[str, Any]:
-    """Write the decision down with its input and the signed request; return its JSON."""
-    decision: dict[str, Any] = to_json(judged.decision)
-    write_down(
-        bench,
+    """Write the decision down with its input and the signed request; return its JSON.
+
+    *attempt* tells the decisions of one run apart: 0 is the first, others are fence tokens.
+    """
+    entry = bench.ledger.append(
         "decision",
-        request,
+        key=f"{request['run']}:decision:{attempt}",
+        run=request["run"],
+        service=bench.config.service,
+        environment=request["target"],
         digest=digest,
         actor=asked["actor"]["name"],
-        body={"decision": decision, "input": dict(judged.document), **asked},
+        body={"decision": to_json(judged.decision), "input": dict(judged.document), **asked},
     )
+    # What was written first counts: a step repeated after a crash must not decide otherwise.
+    decision: dict[str, Any] = dict(entry.body["decision"])
     return decision
 
 
-def retag(bench: Workbench, found: Mapping[str, Any], target: str) -> dict[str, Any]:
-    """Move the target's tag to the digest, unless the source moved meanwhile."""
-    manifest = oci.promote_tag(
-        bench.registry, found["source_tag"], found["image"]["digest"], target
+def retag(
+    context: RunContext,
+    request: Mapping[str, Any],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    decision: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Move the target's tag to the digest, unless the source moved meanwhile.
+
+    A decision holds for as long as the lease does. After that, or when somebody else began the
+    run, the request's signature is verified and the gate is asked again: approvals, scans, roles
+    and policies may have changed while nobody carried the run.
+
+    Returns ``{"decision"}`` as it holds now; nothing was moved when that does not allow.
+    """
+    bench = context.bench
+    age = (datetime.now(UTC) - parse_time(decision["at"])).total_seconds()
+    if context.taken_over or age > context.seconds:
+        verified = {**asked, "actor": to_json(statements.verified(bench, asked, found["image"]))}
+        decision = judge(
+            bench, request, renewed(bench, found), verified, attempt=context.lease.token
+        )
+        if not decision["allow"]:
+            return {"decision": dict(decision)}
+    context.confirm()
+    oci.promote_tag(
+        bench.registry, found["source_tag"], found["image"]["digest"], request["target"]
     )
-    return {"digest": manifest.digest, "media_type": manifest.media_type}
+    return {"decision": dict(decision)}
+
+
+def renewed(bench: Workbench, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *found* with what the source holds now."""
+    return {**found, "source_holds": bench.held(found["source_tag"])}
 
 
 def deploy(bench: Workbench, image: Image, target: str, fence: Fence) -> dict[str, Any]:
     """Deploy with the environment's strategy and read back what serves."""
+    return desired(bench, "sluiceway_deploy", image, target, fence)
+
+
+def desired(bench: Workbench, hook: str, image: Image, target: str, fence: Fence) -> dict[str, Any]:
+    """Have the deployer bring *image* to *target* by *hook*, and believe what is read back.
+
+    A deployer that fails after it has switched (tidying up, writing its state) has still brought
+    the digest there: what serves decides, not the error.
+    """
     environment = bench.config.environment(target)
     times = bench.config.times[target]
-    deployment: Deployment = bench.plugins.one(
-        "sluiceway_deploy",
-        request=DeployRequest(
-            environment=environment,
-            image=image,
-            fence=fence,
-            health_path=bench.config.canary.health_path,
-            ready_seconds=times.ready_seconds,
-            drain_seconds=times.drain_seconds,
-        ),
-        registry=bench.registry,
+    request = DeployRequest(
+        environment=environment,
+        image=image,
+        fence=fence,
+        health_path=bench.config.canary.health_path,
+        ready_seconds=times.ready_seconds,
+        drain_seconds=times.drain_seconds,
     )
+    try:
+        deployment: Deployment = bench.plugins.one(hook, request=request, registry=bench.registry)
+    except ActionFailed as error:
+        traffic: Traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
+        slot = traffic.slot("canary" if environment.strategy is Strategy.CANARY else "stable")
+        if slot is None or slot.digest != image.digest or not (slot.alive and slot.healthy):
+            raise
+        events.emit("deploy.untidy", environment=target, reason=error.what)
+        deployment = Deployment(
+            environment=target, digest=image.digest, previous="", changed=True, traffic=traffic
+        )
     document: dict[str, Any] = to_json(deployment)
     return document
 
@@ -212,7 +271,6 @@ def notify(
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Tell people; whoever cannot be told is reported and stops nothing."""
-    from sluiceway import events
     from sluiceway.errors import SluicewayError
 
     notice = Notice(

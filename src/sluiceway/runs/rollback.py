@@ -11,8 +11,6 @@ from sluiceway.errors import UsageError
 from sluiceway.gates import decide
 from sluiceway.model import (
     Actor,
-    Deployment,
-    DeployRequest,
     Image,
     Strategy,
     check_digest,
@@ -95,18 +93,6 @@ def serve(
     environment = bench.config.environment(request["target"])
     if environment.strategy is Strategy.CANARY:
         return canary.take_back(bench, environment, context.fence)
-    times = bench.config.times[environment.name]
-    deployment: Deployment = bench.plugins.one(
-        "sluiceway_rollback",
-        request=DeployRequest(
-            environment=environment,
-            image=Image(**found["image"]),
-            fence=context.fence,
-            health_path=bench.config.canary.health_path,
-            ready_seconds=times.ready_seconds,
-            drain_seconds=times.drain_seconds,
-        ),
-        registry=bench.registry,
+    return promote.desired(
+        bench, "sluiceway_rollback", Image(**found["image"]), environment.name, context.fence
     )
-    document: dict[str, Any] = to_json(deployment)
-    return document

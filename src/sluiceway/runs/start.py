@@ -137,14 +137,22 @@ def _carry(
 
     lease, seconds = leased
     run = request["run"]
-    context = RunContext(run, bench, lease, seconds)
+    context = RunContext(run, bench, lease, seconds, taken_over=taken_over)
     events.emit("run.started", run=run, request=request, taken_over=taken_over)
     with context.entered(), _interruptible(context) as asked:
         if taken_over:
             handle = runtime.take_over(run)
         else:
             handle = runtime.start(WORKFLOWS[request["workflow"]], run, request)
-        outcome: dict[str, Any] = handle.get_result()
+        try:
+            outcome: dict[str, Any] = handle.get_result()
+        except Exception as error:
+            raise NeedsPerson(
+                f"how run {run} ended is not known: {type(error).__name__}: {error}",
+                means="It may have changed what it was asked to change.",
+                remedy=f"Look at `invoke status`, then run `invoke resume --run={run}`.",
+                code="run.unknown-end",
+            ) from error
     events.emit("run.ended", run=run, outcome=outcome)
     # It may have come too late to stop this run; whoever has more to do should not begin it.
     return {**outcome, "stop_requested": True} if asked else outcome

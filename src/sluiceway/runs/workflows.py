@@ -83,9 +83,7 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
     image, actor = Image(**found["image"]), asked["actor"]["name"]
     result |= {"decision": decision, "actor": asked["actor"], "previous": found["target_holds"]}
     if not decision["allow"]:
-        denied = [item for item in decision["findings"] if item["level"] == "deny"]
-        codes = ", ".join(dict.fromkeys(item["code"] for item in denied if not item["waived"]))
-        summary = f"{request['source']} → {target} refused: {codes}"
+        summary = f"{request['source']} → {target} refused: {_codes(decision)}"
         context.step(
             "tell",
             lambda: promote.notify(
@@ -95,7 +93,15 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         )
         return outcome.failed(result, Refused(summary, means="Nothing was changed."))
     try:
-        context.step("re-tag", lambda: promote.retag(bench, found, target))
+        moved = context.step(
+            "re-tag", lambda: promote.retag(context, request, found, asked, decision)
+        )
+        result["decision"] = moved["decision"]
+        if not moved["decision"]["allow"]:
+            raise Refused(
+                f"{request['source']} → {target} is refused now: {_codes(moved['decision'])}",
+                means="It was allowed when the run began. Nothing was changed.",
+            )
         deployment = context.step(
             "deploy", lambda: promote.deploy(bench, image, target, context.fence)
         )
@@ -112,7 +118,7 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
             request,
             digest=image.digest,
             actor=actor,
-            body={"previous": _previous(found, image), "deployment": deployment},
+            body={"previous": found["target_holds"], "deployment": deployment},
         ),
         shielded=True,
     )
@@ -151,10 +157,9 @@ def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]
         decision = context.step("judge", lambda: rollback.judge(bench, request, found, asked))
         result |= {"decision": decision, "actor": asked["actor"]}
         if not decision["allow"]:
-            codes = ", ".join(
-                item["code"] for item in decision["findings"] if item["level"] == "deny"
+            raise Refused(
+                f"the rollback of {target} is refused: {_codes(decision)}", means="Nothing changed."
             )
-            raise Refused(f"the rollback of {target} is refused: {codes}", means="Nothing changed.")
         served = context.step("serve", lambda: rollback.serve(context, request, found))
     except SluicewayError as error:
         return outcome.failed(result, error)
@@ -207,20 +212,20 @@ def _canary(
     bench, target = context.bench, request["target"]
     environment = bench.config.environment(target)
     image = Image(**found["image"])
-    context.step(
-        "canary.tell",
-        lambda: promote.notify(
-            bench,
-            "canary.started",
-            request,
-            digest=image.digest,
-            summary=f"{request['limits']['traffic_percent']:g} % of {environment.route} for "
-            f"{request['limits']['duration_seconds']:g} s",
-            actor=actor,
-        ),
-    )
     stopped: SluicewayError | None = None
     try:
+        context.step(
+            "canary.tell",
+            lambda: promote.notify(
+                bench,
+                "canary.started",
+                request,
+                digest=image.digest,
+                summary=f"{request['limits']['traffic_percent']:g} % of {environment.route} for "
+                f"{request['limits']['duration_seconds']:g} s",
+                actor=actor,
+            ),
+        )
         seen = canary.watch(context, request, image)
     except SluicewayError as error:
         stopped = error
@@ -243,6 +248,14 @@ def _canary(
     }
     result["canary"] = report
     try:
+        # Written before it takes effect: whatever fails from here on, no older verdict counts.
+        context.step(
+            "canary.verdict",
+            lambda: promote.write_down(
+                bench, "canary", request, digest=image.digest, actor=actor, body=report
+            ),
+            shielded=True,
+        )
         if seen["outcome"] == "pass":
             return _canary_passed(context, request, found, actor, result)
         taken = context.step(
@@ -261,17 +274,14 @@ def _canary(
     summary = f"{target} rolled back: {seen['reason']}"
     context.step(
         "canary.write-down",
-        lambda: [
-            promote.write_down(bench, kind, request, digest=digest, actor=actor, body=body)
-            for kind, digest, body in (
-                ("canary", image.digest, report),
-                (
-                    "rolled-back",
-                    found["target_holds"],
-                    {"previous": image.digest, "reason": seen["reason"], "by": "canary"},
-                ),
-            )
-        ],
+        lambda: promote.write_down(
+            bench,
+            "rolled-back",
+            request,
+            digest=found["target_holds"],
+            actor=actor,
+            body={"previous": image.digest, "reason": seen["reason"], "by": "canary"},
+        ),
         shielded=True,
     )
     context.step(
@@ -317,13 +327,14 @@ def _canary_passed(
     )
     done = context.step(
         "canary.write-down",
-        lambda: [
-            promote.write_down(bench, kind, request, digest=image.digest, actor=actor, body=body)
-            for kind, body in (
-                ("canary", result["canary"]),
-                ("deployed", {"previous": _previous(found, image), "traffic": traffic}),
-            )
-        ],
+        lambda: promote.write_down(
+            bench,
+            "deployed",
+            request,
+            digest=image.digest,
+            actor=actor,
+            body={"previous": found["target_holds"], "traffic": traffic},
+        ),
         shielded=True,
     )
     context.step(
@@ -342,7 +353,7 @@ def _canary_passed(
     )
     return {
         **result,
-        "at": done[-1]["at"],
+        "at": done["at"],
         "outcome": outcome.DONE,
         "exit_code": int(ExitCode.DONE),
     }
@@ -358,11 +369,7 @@ def _undo_tag(
     """Put the tag back where it was: the deployment did not happen."""
     bench, target = context.bench, request["target"]
     try:
-        context.step(
-            "undo-tag",
-            lambda: canary.restore_tag(bench, target, found["target_holds"]),
-            shielded=True,
-        )
+        context.step("undo-tag", lambda: _tag_undone(context, request, found), shielded=True)
     except SluicewayError as second:
         return outcome.failed(result, _half_done(target, found["target_holds"], second))
     context.step(
@@ -378,6 +385,26 @@ def _undo_tag(
         shielded=True,
     )
     return outcome.failed(result, error)
+
+
+def _tag_undone(
+    context: RunContext, request: dict[str, Any], found: dict[str, Any]
+) -> dict[str, Any]:
+    """Restore the tag when it moved; a registry that cannot delete tags need not be asked to."""
+    bench, target = context.bench, request["target"]
+    if bench.held(target) == found["target_holds"]:
+        return {"digest": found["target_holds"]}
+    return canary.restore_tag(bench, target, found["target_holds"])
+
+
+def _codes(decision: dict[str, Any]) -> str:
+    """Return the codes that deny, each once."""
+    denied = [
+        item["code"]
+        for item in decision["findings"]
+        if item["level"] == "deny" and not item["waived"]
+    ]
+    return ", ".join(dict.fromkeys(denied))
 
 
 def _half_done(target: str, digest: str, error: SluicewayError) -> NeedsPerson:
@@ -404,6 +431,8 @@ def _durable(name: str, body: _Body) -> _Workflow:
         context = RunContext.of(request["run"])
         try:
             ended = body(context, request)
+        except SluicewayError as error:
+            ended = outcome.failed(_named(request), error, changed=None)
         except Exception as error:
             if type(error).__module__.startswith("dbos"):
                 raise  # how DBOS stops a workflow that somebody else carries

@@ -1,0 +1,27 @@
+"""Who holds a lease, and when that is surely nobody any more."""
+
+import os
+import subprocess
+import sys
+
+from sluiceway.runs.context import holder, holder_is_gone
+
+
+def test_a_live_process_is_not_gone_and_a_dead_one_is():
+    assert not holder_is_gone(holder())
+    done = subprocess.run(
+        [sys.executable, "-c", "from sluiceway.runs.context import holder; print(holder())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert holder_is_gone(done.stdout.strip())
+
+
+def test_what_cannot_be_known_counts_as_alive():
+    host, pid, started = holder().rsplit(":", 2)
+    assert not holder_is_gone(f"elsewhere:{pid}:{started}")
+    assert not holder_is_gone("unknown:1:1")
+    assert not holder_is_gone("")
+    assert holder_is_gone(f"{host}:{pid}:{int(started) + 1}"), "a recycled pid"
+    assert str(os.getpid()) == pid
