@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Strategy, rfc3339
+from sluiceway.model import Environment, Strategy, Traffic, rfc3339
 from sluiceway.runs import history
 from sluiceway.workbench import Workbench
 
@@ -62,12 +62,32 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
                 problems.append(
                     f"runs {slot.digest[:19]}, while the tag {name} names {row['digest'][:19]}"
                 )
-        elif row["digest"] and environment.strategy is not Strategy.CANARY:
-            problems.append("nothing runs here on this machine")
+        elif row["digest"]:
+            problems += _gone(bench, environment, traffic, row["digest"])
     except SluicewayError as error:
         problems.append(error.what)
-    row["problem"] = "; ".join(problems)
+    row["problem"] = "; ".join(dict.fromkeys(problems))
     return row
+
+
+def _gone(bench: Workbench, environment: Environment, traffic: Traffic, digest: str) -> list[str]:
+    """Return what to say of an environment whose tag names *digest*, while nothing runs there."""
+    if environment.strategy is Strategy.CANARY:
+        stable = traffic.slot("stable")
+        if stable is not None and stable.digest == digest:
+            return []  # the watch is over, and what it watched serves everybody
+        return ["its instance is gone; `invoke canary` starts it again"]
+    watched = any(
+        other.strategy is Strategy.CANARY and other.route == environment.name
+        for other in bench.config.environments
+    )
+    # Behind a canary a promotion takes new evidence; what was there already is rolled back to.
+    again = (
+        f"`invoke rollback --env={environment.name} --to-digest={digest}` starts it again"
+        if watched
+        else f"`invoke promote --to={environment.name}` of the same digest starts it again"
+    )
+    return [f"nothing runs here on this machine; {again}"]
 
 
 def _version(bench: Workbench, digest: str) -> str:

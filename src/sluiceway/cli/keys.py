@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from sluiceway.cli.command import Shell, command
@@ -15,13 +16,25 @@ def new(shell: Shell, folder: str = "") -> ExitCode:
     """Make a key pair for signing images; $COSIGN_PASSWORD encrypts it."""
     where = Path(folder) if folder else shell.bench.project.state
     private, public = shell.bench.plugins.one("sluiceway_new_key", folder=where)
+    if not shell.bench.project.environ.get("COSIGN_PASSWORD"):
+        shell.console.warn(
+            f"{private} is not protected by a password: whoever can read the file can sign. "
+            "Set COSIGN_PASSWORD and make another pair to protect it."
+        )
+    root = shell.bench.project.root
+    beside = root / public.name
+    if public.resolve() == beside.resolve():
+        commit = "commit it"
+    else:
+        commit = shlex.join(["cp", str(public), str(beside)]) + ", and commit that copy"
     shell.result(
-        {"private": str(private), "public": str(public)},
+        {"private": str(private), "public": str(public), "next": commit},
         lambda console: console.summary(
             "Key pair",
             {
                 "private": f"{private} (keep it secret; back it up)",
-                "public": f"{public} (commit it beside sluiceway.toml)",
+                "public": str(public),
+                "next": commit,
             },
         ),
     )

@@ -1,0 +1,75 @@
+"""What `status` and `keys.new` tell a person to do next, with real instances and files."""
+
+import shlex
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from sluiceway.cli import board
+from sluiceway.model import DeployRequest, Fence, Image
+from sluiceway.workbench import Workbench
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_board_says_how_an_instance_that_is_gone_comes_back(shop):
+    digest = shop.ship("dev", "staging")
+    bench = shop.bench()
+    manifest = bench.registry.resolve("staging")
+    for name in ("canary", "production"):
+        bench.registry.put_manifest(name, manifest)
+    bench.plugins.one("sluiceway_shutdown")
+
+    problems = {row["environment"]: row["problem"] for row in board.rows(bench)}
+    gone = "nothing runs here on this machine; "
+    for name in ("dev", "staging"):
+        again = f"`invoke promote --to={name}` of the same digest starts it again"
+        assert problems[name] == gone + again
+    assert problems["canary"] == "its instance is gone; `invoke canary` starts it again"
+    again = f"`invoke rollback --env=production --to-digest={digest}` starts it again"
+    assert problems["production"] == gone + again
+
+    # Promoted: what the canary watched serves everybody, so nothing is missing.
+    times = bench.config.times["production"]
+    request = DeployRequest(
+        environment=bench.config.environment("production"),
+        image=Image(
+            repository=bench.config.repository, digest=digest, media_type=manifest.media_type
+        ),
+        fence=Fence(run="by-hand", token=10**6, lease_seconds=30),
+        health_path=bench.config.canary.health_path,
+        ready_seconds=times.ready_seconds,
+        drain_seconds=times.drain_seconds,
+    )
+    bench.plugins.one("sluiceway_deploy", request=request, registry=bench.registry)
+    problems = {row["environment"]: row["problem"] for row in board.rows(bench)}
+    assert problems["canary"] == problems["production"] == ""
+
+
+def test_the_board_says_one_thing_once(shop):
+    bench = shop.bench()
+    # Neither the registry nor the deployer can be asked, for one and the same reason.
+    stages = {**bench.config.stages, "scan": ("scan-nobody",)}
+    broken = Workbench(replace(bench.config, stages=stages), bench.environ)
+    for row in board.rows(broken):
+        assert row["problem"].count("scan-nobody") == 1
+
+
+@pytest.mark.parametrize("password", ["", "a long password"])
+def test_a_key_pair_comes_with_its_next_step(shop, password):
+    shop.workspace = replace(shop.workspace, password=password)
+    for name in ("cosign.key", "cosign.pub"):
+        (shop.bench().project.state / name).unlink()
+    code, made, err = shop.run("ci", "keys.new")
+    assert code == 0
+    assert ("not protected by a password" in " ".join(err.split())) is (not password)
+
+    beside = shop.root / "cosign.pub"
+    beside.unlink(missing_ok=True)
+    command, _, rest = made["next"].partition(", ")
+    assert rest == "and commit that copy"
+    subprocess.run(shlex.split(command), check=True, timeout=10)
+    assert beside.read_text().startswith("-----BEGIN PUBLIC KEY-----")
+    beside.unlink()
+    assert shop.run("ci", "keys.new", f"--folder={shop.root}")[1]["next"] == "commit it"
