@@ -16,7 +16,7 @@ _INDENT = 2
 def render(page: Page, width: int) -> str:
     """Return *page* as text of lines of at most *width* cells, each ended by a newline.
 
-    Values beside a label are never broken: a digest, path or address in a log can be copied.
+    No word is ever broken: a digest, path or address in a log can be copied.
     """
     lines: list[str] = []
     for block in page:
@@ -36,7 +36,7 @@ def _line(block: Line, width: int) -> Iterator[str]:
     if " " not in text:  # one long word: a digest, a path
         yield indent + text
         return
-    for line in wrap(text, max(width - block.indent, 20)):
+    for line in wrap(text, max(width - block.indent, 20), whole=True):
         yield indent + line
 
 
@@ -54,7 +54,7 @@ def _grid(grid: Grid, width: int) -> Iterator[str]:
     if not grid.rows:
         return
     widths = fit(grid, width, GAP)
-    if widths is None:
+    if widths is None or _runs_over(grid, widths):
         yield from _stacked(grid, width)
         return
     gap = " " * GAP
@@ -67,12 +67,24 @@ def _grid(grid: Grid, width: int) -> Iterator[str]:
     for number, row in enumerate(grid.rows):
         if grid.spaced and number:
             yield ""
-        columns = [wrap(item.text, size) for item, size in zip(row, widths, strict=True)]
+        columns = [
+            wrap(item.text, size, whole=True) for item, size in zip(row, widths, strict=True)
+        ]
         for index in range(max(len(lines) for lines in columns)):
             yield gap.join(
                 _padded(lines[index] if index < len(lines) else "", size, right=column.right)
                 for lines, size, column in zip(columns, widths, grid.columns, strict=True)
             )
+
+
+def _runs_over(grid: Grid, widths: tuple[int, ...]) -> bool:
+    """Whether some word would run into the next column; past the last one there is room."""
+    return any(
+        width_of(line) > size
+        for row in grid.rows
+        for item, size in zip(row[:-1], widths[:-1], strict=True)
+        for line in wrap(item.text, size, whole=True)
+    )
 
 
 def _stacked(grid: Grid, width: int) -> Iterator[str]:
@@ -84,7 +96,7 @@ def _stacked(grid: Grid, width: int) -> Iterator[str]:
             if not item.text:
                 continue
             pad = " " * (label_width - width_of(column.title))
-            first, *others = wrap(item.text, max(width - label_width - 2, 20))
+            first, *others = wrap(item.text, max(width - label_width - 2, 20), whole=True)
             yield f"{column.title}{pad}  {first}"
             for other in others:
                 yield " " * (label_width + 2) + other

@@ -65,13 +65,21 @@ def width_of(text: str) -> int:
     )
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """Return *text* as lines of at most *width* cells; a longer word is broken, nothing is lost."""
+def wrap(text: str, width: int, *, whole: bool = False) -> list[str]:
+    """Return *text* as lines of at most *width* cells; nothing is lost.
+
+    A longer word is broken, or with *whole* it stands alone on a line that is too long: a digest,
+    a path or an address can then be copied. (Scripts without spaces are broken in any case.)
+    """
     lines: list[str] = []
     for paragraph in text.split("\n"):
         if width_of(paragraph) == len(paragraph):
             lines += textwrap.wrap(
-                paragraph, width, break_on_hyphens=False, drop_whitespace=True
+                paragraph,
+                width,
+                break_long_words=not whole,
+                break_on_hyphens=False,
+                drop_whitespace=True,
             ) or [""]
         else:
             lines += _wrap_wide(paragraph, width)
