@@ -151,8 +151,8 @@ class Plugins:
                 "--debug shows the trace.",
                 code="plugin.defect",
             ) from error
-        if isinstance(answer, list):  # a collecting hook asked of one plugin
-            return answer[0] if answer else None
+        if caller.spec is not None and not caller.spec.opts["firstresult"]:
+            return answer[0] if answer else None  # a collecting hook, asked of one plugin
         return answer
 
     def _distribution(self, name: str) -> str:

@@ -93,16 +93,14 @@ def run(
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
-        _kill_group(process)
-        process.communicate()
+        _abandon(process)
         raise ActionFailed(
             f"{shown!r} did not end within {timeout:g} s and was killed",
             remedy="Find out what it waits for, or allow it more time.",
             code="process.timeout",
         ) from None
     except BaseException:
-        _kill_group(process)
-        process.communicate()
+        _abandon(process)
         raise
     completed = Completed(
         argv=tuple(argv),
@@ -148,6 +146,17 @@ def spawn(
                 remedy=f"Install {argv[0]!r} or correct its path.",
                 code="process.missing",
             ) from error
+
+
+def _abandon(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process group and wait no longer: a daemon of its own may still hold the pipes."""
+    _kill_group(process)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=1)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -79,6 +79,9 @@ def test_a_wrong_key_or_type_is_refused_with_the_nearest_right_one(tmp_path, tex
         (MINIMAL + '[environments.a]\nstrategy = "yolo"\n', "configuration.type"),
         (MINIMAL + '[stages]\nsign = ["a", "b"]\n', "configuration.type"),
         (MINIMAL + '[[waivers]]\ncode = "x"\n', "configuration.missing-key"),
+        ("environments = 5\n" + MINIMAL, "configuration.type"),
+        ("waivers = 5\n" + MINIMAL, "configuration.type"),
+        ("stages = 5\n" + MINIMAL, "configuration.type"),
         (
             MINIMAL + '[[waivers]]\ncode="x"\nreason="r"\nowner="o"\nexpires="soon"\n',
             "configuration.type",
@@ -143,3 +146,10 @@ def test_a_folder_that_was_there_before_is_not_hidden_from_git(tmp_path):
     config.state.mkdir()
     config.project({})
     assert list(config.state.iterdir()) == []
+
+
+def test_a_password_in_the_registrys_address_is_refused_and_not_shown(tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, MINIMAL), {"REGISTRY_URL": "https://ci:hunter2@registry.example/x"})
+    assert caught.value.code == "configuration.secret"
+    assert "hunter2" not in str(caught.value.diagnostics())

@@ -85,3 +85,12 @@ def test_without_the_example_it_says_where_that_is(tmp_path):
     )
     assert demo.returncode == 2
     assert "./tools/run demo" in demo.stderr
+
+
+def test_a_folder_that_it_did_not_make_is_never_deleted(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    demo = begun(tmp_path)
+    _, err = demo.communicate(timeout=60)
+    assert demo.returncode == 2
+    assert "demo.folder" in err
+    assert (tmp_path / "mine").read_text() == "precious"

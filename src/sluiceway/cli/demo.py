@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 from sluiceway.cli.command import Shell, command
-from sluiceway.errors import ExitCode
+from sluiceway.errors import ExitCode, UsageError
 
 __all__ = ["demo"]
+
+_FASTEST = 2000
 
 
 @command(
@@ -17,15 +19,20 @@ __all__ = ["demo"]
         "rate": "Requests per second of the generated traffic.",
     }
 )
-def demo(shell: Shell, folder: str = "", rate: float = 400.0) -> ExitCode:
+def demo(shell: Shell, folder: str = "", rate: str = "400") -> ExitCode:
     """Ship a good release to production and take a bad one back, for real, on this machine."""
     from sluiceway.rehearsal import Scenario, Workspace
 
+    if not rate.isdigit() or not 1 <= int(rate) <= _FASTEST:
+        raise UsageError(
+            f"--rate is {rate!r}, which is not from 1 to {_FASTEST} requests per second",
+            remedy="For example --rate=400",
+        )
     root = Path(folder).resolve() if folder else Path.cwd() / ".sluiceway" / "demo"
     begun = time.monotonic()
     workspace = Workspace.create(root, Path.cwd() / "examples" / "settlement")
     shell.console.heading(f"Rehearsal in {root}")
-    document = Scenario(workspace=workspace, rate=rate).run()
+    document = Scenario(workspace=workspace, rate=int(rate)).run()
     document["seconds"] = round(time.monotonic() - begun, 1)
     shell.result(document, lambda console: console.rehearsal(document))
     return ExitCode.DONE

@@ -44,11 +44,13 @@ def status(shell: Shell) -> ExitCode:
     }
 )
 def history(
-    shell: Shell, env: str = "", digest: str = "", run: str = "", limit: int = 30
+    shell: Shell, env: str = "", digest: str = "", run: str = "", limit: str = "30"
 ) -> ExitCode:
     """Show what happened, newest first."""
-    if limit < 1:
-        raise UsageError(f"--limit is {limit}, and there is no such number of entries")
+    if not limit.isdigit() or int(limit) < 1:
+        raise UsageError(
+            f"--limit is {limit!r}, which is no number of entries", remedy="For example --limit=50"
+        )
     bench = shell.bench
     if env:
         bench.config.environment(env)
@@ -57,7 +59,7 @@ def history(
         environment=env,
         digest=digest,
         run=run,
-        limit=limit,
+        limit=int(limit),
         newest_first=True,
     )
     shell.result({"entries": entries}, lambda console: console.history(entries))

@@ -51,15 +51,22 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
     },
 )
 def run_tests(
-    shell: Shell, policies: str = "", only: str = "", coverage_floor: float = 0.0
+    shell: Shell, policies: str = "", only: str = "", coverage_floor: str = "0"
 ) -> ExitCode:
     """Run the tests beside the policies, with coverage."""
     from sluiceway import policy
 
+    try:
+        floor = float(coverage_floor)
+    except ValueError:
+        raise UsageError(
+            f"--coverage-floor is {coverage_floor!r}, which is not a percentage",
+            remedy="For example --coverage-floor=100",
+        ) from None
     report = policy.run_tests(
         lambda: _author_engine(shell), _roots(shell, policies), _data(shell, policies), only=only
     )
-    covered = bool(only) or report.percent >= coverage_floor
+    covered = bool(only) or report.percent >= floor
     shell.result(
         {
             "passed": report.passed,

@@ -232,7 +232,7 @@ def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str
         limits=_limits(shell, limits),
     )
     code = shell.ended(outcome, lambda console: console.promotion(outcome))
-    if outcome.get("image"):
+    if outcome["outcome"] == "done":
         write_outputs({"image_digest": outcome["image"]["digest"], "image_tag": target})
     write_summary(outcome)
     return code
@@ -262,6 +262,7 @@ def _limits(shell: Shell, given: Mapping[str, str]) -> Any:
 
 
 _DERIVED = ("duration_seconds", "interval_seconds")
+_LONGEST = timedelta(days=30)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -272,4 +273,11 @@ def _duration(text: str) -> timedelta:
             f"--expires is {text!r}, which is not a length of time",
             remedy="Write 30m, 24h or 7d.",
         )
-    return timedelta(**{_UNITS[unit]: int(number)})
+    length = timedelta(**{_UNITS[unit]: min(int(number), 100_000)})
+    if length > _LONGEST:
+        raise UsageError(
+            f"--expires is {text!r}; an approval holds for {_LONGEST.days} days at the most",
+            means="What was true when you looked may not be true so much later.",
+            remedy="Approve again when it is needed.",
+        )
+    return length

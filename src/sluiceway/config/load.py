@@ -109,6 +109,14 @@ def bare(root: Path, environ: Mapping[str, str]) -> Config:
 
 def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Config:
     unknown_keys(document, (*_TABLES, *_OTHER_TABLES), path.name)
+    for name in _OTHER_TABLES:
+        kind: type = list if name == "waivers" else dict
+        if not isinstance(document.get(name, kind()), kind):
+            raise ConfigurationError(
+                f"{path.name}: {name!r} must be {'a list of tables' if kind is list else 'a table'}",
+                remedy=f"Write it as {'[[waivers]]' if kind is list else f'[{name}]'}.",
+                code="configuration.type",
+            )
     origins: dict[str, str] = {}
     tables = {name: _table(document, name, path, origins) for name in _TABLES}
     root = path.parent
@@ -250,6 +258,14 @@ def _repository(
     repository: str, service: str, environ: Mapping[str, str], origins: dict[str, str]
 ) -> str:
     base = environ.get("REGISTRY_URL", "").removeprefix("https://").removeprefix("http://")
+    if "@" in base or "@" in repository:
+        raise ConfigurationError(
+            "the registry's address contains a user name or a password",
+            means="It would be shown in every message and tag, so it is not used (nor shown here).",
+            remedy="Put them into REGISTRY_USERNAME and REGISTRY_PASSWORD, and the address alone "
+            "into REGISTRY_URL.",
+            code="configuration.secret",
+        )
     if base:
         origins["service.repository"] = "environment REGISTRY_URL"
         repository = f"{base.rstrip('/')}/{service}"

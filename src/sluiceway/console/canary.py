@@ -149,8 +149,13 @@ def started_line(data: Mapping[str, Any]) -> str:
     """Return what a ``canary.started`` event says."""
     limits = data["limits"]
     limits = limits if isinstance(limits, CanaryLimits) else CanaryLimits(**limits)
+    traffic = data.get("traffic") or {}
+    url = f" at {traffic['url']}" if traffic.get("url") else ""
+    share = f"{limits.traffic_percent:g} % of the traffic"
+    if traffic and all(slot["name"] != "stable" for slot in traffic.get("slots", ())):
+        share = "all of the traffic (nothing is released yet, so nothing serves after the watch)"
     return (
-        f"canary {data.get('environment', '')}: {limits.traffic_percent:g} % of the traffic for "
+        f"canary {data.get('environment', '')}: {share}{url} for "
         f"{duration(limits.duration_seconds)}, a look every {duration(limits.interval_seconds)}; "
         f"rolls back at {limits.consecutive} bad checks in a row "
         f"(errors over {limits.error_rate_threshold:g} %, "
@@ -194,7 +199,8 @@ def _expected(limits: CanaryLimits) -> int:
 
 
 def _stream(stream: Stream, expected: int, limits: CanaryLimits, detail: str = "") -> Cell:
-    passed = f"{stream.measured - stream.over} of {expected} passed"
+    asked = max(expected, stream.measured)  # the first and the last look are both counted
+    passed = f"{stream.measured - stream.over} of {asked} passed"
     if not stream.streak:
         return cell(passed, Tone.GOOD if stream.measured else Tone.DIM)
     words = f"{passed}; {stream.streak} bad in a row, {limits.consecutive} roll back"

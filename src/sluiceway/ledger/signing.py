@@ -23,9 +23,19 @@ class LedgerKey:
         self._public = private.public_key()
 
     @classmethod
-    def load_or_create(cls, folder: Path) -> LedgerKey:
-        """Return the key of the state folder; two first users end with the same one."""
+    def load_or_create(cls, folder: Path, *, begun: bool) -> LedgerKey:
+        """Return the key of the state folder; two first users end with the same one.
+
+        A ledger that has *begun* has a key: without it, making another would only hide the loss.
+        """
         path = folder / "ledger.key"
+        if not path.exists() and begun:
+            raise ActionFailed(
+                f"{path} is missing, and the ledger beside it has entries",
+                means="They can no longer be checked, and new ones not be signed by the same key.",
+                remedy="Restore the key from a backup, or move ledger.db away to begin a new history.",
+                code="ledger.key",
+            )
         if not path.exists():
             body = Ed25519PrivateKey.generate().private_bytes(
                 serialization.Encoding.PEM,

@@ -311,7 +311,7 @@ class Ledger:
 
     def _signing_key(self) -> LedgerKey:
         if self._key is None:
-            self._key = LedgerKey.load_or_create(self._folder)
+            self._key = LedgerKey.load_or_create(self._folder, begun=self._head_file() > 0)
         return self._key
 
     def _head_file(self) -> int:

@@ -23,6 +23,7 @@ PEOPLE: dict[str, list[str]] = {
 }
 """Who is who in the rehearsal: name to roles, as the policies read them."""
 
+_MARK = ".rehearsal"
 _CONFIGURATION = """\
 # The example service as its team would configure it; `docs/getting-started.md` explains each key.
 [service]
@@ -81,9 +82,9 @@ class Workspace:
                 remedy="Clone the repository and run ./tools/run demo there.",
                 code="demo.no-example",
             )
-        if root.exists():
-            shutil.rmtree(root)
+        _clear(root)
         root.mkdir(parents=True, mode=0o700)
+        (root / _MARK).write_text("Made by `invoke demo`, which deletes it when it is run again.\n")
         shutil.copytree(
             example,
             root / "service",
@@ -177,6 +178,24 @@ class Workspace:
             )
             lines.append(f'{person} namespaces="sluiceway" {public.decode()}\n')
         (self.root / "allowed_signers").write_text("".join(lines))
+
+
+def _clear(root: Path) -> None:
+    """Remove an earlier rehearsal, and what it left running; never anything else."""
+    if not root.exists() or not any(root.iterdir()):
+        return
+    if not (root / _MARK).is_file():
+        raise UsageError(
+            f"{root} is not empty, and no rehearsal made it",
+            means="A rehearsal begins with an empty folder, and deletes nobody's files for that.",
+            remedy="Name a folder that does not exist yet: invoke demo --folder=...",
+            code="demo.folder",
+        )
+    if (root / "sluiceway.toml").is_file():
+        bench = Workbench.open(root, dict(os.environ))
+        for name in bench.plugins.serving("sluiceway_shutdown"):
+            bench.plugins.ask(name, "sluiceway_shutdown")
+    shutil.rmtree(root)
 
 
 def _free_ports(number: int) -> list[int]:

@@ -91,8 +91,12 @@ def tick(
 ) -> dict[str, Any]:
     """Wait for the next moment to look, and look."""
     started, seen = parse_time(before["started_at"]), parse_time(before["at"])
-    context.wait(started.timestamp() + number * limits.interval_seconds - time.time())
     unwatched = (datetime.now(UTC) - seen).total_seconds()
+    due = started.timestamp() + number * limits.interval_seconds
+    while (left := due - time.time()) > 0 and unwatched <= context.seconds:
+        context.wait(min(left, context.seconds / 3))
+        if left > context.seconds / 3:  # the weight's lease is shorter than the interval
+            _weigh(context, environment, limits)
     if unwatched > context.seconds:
         return {
             **before,

@@ -11,7 +11,7 @@ from typing import Any
 
 from sluiceway import events, gates, oci
 from sluiceway.config import BUILD
-from sluiceway.errors import ActionFailed, UsageError
+from sluiceway.errors import ActionFailed, Refused, UsageError
 from sluiceway.gates import decide, statements
 from sluiceway.gates.decide import Judged
 from sluiceway.model import (
@@ -29,7 +29,7 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
-from sluiceway.runs import release
+from sluiceway.runs import history, release
 from sluiceway.runs.context import RunContext
 from sluiceway.workbench import Workbench
 
@@ -51,7 +51,8 @@ __all__ = [
 def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str, Any]:
     """Look the source's tag up, once; from here on only the digest counts.
 
-    Returns ``{"image", "source_tag", "source_holds", "target_holds"}``. When the source holds
+    Returns ``{"image", "source_tag", "source_holds", "target_holds", "goes_back_to"}``; the last is
+    what the target should hold when this digest is taken back, also when it is there already. When the source holds
     nothing, or another digest than asked for, the image is still named, so that the gate can
     refuse with every reason there is.
     """
@@ -75,6 +76,7 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
             remedy="Run `invoke release` first." if not digest else "Copy it from `invoke status`.",
             code="image.unknown",
         )
+    held = bench.held(target)
     return {
         "image": to_json(
             Image(
@@ -85,7 +87,10 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
         ),
         "source_tag": tag,
         "source_holds": holds,
-        "target_holds": bench.held(target),
+        "target_holds": held,
+        "goes_back_to": held
+        if held != manifest.digest
+        else history.previous(bench.ledger, bench.config.service, target),
     }
 
 
@@ -159,8 +164,8 @@ def keep_decision(
         body={"decision": to_json(judged.decision), "input": dict(judged.document), **asked},
     )
     # What was written first counts: a step repeated after a crash must not decide otherwise.
-    decision: dict[str, Any] = dict(entry.body["decision"])
-    return decision
+    stored, fields = entry.body["decision"], to_json(judged.decision)
+    return {field: stored[field] for field in fields}
 
 
 def retag(
@@ -179,14 +184,9 @@ def retag(
     Returns ``{"decision"}`` as it holds now; nothing was moved when that does not allow.
     """
     bench = context.bench
-    age = (datetime.now(UTC) - parse_time(decision["at"])).total_seconds()
-    if context.taken_over or age > context.seconds:
-        verified = {**asked, "actor": to_json(statements.verified(bench, asked, found["image"]))}
-        decision = judge(
-            bench, request, renewed(bench, found), verified, attempt=context.lease.token
-        )
-        if not decision["allow"]:
-            return {"decision": dict(decision)}
+    decision = still(context, request, found, asked, decision)
+    if not decision["allow"]:
+        return {"decision": decision}
     context.confirm()
     oci.promote_tag(
         bench.registry, found["source_tag"], found["image"]["digest"], request["target"]
@@ -194,14 +194,47 @@ def retag(
     return {"decision": dict(decision)}
 
 
+def still(
+    context: RunContext,
+    request: Mapping[str, Any],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    decision: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return *decision*, or what the gate says now when it is old or somebody else's."""
+    bench = context.bench
+    age = (datetime.now(UTC) - parse_time(decision["at"])).total_seconds()
+    if not context.taken_over and age <= context.seconds:
+        return dict(decision)
+    verified = {**asked, "actor": to_json(statements.verified(bench, asked, found["image"]))}
+    return judge(bench, request, renewed(bench, found), verified, attempt=context.lease.token)
+
+
 def renewed(bench: Workbench, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return *found* with what the source holds now."""
     return {**found, "source_holds": bench.held(found["source_tag"])}
 
 
-def deploy(bench: Workbench, image: Image, target: str, fence: Fence) -> dict[str, Any]:
-    """Deploy with the environment's strategy and read back what serves."""
-    return desired(bench, "sluiceway_deploy", image, target, fence)
+def deploy(
+    context: RunContext,
+    request: Mapping[str, Any],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    decision: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Deploy with the environment's strategy and read back what serves.
+
+    Whoever took the run over after its tag moved has the gate asked again as well.
+    """
+    now = still(context, request, found, asked, decision) if context.taken_over else decision
+    if not now["allow"]:
+        raise Refused(
+            f"{request['source']} → {request['target']} is refused now",
+            means="It was allowed when the run began; its tag is put back.",
+            remedy=f"See why: invoke history --run={request['run']} --json",
+        )
+    image = Image(**found["image"])
+    return desired(context.bench, "sluiceway_deploy", image, request["target"], context.fence)
 
 
 def desired(bench: Workbench, hook: str, image: Image, target: str, fence: Fence) -> dict[str, Any]:

@@ -7,18 +7,21 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway import events
 from sluiceway.errors import ExitCode, NeedsPerson, UsageError
 from sluiceway.ledger import Lease
-from sluiceway.model import CanaryLimits, to_json
+from sluiceway.model import CanaryLimits, rfc3339, to_json
 from sluiceway.runs.context import RunContext, holder, holder_is_gone
 from sluiceway.runs.durable import Left, Runtime, running
 from sluiceway.runs.ids import new_run_id
 from sluiceway.workbench import Workbench
 
 __all__ = ["begin", "leftovers", "resume"]
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def begin(
@@ -50,7 +53,7 @@ def begin(
         "reason": reason,
         "limits": to_json(limits),
     }
-    with _leased(bench, request, limits) as lease, running(bench.project.state) as runtime:
+    with _leased(bench, request) as lease, running(bench.project.state) as runtime:
         _nothing_left(runtime, request)
         return _carry(bench, runtime, lease, request, taken_over=False)
 
@@ -72,8 +75,31 @@ def resume(bench: Workbench, run: str) -> dict[str, Any]:
                 remedy="Resume it from that service's folder.",
                 code="run.foreign",
             )
-        with _leased(bench, request, CanaryLimits(**request["limits"])) as lease:
+        with _leased(bench, request) as lease:
+            _write_down_who(bench, request, lease[0])
             return _carry(bench, runtime, lease, request, taken_over=True)
+
+
+def _write_down_who(bench: Workbench, request: Mapping[str, Any], lease: Lease) -> None:
+    """Keep who takes the run over, signed; whoever cannot be identified takes over nothing."""
+    from sluiceway.gates import statements
+
+    document = statements.statement(
+        statements.REQUEST,
+        service=bench.config.service,
+        digest="sha256:" + "0" * 64,  # about the run, whatever its image
+        predicate={"resume": request["run"], "at": rfc3339(datetime.now(UTC))},
+    )
+    actor, signature = statements.signed(bench, document)
+    bench.ledger.append(
+        "resumed",
+        key=f"{request['run']}:resumed:{lease.token}",
+        run=request["run"],
+        service=bench.config.service,
+        environment=request["target"],
+        actor=actor.name,
+        body={"actor": to_json(actor), "request": document, "signature": signature},
+    )
 
 
 def leftovers(bench: Workbench) -> tuple[tuple[Left, str], ...]:
@@ -98,10 +124,8 @@ def _carrier(bench: Workbench, left: Left) -> str:
 
 
 @contextmanager
-def _leased(
-    bench: Workbench, request: Mapping[str, Any], limits: CanaryLimits
-) -> Iterator[tuple[Lease, float]]:
-    seconds = max(bench.config.lease_seconds, 3 * limits.interval_seconds)
+def _leased(bench: Workbench, request: Mapping[str, Any]) -> Iterator[tuple[Lease, float]]:
+    seconds = bench.config.lease_seconds
     name = request["lease"]
     held = bench.ledger.lease(name)
     if held is not None and holder_is_gone(held.holder):
@@ -176,7 +200,7 @@ def _interruptible(context: RunContext) -> Iterator[list[int]]:
         events.emit("run.stopping", run=context.run)
         context.stop(f"run {context.run} was interrupted")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _STOPPING}
     try:
         yield asked
     finally:

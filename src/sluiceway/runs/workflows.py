@@ -6,20 +6,15 @@ no reading of the world outside a step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-from dbos import DBOS
 
 from sluiceway.errors import ExitCode, NeedsPerson, Refused, SluicewayError
 from sluiceway.model import Image, Strategy
 from sluiceway.runs import canary, outcome, promote, release, rollback
 from sluiceway.runs.context import RunContext
+from sluiceway.runs.ending import durable
 
 __all__ = ["WORKFLOWS"]
-
-_Body = Callable[[RunContext, dict[str, Any]], dict[str, Any]]
-_Workflow = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +98,8 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
                 means="It was allowed when the run began. Nothing was changed.",
             )
         deployment = context.step(
-            "deploy", lambda: promote.deploy(bench, image, target, context.fence)
+            "deploy",
+            lambda: promote.deploy(context, request, found, asked, moved["decision"]),
         )
     except SluicewayError as error:
         return _undo_tag(context, request, found, result, error)
@@ -172,7 +168,7 @@ def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]
             shielded=True,
         )
     except SluicewayError as error:
-        return outcome.failed(result, _half_done(target, image.digest, error))
+        return outcome.failed(result | {"changed": None}, _half_done(target, image.digest, error))
     done = context.step(
         "write-down",
         lambda: promote.write_down(
@@ -265,11 +261,13 @@ def _canary(
         )
         context.step(
             "canary.restore-tag",
-            lambda: canary.restore_tag(bench, target, found["target_holds"]),
+            lambda: canary.restore_tag(bench, target, found["goes_back_to"]),
             shielded=True,
         )
     except SluicewayError as error:
-        return outcome.failed(result, _half_done(target, found["target_holds"], error))
+        return outcome.failed(
+            result | {"changed": None}, _half_done(target, found["goes_back_to"], error)
+        )
     report["rollback_seconds"] = taken["seconds"]
     summary = f"{target} rolled back: {seen['reason']}"
     context.step(
@@ -278,7 +276,7 @@ def _canary(
             bench,
             "rolled-back",
             request,
-            digest=found["target_holds"],
+            digest=found["goes_back_to"],
             actor=actor,
             body={"previous": image.digest, "reason": seen["reason"], "by": "canary"},
         ),
@@ -290,7 +288,7 @@ def _canary(
             bench,
             "rolled-back",
             request,
-            digest=found["target_holds"],
+            digest=found["goes_back_to"],
             previous=image.digest,
             summary=summary,
             actor=actor,
@@ -371,7 +369,9 @@ def _undo_tag(
     try:
         context.step("undo-tag", lambda: _tag_undone(context, request, found), shielded=True)
     except SluicewayError as second:
-        return outcome.failed(result, _half_done(target, found["target_holds"], second))
+        return outcome.failed(
+            result | {"changed": None}, _half_done(target, found["target_holds"], second)
+        )
     context.step(
         "tell",
         lambda: promote.notify(
@@ -412,7 +412,9 @@ def _half_done(target: str, digest: str, error: SluicewayError) -> NeedsPerson:
         f"{target} could not be brought back: {error.what}",
         means=f"It should serve {digest or 'nothing'}, and its tag should name that. A canary's "
         "traffic returns to the stable release by itself when its lease runs out.",
-        remedy=f"Look at `invoke status`; then run `invoke rollback --env {target}`. {error.remedy}",
+        remedy=f"Look at `invoke status`; then run `invoke rollback --env={target}"
+        + (f" --to-digest={digest}`" if digest else "` if an earlier release should serve")
+        + f". {error.remedy}",
         code="rollback.incomplete",
     )
 
@@ -423,71 +425,8 @@ def _previous(found: dict[str, Any], image: Image) -> str:
     return "" if holds == image.digest else holds
 
 
-def _durable(name: str, body: _Body) -> _Workflow:
-    """Register *body* as the durable workflow *name*, which always ends with an outcome."""
-
-    @DBOS.workflow(name=name)
-    def run(request: dict[str, Any]) -> dict[str, Any]:
-        context = RunContext.of(request["run"])
-        try:
-            ended = body(context, request)
-        except SluicewayError as error:
-            ended = outcome.failed(_named(request), error, changed=None)
-        except Exception as error:
-            if type(error).__module__.startswith("dbos"):
-                raise  # how DBOS stops a workflow that somebody else carries
-            ended = outcome.failed(_named(request), _defect(request, error))
-        try:
-            context.step("end", lambda: _end(context, request, ended), shielded=True)
-        except SluicewayError as error:
-            # The run has ended all the same; that it is not in the history is said, not hidden.
-            ended = {**ended, "unrecorded": error.diagnostics()}
-        return ended
-
-    return run
-
-
-def _named(request: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **{key: request[key] for key in ("run", "service", "source", "target")},
-        "image": None,
-        "decision": None,
-        "changed": False,
-    }
-
-
-def _end(context: RunContext, request: dict[str, Any], ended: dict[str, Any]) -> dict[str, Any]:
-    entry = context.bench.ledger.append(
-        "run",
-        key=f"{request['run']}:run",
-        run=request["run"],
-        service=request["service"],
-        environment=request["target"],
-        digest=(ended.get("image") or {}).get("digest", ""),
-        actor=(ended.get("actor") or {}).get("name", ""),
-        body={
-            "workflow": request["workflow"],
-            "outcome": ended["outcome"],
-            "exit_code": ended["exit_code"],
-            "error": ended.get("error"),
-        },
-    )
-    return {"seq": entry.seq}
-
-
-def _defect(request: dict[str, Any], error: Exception) -> NeedsPerson:
-    return NeedsPerson(
-        f"run {request['run']} met a defect of Sluiceway: {type(error).__name__}: {error}",
-        means=f"What it had changed in {request['target']} was not undone. A canary's traffic "
-        "returns to the stable release by itself when its lease runs out.",
-        remedy=f"Look at `invoke status`; then run `invoke rollback --env={request['target']}`, "
-        "and report this.",
-        code="run.defect",
-    )
-
-
 WORKFLOWS = {
-    name: _durable(name, body)
+    name: durable(name, body)
     for name, body in (
         ("release", run_release),
         ("promote", run_promote),
