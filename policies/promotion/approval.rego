@@ -119,11 +119,13 @@ in_force(approval) if {
 #   Who built the image may not approve it. When nobody recorded who that was, it cannot be checked.
 # custom:
 #   code: promotion.builder-unknown
-#   solution: Build with `invoke build` or `invoke release`, which record who builds.
-warn contains found if {
+#   solution: >-
+#     Make the release with `invoke release`, which records who builds; `invoke build` and `invoke sign`
+#     by themselves do not.
+deny contains found if {
 	approvals_needed > 0
 	input.builder == ""
-	message := sprintf("Nobody recorded who built %s, so an approval by its builder would count.", [
+	message := sprintf("Nobody recorded who built %s, so nobody can tell whether its builder approves.", [
 		lib.value(["image", "digest"]),
 	])
 	found := lib.finding(rego.metadata.rule(), message)

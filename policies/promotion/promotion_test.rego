@@ -159,8 +159,8 @@ test_in_a_rehearsal_an_unproven_approval_counts if {
 	denied(fixture.set(keyless, "/rehearsal", true)) == set()
 }
 
-test_unknown_builder_warns if {
-	warned(fixture.set(fixture.promotion, "/builder", "")) == {"promotion.builder-unknown"}
+test_unknown_builder_is_refused_where_somebody_has_to_consent if {
+	changed("/builder", "") == {"promotion.builder-unknown"}
 }
 
 test_a_row_that_says_little_demands_much if {
