@@ -21,7 +21,9 @@ def main():
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     print(f"settlement {VERSION} serves http://{host}:{server.server_port}", flush=True)
-    stop.wait()
+    # The kernel may hand a signal to any thread, and only a main thread that wakes up handles it.
+    while not stop.wait(0.1):
+        pass
     unfinished = server.stop(seconds=10.0)
     print(f"settlement stopped, {unfinished} requests unfinished", flush=True)
     return 1 if unfinished else 0

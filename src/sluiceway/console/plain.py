@@ -78,11 +78,11 @@ def _grid(grid: Grid, width: int) -> Iterator[str]:
 
 
 def _runs_over(grid: Grid, widths: tuple[int, ...]) -> bool:
-    """Whether some word would run into the next column; past the last one there is room."""
+    """Whether some word would run into the next column, or past the end of the line."""
     return any(
         width_of(line) > size
         for row in grid.rows
-        for item, size in zip(row[:-1], widths[:-1], strict=True)
+        for item, size in zip(row, widths, strict=True)
         for line in wrap(item.text, size, whole=True)
     )
 

@@ -54,7 +54,8 @@ class _Clients:
         for worker in workers:
             worker.start()
         for worker in workers:
-            worker.join()
+            while worker.is_alive():  # a thread that only waits would not see SIGTERM
+                worker.join(0.1)
         counts = self._counts
         return {
             "total": counts["total"],

@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -169,7 +170,7 @@ def _carry(
         else:
             handle = runtime.start(WORKFLOWS[request["workflow"]], run, request)
         try:
-            outcome: dict[str, Any] = handle.get_result()
+            outcome: dict[str, Any] = _awaited(handle)
         except Exception as error:
             raise NeedsPerson(
                 f"how run {run} ended is not known: {type(error).__name__}: {error}",
@@ -180,6 +181,27 @@ def _carry(
     events.emit("run.ended", run=run, outcome=outcome)
     # It may have come too late to stop this run; whoever has more to do should not begin it.
     return {**outcome, "stop_requested": True} if asked else outcome
+
+
+def _awaited(handle: Any) -> Any:
+    """Wait for the run in a thread, so that this one wakes up to handle signals.
+
+    The kernel may hand a signal to any thread; Python runs its handler in the main thread, and not
+    while that one is blocked.
+    """
+    ended: Future[Any] = Future()
+
+    def wait() -> None:
+        try:
+            ended.set_result(handle.get_result())
+        except BaseException as error:  # noqa: BLE001 - it is raised again below, where it belongs
+            ended.set_exception(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    while not ended.done():
+        with suppress(TimeoutError):
+            ended.exception(timeout=0.1)
+    return ended.result()
 
 
 @contextmanager
