@@ -1,6 +1,6 @@
 """What flows through the pipeline: frozen records, and their JSON."""
 
-from sluiceway.model.decision import Actor, Approval, Decision, Finding, Level, Waiver
+from sluiceway.model.decision import Actor, Decision, Finding, Level, Waiver
 from sluiceway.model.evidence import (
     Attestation,
     Evidence,
@@ -40,7 +40,6 @@ from sluiceway.model.release import (
 
 __all__ = [
     "Actor",
-    "Approval",
     "Attestation",
     "BuildRequest",
     "Built",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-__all__ = ["Actor", "Approval", "Decision", "Finding", "Level", "Waiver"]
+__all__ = ["Actor", "Decision", "Finding", "Level", "Waiver"]
 
 
 class Level(StrEnum):
@@ -68,20 +66,3 @@ class Actor:
     """A signature was verified. ``False`` for a mere claim such as the login name."""
     key: str = ""
     """Fingerprint of the key that proved it (``SHA256:...``)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """A person's signed consent to one digest going one way."""
-
-    approver: Actor
-    digest: str
-    source: str
-    target: str
-    reason: str
-    made_at: datetime
-    expires: datetime
-    statement: Mapping[str, Any]
-    """The in-toto statement that was signed."""
-    signature: str
-    """Armoured SSH signature over the canonical statement."""

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +93,6 @@ class Workspace:
         )
         shutil.copytree(example / "advisories", root / "advisories")
         registry_port, production_port = _free_ports(2)
-        import sys
-
         workspace = cls(
             root=root,
             example=example,

@@ -86,7 +86,6 @@ class RunContext:
         finally:
             done.set()
             keeper.join()
-            self.bench.ledger.release(self.lease)
             del _CONTEXTS[self.run]
 
     def stop(self, reason: str) -> None:
