@@ -40,6 +40,7 @@ from sluiceway.model import (
     Notice,
     Observation,
     Project,
+    Pushed,
     Registry,
     Sbom,
     Scan,
@@ -90,8 +91,15 @@ def sluiceway_verify_statement(
 
 
 @hookspec(firstresult=True)
-def sluiceway_build(project: Project, request: BuildRequest, settings: Settings) -> Built | None:
-    """*One.* Build the image once and leave it as an OCI layout in ``request.layout``."""
+def sluiceway_build(
+    project: Project, request: BuildRequest, registry: Registry, settings: Settings
+) -> Built | Pushed | None:
+    """*One.* Build the image once.
+
+    Either leave it as an OCI layout in ``request.layout`` (``Built``), or have the builder's own
+    tool push it to the registry under ``request.tag`` and return the digest that was reported for
+    that push (``Pushed``). An error that the tool only mentions in its output is an error.
+    """
 
 
 @hookspec(firstresult=True)
@@ -174,6 +182,15 @@ def sluiceway_scan(
     project: Project, image: Image, sbom: Sbom, registry: Registry, settings: Settings
 ) -> Scan | None:
     """*All.* Match the packages with known vulnerabilities. No database is NO_DATA."""
+
+
+@hookspec
+def sluiceway_scan_tree(project: Project, folder: Path, settings: Settings) -> Scan | None:
+    """*All.* Match what a source tree declares (lock files, manifests) with known vulnerabilities.
+
+    The scan's ``subject`` is the folder as a ``file:`` address. A tree in which there is nothing
+    that this scanner understands is NO_DATA, never OK.
+    """
 
 
 # --- gates ------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="scan",
         title="match with known vulnerabilities",
-        hooks=("sluiceway_scan",),
+        hooks=("sluiceway_scan", "sluiceway_scan_tree"),
         kind="scan",
         default=("osv",),
         many=True,

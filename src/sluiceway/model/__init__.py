@@ -16,6 +16,7 @@ from sluiceway.model.image import (
     Descriptor,
     Image,
     Manifest,
+    Pushed,
     Registry,
     check_digest,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "Notice",
     "Observation",
     "Project",
+    "Pushed",
     "Registry",
     "Sbom",
     "Scan",

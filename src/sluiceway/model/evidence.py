@@ -99,6 +99,10 @@ class Vulnerability:
     fixed: tuple[str, ...]
     """Versions that fix it; empty when none is known."""
     summary: str = ""
+    installed: str = ""
+    """The version that is there; empty when the package URL says it, or nobody knows."""
+    source: str = ""
+    """Who says so: the advisory's address, or the name of the database it is from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,16 @@ from typing import Protocol
 
 from sluiceway.errors import UsageError
 
-__all__ = ["BuildRequest", "Built", "Descriptor", "Image", "Manifest", "Registry", "check_digest"]
+__all__ = [
+    "BuildRequest",
+    "Built",
+    "Descriptor",
+    "Image",
+    "Manifest",
+    "Pushed",
+    "Registry",
+    "check_digest",
+]
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -136,6 +145,9 @@ class BuildRequest:
     """Seconds since 1970 for every time inside the image (``SOURCE_DATE_EPOCH``)."""
     layout: Path
     """An existing empty folder in which to leave an OCI image layout."""
+    tag: str = "pushed"
+    """The tag under which a tool that can only push by tag stores the image. Nothing relies on
+    it: the digest counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,4 +158,18 @@ class Built:
     manifest: Manifest
     reproducible: str
     """``yes``, ``no`` or ``unknown``: would the same request give the same digest?"""
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """The result of a build whose own tool stored the image in the registry.
+
+    The digest is the one that the tool reported for its push; whoever asked for the build reads
+    the manifest back from the registry before believing it.
+    """
+
+    digest: str
+    reproducible: str
+    """As in :class:`Built`."""
     labels: dict[str, str]

@@ -71,7 +71,9 @@ def build(bench: Workbench) -> tuple[Image, Built]:
             epoch=_epoch(bench),
             layout=layout,
         )
-        built: Built = bench.plugins.one("sluiceway_build", request=request)
+        built: Built = bench.plugins.one(
+            "sluiceway_build", request=request, registry=bench.registry
+        )
         manifest = oci.push_layout(bench.registry, built.layout)
     finally:
         shutil.rmtree(layout, ignore_errors=True)
