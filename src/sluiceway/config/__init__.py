@@ -1,6 +1,16 @@
 """Configuration: ``sluiceway.toml`` to one model, every value with its origin."""
 
 from sluiceway.config.load import FILE_NAME, bare, canary_limits, find, load
-from sluiceway.config.model import BUILD, Config, DeployTimes
+from sluiceway.config.model import BUILD, Config, DeployTimes, Summary
 
-__all__ = ["BUILD", "FILE_NAME", "Config", "DeployTimes", "bare", "canary_limits", "find", "load"]
+__all__ = [
+    "BUILD",
+    "FILE_NAME",
+    "Config",
+    "DeployTimes",
+    "Summary",
+    "bare",
+    "canary_limits",
+    "find",
+    "load",
+]

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from sluiceway.config.model import Config, DeployTimes
+from sluiceway.config.model import Config, DeployTimes, Summary
 from sluiceway.config.settings import typed, unknown_keys
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import CanaryLimits, Environment, Strategy, Waiver, check_digest
@@ -29,7 +29,7 @@ _TABLES: Mapping[str, Mapping[str, Any]] = {
         "version_file": "",
         "source": "",
     },
-    "policy": {"path": "", "data": []},
+    "policy": {"path": "", "data": [], "verification_summary": "if-possible"},
     "canary": {
         "traffic_percent": 5.0,
         "error_rate_threshold": 5.0,
@@ -146,6 +146,7 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
         plugins=_plugins(document.get("plugins", {})),
         policy_path=root / tables["policy"]["path"] if tables["policy"]["path"] else None,
         policy_data=_policy_data(tables["policy"]["data"], root),
+        summary=_summary(tables["policy"]["verification_summary"], path),
         environments=environments,
         times=times,
         canary=canary_limits(tables["canary"]),
@@ -313,6 +314,17 @@ def _plugins(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
                 f"[plugins] {name} must be a table, [plugins.{name}]", code="configuration.type"
             )
     return dict(table)
+
+
+def _summary(word: str, path: Path) -> Summary:
+    try:
+        return Summary(word)
+    except ValueError:
+        raise ConfigurationError(
+            f"{path.name} [policy] verification_summary is {word!r}",
+            remedy=f"Choose one of: {', '.join(Summary)}.",
+            code="configuration.type",
+        ) from None
 
 
 def _policy_data(files: list[Any], root: Path) -> tuple[Path, ...]:

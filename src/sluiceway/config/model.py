@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import UsageError
 from sluiceway.model import CanaryLimits, Environment, Project, Waiver
 
-__all__ = ["BUILD", "Config", "DeployTimes"]
+__all__ = ["BUILD", "Config", "DeployTimes", "Summary"]
 
 BUILD = "build"
 """Where a release comes from before it has been in any environment."""
+
+
+class Summary(StrEnum):
+    """Whether a promotion leaves a signed verification summary beside the image."""
+
+    REQUIRED = "required"
+    """Without one nothing is promoted."""
+    IF_POSSIBLE = "if-possible"
+    """Whoever promotes without a signing key is told, and promotes."""
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,7 @@ class Config:
     policy_path: Path | None
     """A folder of Rego; ``None`` for the bundled policies."""
     policy_data: tuple[Path, ...]
+    summary: Summary
     environments: tuple[Environment, ...]
     """In the order of the path."""
     times: Mapping[str, DeployTimes]

@@ -67,6 +67,7 @@ def _items(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("SBOM", document.get("sbom_path", "")),
         *[(str(scan.get("scanner", "scan")), _scan(scan)) for scan in document.get("scans") or ()],
         *_served(document.get("deployment") or {}),
+        ("summary", _summary(document.get("verification_summary") or {})),
         ("run", document.get("run", "")),
     ]
     return [
@@ -81,6 +82,14 @@ def _scan(scan: Mapping[str, Any]) -> Cell:
     return cell(
         f"{scan.get('status')}: {scan.get('summary', '')}", Tone.GOOD if clean else Tone.WARN
     )
+
+
+def _summary(summary: Mapping[str, Any]) -> Any:
+    """Say under which digest the gate's signed reasons are kept, or that there are none."""
+    problem = summary.get("problem")
+    if problem:
+        return cell(f"not signed: {problem}", Tone.WARN)
+    return f"signed, {short(str(summary['digest']))}" if summary else ""
 
 
 def _served(deployment: Mapping[str, Any]) -> list[tuple[str, Any]]:

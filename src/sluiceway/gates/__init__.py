@@ -8,13 +8,16 @@ from sluiceway.gates.evidence import (
     signature_evidence,
     vulnerability_predicate,
 )
+from sluiceway.gates.summary import VERIFICATION_SUMMARY, verification_summary
 
 __all__ = [
     "SPDX",
+    "VERIFICATION_SUMMARY",
     "VULNERABILITIES",
     "collect",
     "decide",
     "signature_evidence",
     "statements",
+    "verification_summary",
     "vulnerability_predicate",
 ]

@@ -103,6 +103,7 @@ def sbom_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
                 "format": str(document.get("spdxVersion", "")),
                 "packages": packages,
                 "document_digest": digest_of(document),
+                "attestations": [newest.digest],
             },
         )
     ]
@@ -119,13 +120,13 @@ def scan_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
     good = [item for item in found if item.verified and item.subject == digest]
     if not good:
         return [_unverified("scan", found, digest)]
-    newest: dict[str, Mapping[str, Any]] = {}
+    newest: dict[str, Attestation] = {}
     for item in good:
         uri = str(item.predicate.get("scanner", {}).get("uri", ""))
         other = newest.get(uri)
-        if other is None or _finished(item.predicate) >= _finished(other):
-            newest[uri] = item.predicate
-    predicates = [newest[uri] for uri in sorted(newest)]
+        if other is None or _finished(item.predicate) >= _finished(other.predicate):
+            newest[uri] = item
+    predicates = [newest[uri].predicate for uri in sorted(newest)]
     oldest = min(predicates, key=_finished)
     results = [predicate.get("scanner", {}).get("result") for predicate in predicates]
     known = [result for result in results if isinstance(result, dict) and "status" in result]
@@ -149,6 +150,7 @@ def scan_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
             or "the attested scan is in a form that is not understood",
             facts={
                 "attested": True,
+                "attestations": [newest[uri].digest for uri in sorted(newest)],
                 "scanned": status is Status.OK,
                 "scanned_at": rfc3339(_finished(oldest)),
                 "database": first.get("database", {}),

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway import events, gates, oci
-from sluiceway.config import BUILD
-from sluiceway.errors import ActionFailed, Refused, UsageError
+from sluiceway.config import BUILD, Summary
+from sluiceway.errors import ActionFailed, Refused, SluicewayError, UsageError
 from sluiceway.gates import decide, statements
 from sluiceway.gates.decide import Judged
 from sluiceway.model import (
@@ -44,6 +44,7 @@ __all__ = [
     "notify",
     "retag",
     "signed_request",
+    "summarise",
     "write_down",
 ]
 
@@ -181,17 +182,50 @@ def retag(
     run, the request's signature is verified and the gate is asked again: approvals, scans, roles
     and policies may have changed while nobody carried the run.
 
-    Returns ``{"decision"}`` as it holds now; nothing was moved when that does not allow.
+    Returns ``{"decision", "verification_summary"}`` as they hold now; nothing was moved when the
+    decision does not allow.
     """
     bench = context.bench
     decision = still(context, request, found, asked, decision)
     if not decision["allow"]:
-        return {"decision": decision}
+        return {"decision": decision, "verification_summary": None}
+    summary = summarise(bench, request, found, decision)
     context.confirm()
     oci.promote_tag(
         bench.registry, found["source_tag"], found["image"]["digest"], request["target"]
     )
-    return {"decision": dict(decision)}
+    return {"decision": dict(decision), "verification_summary": summary}
+
+
+def summarise(
+    bench: Workbench,
+    request: Mapping[str, Any],
+    found: Mapping[str, Any],
+    decision: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """Attest why the gate allowed this digest, before it goes anywhere; once for one decision.
+
+    Returns ``{"digest", "problem"}`` of the attestation, or ``None`` where none is wanted.
+
+    Raises:
+        SluicewayError: It could not be signed or stored, and the project requires it.
+    """
+    mode = bench.config.summary
+    if mode is Summary.OFF:
+        return None
+    (entry,) = bench.ledger.entries(
+        kinds=("decision",), run=request["run"], newest_first=True, limit=1
+    )
+    image, manifest = release.open_image(bench, found["image"]["digest"])
+    predicate = gates.verification_summary(entry.body["input"], decision, image.repository)
+    try:
+        attestation = release.attest(bench, image, manifest, gates.VERIFICATION_SUMMARY, predicate)
+    except SluicewayError as error:
+        if mode is Summary.REQUIRED:
+            raise
+        events.emit("summary.missing", target=request["target"], reason=error.what)
+        return {"digest": "", "problem": error.what}
+    return {"digest": attestation.digest, "problem": ""}
 
 
 def still(
@@ -304,8 +338,6 @@ def notify(
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Tell people; whoever cannot be told is reported and stops nothing."""
-    from sluiceway.errors import SluicewayError
-
     notice = Notice(
         kind=kind,
         service=bench.config.service,

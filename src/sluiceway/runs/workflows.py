@@ -91,7 +91,7 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         moved = context.step(
             "re-tag", lambda: promote.retag(context, request, found, asked, decision)
         )
-        result["decision"] = moved["decision"]
+        result |= moved
         if not moved["decision"]["allow"]:
             raise Refused(
                 f"{request['source']} → {target} is refused now: {_codes(moved['decision'])}",
