@@ -36,7 +36,7 @@ _TITLES = {
     "deploy": "deploy and read back",
     "judge": "gather evidence and decide",
     "look-up": "look the digest up",
-    "re-tag": "tag the same bytes and read back",
+    "re-tag": "sign the reasons, tag the same bytes, read back",
     "restore-tag": "put the tag back",
     "sbom": "list what is inside",
     "scan": "match with known vulnerabilities",
