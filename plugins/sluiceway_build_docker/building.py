@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from docker.errors import APIError
 
 from sluiceway import events
 from sluiceway.errors import ActionFailed
-from sluiceway.model import BuildRequest, Built, Project, Pushed, Registry, rfc3339
+from sluiceway.model import BuildRequest, Built, Project, Pushed, Registry
 from sluiceway.oci.credentials import find_credentials
 from sluiceway.oci.media_types import IMAGE_INDEX
 from sluiceway_build_docker import buildx, classic
@@ -23,9 +22,8 @@ from sluiceway_build_docker.faults import push_failed
 from sluiceway_build_docker.options import PLUGIN, Options, options
 from sluiceway_build_docker.packing import pack
 
-__all__ = ["build", "labels_of"]
+__all__ = ["build"]
 
-_LABEL = "org.opencontainers.image."
 _FIRST_WITH_EPOCH = 23
 """The first engine whose BuildKit knows SOURCE_DATE_EPOCH (0.11)."""
 
@@ -41,7 +39,7 @@ def build(
         ActionFailed: Whatever went wrong outside, each with a code of its own.
     """
     chosen = options(settings, project.environ)
-    labels = labels_of(request)
+    labels = request.labels()
     with tempfile.TemporaryDirectory(prefix=".context-", dir=request.layout.parent) as folder:
         archive = Path(folder) / "context.tar"
         name = pack(project, request, archive)
@@ -57,17 +55,6 @@ def build(
                 known = _major(client) >= _FIRST_WITH_EPOCH
                 reproducible = "unknown" if known else "no"
             return _push(client, chosen, project, request, registry, identifier, reproducible)
-
-
-def labels_of(request: BuildRequest) -> dict[str, str]:
-    """Return the labels that say what an image was built from (OCI image-spec, annotations)."""
-    known = {
-        "created": rfc3339(datetime.fromtimestamp(request.epoch, UTC)),
-        "revision": request.revision,
-        "source": request.source,
-        "version": request.version,
-    }
-    return {f"{_LABEL}{name}": value for name, value in known.items() if value}
 
 
 def _push(
