@@ -179,7 +179,7 @@ def _build(
         [*line, str(request.context)],
         timeout=chosen.timeout_seconds,
         on_line=told,
-        env=project.environ,
+        env=process.without_secrets(project.environ),
     )
     if done.code != 0:
         raise failed(done.stdout, request.dockerfile.name)

@@ -39,7 +39,7 @@ class Tool:
         return self.driver != "docker"
 
 
-def found(chosen: Options, project: Project) -> Tool | None:
+def found(chosen: Options, project: Project, seconds: float = _LOOK_SECONDS) -> Tool | None:
     """Return the buildx to use; ``None`` when the engine's own builder is to be used.
 
     Raises:
@@ -47,7 +47,7 @@ def found(chosen: Options, project: Project) -> Tool | None:
     """
     if chosen.builder == "engine":
         return None
-    environ = dict(project.environ)
+    environ = process.without_secrets(project.environ)
     if chosen.host:
         environ["DOCKER_HOST"] = chosen.host
     said = ""
@@ -55,7 +55,7 @@ def found(chosen: Options, project: Project) -> Tool | None:
         named = [chosen.buildx_builder] if chosen.buildx_builder else []
         looked = process.run(
             ["docker", "buildx", "inspect", *named],
-            timeout=_LOOK_SECONDS,
+            timeout=seconds,
             env=environ,
             check=False,
         )

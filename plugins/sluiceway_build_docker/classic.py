@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docker.errors import APIError
 
-from sluiceway import events
+from sluiceway import events, process
 from sluiceway_build_docker.engine import Client, spoken
 from sluiceway_build_docker.faults import build_failed
 from sluiceway_build_docker.options import Options
@@ -61,7 +61,7 @@ def build(
                     identifier = str((answer.get("aux") or {}).get("ID") or identifier)
                     for line in str(answer.get("stream") or answer.get("status", "")).splitlines():
                         if line.strip():
-                            _tell(line.rstrip(), printed)
+                            _tell(process.plain(line).rstrip(), printed)
         except APIError as error:
             raise build_failed(str(error.explanation or error), list(printed), name) from error
     if not identifier:

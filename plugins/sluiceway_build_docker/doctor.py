@@ -22,7 +22,7 @@ def checks(project: Project, settings: Mapping[str, Any]) -> Sequence[Check]:
         from sluiceway_build_docker import buildx
         from sluiceway_build_docker.engine import host_of, opened
 
-        tool = buildx.found(chosen, project)
+        tool = buildx.found(chosen, project, _SECONDS)
         if tool is not None and tool.exports:
             detail = f"buildx with its own BuildKit ({tool.driver})"
         else:

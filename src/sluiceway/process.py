@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,18 @@ from pathlib import Path
 from sluiceway import events
 from sluiceway.errors import ActionFailed
 
-__all__ = ["Completed", "check_stop", "redact", "run", "spawn", "stoppable", "stream", "which"]
+__all__ = [
+    "Completed",
+    "check_stop",
+    "plain",
+    "redact",
+    "run",
+    "spawn",
+    "stoppable",
+    "stream",
+    "which",
+    "without_secrets",
+]
 
 SECRET_NAMES = (
     "COSIGN_PRIVATE_KEY",
@@ -32,6 +44,7 @@ SECRET_NAMES = (
 )
 """Environment variables whose values never appear in output, logs, ledger or process list."""
 
+_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _SHOWN_OUTPUT = 2000
 _KEPT_LINES = 400
 _LONGEST_LINE = 64 * 1024
@@ -80,6 +93,16 @@ def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
         if len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, "***")
     return text
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* less every secret variable, for programs that run a stranger's code."""
+    return {name: value for name, value in environ.items() if name not in SECRET_NAMES}
+
+
+def plain(text: str) -> str:
+    """Return *text* without the escape sequences that colour it (ECMA-48, CSI)."""
+    return _COLOUR.sub("", text)
 
 
 def which(program: str) -> str | None:
@@ -153,7 +176,7 @@ def stream(
     env: Mapping[str, str] | None = None,
     stdin: Path | None = None,
 ) -> Completed:
-    """Run *argv* to its end and hand on each line that it prints, stdout and stderr as one.
+    """Run *argv* to its end and hand on each line that it prints, stdout and stderr as one, plain.
 
     The last lines are in the result's ``stdout``, whatever the exit code: the caller judges it.
     When it takes too long, when *on_line* raises or when :func:`check_stop` does, the whole
@@ -229,7 +252,7 @@ def _lines_of(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str
             continue
         if line is None:
             return
-        yield line.decode(errors="replace").rstrip()
+        yield plain(line.decode(errors="replace")).rstrip()
 
 
 def spawn(

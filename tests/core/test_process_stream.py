@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_lines_of_both_streams_arrive_as_they_are_written():
     )
     assert seen == ["a", "b", "c"]
     assert (done.code, done.stdout) == (3, "a\nb\nc")
+
+
+def test_colours_are_taken_out_and_secrets_can_be():
+    seen: list[str] = []
+    process.stream(python(r"print('\x1b[91mred\x1b[0m \x1b[2K!')"), timeout=60, on_line=seen.append)
+    assert seen == ["red !"]
+    environ = {"COSIGN_PASSWORD": "x", "PATH": "/bin"}
+    assert process.without_secrets(environ) == {"PATH": "/bin"}
 
 
 def test_a_file_is_its_input(tmp_path):
@@ -71,6 +80,10 @@ def test_whatever_ends_it_early_ends_its_children_too(how):
         process.stream(python(script), timeout=3 if how == "time" else 120, on_line=line)
     assert caught.value.code == ("process.timeout" if how == "time" else "unable")
     assert len(pids) == 2
+    for _ in range(100):  # the kernel takes its time to end what was killed
+        if all(gone(pid) for pid in pids):
+            break
+        time.sleep(0.1)
     assert all(gone(pid) for pid in pids)
 
 

@@ -237,6 +237,12 @@ def test_without_version_control_nothing_is_reused(shop):
     assert not [tag for tag in shop.bench().registry.tags() if tag.startswith("source-")]
 
 
+def test_a_repository_without_a_commit_is_told_apart_from_none(shop):
+    git(shop.root / "service", "init", "--quiet")
+    source = sources.describe(shop.bench())
+    assert (source.revision, "git rev-parse HEAD" in source.problem) == ("", True)
+
+
 def test_a_folder_that_its_repository_ignores_is_in_no_commit(shop):
     """Git calls such a work tree clean, and the commit says nothing about it."""
     (shop.root / ".gitignore").write_text("*\n")

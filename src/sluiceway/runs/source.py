@@ -44,9 +44,7 @@ def describe(bench: Workbench) -> Source:
     """
     commit = _git(bench, "rev-parse", "--verify", "HEAD")
     if not commit:
-        return Source(
-            commit="", dirty=False, folder="", problem="the source is not under version control"
-        )
+        return Source(commit="", dirty=False, folder="", problem=_nameless(bench))
     return Source(
         commit=commit.strip(),
         dirty=bool(problem := _problem(bench)),
@@ -84,6 +82,14 @@ def version(bench: Workbench) -> str:
             remedy="Correct [service] version_file.",
             code="build.no-version",
         ) from error
+
+
+def _nameless(bench: Workbench) -> str:
+    """Say why there is no commit: a repository that git may not read is not the same as none."""
+    context = bench.config.context.resolve()
+    if any((folder / ".git").exists() for folder in (context, *context.parents)):
+        return "git does not name a commit here (see `git rev-parse HEAD` in the build context)"
+    return "the source is not under version control"
 
 
 def _problem(bench: Workbench) -> str:
