@@ -20,7 +20,7 @@ def needs_engine(where: str, what: str, remedy: str = "") -> PluginError:
         f"{where}: {what} needs docker or buildah",
         means="The embedded builder puts files into layers; it runs nothing and pulls nothing.",
         remedy=remedy
-        or "Prepare those files before the build and COPY them, or choose a builder that has an "
-        "engine (a plugin).",
+        or "Prepare those files before the build and COPY them, or choose another builder: "
+        '[stages] build = "docker" or "buildah".',
         code="build.needs-engine",
     )

@@ -197,8 +197,8 @@ class _Stages:
             raise needs_engine(
                 block.start.where,
                 f"FROM {block.base}",
-                "Begin with FROM scratch and COPY everything that the service needs, or choose a "
-                "builder that has an engine (a plugin).",
+                "Begin with FROM scratch and COPY everything that the service needs, or choose "
+                'another builder: [stages] build = "docker" or "buildah".',
             )
         return Stage(name=label, tree=Tree(label), platform=block.platform)
 

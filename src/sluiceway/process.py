@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
+import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from sluiceway import events
 from sluiceway.errors import ActionFailed
 
-__all__ = ["Completed", "redact", "run", "spawn", "which"]
+__all__ = [
+    "Completed",
+    "check_stop",
+    "plain",
+    "redact",
+    "run",
+    "spawn",
+    "stoppable",
+    "stream",
+    "which",
+    "without_secrets",
+]
 
 SECRET_NAMES = (
     "COSIGN_PRIVATE_KEY",
@@ -27,9 +44,35 @@ SECRET_NAMES = (
 )
 """Environment variables whose values never appear in output, logs, ledger or process list."""
 
+_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _SHOWN_OUTPUT = 2000
+_KEPT_LINES = 400
+_LONGEST_LINE = 64 * 1024
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 5.0
+"""How long a program may take to tidy up after SIGTERM before it is killed."""
 _SHORTEST_SECRET = 4
 """Characters; to blot out shorter values would blot out ordinary text."""
+
+
+_stop: ContextVar[Callable[[], None] | None] = ContextVar("stop", default=None)
+
+
+@contextlib.contextmanager
+def stoppable(check: Callable[[], None]) -> Iterator[None]:
+    """Let *check* end long work in this block: it raises when whoever asked for it gave up."""
+    token = _stop.set(check)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
+
+
+def check_stop() -> None:
+    """Raise when the work under way should end. Long work calls this at least every second."""
+    check = _stop.get()
+    if check is not None:
+        check()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +93,16 @@ def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
         if len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, "***")
     return text
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* less every secret variable, for programs that run a stranger's code."""
+    return {name: value for name, value in environ.items() if name not in SECRET_NAMES}
+
+
+def plain(text: str) -> str:
+    """Return *text* without the escape sequences that colour it (ECMA-48, CSI)."""
+    return _COLOUR.sub("", text)
 
 
 def which(program: str) -> str | None:
@@ -85,11 +138,7 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        raise ActionFailed(
-            f"cannot start {argv[0]!r}: {error.strerror or error}",
-            remedy=f"Install {argv[0]!r} or correct its path.",
-            code="process.missing",
-        ) from error
+        raise _missing(argv[0], error) from error
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -118,6 +167,94 @@ def run(
     return completed
 
 
+def stream(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    on_line: Callable[[str], None],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: Path | None = None,
+) -> Completed:
+    """Run *argv* to its end and hand on each line that it prints, stdout and stderr as one, plain.
+
+    The last lines are in the result's ``stdout``, whatever the exit code: the caller judges it.
+    When it takes too long, when *on_line* raises or when :func:`check_stop` does, the whole
+    process group is asked to end and killed five seconds later.
+
+    Raises:
+        ActionFailed: ``process.missing``, ``process.timeout``.
+    """
+    shown = redact(" ".join(argv))
+    events.emit("process.started", argv=shown)
+    with contextlib.ExitStack() as stack:
+        source = subprocess.DEVNULL if stdin is None else stack.enter_context(stdin.open("rb"))
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _missing(argv[0], error) from error
+    kept: deque[str] = deque(maxlen=_KEPT_LINES)
+    deadline = time.monotonic() + timeout
+    try:
+        for line in _lines_of(process, deadline):
+            kept.append(line)
+            on_line(line)
+        code = process.wait(timeout=max(deadline - time.monotonic(), 0.0))
+    except (TimeoutError, subprocess.TimeoutExpired):
+        _end_group(process)
+        raise ActionFailed(
+            f"{shown!r} did not end within {timeout:g} s and was stopped",
+            means=redact("\n".join(kept))[-_SHOWN_OUTPUT:],
+            remedy="Find out what it waits for, or allow it more time.",
+            code="process.timeout",
+        ) from None
+    except BaseException:
+        _end_group(process)
+        raise
+    events.emit("process.ended", argv=shown, code=code)
+    return Completed(argv=tuple(argv), code=code, stdout="\n".join(kept), stderr="")
+
+
+def _lines_of(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str]:
+    """Yield lines until the output ends; raise ``TimeoutError`` at *deadline*."""
+    pipe = process.stdout
+    if pipe is None:
+        return
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        with contextlib.suppress(OSError, ValueError), pipe:
+            while line := pipe.readline(_LONGEST_LINE):
+                lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    quiet = False
+    while True:
+        check_stop()
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+        try:
+            line = lines.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            # It has ended and said nothing since: a daemon that it left may hold the pipe for ever.
+            if quiet:
+                return
+            quiet = process.poll() is not None
+            continue
+        if line is None:
+            return
+        yield plain(line.decode(errors="replace")).rstrip()
+
+
 def spawn(
     argv: Sequence[str],
     *,
@@ -141,11 +278,25 @@ def spawn(
                 pass_fds=tuple(pass_fds),
             )
         except OSError as error:
-            raise ActionFailed(
-                f"cannot start {argv[0]!r}: {error.strerror or error}",
-                remedy=f"Install {argv[0]!r} or correct its path.",
-                code="process.missing",
-            ) from error
+            raise _missing(argv[0], error) from error
+
+
+def _missing(program: str, error: OSError) -> ActionFailed:
+    return ActionFailed(
+        f"cannot start {program!r}: {error.strerror or error}",
+        remedy=f"Install {program!r} or correct its path.",
+        code="process.missing",
+    )
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process group to end, and kill what is left of it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=_GRACE_SECONDS)
+    _kill_group(process)
+    process.wait()
 
 
 def _abandon(process: subprocess.Popen[bytes]) -> None:

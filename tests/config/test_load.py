@@ -153,3 +153,18 @@ def test_a_password_in_the_registrys_address_is_refused_and_not_shown(tmp_path):
         load(written(tmp_path, MINIMAL), {"REGISTRY_URL": "https://ci:hunter2@registry.example/x"})
     assert caught.value.code == "configuration.secret"
     assert "hunter2" not in str(caught.value.diagnostics())
+
+
+@pytest.mark.parametrize("name", ["build-x", "source-0123", "pushed", "sha256-ab.sig"])
+def test_a_name_that_is_a_tag_of_its_own_is_no_environment(tmp_path, name):
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, f'{MINIMAL}[environments."{name}"]\n'), {})
+    assert "are taken" in caught.value.means
+
+
+def test_a_source_with_a_password_is_refused_and_not_shown(tmp_path):
+    text = MINIMAL + 'source = "https://me:hunter2@example.invalid/app"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text), {})
+    assert caught.value.code == "configuration.secret"
+    assert "hunter2" not in str(caught.value.diagnostics())

@@ -14,9 +14,9 @@ _DIGEST_HELP = "The image digest; the newest build's when left out."
 @command
 def build(shell: Shell) -> ExitCode:
     """Build the image and store it in the registry; nothing is signed or promoted."""
-    from sluiceway.runs import release as parts
+    from sluiceway.runs import building
 
-    document = parts.built_json(shell.bench)
+    document = building.built_json(shell.bench)
     write_outputs({"image_digest": document["image"]["digest"], "image_tag": document["tag"]})
     shell.result(
         document,
@@ -112,12 +112,15 @@ def scan(shell: Shell, digest: str = "") -> ExitCode:
     return ExitCode.DONE if clean else ExitCode.REFUSED
 
 
-@command
-def release(shell: Shell) -> ExitCode:
-    """Build once, sign, inventory and scan: everything before the first promotion."""
+@command(help={"force": "Build again what was built from this commit before."})
+def release(shell: Shell, force: bool = False) -> ExitCode:  # noqa: FBT001, FBT002 - a flag of Invoke
+    """Build once, sign, inventory and scan: everything before the first promotion.
+
+    What was built from the checked-out commit before is not built again.
+    """
     from sluiceway.runs.start import begin
 
-    outcome = begin(shell.bench, "release", target="build")
+    outcome = begin(shell.bench, "release", target="build", force=force)
     code = shell.ended(outcome, lambda console: console.release(outcome))
     if outcome["outcome"] == "done":
         write_outputs({key: outcome[key] for key in ("image_digest", "image_tag", "sbom_path")})

@@ -69,6 +69,8 @@ _DEFAULT_ENVIRONMENTS: Mapping[str, Mapping[str, Any]] = {
     "production": {},
 }
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
+_TAKEN = ("build", "source-", "pushed", "sha256-")
+"""How the tags begin that builds, builders and signatures use."""
 _REPOSITORY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _EMBEDDED_REGISTRY = "127.0.0.1:5555"
 
@@ -141,7 +143,7 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
         version_file=root / tables["service"]["version_file"]
         if tables["service"]["version_file"]
         else None,
-        source=tables["service"]["source"],
+        source=_source(tables["service"]["source"]),
         stages=_stages(document.get("stages", {}), origins, path),
         plugins=_plugins(document.get("plugins", {})),
         policy_path=root / tables["policy"]["path"] if tables["policy"]["path"] else None,
@@ -280,6 +282,19 @@ def _repository(
     return repository
 
 
+def _source(address: str) -> str:
+    """Return where the source lives; it goes into labels and statements that anybody may read."""
+    user = re.match(r"[a-z][a-z0-9+.-]*://([^/@]*)@", address, re.IGNORECASE)
+    if user and ":" in user[1]:
+        raise ConfigurationError(
+            "[service] source contains a password",
+            means="It would be written into every image, so it is not used (nor shown here).",
+            remedy="Leave out everything before the @.",
+            code="configuration.secret",
+        )
+    return address
+
+
 def _stages(
     table: Mapping[str, Any], origins: dict[str, str], path: Path
 ) -> dict[str, tuple[str, ...]]:
@@ -352,10 +367,11 @@ def _environments(
         where = f"{path.name} [environments.{name}]"
         if not isinstance(table, dict):
             raise ConfigurationError(f"{where} must be a table", code="configuration.type")
-        if not _NAME.fullmatch(name) or name.startswith("build"):
+        if not _NAME.fullmatch(name) or name.startswith(_TAKEN):
             raise ConfigurationError(
                 f"{where}: {name!r} cannot be an environment's name",
-                means="It becomes a tag in the registry; names that begin with 'build' are taken.",
+                means="It becomes a tag in the registry; names that begin with "
+                f"{', '.join(repr(taken) for taken in _TAKEN)} are taken.",
                 code="configuration.type",
             )
         unknown_keys(table, _ENVIRONMENT, where)

@@ -25,7 +25,7 @@ __all__ = ["View"]
 _TITLES = {
     "identify": "know who acts",
     "ask": "sign the request",
-    "build": "build the image",
+    "build": "build the image, once",
     "canary.restore-tag": "put the tag back",
     "canary.settle": "take the traffic off the canary that passed",
     "canary.take-back": "take the traffic away from the canary",
@@ -36,6 +36,7 @@ _TITLES = {
     "deploy": "deploy and read back",
     "judge": "gather evidence and decide",
     "look-up": "look the digest up",
+    "provenance": "say where it comes from",
     "re-tag": "sign the reasons, tag the same bytes, read back",
     "restore-tag": "put the tag back",
     "sbom": "list what is inside",
@@ -80,6 +81,7 @@ class View:
         self._lock = threading.RLock()
         self._running: dict[str, tuple[str, float, datetime]] = {}
         self._spinners: dict[str, Spinner] = {}
+        self._below = ""
         self._look: Look | None = None
         self._look_at = 0.0
         self._shown: tuple[tuple[object, ...], datetime] | None = None
@@ -147,6 +149,7 @@ class View:
 
     def _on_run_ended(self, _event: Event, _data: Mapping[str, Any]) -> None:
         self._running.clear()
+        self._below = ""
         self._look = None
 
     def _on_run_stopping(self, _event: Event, data: Mapping[str, Any]) -> None:
@@ -167,6 +170,24 @@ class View:
     def _on_built(self, _event: Event, data: Mapping[str, Any]) -> None:
         digest = str(data["image"]).rpartition("@")[2]
         self._say(f"built {short(digest)}", Tone.DIM, indent=4)
+
+    def _on_build_anew(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._say(f"build: {data['reason']}", Tone.DIM, indent=4)
+
+    def _on_build_reused(self, _event: Event, data: Mapping[str, Any]) -> None:
+        digest = short(str(data["image"]).rpartition("@")[2])
+        words = f"not built again: {digest} was built from this commit on {data['since']}"
+        self._say(words, Tone.DIM, indent=4)
+
+    def _on_build_step(self, _event: Event, data: Mapping[str, Any]) -> None:
+        self._say(data["text"], Tone.DIM, indent=4)
+        self._below = ""
+
+    def _on_build_output(self, _event: Event, data: Mapping[str, Any]) -> None:
+        if self._debug:
+            self._say(data["text"], Tone.DIM, indent=6)
+        else:
+            self._below = clean(data["text"])
 
     def _on_notify_failed(self, _event: Event, data: Mapping[str, Any]) -> None:
         self._say(f"{data['plugin']} could not tell people: {data['reason']}", Tone.WARN)
@@ -215,6 +236,7 @@ class View:
     def _end(self, key: str, title: str, event: Event, *, failed: bool) -> None:
         started = self._running.pop(key, None)
         self._spinners.pop(key, None)
+        self._below = ""
         shown = clean(title)
         took = ""
         if started is not None:
@@ -261,6 +283,9 @@ class View:
                 self._spinners[key] = spinner
             spinner.update(text=Text(f"{title}  {duration(now - begun)}", overflow="ellipsis"))
             parts.append(spinner)
+        if self._below:
+            below = Text(f"    {self._below}", style="dim", overflow="ellipsis", no_wrap=True)
+            parts.append(below)
         look = self._look
         if look is not None:
             parts.append(paint(_page(look, now - self._look_at), width))

@@ -62,6 +62,7 @@ def _items(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("image", f"{image['repository']}@{image['digest']}" if image else ""),
         ("previous", short(str(document.get("previous") or ""))),
         ("by", f"{actor['name']} ({actor.get('method', '')}{unproven})" if actor else ""),
+        ("built", _built(document)),
         ("tag", document.get("image_tag", "")),
         ("packages", document.get("packages", "")),
         ("SBOM", document.get("sbom_path", "")),
@@ -75,6 +76,16 @@ def _items(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
         for label, value in items
         if (value.text if isinstance(value, Cell) else value not in {"", None})
     ]
+
+
+def _built(document: Mapping[str, Any]) -> str:
+    """Return in words where a release's image comes from; empty for other outcomes."""
+    if "reused" not in document:
+        return ""
+    revision = str(document.get("revision") or "") or "no commit"
+    reproducible = f"reproducible: {document.get('reproducible') or 'unknown'}"
+    when = "before, and not again" if document["reused"] else "now"
+    return f"{when}, from {revision}; {reproducible}"
 
 
 def _scan(scan: Mapping[str, Any]) -> Cell:

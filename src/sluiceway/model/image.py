@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from sluiceway.errors import UsageError
+from sluiceway.model.json import rfc3339
 
 __all__ = [
     "BuildRequest",
@@ -148,6 +150,19 @@ class BuildRequest:
     tag: str = "pushed"
     """The tag under which a tool that can only push by tag stores the image. Nothing relies on
     it: the digest counts."""
+
+    def labels(self) -> dict[str, str]:
+        """Return the labels that say what the image was built from; empty ones are left out.
+
+        Source: OCI image-spec, ``annotations.md``, pre-defined keys.
+        """
+        known = {
+            "created": rfc3339(datetime.fromtimestamp(self.epoch, UTC)),
+            "revision": self.revision,
+            "source": self.source,
+            "version": self.version,
+        }
+        return {f"org.opencontainers.image.{name}": value for name, value in known.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

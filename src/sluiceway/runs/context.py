@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sluiceway import errors, events
+from sluiceway import errors, events, process
 from sluiceway.errors import ActionFailed, Refused, SluicewayError
 from sluiceway.ledger import Lease
 from sluiceway.model import Fence
@@ -133,9 +133,11 @@ class RunContext:
         def attempt() -> dict[str, Any]:
             try:
                 self.confirm()
-                if not shielded:
-                    self.check()
-                return {"value": function()}
+                if shielded:
+                    return {"value": function()}
+                self.check()
+                with process.stoppable(self.check):
+                    return {"value": function()}
             except SluicewayError as error:
                 return {"error": {"class": type(error).__name__, **error.diagnostics()}}
             except Exception as error:  # noqa: BLE001 - a defect must not end the run half-way

@@ -29,7 +29,7 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
-from sluiceway.runs import history, release
+from sluiceway.runs import building, history, release
 from sluiceway.runs.context import RunContext
 from sluiceway.workbench import Workbench
 
@@ -60,7 +60,7 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
     registry = bench.registry
     tag = source
     if digest and source == BUILD:
-        tag = release.own_tag(check_digest(digest))
+        tag = building.own_tag(check_digest(digest))
     found = registry.resolve(tag)
     holds = found.digest if found is not None else ""
     manifest = found

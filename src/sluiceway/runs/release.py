@@ -1,90 +1,39 @@
-"""Build once, sign, inventory, scan. Each part is a function of its own; ``release`` is all."""
+"""Sign, inventory, scan, complete: what a release does with the image that was built."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sluiceway import events, gates, oci, process
+from sluiceway import gates
 from sluiceway.config import BUILD
 from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.model import (
     Attestation,
-    BuildRequest,
-    Built,
     Evidence,
     Image,
+    Maker,
     Manifest,
     Sbom,
     Scan,
+    canonical,
     rfc3339,
     to_json,
 )
+from sluiceway.runs import building
 from sluiceway.workbench import Workbench
 
 __all__ = [
     "attest",
-    "build",
     "complete",
     "inventory",
     "open_image",
-    "own_tag",
     "sbom_path",
     "scan",
     "sign",
 ]
-
-
-def own_tag(digest: str) -> str:
-    """Return the tag that names one build for ever: ``build-<first 12 hex digits>``."""
-    return f"{BUILD}-{digest.removeprefix('sha256:')[:12]}"
-
-
-def build(bench: Workbench) -> tuple[Image, Built]:
-    """Build the image, store it in the registry and tag it with its own name.
-
-    The tag ``build`` does not move yet: it names the newest *complete* release.
-    """
-    config = bench.config
-    if not config.dockerfile.is_file():
-        raise UsageError(
-            f"there is no {config.dockerfile}",
-            means="An image is built from a Dockerfile.",
-            remedy='Create it, or say where it is: [service] dockerfile = "..."',
-            code="build.no-dockerfile",
-        )
-    parent = bench.project.state / "builds"
-    parent.mkdir(exist_ok=True)
-    layout = Path(tempfile.mkdtemp(prefix="layout-", dir=parent))
-    try:
-        request = BuildRequest(
-            context=config.context.resolve(),
-            dockerfile=config.dockerfile.resolve(),
-            repository=config.repository,
-            version=_version(bench),
-            revision=_git(bench, "rev-parse", "HEAD"),
-            source=config.source,
-            epoch=_epoch(bench),
-            layout=layout,
-        )
-        built: Built = bench.plugins.one(
-            "sluiceway_build", request=request, registry=bench.registry
-        )
-        manifest = oci.push_layout(bench.registry, built.layout)
-    finally:
-        shutil.rmtree(layout, ignore_errors=True)
-    bench.registry.put_manifest(own_tag(manifest.digest), manifest)
-    image = Image(
-        repository=bench.registry.repository,
-        digest=manifest.digest,
-        media_type=manifest.media_type,
-    )
-    events.emit("built", image=str(image), reproducible=built.reproducible)
-    return image, built
 
 
 def open_image(bench: Workbench, digest: str) -> tuple[Image, Manifest]:
@@ -117,14 +66,16 @@ def inventory(bench: Workbench, image: Image, manifest: Manifest) -> Sbom:
     """List what is inside, attest the document and leave a copy at :func:`sbom_path`."""
     sbom: Sbom = bench.plugins.one("sluiceway_sbom", image=image, registry=bench.registry)
     attest(bench, image, manifest, gates.SPDX, dict(sbom.document))
+    _keep_sbom(bench, image, sbom)
+    return sbom
+
+
+def _keep_sbom(bench: Workbench, image: Image, sbom: Sbom) -> None:
     path = sbom_path(bench, image.digest)
     path.parent.mkdir(exist_ok=True)
     draft = path.with_suffix(".tmp")
-    from sluiceway.model import canonical
-
     draft.write_bytes(canonical(sbom.document))
     draft.replace(path)
-    return sbom
 
 
 def sbom_path(bench: Workbench, digest: str) -> Path:
@@ -161,8 +112,18 @@ def attest(
     return attestation
 
 
-def complete(bench: Workbench, image: Image, manifest: Manifest, run: str) -> dict[str, Any]:
-    """Let the tag ``build`` name this release, and write it down."""
+def complete(
+    bench: Workbench, image: Image, manifest: Manifest, built: Mapping[str, Any], run: str
+) -> dict[str, Any]:
+    """Let the tag ``build`` name this release, and write it down.
+
+    Args:
+        bench: What to work with.
+        image: The release.
+        manifest: Its manifest.
+        built: What ``building.built_once_json`` returned.
+        run: The run that completes it.
+    """
     from sluiceway.gates import statements
 
     document = statements.statement(
@@ -186,9 +147,10 @@ def complete(bench: Workbench, image: Image, manifest: Manifest, run: str) -> di
             "actor": to_json(actor),
             "request": document,
             "signature": signature,
-            "version": _version(bench),
-            "revision": _git(bench, "rev-parse", "HEAD"),
-            "tag": own_tag(image.digest),
+            "version": built["parameters"]["version"],
+            "revision": built["parameters"]["revision"],
+            "reused": built["reused"],
+            "tag": building.own_tag(image.digest),
             "sbom_path": str(sbom_path(bench, image.digest)),
         },
     )
@@ -196,75 +158,29 @@ def complete(bench: Workbench, image: Image, manifest: Manifest, run: str) -> di
 
 
 def _attested_sbom(bench: Workbench, image: Image) -> Sbom:
+    sbom = _find_sbom(bench, image)
+    if sbom is None:
+        raise ActionFailed(
+            f"{image} has no SBOM that is signed by a trusted key",
+            means="A scan matches the packages of the SBOM; without one there is nothing to match.",
+            remedy="Run `invoke sbom` first.",
+            code="scan.no-sbom",
+        )
+    return sbom
+
+
+def _find_sbom(bench: Workbench, image: Image) -> Sbom | None:
     attestations = bench.plugins.one("sluiceway_attestations", image=image, registry=bench.registry)
     for item in reversed(tuple(attestations)):
         if item.predicate_type == gates.SPDX and item.verified and item.subject == image.digest:
             document = dict(item.predicate)
-            from sluiceway.model import Maker
-
             return Sbom(
                 document=document,
                 subject=item.subject,
                 packages=max(len(document.get("packages", ())) - 1, 0),
                 maker=Maker(plugin="attestation", tool="spdx", version=""),
             )
-    raise ActionFailed(
-        f"{image} has no SBOM that is signed by a trusted key",
-        means="A scan matches the packages of the SBOM; without one there is nothing to match.",
-        remedy="Run `invoke sbom` first.",
-        code="scan.no-sbom",
-    )
-
-
-def _version(bench: Workbench) -> str:
-    path = bench.config.version_file
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the version file {path}: {error.strerror}",
-            remedy="Correct [service] version_file.",
-            code="build.no-version",
-        ) from error
-
-
-def _epoch(bench: Workbench) -> int:
-    """Return SOURCE_DATE_EPOCH, else the commit's time, else 0, so that a rebuild is the same."""
-    text = bench.environ.get("SOURCE_DATE_EPOCH", "") or _git(bench, "log", "-1", "--format=%ct")
-    if not text:
-        return 0
-    if not text.isdigit():
-        raise UsageError(
-            f"SOURCE_DATE_EPOCH is {text!r}, which is not a number of seconds since 1970",
-            code="build.epoch",
-        )
-    return int(text)
-
-
-def _git(bench: Workbench, *arguments: str) -> str:
-    """Ask git about the build context; an empty answer when it is not under version control."""
-    if process.which("git") is None:
-        return ""
-    completed = process.run(
-        ["git", *arguments],
-        timeout=10,
-        cwd=bench.config.context,
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        check=False,
-    )
-    return completed.stdout.strip() if completed.code == 0 else ""
-
-
-def built_json(bench: Workbench) -> dict[str, Any]:
-    """Build and push; ``{"image", "reproducible", "tag"}`` as JSON."""
-    image, built = build(bench)
-    return {
-        "image": to_json(image),
-        "reproducible": built.reproducible,
-        "tag": own_tag(image.digest),
-    }
+    return None
 
 
 def signed_json(bench: Workbench, image: Image, manifest: Manifest) -> dict[str, Any]:
@@ -273,9 +189,18 @@ def signed_json(bench: Workbench, image: Image, manifest: Manifest) -> dict[str,
     return document
 
 
-def inventory_json(bench: Workbench, image: Image, manifest: Manifest) -> dict[str, Any]:
-    """List what is inside; ``{"packages", "path"}``."""
-    sbom = inventory(bench, image, manifest)
+def inventory_json(
+    bench: Workbench, image: Image, manifest: Manifest, *, reused: bool = False
+) -> dict[str, Any]:
+    """List what is inside; ``{"packages", "path"}``.
+
+    What is inside a *reused* image was listed when it was built: the attested list still holds.
+    """
+    sbom = _find_sbom(bench, image) if reused else None
+    if sbom is None:
+        sbom = inventory(bench, image, manifest)
+    else:
+        _keep_sbom(bench, image, sbom)
     return {"packages": sbom.packages, "path": str(sbom_path(bench, image.digest))}
 
 

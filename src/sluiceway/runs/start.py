@@ -34,8 +34,11 @@ def begin(
     digest: str = "",
     reason: str = "",
     limits: CanaryLimits | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Run *workflow* for *target* to its end and return its outcome (see ``docs/contract.md``).
+
+    With *force* a release is built again although its source was built before.
 
     Raises:
         Busy: Somebody else acts on this route now.
@@ -53,6 +56,7 @@ def begin(
         "digest": digest,
         "reason": reason,
         "limits": to_json(limits),
+        "force": force,
     }
     with _leased(bench, request) as lease, running(bench.project.state) as runtime:
         _nothing_left(runtime, request)

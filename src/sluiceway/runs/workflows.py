@@ -10,7 +10,7 @@ from typing import Any
 
 from sluiceway.errors import ExitCode, NeedsPerson, Refused, SluicewayError
 from sluiceway.model import Image, Strategy
-from sluiceway.runs import canary, outcome, promote, release, rollback
+from sluiceway.runs import building, canary, outcome, promote, release, rollback
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.ending import durable
 
@@ -18,7 +18,7 @@ __all__ = ["WORKFLOWS"]
 
 
 def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
-    """Build, sign, inventory, scan; then let the tag ``build`` name the result."""
+    """Build once, sign, say where it is from, inventory, scan; then let ``build`` name it."""
     bench = context.bench
     result: dict[str, Any] = {
         "run": request["run"],
@@ -28,15 +28,27 @@ def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
     try:
         # Whoever cannot be identified finds out before the work, not after it.
         context.step("identify", lambda: release.identified_json(bench))
-        built = context.step("build", lambda: release.built_json(bench))
-        result |= {"image": built["image"], "reproducible": built["reproducible"]}
+        force = bool(request.get("force"))
+        built = context.step("build", lambda: building.built_once_json(bench, force=force))
+        result |= {key: built[key] for key in ("image", "reproducible", "reused")}
+        result["revision"] = built["parameters"]["revision"]
         image = Image(**built["image"])
         # Read by digest: the same bytes whenever it is read, so it need not be a step.
         _, manifest = release.open_image(bench, image.digest)
         context.step("sign", lambda: release.signed_json(bench, image, manifest))
-        sbom = context.step("sbom", lambda: release.inventory_json(bench, image, manifest))
+        reused = bool(built["reused"])
+        if not reused:
+            context.step(
+                "provenance",
+                lambda: building.provenance_json(bench, image, manifest, built, request["run"]),
+            )
+        sbom = context.step(
+            "sbom", lambda: release.inventory_json(bench, image, manifest, reused=reused)
+        )
         scans = context.step("scan", lambda: release.scans_json(bench, image, manifest))
-        context.step("complete", lambda: release.complete(bench, image, manifest, request["run"]))
+        context.step(
+            "complete", lambda: release.complete(bench, image, manifest, built, request["run"])
+        )
     except SluicewayError as error:
         return outcome.failed(result, error)
     return {
@@ -45,7 +57,7 @@ def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         "exit_code": int(ExitCode.DONE),
         "changed": True,
         "image_digest": image.digest,
-        "image_tag": release.own_tag(image.digest),
+        "image_tag": building.own_tag(image.digest),
         "sbom_path": str(release.sbom_path(bench, image.digest)),
         "packages": sbom["packages"],
         "scans": scans,

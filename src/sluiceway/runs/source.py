@@ -1,0 +1,130 @@
+"""What is built, as git knows it: which commit, and whether the work tree is that commit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluiceway import process
+from sluiceway.errors import UsageError
+from sluiceway.workbench import Workbench
+
+__all__ = ["Source", "describe", "epoch", "version"]
+
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The state of the build context and the Dockerfile at one moment."""
+
+    commit: str
+    """The commit that is checked out, or ``""`` without version control."""
+    dirty: bool
+    """What is built is not, or not surely, what the commit holds."""
+    folder: str
+    """The build context's path inside the repository (``service/``); ``""`` is its top."""
+    problem: str
+    """Why this source cannot be named by its commit alone; ``""`` when it can."""
+
+    @property
+    def revision(self) -> str:
+        """What goes into labels and the history: the commit, ``-dirty`` after it when it is not
+        the whole truth (as ``git describe --dirty`` writes it).
+        """
+        return f"{self.commit}-dirty" if self.commit and self.dirty else self.commit
+
+
+def describe(bench: Workbench) -> Source:
+    """Look at the work tree now.
+
+    Files that git ignores do not count: a build that must not depend on them leaves them out in
+    ``.dockerignore``.
+    """
+    commit = _git(bench, "rev-parse", "--verify", "HEAD")
+    if not commit:
+        return Source(commit="", dirty=False, folder="", problem=_nameless(bench))
+    return Source(
+        commit=commit.strip(),
+        dirty=bool(problem := _problem(bench)),
+        folder=(_git(bench, "rev-parse", "--show-prefix") or "").strip(),
+        problem=problem,
+    )
+
+
+def epoch(bench: Workbench) -> int:
+    """Return SOURCE_DATE_EPOCH, else the commit's time, else 0, so that a rebuild is the same."""
+    text = bench.environ.get("SOURCE_DATE_EPOCH", "") or (
+        _git(bench, "log", "-1", "--format=%ct") or ""
+    )
+    text = text.strip()
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {text!r}, which is not a number of seconds since 1970",
+            code="build.epoch",
+        )
+    return int(text)
+
+
+def version(bench: Workbench) -> str:
+    """Return what the version file says; ``""`` when the service names none."""
+    path = bench.config.version_file
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the version file {path}: {error.strerror}",
+            remedy="Correct [service] version_file.",
+            code="build.no-version",
+        ) from error
+
+
+def _nameless(bench: Workbench) -> str:
+    """Say why there is no commit: a repository that git may not read is not the same as none."""
+    context = bench.config.context.resolve()
+    if any((folder / ".git").exists() for folder in (context, *context.parents)):
+        return "git does not name a commit here (see `git rev-parse HEAD` in the build context)"
+    return "the source is not under version control"
+
+
+def _problem(bench: Workbench) -> str:
+    dockerfile = str(bench.config.dockerfile.resolve())
+    # A folder that the repository ignores is in nobody's commit, and git calls it clean.
+    if _git(bench, "ls-files", "--error-unmatch", "--", dockerfile) is None:
+        return f"{bench.config.dockerfile.name} is not in the commit"
+    changed = _git(
+        bench,
+        "status",
+        "--porcelain",
+        "--untracked-files=normal",
+        "--ignore-submodules=none",
+        "--",
+        str(bench.config.context.resolve()),
+        dockerfile,
+    )
+    if changed is None:
+        return "git cannot say whether the work tree is what was committed"
+    lines = changed.splitlines()
+    if not lines:
+        return ""
+    others = f" and {len(lines) - 1} others" if len(lines) > 1 else ""
+    return f"the work tree has changes that are not committed ({lines[0][3:]}{others})"
+
+
+def _git(bench: Workbench, *arguments: str) -> str | None:
+    """Ask git about the build context; ``None`` when it is missing or says no."""
+    if process.which("git") is None or not Path(bench.config.context).is_dir():
+        return None
+    completed = process.run(
+        ["git", *arguments],
+        timeout=_SECONDS,
+        cwd=bench.config.context,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        check=False,
+    )
+    return completed.stdout if completed.code == 0 else None

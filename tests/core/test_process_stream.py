@@ -1,0 +1,109 @@
+"""Programs whose lines are followed while they run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sluiceway import process
+from sluiceway.errors import ActionFailed
+
+
+def python(script):
+    return [sys.executable, "-u", "-c", script]
+
+
+def gone(pid):
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_lines_of_both_streams_arrive_as_they_are_written():
+    seen: list[str] = []
+    done = process.stream(
+        python("import sys; print('a'); print('b', file=sys.stderr); print('c'); sys.exit(3)"),
+        timeout=60,
+        on_line=seen.append,
+    )
+    assert seen == ["a", "b", "c"]
+    assert (done.code, done.stdout) == (3, "a\nb\nc")
+
+
+def test_colours_are_taken_out_and_secrets_can_be():
+    seen: list[str] = []
+    process.stream(python(r"print('\x1b[91mred\x1b[0m \x1b[2K!')"), timeout=60, on_line=seen.append)
+    assert seen == ["red !"]
+    environ = {"COSIGN_PASSWORD": "x", "PATH": "/bin"}
+    assert process.without_secrets(environ) == {"PATH": "/bin"}
+
+
+def test_a_file_is_its_input(tmp_path):
+    (tmp_path / "in").write_text("hello")
+    done = process.stream(
+        ["cat"], timeout=60, on_line=lambda line: None, stdin=tmp_path / "in", cwd=tmp_path
+    )
+    assert done.stdout == "hello"
+
+
+def test_only_the_last_lines_are_kept_of_a_long_output():
+    seen: list[str] = []
+    done = process.stream(python("for n in range(1000): print(n)"), timeout=60, on_line=seen.append)
+    assert len(seen) == 1000
+    kept = done.stdout.splitlines()
+    assert (len(kept), kept[-1]) == (400, "999")
+
+
+@pytest.mark.parametrize("how", ["time", "listener", "stop"])
+def test_whatever_ends_it_early_ends_its_children_too(how):
+    pids: list[int] = []
+
+    def line(text):
+        pids.extend(int(word) for word in text.split())
+        if how == "listener":
+            raise ActionFailed("enough")
+
+    def check():
+        if how == "stop" and pids:
+            raise ActionFailed("enough")
+
+    script = (
+        "import os, subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '300'])\n"
+        "print(os.getpid(), child.pid)\n"
+        "time.sleep(300)"
+    )
+    with process.stoppable(check), pytest.raises(ActionFailed) as caught:
+        process.stream(python(script), timeout=3 if how == "time" else 120, on_line=line)
+    assert caught.value.code == ("process.timeout" if how == "time" else "unable")
+    assert len(pids) == 2
+    for _ in range(100):  # the kernel takes its time to end what was killed
+        if all(gone(pid) for pid in pids):
+            break
+        time.sleep(0.1)
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_daemon_that_holds_the_output_does_not_hold_the_caller():
+    seen: list[str] = []
+    script = (
+        "import subprocess\n"
+        "child = subprocess.Popen(['sleep', '300'], start_new_session=True)\n"
+        "print(child.pid)"
+    )
+    done = process.stream(python(script), timeout=200, on_line=seen.append)
+    os.kill(int(seen[0]), 9)
+    assert done.code == 0
+
+
+def test_a_missing_program_is_named():
+    with pytest.raises(ActionFailed) as caught:
+        process.stream(["/no/such/program"], timeout=1, on_line=lambda line: None)
+    assert caught.value.code == "process.missing"
+
+
+def test_outside_of_a_run_nothing_stops():
+    process.check_stop()
