@@ -136,10 +136,24 @@ def test_a_date_to_wait_for_is_understood(client, proxy):
     assert len(proxy.seen) == 1
 
 
-def test_a_failing_registry_is_not_asked_again(client, proxy):
+def test_a_failure_that_passes_is_tried_again(client, proxy, registry, make_image):
+    manifest = make_image(registry, "one")
+    proxy.fault = times(1, status(500), method="PUT")
+    client.put_manifest("dev", manifest)
+    proxy.fault = times(2, status(500))
+    assert client.resolve("dev") == manifest
+
+
+def test_a_registry_that_stays_failing_is_an_error(client, proxy):
     proxy.fault = times(99, status(500))
     assert failing(lambda: client.resolve("dev")).code == "registry.failed"
-    assert len(proxy.seen) == 1
+    assert len(proxy.seen) == 3
+
+
+def test_what_is_not_the_same_twice_is_not_sent_twice(client, proxy):
+    proxy.fault = times(99, status(500), method="POST")
+    assert failing(client._uploads.begin).code == "registry.failed"
+    assert [passing.method for passing in proxy.seen] == ["POST"]
 
 
 def test_an_upload_that_breaks_begins_anew(client, proxy, registry):

@@ -21,6 +21,7 @@ from sluiceway.oci.media_types import ACCEPT, IMAGE_INDEX, MANIFEST_LIMIT, OCTET
 from sluiceway.oci.reference import check_tag, is_digest, parse_repository
 from sluiceway.oci.referrers import add_to_fallback, read_fallback
 from sluiceway.oci.transport import RetryPolicy, Transport, read_capped
+from sluiceway.oci.uploads import BROKEN, Uploads
 
 __all__ = ["RegistryClient"]
 
@@ -29,9 +30,6 @@ _PIECE = 1024 * 1024
 _MOST_PAGES = 1000
 _TAGS_A_PAGE = 1000
 _UPLOADS = 3
-_UPLOAD_AGAIN = frozenset(
-    {"registry.connection", "registry.timeout", "registry.throttled", "registry.unavailable"}
-)
 
 
 class RegistryClient:
@@ -77,6 +75,9 @@ class RegistryClient:
         )
         self._host = self._repository.host
         self._root = f"/v2/{self._repository.path}"
+        self._uploads = Uploads(
+            transport=self._transport, repository=self._repository, expect=self._expect
+        )
         self._is_registry = False
 
     def __repr__(self) -> str:
@@ -198,14 +199,36 @@ class RegistryClient:
             if self.has_blob(digest):
                 return descriptor
             try:
-                self._upload(content, digest, size)
+                self._uploads.send(self._uploads.begin(), content, digest, size)
             except ActionFailed as error:
-                if error.code not in _UPLOAD_AGAIN or attempt == _UPLOADS:
+                if error.code not in BROKEN or attempt == _UPLOADS:
                     raise
             else:
                 break
         events.emit("registry.blob", repository=self.repository, digest=digest, size=size)
         return descriptor
+
+    def mount_blob(self, digest: str, repository: str) -> bool:
+        """Have the registry take a blob over from *repository*, another one of the same registry.
+
+        Nothing is sent. ``False`` when it is of another registry, or when the registry does not do
+        that, lacks the blob there or does not let us read it: then the blob has to be copied.
+        """
+        other = parse_repository(repository)
+        if other.host != self._repository.host:
+            return False
+        try:
+            begun = self._uploads.begin(mount=check_digest(digest), source=other.path)
+        except ActionFailed as error:
+            if error.code not in {"registry.denied", "registry.refused"}:
+                raise
+            return False
+        if begun:  # an ordinary upload instead; registries sweep up what nobody goes on with
+            return False
+        events.emit(
+            "registry.mounted", repository=self.repository, digest=digest, source=repository
+        )
+        return True
 
     # --- referrers ---
 
@@ -377,31 +400,6 @@ class RegistryClient:
     def _blob_url(self, digest: str) -> str:
         return f"{self._root}/blobs/{check_digest(digest)}"
 
-    def _upload(self, content: bytes | Path, digest: str, size: int) -> None:
-        start = f"{self._root}/blobs/uploads/"
-
-        def begun(response: httpx.Response) -> str:
-            self._expect(response, httpx.codes.ACCEPTED)
-            return self._transport.location(response, start)
-
-        def finished(response: httpx.Response) -> None:
-            self._expect(response, httpx.codes.CREATED)
-            said = response.headers.get("docker-content-digest", digest)
-            if said != digest:
-                raise failures.corrupt(self._host, f"to store {digest}", said)
-
-        location = self._transport.exchange("POST", start, begun, actions=_PUSH)
-        self._transport.exchange(
-            "PUT",
-            location + ("&" if "?" in location else "?") + f"digest={digest}",
-            finished,
-            actions=_PUSH,
-            headers={"Content-Type": OCTET_STREAM, "Content-Length": str(size)},
-            body=lambda: content if isinstance(content, bytes) else _pieces(content),
-            # The session may hold a part already: begin with a new one instead.
-            again=False,
-        )
-
     def _presence(self, response: httpx.Response) -> bool:
         if response.status_code == httpx.codes.NOT_FOUND:
             return False
@@ -438,9 +436,3 @@ class RegistryClient:
 
 def _speaks_registry(response: httpx.Response) -> bool:
     return "docker-distribution-api-version" in response.headers
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as source:
-        while piece := source.read(_PIECE):
-            yield piece

@@ -34,6 +34,8 @@ Body = Callable[[], "bytes | Iterator[bytes]"]
 
 CONNECT_SECONDS = 5.0
 _RETRIED = frozenset({429, 502, 503, 504})
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""Methods whose 500 may be tried again (RFC 9110, 9.2.2): done twice is as done once."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _LONGEST_TOKEN_ANSWER = 1024 * 1024
@@ -148,10 +150,12 @@ class Transport:
             consume: Reads the answer, which is a stream; may be called again on a new answer
                 when the connection breaks while it reads.
             actions: What is done in the repository (``pull``, ``pull,push``, ``""`` for nothing
-                in particular); ``None`` sends no authorization of ours and follows no redirect.
+                in particular), with further token scopes after it; ``None`` sends no
+                authorization of ours and follows no redirect.
             headers: Further request headers.
             body: Makes the request's body.
-            again: Try again on 429, 502, 503, 504 and broken connections.
+            again: Try again on 429, 502, 503, 504, on 500 where doing it twice is as once, and
+                on broken connections.
 
         Raises:
             ActionFailed: ``registry.unreachable``, ``registry.tls``, ``registry.timeout``,
@@ -166,7 +170,7 @@ class Transport:
             reached = True
             try:
                 with self._answer(method, url, actions, dict(headers or {}), body) as response:
-                    if response.status_code not in _RETRIED:
+                    if not _passing(method, response.status_code):
                         return consume(response)
                     asked = _retry_after(response)
                     failure = failures.answered(self.host, response, self._environ)
@@ -335,6 +339,13 @@ def _drain(response: httpx.Response) -> None:
         size += len(piece)
         if size > _DRAINED:
             return
+
+
+def _passing(method: str, status: int) -> bool:
+    """Say whether *status* is a failure that may have passed when it is tried again."""
+    return status in _RETRIED or (
+        status == httpx.codes.INTERNAL_SERVER_ERROR and method in _REPEATABLE
+    )
 
 
 def _retry_after(response: httpx.Response) -> float | None:
