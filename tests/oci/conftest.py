@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -140,10 +141,36 @@ Fault = Callable[[Passing], None]
 
 
 @dataclass
+class Asked:
+    """One request before it is passed on; what is set here happens to it."""
+
+    method: str
+    path: str
+    sent: Mapping[str, str]
+    """The request's headers, names in lower case."""
+    body: bytes
+    number: int
+    """How many requests came before it."""
+    drop: bool = False
+    """Break the connection before anything is passed on."""
+    deaf: bool = False
+    """Pass it on, and break the connection instead of answering."""
+    cut: int | None = None
+    """Pass on so many bytes of the body, then break both connections."""
+    wait: float = 0.0
+    """Seconds of silence before it is passed on."""
+    reply: tuple[int, dict[str, str]] | None = None
+    """Answer with this status and these headers, and pass nothing on."""
+
+
+@dataclass
 class Proxy:
-    """Passes requests on to a real server and lets ``fault`` spoil the answers."""
+    """Passes requests on to a real server; ``asking`` spoils them, and ``fault`` the answers."""
 
     address: str
+    asking: Callable[[Asked], None] = field(default=lambda asked: None)
+    asked: list[str] = field(default_factory=list)
+    """``GET /v2/...`` of every request, also of those that were not passed on."""
     fault: Fault = field(default=lambda passing: None)
     guard: Callable[[str, str, Mapping[str, str]], str] = field(default=lambda *asked: "")
     """Of method, path and headers: the challenge to refuse with, or "" to let it pass."""
@@ -199,9 +226,32 @@ class _ProxyHandler(BaseHTTPRequestHandler):
         if challenge := proxy.guard(self.command, path, given):
             self._reply(401, b"{}", {"WWW-Authenticate": challenge})
             return
-        headers = {name: value for name, value in given.items() if name != "host"}
+        asked = Asked(self.command, self.path, given, sent, number=len(proxy.asked))
+        proxy.asked.append(f"{self.command} {path}")
+        proxy.asking(asked)
+        time.sleep(asked.wait)
+        if asked.drop:
+            self.close_connection = True
+            return
+        if asked.reply is not None:
+            self._reply(asked.reply[0], b"{}", asked.reply[1])
+            return
+        headers = dict(given)  # the host too: a registry makes its Locations of it
+        sent = asked.body
+        if asked.cut is not None:
+            # http.client sends the length that the headers say, and these bytes of it.
+            connection.request(self.command, self.path, sent[: asked.cut], headers)
+            time.sleep(0.05)  # what is on its way arrives before the break does
+            connection.close()
+            self.close_connection = True
+            return
         connection.request(self.command, self.path, body=sent or None, headers=headers)
         answer = connection.getresponse()
+        if asked.deaf:
+            answer.read()
+            connection.close()
+            self.close_connection = True
+            return
         passing = Passing(
             method=self.command,
             path=self.path,
