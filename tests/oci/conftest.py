@@ -133,6 +133,8 @@ class Passing:
     status: int
     headers: dict[str, str]
     body: bytes
+    number: int = 0
+    """How many requests came before it."""
     cut: int | None = None
     """Break the connection after so many bytes of the body."""
 
@@ -171,6 +173,8 @@ class Proxy:
     asking: Callable[[Asked], None] = field(default=lambda asked: None)
     asked: list[str] = field(default_factory=list)
     """``GET /v2/...`` of every request, also of those that were not passed on."""
+    busy: int = 0
+    """Requests under way; one that nobody waits for any longer still arrives."""
     fault: Fault = field(default=lambda passing: None)
     guard: Callable[[str, str, Mapping[str, str]], str] = field(default=lambda *asked: "")
     """Of method, path and headers: the challenge to refuse with, or "" to let it pass."""
@@ -180,6 +184,7 @@ class Proxy:
     """Answers of the proxy itself by path: of query, headers and body, the status, the body and
     perhaps headers."""
     seen: list[Passing] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 @pytest.fixture
@@ -215,6 +220,15 @@ class _ProxyHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]
+        with proxy.lock:
+            proxy.busy += 1
+        try:
+            self._pass_on(proxy)
+        finally:
+            with proxy.lock:
+                proxy.busy -= 1
+
+    def _pass_on(self, proxy: Proxy) -> None:
         upstream: str = self.server.upstream  # type: ignore[attr-defined]
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         connection = HTTPConnection(upstream, timeout=10)
@@ -259,6 +273,7 @@ class _ProxyHandler(BaseHTTPRequestHandler):
             status=answer.status,
             headers={name.lower(): value for name, value in answer.getheaders()},
             body=answer.read(),
+            number=asked.number,
         )
         connection.close()
         proxy.seen.append(passing)

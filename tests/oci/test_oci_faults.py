@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from sluiceway.errors import ActionFailed
+from sluiceway.oci import promote_tag
 from sluiceway.oci.client import RegistryClient
 from sluiceway.oci.media_types import IMAGE_INDEX
 from sluiceway.oci.transport import RetryPolicy
@@ -174,7 +175,25 @@ def test_a_manifest_stored_as_something_else_is_found(client, proxy, registry, m
     one, other = make_image(registry, "one"), make_image(registry, "other")
     answer = status(201, docker_content_digest=other.digest)
     proxy.fault = times(1, answer, method="PUT", contains="manifests")
-    assert failing(lambda: client.put_manifest("dev", one)).code == "registry.read-back"
+    client.put_manifest("dev", one)  # written once more, and right
+    proxy.fault = times(99, answer, method="PUT", contains="manifests")
+    error = failing(lambda: client.put_manifest("dev", one))
+    assert error.code == "registry.altered"
+    assert other.digest in error.what
+
+
+def test_a_promotion_changed_on_its_way_is_taken_back(client, proxy, registry, make_image):
+    """One byte of white space: it is JSON as before, and another image."""
+    one, before = make_image(registry, "one", tag="dev"), make_image(registry, "b", tag="staging")
+
+    def asking(asked):
+        if asked.method == "PUT" and asked.body == one.body:
+            asked.body = asked.body[:-1] + b" "
+
+    proxy.asking = asking
+    error = failing(lambda: promote_tag(client, "dev", one.digest, "staging"))
+    assert error.code == "registry.altered"
+    assert registry.resolve("staging") == before
 
 
 def test_a_tag_taken_by_another_writer_is_found(client, proxy, registry, make_image):

@@ -30,6 +30,7 @@ _PIECE = 1024 * 1024
 _MOST_PAGES = 1000
 _TAGS_A_PAGE = 1000
 _UPLOADS = 3
+_WRITES = 3
 
 
 class RegistryClient:
@@ -118,7 +119,9 @@ class RegistryClient:
         read them back and compare digests.
 
         Raises:
-            ActionFailed: ``registry.read-back`` when *reference* then names something else.
+            ActionFailed: ``registry.read-back`` when *reference* then names something else;
+                ``registry.altered`` when the registry itself says that it stored something else,
+                again and again.
         """
         self._put(reference, manifest)
 
@@ -329,18 +332,32 @@ class RegistryClient:
             self._expect(response, httpx.codes.CREATED)
             said = response.headers.get("docker-content-digest", manifest.digest)
             if said != manifest.digest:
-                raise self._read_back(reference, f"the registry stored it as {said}")
+                raise ActionFailed(
+                    f"{reference} in {self.repository} was stored as {said}, and "
+                    f"{manifest.digest} was sent",
+                    means="It was changed on its way, or the registry changes what it stores.",
+                    remedy=f"Look at what {reference} names now; then find out what stands between "
+                    "here and the registry.",
+                    code="registry.altered",
+                )
             return response.headers
 
-        url = f"{self._root}/manifests/{reference}"
-        headers = self._transport.exchange(
-            "PUT",
-            url,
-            consume,
-            actions=_PUSH,
-            headers={"Content-Type": manifest.media_type},
-            body=lambda: manifest.body,
-        )
+        for left in reversed(range(_WRITES)):
+            try:
+                headers = self._transport.exchange(
+                    "PUT",
+                    f"{self._root}/manifests/{reference}",
+                    consume,
+                    actions=_PUSH,
+                    headers={"Content-Type": manifest.media_type},
+                    body=lambda: manifest.body,
+                )
+            except ActionFailed as error:
+                # Changed on its way there: the name must not be left with what nobody sent.
+                if error.code != "registry.altered" or not left:
+                    raise
+            else:
+                break
         stored = self._manifest(reference)
         if stored is None:
             raise self._read_back(reference, "it is not there after it was stored")

@@ -100,7 +100,8 @@ def _undo(
 ) -> None:
     try:
         now = registry.resolve(tag)
-        if now is None or not _same(now, written):
+        ours = now is not None and (_same(now, written) or reason.code == "registry.altered")
+        if not ours:
             return  # never arrived, or another writer's: not ours to take back
         restore_tag(registry, tag, previous or None)
     except SluicewayError as error:
