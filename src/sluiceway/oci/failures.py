@@ -14,6 +14,18 @@ __all__ = ["answered", "broken", "corrupt", "denied", "malformed"]
 
 _READ = 64 * 1024
 _SHOWN = 300
+_REFUSALS = {
+    "DIGEST_INVALID": "What arrived there is not what was sent. Run the same again; if it stays, "
+    "find out what stands between here and the registry.",
+    "MANIFEST_BLOB_UNKNOWN": "Something that the image names is not there. Push it again, whole.",
+    "BLOB_UNKNOWN": "Something that the image names is not there. Push it again, whole.",
+    "NAME_INVALID": "Correct the name of the repository: `[service] repository` or that of the "
+    "environment.",
+    "NAME_UNKNOWN": "Create the repository in the registry, or correct its name.",
+    "SIZE_INVALID": "What arrived there is not what was sent. Run the same again.",
+    "TOOMANYREQUESTS": "Wait, or log in for a higher limit.",
+}
+"""What to do about the codes of distribution-spec 1.1, "Error Codes"."""
 
 
 def broken(host: str, scheme: str, error: httpx.TransportError) -> ActionFailed:
@@ -74,6 +86,8 @@ def answered(host: str, response: httpx.Response, environ: Mapping[str, str]) ->
         return malformed(host, f"{doing} was answered {status}")
     return ActionFailed(
         f"the registry {host} refused: {doing} was answered {status}{words}",
+        means="It understood the request and does not take it. Nothing was changed by it.",
+        remedy=_REFUSALS.get(_first_code(words), "Its own words say why; its log may say more."),
         code="registry.refused",
     )
 
@@ -109,6 +123,10 @@ def corrupt(host: str, wanted: str, got: str) -> ActionFailed:
         remedy="Find out what changed it before releasing anything from this registry.",
         code="registry.corrupt",
     )
+
+
+def _first_code(words: str) -> str:
+    return words.removeprefix(": ").partition(":")[0]
 
 
 def _words(response: httpx.Response, environ: Mapping[str, str]) -> str:
