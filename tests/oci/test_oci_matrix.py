@@ -32,7 +32,7 @@ from sluiceway.oci import (
 from sluiceway.oci.client import RegistryClient
 from sluiceway.oci.media_types import IMAGE_CONFIG, IMAGE_LAYER, IMAGE_MANIFEST
 
-from .conftest import QUICK, Asked, Passing, Proxy, image_of, push_image
+from .conftest import QUICK, Asked, Passing, Proxy, image_of
 
 _serial = itertools.count()
 _SILENCE = 0.4
@@ -149,6 +149,25 @@ class Place:
     folder: Path
     seen: set[str] = field(default_factory=set)
 
+    made: dict[str, Manifest] = field(default_factory=dict)
+
+    def image(self, content: str, tag: str, path: str = "") -> Manifest:
+        """Let *tag* name the image of this content, which is uploaded once."""
+        with self.direct(path) as client:
+            key = f"{client.repository} {content}"
+            if key not in self.made:
+                self.made[key] = image_of(client, content)
+            client.put_manifest(tag, self.made[key])
+            return self.made[key]
+
+    def note(self, subject: Manifest) -> None:
+        """Let something refer to *subject*, once."""
+        if f"note {subject.digest}" not in self.made:
+            with self.direct() as client:
+                note = image_of(client, "note", subject=subject)
+                client.put_referrer(subject, note)
+                self.made[f"note {subject.digest}"] = note
+
     def direct(self, path: str = "") -> RegistryClient:
         return RegistryClient(f"{self.address}/{path or self.path}", retry=QUICK)
 
@@ -169,8 +188,7 @@ class Act:
 
 
 def pushing(place: Place) -> Act:
-    with place.direct() as direct:
-        old = push_image(direct, "old", tag="dev")
+    old = place.image("old", "dev")
     layout = layout_of(place.folder, f"pushed {next(_serial)}")
 
     def push(seconds: float) -> None:
@@ -181,9 +199,7 @@ def pushing(place: Place) -> Act:
 
 
 def retagging(place: Place) -> Act:
-    with place.direct() as direct:
-        new = push_image(direct, f"new {next(_serial)}", tag="dev")
-        old = push_image(direct, "old", tag="staging")
+    new, old = place.image("new", "dev"), place.image("old", "staging")
 
     def retag(seconds: float) -> None:
         with place.spoiled(seconds=seconds) as client:
@@ -194,10 +210,8 @@ def retagging(place: Place) -> Act:
 
 def carrying(place: Place) -> Act:
     production = f"{place.path}-{next(_serial)}"
-    with place.direct() as direct, place.direct(production) as there:
-        new = push_image(direct, f"new {next(_serial)}", tag="dev")
-        direct.put_referrer(new, push_image(direct, f"note {next(_serial)}", subject=new))
-        old = push_image(there, "old", tag="production")
+    new, old = place.image("new", "dev"), place.image("old", "production", production)
+    place.note(new)
 
     def carry(seconds: float) -> None:
         with (
@@ -211,9 +225,9 @@ def carrying(place: Place) -> Act:
 
 
 def referring(place: Place) -> Act:
+    image = place.image("image", "dev")
+    place.note(image)
     with place.direct() as direct:
-        image = push_image(direct, "image", tag="dev")
-        direct.put_referrer(image, push_image(direct, "first note", subject=image))
         note = image_of(direct, f"note {next(_serial)}", subject=image)
 
     def refer(seconds: float) -> None:
@@ -224,10 +238,9 @@ def referring(place: Place) -> Act:
 
 
 def reading(place: Place) -> Act:
-    with place.direct() as direct:
-        image = push_image(direct, "image", tag="dev")
-        layer = blobs_of(document_of(image))[-1]
-        direct.put_referrer(image, push_image(direct, "first note", subject=image))
+    image = place.image("image", "dev")
+    layer = blobs_of(document_of(image))[-1]
+    place.note(image)
 
     def read(seconds: float) -> None:
         with place.spoiled(seconds=seconds) as client:

@@ -170,11 +170,7 @@ class RegistryClient:
                 for piece in response.iter_raw(_PIECE):
                     size += len(piece)
                     if limit is not None and size > limit:
-                        raise ActionFailed(
-                            f"the blob {digest} from {self._host} has more than {limit} bytes",
-                            means="It was not read to its end.",
-                            code="registry.too-large",
-                        )
+                        raise failures.too_large(self._host, f"the blob {digest}", limit)
                     computed.update(piece)
                     sink.write(piece)
                 got = f"sha256:{computed.hexdigest()}"

@@ -10,7 +10,7 @@ import httpx
 from sluiceway import process
 from sluiceway.errors import ActionFailed
 
-__all__ = ["answered", "broken", "corrupt", "denied", "malformed"]
+__all__ = ["answered", "broken", "corrupt", "denied", "malformed", "too_large"]
 
 _READ = 64 * 1024
 _SHOWN = 300
@@ -127,6 +127,16 @@ def corrupt(host: str, wanted: str, got: str) -> ActionFailed:
 
 def _first_code(words: str) -> str:
     return words.removeprefix(": ").partition(":")[0]
+
+
+def too_large(host: str, name: str, limit: int) -> ActionFailed:
+    """Explain an answer that was longer than anything of its kind may be."""
+    return ActionFailed(
+        f"{name} from {host} has more than {limit} bytes",
+        means="It was not read to its end, and not used.",
+        remedy="Find out who stored it and what it is; nothing that is released is that long.",
+        code="registry.too-large",
+    )
 
 
 def _words(response: httpx.Response, environ: Mapping[str, str]) -> str:

@@ -323,11 +323,7 @@ def read_capped(response: httpx.Response, limit: int, name: str) -> bytes:
     for piece in response.iter_raw():
         size += len(piece)
         if size > limit:
-            raise ActionFailed(
-                f"{name} from {response.url.host} has more than {limit} bytes",
-                means="It was not read to its end.",
-                code="registry.too-large",
-            )
+            raise failures.too_large(response.url.host, name, limit)
         pieces.append(piece)
     return b"".join(pieces)
 
