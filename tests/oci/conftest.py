@@ -173,6 +173,7 @@ class Proxy:
     asking: Callable[[Asked], None] = field(default=lambda asked: None)
     asked: list[str] = field(default_factory=list)
     """``GET /v2/...`` of every request, also of those that were not passed on."""
+    connections: int = 0
     busy: int = 0
     """Requests under way; one that nobody waits for any longer still arrives."""
     fault: Fault = field(default=lambda passing: None)
@@ -217,6 +218,11 @@ class _ProxyServer(ThreadingHTTPServer):
 class _ProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]
+        proxy.connections += 1
 
     def do_GET(self) -> None:
         proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]

@@ -8,13 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from sluiceway import events
 from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.model import Descriptor, Manifest, check_digest
 from sluiceway.oci import failures
 from sluiceway.oci.documents import document_of, sha256
+from sluiceway.oci.http import httpx
 from sluiceway.oci.layout import file_digest, replacing
 from sluiceway.oci.listing import next_page, parse_referrers, parse_tags
 from sluiceway.oci.media_types import ACCEPT, IMAGE_INDEX, MANIFEST_LIMIT, OCTET_STREAM
@@ -80,6 +79,7 @@ class RegistryClient:
             transport=self._transport, repository=self._repository, expect=self._expect
         )
         self._is_registry = False
+        self._no_referrers = False
 
     def __repr__(self) -> str:
         return f"RegistryClient({str(self._repository)!r})"
@@ -370,14 +370,30 @@ class RegistryClient:
     def _referrers_by_api(self, digest: str) -> tuple[Descriptor, ...] | None:
         found: dict[str, Descriptor] = {}
         answered = False
-        for page in self._pages(f"{self._root}/referrers/{digest}", accept=IMAGE_INDEX):
+        if self._no_referrers:
+            return None
+        url = f"{self._root}/referrers/{digest}"
+        for page in self._pages(url, accept=IMAGE_INDEX, unknown=self._note_no_referrers):
             answered = True
             for descriptor in parse_referrers(page, self._host):
                 found.setdefault(descriptor.digest, descriptor)
         return tuple(found.values()) if answered else None
 
-    def _pages(self, url: str, accept: str = "application/json") -> Iterator[bytes]:
-        """Yield each page of a list, following ``Link``; nothing at all for a 404."""
+    def _note_no_referrers(self, body: bytes) -> None:
+        """A registry with the API says what it does not know in the specification's words; one
+        without has no such page, and need not be asked again.
+        """
+        self._no_referrers = b'"errors"' not in body
+
+    def _pages(
+        self,
+        url: str,
+        accept: str = "application/json",
+        unknown: Callable[[bytes], None] = lambda _body: None,
+    ) -> Iterator[bytes]:
+        """Yield each page of a list, following ``Link``; nothing at all for a 404, whose body
+        *unknown* is given.
+        """
         seen: set[str] = set()
 
         def consume(response: httpx.Response) -> tuple[bytes | None, str]:
@@ -386,6 +402,7 @@ class RegistryClient:
                 self._expect(response, httpx.codes.OK)
             body = read_capped(response, MANIFEST_LIMIT, "a list")
             if response.status_code == httpx.codes.NOT_FOUND:
+                unknown(body)
                 return None, ""
             return body, next_page(response.headers.get_list("link"))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import httpx
-
 from sluiceway import process
 from sluiceway.errors import ActionFailed
+from sluiceway.oci.http import httpx
 
 __all__ = ["answered", "broken", "corrupt", "denied", "malformed", "too_large"]
 

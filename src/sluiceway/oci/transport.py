@@ -11,19 +11,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.oci import failures
 from sluiceway.oci.authorization import Authorizer, TokenRequest, parse_challenges
 from sluiceway.oci.credentials import find_credentials
+from sluiceway.oci.http import httpx
 from sluiceway.oci.reference import Repository, is_loopback
 
 __all__ = ["Body", "RetryPolicy", "Transport", "read_capped"]
@@ -171,7 +170,9 @@ class Transport:
             try:
                 with self._answer(method, url, actions, dict(headers or {}), body) as response:
                     if not _passing(method, response.status_code):
-                        return consume(response)
+                        result = consume(response)
+                        _finish(response)
+                        return result
                     asked = _retry_after(response)
                     failure = failures.answered(self.host, response, self._environ)
             except httpx.TransportError as error:
@@ -326,6 +327,15 @@ def read_capped(response: httpx.Response, limit: int, name: str) -> bytes:
             raise failures.too_large(response.url.host, name, limit)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _finish(response: httpx.Response) -> None:
+    """Read what is left of an answer that was understood already: a connection whose last answer
+    was not read to its end, be it empty, cannot be used for the next request.
+    """
+    if not response.is_stream_consumed:
+        with suppress(httpx.TransportError):
+            _drain(response)
 
 
 def _drain(response: httpx.Response) -> None:

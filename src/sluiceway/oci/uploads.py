@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-import httpx
-
 from sluiceway.errors import ActionFailed
 from sluiceway.oci import failures
+from sluiceway.oci.http import httpx
 from sluiceway.oci.media_types import OCTET_STREAM
 from sluiceway.oci.reference import Repository
 from sluiceway.oci.transport import Transport
