@@ -1,7 +1,9 @@
 """How long does it take to verify a signature and move a tag? Ratios to the tools that people use.
 
-All of them act on one image in one registry on this machine, interleaved, so that whatever else the
-machine does hits all alike; medians are compared, and requests are counted in the registry's own
+All of them act on one image in one registry on this machine (in its memory: how quick its disk is
+would be most of every re-tag), interleaved, so that whatever else the
+machine does hits all alike; medians are compared (and the best of each, which a busy machine spoils
+least), and requests are counted in the registry's own
 log. Usage: registry.py [--rounds 9] [--program docker-registry] [--limit 4]; with --limit it exits
 with 1 when verify + re-tag in process is not that many times faster than `cosign verify && crane
 tag`, or when a re-tag needs more than four requests.
@@ -83,7 +85,9 @@ def main() -> int:
 
     with (
         tempfile.TemporaryDirectory() as name,
-        real_registry(arguments.program, Path(name) / "registry", access_log=True) as address,
+        real_registry(
+            arguments.program, Path(name) / "registry", access_log=True, in_memory=True
+        ) as address,
     ):
         bench = prepared(Path(name), address)
         return report(bench, Path(name) / "registry" / "log", arguments.rounds, arguments.limit)
@@ -223,11 +227,15 @@ def report(bench: Bench, log: Path, rounds: int, limit: float) -> int:
                 act(f"t{turn}-{number}")
                 samples[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(taken) for name, taken in samples.items()}
-    print(f"{'':36} {'median':>10} {'ratio':>8} {'requests':>9}")
+    bests = {name: min(taken) for name, taken in samples.items()}
+    print(f"{'':36} {'median':>10} {'ratio':>8} {'best':>10} {'ratio':>8} {'requests':>9}")
     for name, median in medians.items():
-        ratio = medians[BASELINE] / median
-        print(f"{name:36} {median * 1000:7.1f} ms {ratio:7.2f}x {requests[name]:9}")
-    print(f"ratio: how many times faster than `{BASELINE}`")
+        times = (median, medians[BASELINE] / median, bests[name], bests[BASELINE] / bests[name])
+        shown = "{:7.1f} ms {:7.2f}x {:7.1f} ms {:7.2f}x".format(
+            times[0] * 1000, times[1], times[2] * 1000, times[3]
+        )
+        print(f"{name:36} {shown} {requests[name]:9}")
+    print(f"ratio: how many times faster than `{BASELINE}`; best: what a quiet machine would show")
     times = medians[BASELINE] / medians["ours, in process: verify + re-tag"]
     needed = requests["ours, in process: re-tag"]
     if limit and (times < limit or needed > MOST_REQUESTS):

@@ -21,22 +21,25 @@ _START_SECONDS = 20.0
 
 
 @contextmanager
-def real_registry(program: str, folder: Path, *, access_log: bool = False) -> Iterator[str]:
+def real_registry(
+    program: str, folder: Path, *, access_log: bool = False, in_memory: bool = False
+) -> Iterator[str]:
     """Run *program* (one of :data:`PROGRAMS`) over *folder*; yield its address (``host:port``).
 
     Deletion is switched on, plain http is spoken, and nothing outlives the block. The test that
     uses it is marked ``@pytest.mark.real_tool(program)``. With *access_log* there is one line for
-    every request in ``folder / "log"``.
+    every request in ``folder / "log"``; with *in_memory* the disk has no part in how quick it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    on_disk = f"filesystem: {{rootdirectory: {folder / 'content'}}}"
+    storage = "inmemory: {}" if in_memory else on_disk
     config = folder / "config.yml"
     config.write_text(
         "version: 0.1\n"
         f"log: {{level: error, accesslog: {{disabled: {'false' if access_log else 'true'}}}}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {folder / 'content'}}},"
-        " delete: {enabled: true}}\n"
+        f"storage: {{{storage}, delete: {{enabled: true}}}}\n"
         f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
     # Distribution 3 would send traces to a collector on this machine.
