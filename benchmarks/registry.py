@@ -225,19 +225,24 @@ def report(bench: Bench, log: Path, rounds: int, limit: float) -> int:
             requests[name] = counted(log) - before
             assert name.startswith("(") or registry.resolve(f"warm-{number}") is not None
         samples: dict[str, list[float]] = {name: [] for name in known}
+        work: dict[str, list[float]] = {name: [] for name in known}
         for turn in range(rounds):
             for number, (name, act) in enumerate(known.items()):
-                began = time.perf_counter()
+                began, worked = time.perf_counter(), processor()
                 act(f"t{turn}-{number}")
                 samples[name].append(time.perf_counter() - began)
+                work[name].append(processor() - worked)
     medians = {name: statistics.median(taken) for name, taken in samples.items()}
     bests = {name: min(taken) for name, taken in samples.items()}
-    print(f"{'':36} {'median':>10} {'ratio':>8} {'best':>10} {'ratio':>8} {'requests':>9}")
+    print(
+        f"{'':36} {'median':>10} {'ratio':>8} {'best':>10} {'ratio':>8} {'CPU':>10} {'requests':>9}"
+    )
     for name, median in medians.items():
         best = bests[name]
         usual = f"{median * 1000:7.1f} ms {medians[BASELINE] / median:7.2f}x"
         quick = f"{best * 1000:7.1f} ms {bests[BASELINE] / best:7.2f}x"
-        print(f"{name:36} {usual} {quick} {requests[name]:9}")
+        busy = f"{statistics.median(work[name]) * 1000:7.0f} ms"
+        print(f"{name:36} {usual} {quick} {busy} {requests[name]:9}")
     print(f"ratio: how many times faster than `{BASELINE}`; best: what a quiet machine would show")
     times = medians[BASELINE] / medians["ours, in process: verify + re-tag"]
     needed = requests["ours, in process: re-tag"]
@@ -245,6 +250,12 @@ def report(bench: Bench, log: Path, rounds: int, limit: float) -> int:
         print(f"limit: {limit:g} times and {MOST_REQUESTS} requests", file=sys.stderr)
         return 1
     return 0
+
+
+def processor() -> float:
+    """Return the seconds of processor time that this process and its ended children took."""
+    taken = os.times()
+    return taken.user + taken.system + taken.children_user + taken.children_system
 
 
 def counted(log: Path) -> int:
