@@ -271,7 +271,7 @@ def _repository(
 def _own_repository(repository: str, where: str) -> str:
     """Return an environment's repository; ``REGISTRY_URL`` says nothing about it."""
     if "@" in repository:
-        raise _secret_in_address()
+        raise _secret_in_address(f"Take them out of {where}, and run `docker login` instead.")
     return _named_repository(repository, f"{where} repository") if repository else ""
 
 
@@ -285,12 +285,14 @@ def _named_repository(repository: str, origin: str) -> str:
     return repository
 
 
-def _secret_in_address() -> ConfigurationError:
+def _secret_in_address(
+    remedy: str = "Put them into REGISTRY_USERNAME and REGISTRY_PASSWORD, and the address alone "
+    "into REGISTRY_URL.",
+) -> ConfigurationError:
     return ConfigurationError(
         "the registry's address contains a user name or a password",
         means="It would be shown in every message and tag, so it is not used (nor shown here).",
-        remedy="Put them into REGISTRY_USERNAME and REGISTRY_PASSWORD, and the address alone "
-        "into REGISTRY_URL.",
+        remedy=remedy,
         code="configuration.secret",
     )
 
