@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway import config as configuration
 from sluiceway import plugins as loading
-from sluiceway.config import Config
+from sluiceway.config import BUILD, Config
 from sluiceway.errors import SluicewayError
 from sluiceway.model import Image, Project, Registry
 from sluiceway.plugins import Plugins
@@ -33,6 +33,7 @@ class Workbench:
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
         self.config = config
         self.environ = dict(environ)
+        self._registries: dict[str, Registry] = {}
 
     @classmethod
     def open(
@@ -60,13 +61,22 @@ class Workbench:
 
         return Ledger(self.project.state)
 
-    @cached_property
+    @property
     def registry(self) -> Registry:
         """The service's image repository."""
-        registry: Registry = self.plugins.one(
-            "sluiceway_registry", repository=self.config.repository
-        )
-        return registry
+        return self.registry_at(self.config.repository)
+
+    def registry_of(self, environment: str) -> Registry:
+        """The repository in which *environment*'s tag is (of ``build``: the service's own)."""
+        return self.registry_at(self.config.repository_of(environment))
+
+    def registry_at(self, repository: str) -> Registry:
+        """The open *repository*, the same one every time."""
+        if repository not in self._registries:
+            self._registries[repository] = self.plugins.one(
+                "sluiceway_registry", repository=repository
+            )
+        return self._registries[repository]
 
     @cached_property
     def engine(self) -> PolicyEngine | None:
@@ -87,20 +97,21 @@ class Workbench:
         except SluicewayError as error:
             return error
 
-    def image(self, digest: str) -> Image | None:
-        """Return the image with *digest* in the service's repository, if it is there."""
-        manifest = self.registry.manifest(digest)
+    def image(self, digest: str, environment: str = BUILD) -> Image | None:
+        """Return the image with *digest* in the repository of *environment*, if it is there."""
+        registry = self.registry_of(environment)
+        manifest = registry.manifest(digest)
         if manifest is None:
             return None
         return Image(
-            repository=self.registry.repository,
+            repository=registry.repository,
             digest=manifest.digest,
             media_type=manifest.media_type,
         )
 
     def held(self, environment: str) -> str:
         """Return the digest that *environment*'s tag names now, or ``""``."""
-        manifest = self.registry.resolve(environment)
+        manifest = self.registry_of(environment).resolve(environment)
         return manifest.digest if manifest is not None else ""
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sluiceway.config import load
 from sluiceway.errors import ConfigurationError, ExitCode, UsageError
 from sluiceway.model import Strategy
+from sluiceway.oci.credentials import find_credentials
 
 MINIMAL = '[service]\nname = "shop"\n'
 
@@ -168,3 +169,46 @@ def test_a_source_with_a_password_is_refused_and_not_shown(tmp_path):
         load(written(tmp_path, text), {})
     assert caught.value.code == "configuration.secret"
     assert "hunter2" not in str(caught.value.diagnostics())
+
+
+def test_an_environment_may_have_a_repository_of_its_own(tmp_path):
+    text = MINIMAL + (
+        '[environments.dev]\n[environments.production]\nrepository = "prod.example/team/shop"\n'
+    )
+    config = load(written(tmp_path, text), {"REGISTRY_URL": "registry.example/team"})
+    assert config.repository_of("build") == config.repository_of("dev") == config.repository
+    assert config.repository == "registry.example/team/shop"
+    assert config.repository_of("production") == "prod.example/team/shop"
+    assert config.origin("environments.production.repository") == "sluiceway.toml"
+
+
+@pytest.mark.parametrize(
+    ("repository", "what"),
+    [("https://prod.example/shop", "https"), ("prod.example/shop:1", ":1"), ("Prod/shop", "Prod")],
+)
+def test_an_environments_repository_is_a_repository(tmp_path, repository, what):
+    text = MINIMAL + f'[environments.production]\nrepository = "{repository}"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text), {})
+    assert what in caught.value.what
+    assert "[environments.production] repository" in caught.value.remedy
+
+
+def test_a_secret_in_an_environments_repository_is_refused_and_not_shown(tmp_path):
+    text = MINIMAL + '[environments.production]\nrepository = "robot:hunter2@prod.example/shop"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text), {})
+    assert caught.value.code == "configuration.secret"
+    assert "hunter2" not in str(caught.value.diagnostics())
+
+
+def test_one_registrys_password_is_not_for_the_other(tmp_path):
+    """Without REGISTRY_URL the pair is for any host; with two registries it is for the first."""
+    elsewhere = '[environments.production]\nrepository = "prod.example/team/shop"\n'
+    text = MINIMAL + 'repository = "registry.example/shop"\n' + elsewhere
+    pair = {"REGISTRY_USERNAME": "robot", "REGISTRY_PASSWORD": "hunter2"}
+    environ = load(written(tmp_path, text), pair).project(pair).environ
+    assert find_credentials("registry.example", environ) is not None
+    assert find_credentials("prod.example", environ) is None
+    alone = MINIMAL + 'repository = "registry.example/shop"\n'
+    assert load(written(tmp_path, alone), pair).project(pair).environ == pair

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -132,6 +133,8 @@ class Passing:
     status: int
     headers: dict[str, str]
     body: bytes
+    number: int = 0
+    """How many requests came before it."""
     cut: int | None = None
     """Break the connection after so many bytes of the body."""
 
@@ -140,10 +143,39 @@ Fault = Callable[[Passing], None]
 
 
 @dataclass
+class Asked:
+    """One request before it is passed on; what is set here happens to it."""
+
+    method: str
+    path: str
+    sent: Mapping[str, str]
+    """The request's headers, names in lower case."""
+    body: bytes
+    number: int
+    """How many requests came before it."""
+    drop: bool = False
+    """Break the connection before anything is passed on."""
+    deaf: bool = False
+    """Pass it on, and break the connection instead of answering."""
+    cut: int | None = None
+    """Pass on so many bytes of the body, then break both connections."""
+    wait: float = 0.0
+    """Seconds of silence before it is passed on."""
+    reply: tuple[int, dict[str, str]] | None = None
+    """Answer with this status and these headers, and pass nothing on."""
+
+
+@dataclass
 class Proxy:
-    """Passes requests on to a real server and lets ``fault`` spoil the answers."""
+    """Passes requests on to a real server; ``asking`` spoils them, and ``fault`` the answers."""
 
     address: str
+    asking: Callable[[Asked], None] = field(default=lambda asked: None)
+    asked: list[str] = field(default_factory=list)
+    """``GET /v2/...`` of every request, also of those that were not passed on."""
+    connections: int = 0
+    busy: int = 0
+    """Requests under way; one that nobody waits for any longer still arrives."""
     fault: Fault = field(default=lambda passing: None)
     guard: Callable[[str, str, Mapping[str, str]], str] = field(default=lambda *asked: "")
     """Of method, path and headers: the challenge to refuse with, or "" to let it pass."""
@@ -153,6 +185,7 @@ class Proxy:
     """Answers of the proxy itself by path: of query, headers and body, the status, the body and
     perhaps headers."""
     seen: list[Passing] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 @pytest.fixture
@@ -186,8 +219,22 @@ class _ProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def setup(self) -> None:
+        super().setup()
+        proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]
+        proxy.connections += 1
+
     def do_GET(self) -> None:
         proxy: Proxy = self.server.proxy  # type: ignore[attr-defined]
+        with proxy.lock:
+            proxy.busy += 1
+        try:
+            self._pass_on(proxy)
+        finally:
+            with proxy.lock:
+                proxy.busy -= 1
+
+    def _pass_on(self, proxy: Proxy) -> None:
         upstream: str = self.server.upstream  # type: ignore[attr-defined]
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         connection = HTTPConnection(upstream, timeout=10)
@@ -199,9 +246,32 @@ class _ProxyHandler(BaseHTTPRequestHandler):
         if challenge := proxy.guard(self.command, path, given):
             self._reply(401, b"{}", {"WWW-Authenticate": challenge})
             return
-        headers = {name: value for name, value in given.items() if name != "host"}
+        asked = Asked(self.command, self.path, given, sent, number=len(proxy.asked))
+        proxy.asked.append(f"{self.command} {path}")
+        proxy.asking(asked)
+        time.sleep(asked.wait)
+        if asked.drop:
+            self.close_connection = True
+            return
+        if asked.reply is not None:
+            self._reply(asked.reply[0], b"{}", asked.reply[1])
+            return
+        headers = dict(given)  # the host too: a registry makes its Locations of it
+        sent = asked.body
+        if asked.cut is not None:
+            # http.client sends the length that the headers say, and these bytes of it.
+            connection.request(self.command, self.path, sent[: asked.cut], headers)
+            time.sleep(0.05)  # what is on its way arrives before the break does
+            connection.close()
+            self.close_connection = True
+            return
         connection.request(self.command, self.path, body=sent or None, headers=headers)
         answer = connection.getresponse()
+        if asked.deaf:
+            answer.read()
+            connection.close()
+            self.close_connection = True
+            return
         passing = Passing(
             method=self.command,
             path=self.path,
@@ -209,6 +279,7 @@ class _ProxyHandler(BaseHTTPRequestHandler):
             status=answer.status,
             headers={name.lower(): value for name, value in answer.getheaders()},
             body=answer.read(),
+            number=asked.number,
         )
         connection.close()
         proxy.seen.append(passing)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -173,6 +175,50 @@ def test_a_referrer_to_something_else_is_refused(registry, make_image):
     with pytest.raises(UsageError) as caught:
         registry.put_referrer(other, make_image(registry, "note", subject=image))
     assert caught.value.code == "manifest.subject"
+
+
+def test_connections_are_used_again(registry, make_image, make_proxy, address):
+    """Also after answers without a body (HEAD, PUT), which a careless client leaves unread."""
+    image = make_image(registry, tag="dev")
+    proxy = make_proxy(address)
+    with RegistryClient(f"{proxy.address}/team/app") as client:
+        for number in range(3):
+            client.put_blob(b"content")
+            client.put_manifest(f"t{number}", image)
+            client.delete_tag(f"t{number}")
+            client.referrers(image.digest)
+            assert client.resolve("nothing") is None
+    assert proxy.connections == 1
+
+
+def test_a_registry_without_the_referrers_api_is_asked_for_it_once(registry, make_proxy, address):
+    proxy = make_proxy(address)
+    digest = "sha256:" + "0" * 64
+
+    def without_page(passing):
+        if "/referrers/" in passing.path:
+            passing.status, passing.body = 404, b"404 page not found\n"
+
+    def unknown(passing):
+        without_page(passing)
+        passing.body = b'{"errors":[{"code":"NAME_UNKNOWN"}]}'
+
+    for fault, times in ((without_page, 1), (unknown, 3)):
+        proxy.asked.clear()
+        proxy.fault = fault
+        with RegistryClient(f"{proxy.address}/team/app") as client:
+            for _ in range(3):
+                assert client.referrers(digest) == ()
+        assert len([line for line in proxy.asked if "/referrers/" in line]) == times
+
+
+def test_importing_the_client_brings_no_console():
+    """httpx would also load its own program, with click, rich and pygments, when they are there."""
+    code = (
+        "import sys, sluiceway.oci.client, httpx;"
+        "assert not {'click', 'rich', 'pygments', 'httpx._main'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_two_clients_share_nothing_but_the_registry(registry, address, make_image):

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from sluiceway.errors import ActionFailed
+from sluiceway.oci import promote_tag
 from sluiceway.oci.client import RegistryClient
 from sluiceway.oci.media_types import IMAGE_INDEX
 from sluiceway.oci.transport import RetryPolicy
@@ -136,10 +137,24 @@ def test_a_date_to_wait_for_is_understood(client, proxy):
     assert len(proxy.seen) == 1
 
 
-def test_a_failing_registry_is_not_asked_again(client, proxy):
+def test_a_failure_that_passes_is_tried_again(client, proxy, registry, make_image):
+    manifest = make_image(registry, "one")
+    proxy.fault = times(1, status(500), method="PUT")
+    client.put_manifest("dev", manifest)
+    proxy.fault = times(2, status(500))
+    assert client.resolve("dev") == manifest
+
+
+def test_a_registry_that_stays_failing_is_an_error(client, proxy):
     proxy.fault = times(99, status(500))
     assert failing(lambda: client.resolve("dev")).code == "registry.failed"
-    assert len(proxy.seen) == 1
+    assert len(proxy.seen) == 3
+
+
+def test_what_is_not_the_same_twice_is_not_sent_twice(client, proxy):
+    proxy.fault = times(99, status(500), method="POST")
+    assert failing(client._uploads.begin).code == "registry.failed"
+    assert [passing.method for passing in proxy.seen] == ["POST"]
 
 
 def test_an_upload_that_breaks_begins_anew(client, proxy, registry):
@@ -160,7 +175,25 @@ def test_a_manifest_stored_as_something_else_is_found(client, proxy, registry, m
     one, other = make_image(registry, "one"), make_image(registry, "other")
     answer = status(201, docker_content_digest=other.digest)
     proxy.fault = times(1, answer, method="PUT", contains="manifests")
-    assert failing(lambda: client.put_manifest("dev", one)).code == "registry.read-back"
+    client.put_manifest("dev", one)  # written once more, and right
+    proxy.fault = times(99, answer, method="PUT", contains="manifests")
+    error = failing(lambda: client.put_manifest("dev", one))
+    assert error.code == "registry.altered"
+    assert other.digest in error.what
+
+
+def test_a_promotion_changed_on_its_way_is_taken_back(client, proxy, registry, make_image):
+    """One byte of white space: it is JSON as before, and another image."""
+    one, before = make_image(registry, "one", tag="dev"), make_image(registry, "b", tag="staging")
+
+    def asking(asked):
+        if asked.method == "PUT" and asked.body == one.body:
+            asked.body = asked.body[:-1] + b" "
+
+    proxy.asking = asking
+    error = failing(lambda: promote_tag(client, "dev", one.digest, "staging"))
+    assert error.code == "registry.altered"
+    assert registry.resolve("staging") == before
 
 
 def test_a_tag_taken_by_another_writer_is_found(client, proxy, registry, make_image):

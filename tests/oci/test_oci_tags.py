@@ -9,9 +9,10 @@ import time
 import pytest
 
 from sluiceway.errors import ActionFailed, NeedsPerson, UsageError
-from sluiceway.oci import promote_tag, restore_tag
+from sluiceway.oci import carry_image, promote_tag, restore_tag
 from sluiceway.oci.client import RegistryClient
 from sluiceway.oci.media_types import DOCKER_MANIFEST, IMAGE_MANIFEST
+from sluiceway.testing.memory_registry import MemoryRegistry
 
 
 class Meddled(RegistryClient):
@@ -143,7 +144,70 @@ def test_a_registry_that_fails_after_the_write_is_undone(meddled, registry, make
     assert registry.resolve("staging") == before
 
 
-def test_two_hundred_promotions_beside_a_restless_source(registry, store, make_image):
+class Unhurried(MemoryRegistry):
+    """Every answer takes a moment, so that others get between two of them.
+
+    It notes when it began to read the source for the last time.
+    """
+
+    looked = 0.0
+
+    def resolve(self, tag):
+        if tag == "dev":
+            self.looked = time.monotonic()
+        time.sleep(0.0005)
+        return super().resolve(tag)
+
+    def put_manifest(self, reference, manifest):
+        time.sleep(0.0005)
+        super().put_manifest(reference, manifest)
+
+
+def test_a_source_that_moves_is_caught_in_a_thousand_rounds(make_image):
+    """The source moves once, at any moment from the verification on. It is promoted only when it
+    moved after the last look; whenever it moved before that, the target is as it was."""
+    registry = Unhurried()
+    image, other = make_image(registry, "one"), make_image(registry, "other")
+    before = make_image(registry, "before")
+    dice = random.Random(11)
+    began, ended, rounds = threading.Semaphore(0), threading.Semaphore(0), 1000
+    moved = 0.0
+
+    def move():
+        nonlocal moved
+        for _ in range(rounds):
+            began.acquire()
+            time.sleep(dice.uniform(0, 0.003))
+            MemoryRegistry.put_manifest(registry, "dev", other)
+            moved = time.monotonic()
+            ended.release()
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    outcomes = {"promoted": 0, "Nothing was promoted.": 0, "The promotion was taken back.": 0}
+    for _ in range(rounds):
+        registry.put_manifest("dev", image)
+        registry.put_manifest("staging", before)
+        assert registry.resolve("dev") == image  # what was verified
+        began.release()
+        try:
+            promote_tag(registry, "dev", image.digest, "staging", previous=before.digest)
+        except ActionFailed as error:
+            ended.acquire()
+            assert error.code == "promotion.source-moved"  # noqa: PT017 - or it is promoted
+            assert registry.resolve("staging") == before
+            outcomes[error.means.removeprefix("It moved after it was checked. ")] += 1
+        else:
+            ended.acquire()
+            assert moved > registry.looked
+            assert registry.resolve("staging") == image
+            outcomes["promoted"] += 1
+    mover.join()
+    assert all(outcomes.values()), outcomes
+    assert sum(outcomes.values()) == rounds
+
+
+def test_promotions_beside_a_restless_source(registry, store, make_image):
     """Whatever the moment: a promotion happens whole, or the target is as before."""
     image, other = make_image(registry, "one", tag="dev"), make_image(registry, "other")
     before = make_image(registry, "before")
@@ -160,7 +224,7 @@ def test_two_hundred_promotions_beside_a_restless_source(registry, store, make_i
     mover.start()
     outcomes = {"promoted": 0, "Nothing was promoted.": 0, "The promotion was taken back.": 0}
     try:
-        for _ in range(200):
+        for _ in range(100):
             repository.put_manifest("staging", before)
             try:
                 promote_tag(registry, "dev", image.digest, "staging")
@@ -175,7 +239,52 @@ def test_two_hundred_promotions_beside_a_restless_source(registry, store, make_i
         done.set()
         mover.join()
     assert all(outcomes.values()), outcomes
-    assert sum(outcomes.values()) == 200
+    assert sum(outcomes.values()) == 100
+
+
+def test_a_re_tag_is_three_requests_and_the_second_look(registry, make_image, make_proxy, address):
+    image, before = make_image(registry, tag="dev"), make_image(registry, "old", tag="staging")
+    proxy = make_proxy(address)
+    root = "/v2/team/app/manifests"
+    with RegistryClient(f"{proxy.address}/team/app") as client:
+        promote_tag(client, "dev", image.digest, "staging", previous=before.digest)
+        assert proxy.asked == [
+            f"GET {root}/dev",
+            f"PUT {root}/staging",
+            f"GET {root}/staging",  # read back
+            f"GET {root}/dev",  # did it move meanwhile?
+        ]
+        proxy.asked.clear()
+        promote_tag(client, "dev", image.digest, "staging", previous=image.digest)
+        assert proxy.asked == [f"GET {root}/staging", f"GET {root}/dev"]
+        proxy.asked.clear()
+        restore_tag(client, "staging", before.digest)
+        assert len(proxy.asked) == 4
+
+
+def test_a_promotion_to_another_repository_is_as_many_requests(
+    registry, make_image, make_proxy, address
+):
+    image = make_image(registry, tag="dev")
+    proxy = make_proxy(address)
+    with (
+        RegistryClient(f"{proxy.address}/team/app") as source,
+        RegistryClient(f"{proxy.address}/prod/app") as target,
+    ):
+        carry_image(source, target, image.digest)
+        proxy.asked.clear()
+        promote_tag(source, "dev", image.digest, "production", target=target, previous="")
+    assert [line.split("/")[2] for line in proxy.asked] == ["team", "prod", "prod", "team"]
+
+
+def test_the_target_goes_back_to_what_the_run_saw(meddled, registry, make_image):
+    image, other = make_image(registry, "one", tag="dev"), make_image(registry, "other")
+    before = make_image(registry, "before", tag="staging")
+    meddled.after_put = lambda: registry.put_manifest("dev", other)
+    with pytest.raises(ActionFailed) as caught:
+        promote_tag(meddled, "dev", image.digest, "staging", previous=before.digest)
+    assert caught.value.code == "promotion.source-moved"
+    assert registry.resolve("staging") == before
 
 
 def test_a_tag_is_restored_whatever_it_names(registry, make_image, store):

@@ -97,10 +97,15 @@ def _state(folder: Path) -> Check:
 
 
 def _registry(bench: Workbench) -> Iterator[Check]:
-    try:
-        yield Check(name="registry", status=CheckStatus.OK, detail=bench.registry.ping())
-    except SluicewayError as error:
-        yield _failed("registry", error)
+    names = ["build", *(each.name for each in bench.config.environments)]
+    for repository in dict.fromkeys(bench.config.repository_of(name) for name in names):
+        own = repository == bench.config.repository
+        name = "registry" if own else f"registry: {repository}"
+        try:
+            detail = bench.registry_at(repository).ping()
+            yield Check(name=name, status=CheckStatus.OK, detail=detail)
+        except SluicewayError as error:
+            yield _failed(name, error)
 
 
 def _policies(bench: Workbench) -> Iterator[Check]:

@@ -48,6 +48,7 @@ _OTHER_TABLES = ("stages", "plugins", "environments", "waivers")
 _ENVIRONMENT: Mapping[str, Any] = {
     "strategy": "replace",
     "route": "",
+    "repository": "",
     "ready_seconds": 30.0,
     "drain_seconds": 10.0,
     "port": 0,
@@ -262,21 +263,26 @@ def _repository(
 ) -> str:
     base = environ.get("REGISTRY_URL", "").removeprefix("https://").removeprefix("http://")
     if "@" in base or "@" in repository:
-        raise ConfigurationError(
-            "the registry's address contains a user name or a password",
-            means="It would be shown in every message and tag, so it is not used (nor shown here).",
-            remedy="Put them into REGISTRY_USERNAME and REGISTRY_PASSWORD, and the address alone "
-            "into REGISTRY_URL.",
-            code="configuration.secret",
-        )
+        raise _secret_in_address()
     if base:
         origins["service.repository"] = "environment REGISTRY_URL"
         repository = f"{base.rstrip('/')}/{service}"
     repository = repository or f"{_EMBEDDED_REGISTRY}/{service}"
+    return _named_repository(repository, "[service] repository or REGISTRY_URL")
+
+
+def _own_repository(repository: str, where: str) -> str:
+    """Return an environment's repository; ``REGISTRY_URL`` says nothing about it."""
+    if "@" in repository:
+        raise _secret_in_address(f"Take them out of {where}, and run `docker login` instead.")
+    return _named_repository(repository, f"{where} repository") if repository else ""
+
+
+def _named_repository(repository: str, origin: str) -> str:
     if not _REPOSITORY.fullmatch(repository):
         raise ConfigurationError(
             f"the image repository is {repository!r}, which is not 'host[:port]/path' in lower case",
-            remedy="Correct [service] repository or REGISTRY_URL; leave out scheme, tag and digest.",
+            remedy=f"Correct {origin}; leave out scheme, tag and digest.",
             code="configuration.type",
         )
     return repository
@@ -293,6 +299,18 @@ def _source(address: str) -> str:
             code="configuration.secret",
         )
     return address
+
+
+def _secret_in_address(
+    remedy: str = "Put them into REGISTRY_USERNAME and REGISTRY_PASSWORD, and the address alone "
+    "into REGISTRY_URL.",
+) -> ConfigurationError:
+    return ConfigurationError(
+        "the registry's address contains a user name or a password",
+        means="It would be shown in every message and tag, so it is not used (nor shown here).",
+        remedy=remedy,
+        code="configuration.secret",
+    )
 
 
 def _stages(
@@ -391,6 +409,7 @@ def _environments(
                 name=name,
                 strategy=Strategy(values["strategy"]),
                 route=values["route"] or name,
+                repository=_own_repository(values["repository"], where),
                 settings={"port": values["port"], "env": values["env"], **values["deploy"]},
             )
         )

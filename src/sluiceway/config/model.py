@@ -96,6 +96,12 @@ class Config:
             code="environment.unknown",
         )
 
+    def repository_of(self, name: str) -> str:
+        """Return the repository of the environment called *name*; of ``build``: the service's."""
+        if name == BUILD:
+            return self.repository
+        return self.environment(name).repository or self.repository
+
     def predecessor(self, name: str) -> str:
         """Return the environment before *name* on the path; ``build`` before the first."""
         names = [environment.name for environment in self.environments]
@@ -111,4 +117,18 @@ class Config:
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError), (self.state / ".gitignore").open("x") as ignored:
                 ignored.write("*\n")
-        return Project(service=self.service, root=self.root, state=self.state, environ=environ)
+        return Project(
+            service=self.service, root=self.root, state=self.state, environ=self._guarded(environ)
+        )
+
+    def _guarded(self, environ: Mapping[str, str]) -> Mapping[str, str]:
+        """Return *environ* with ``REGISTRY_URL`` set where there is more than one registry.
+
+        ``REGISTRY_USERNAME`` and ``REGISTRY_PASSWORD`` are then for the service's own; another
+        registry that asks for a password must not be given them.
+        """
+        hosts = {self.repository_of(each.name).partition("/")[0] for each in self.environments}
+        own = self.repository.partition("/")[0]
+        if hosts <= {own} or environ.get("REGISTRY_URL"):
+            return environ
+        return {**environ, "REGISTRY_URL": own}

@@ -66,7 +66,8 @@ def collect(bench: Workbench, image: Image, source: str, target: str) -> dict[st
 
 def signature_evidence(bench: Workbench, image: Image) -> Evidence:
     """Ask the chosen verifier; this is all that a rollback needs."""
-    evidence: Evidence = bench.plugins.one("sluiceway_verify", image=image, registry=bench.registry)
+    registry = bench.registry_at(image.repository)
+    evidence: Evidence = bench.plugins.one("sluiceway_verify", image=image, registry=registry)
     return evidence
 
 
@@ -182,7 +183,7 @@ def vulnerability_predicate(scan: Scan) -> dict[str, Any]:
 
 def _attestations(bench: Workbench, image: Image) -> tuple[Attestation, ...]:
     answer: Sequence[Attestation] = bench.plugins.one(
-        "sluiceway_attestations", image=image, registry=bench.registry
+        "sluiceway_attestations", image=image, registry=bench.registry_at(image.repository)
     )
     return tuple(answer)
 

@@ -60,6 +60,8 @@ class Environment:
     strategy: Strategy
     route: str
     """Whose traffic it serves: its own name, or for a canary the environment that it shares."""
+    repository: str = ""
+    """Where its tag and its images are: ``host[:port]/path``; empty for the service's own."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What the deployer needs (``port``, ``env``, ...)."""
 

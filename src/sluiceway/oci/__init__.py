@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sluiceway.oci.carry import Carried, carry_image
 from sluiceway.oci.documents import (
     artifact_type_of,
     blobs_of,
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     from sluiceway.oci.client import RegistryClient
 
 __all__ = [
+    "Carried",
     "Layout",
     "Repository",
     "artifact_type_of",
     "blobs_of",
+    "carry_image",
     "check_tag",
     "children_of",
     "describe",

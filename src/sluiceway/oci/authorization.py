@@ -86,7 +86,11 @@ class Authorizer:
         self._tokens: dict[str, tuple[str, float]] = {}
 
     def header(self, actions: str) -> str:
-        """Return the ``Authorization`` value for *actions* (``pull``, ``pull,push``), or ``""``."""
+        """Return the ``Authorization`` value for *actions* (``pull``, ``pull,push``), or ``""``.
+
+        After a blank *actions* may name scopes of other repositories as well, whole:
+        ``pull,push repository:team/other:pull``.
+        """
         if self._basic:
             return self._basic
         token, until = self._tokens.get(actions, ("", 0.0))
@@ -125,8 +129,10 @@ class Authorizer:
         self._check_realm(realm)
         credentials = self._find()
         scopes = challenge.parameters.get("scope", "").split()
-        if not scopes and actions:
-            scopes = [f"repository:{self._path}:{actions}"]
+        own, _, others = actions.partition(" ")
+        if not scopes and own:
+            scopes = [f"repository:{self._path}:{own}"]
+        scopes += [scope for scope in others.split() if scope not in scopes]
         parameters = [("scope", scope) for scope in scopes]
         if service := challenge.parameters.get("service"):
             parameters.insert(0, ("service", service))

@@ -8,19 +8,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from sluiceway import events
 from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.model import Descriptor, Manifest, check_digest
 from sluiceway.oci import failures
 from sluiceway.oci.documents import document_of, sha256
+from sluiceway.oci.http import httpx
 from sluiceway.oci.layout import file_digest, replacing
 from sluiceway.oci.listing import next_page, parse_referrers, parse_tags
 from sluiceway.oci.media_types import ACCEPT, IMAGE_INDEX, MANIFEST_LIMIT, OCTET_STREAM
 from sluiceway.oci.reference import check_tag, is_digest, parse_repository
 from sluiceway.oci.referrers import add_to_fallback, read_fallback
 from sluiceway.oci.transport import RetryPolicy, Transport, read_capped
+from sluiceway.oci.uploads import BROKEN, Uploads
 
 __all__ = ["RegistryClient"]
 
@@ -29,9 +29,7 @@ _PIECE = 1024 * 1024
 _MOST_PAGES = 1000
 _TAGS_A_PAGE = 1000
 _UPLOADS = 3
-_UPLOAD_AGAIN = frozenset(
-    {"registry.connection", "registry.timeout", "registry.throttled", "registry.unavailable"}
-)
+_WRITES = 3
 
 
 class RegistryClient:
@@ -77,7 +75,11 @@ class RegistryClient:
         )
         self._host = self._repository.host
         self._root = f"/v2/{self._repository.path}"
+        self._uploads = Uploads(
+            transport=self._transport, repository=self._repository, expect=self._expect
+        )
         self._is_registry = False
+        self._no_referrers = False
 
     def __repr__(self) -> str:
         return f"RegistryClient({str(self._repository)!r})"
@@ -117,7 +119,9 @@ class RegistryClient:
         read them back and compare digests.
 
         Raises:
-            ActionFailed: ``registry.read-back`` when *reference* then names something else.
+            ActionFailed: ``registry.read-back`` when *reference* then names something else;
+                ``registry.altered`` when the registry itself says that it stored something else,
+                again and again.
         """
         self._put(reference, manifest)
 
@@ -166,11 +170,7 @@ class RegistryClient:
                 for piece in response.iter_raw(_PIECE):
                     size += len(piece)
                     if limit is not None and size > limit:
-                        raise ActionFailed(
-                            f"the blob {digest} from {self._host} has more than {limit} bytes",
-                            means="It was not read to its end.",
-                            code="registry.too-large",
-                        )
+                        raise failures.too_large(self._host, f"the blob {digest}", limit)
                     computed.update(piece)
                     sink.write(piece)
                 got = f"sha256:{computed.hexdigest()}"
@@ -198,14 +198,36 @@ class RegistryClient:
             if self.has_blob(digest):
                 return descriptor
             try:
-                self._upload(content, digest, size)
+                self._uploads.send(self._uploads.begin(), content, digest, size)
             except ActionFailed as error:
-                if error.code not in _UPLOAD_AGAIN or attempt == _UPLOADS:
+                if error.code not in BROKEN or attempt == _UPLOADS:
                     raise
             else:
                 break
         events.emit("registry.blob", repository=self.repository, digest=digest, size=size)
         return descriptor
+
+    def mount_blob(self, digest: str, repository: str) -> bool:
+        """Have the registry take a blob over from *repository*, another one of the same registry.
+
+        Nothing is sent. ``False`` when it is of another registry, or when the registry does not do
+        that, lacks the blob there or does not let us read it: then the blob has to be copied.
+        """
+        other = parse_repository(repository)
+        if other.host != self._repository.host:
+            return False
+        try:
+            begun = self._uploads.begin(mount=check_digest(digest), source=other.path)
+        except ActionFailed as error:
+            if error.code not in {"registry.denied", "registry.refused"}:
+                raise
+            return False
+        if begun:  # an ordinary upload instead; registries sweep up what nobody goes on with
+            return False
+        events.emit(
+            "registry.mounted", repository=self.repository, digest=digest, source=repository
+        )
+        return True
 
     # --- referrers ---
 
@@ -306,18 +328,32 @@ class RegistryClient:
             self._expect(response, httpx.codes.CREATED)
             said = response.headers.get("docker-content-digest", manifest.digest)
             if said != manifest.digest:
-                raise self._read_back(reference, f"the registry stored it as {said}")
+                raise ActionFailed(
+                    f"{reference} in {self.repository} was stored as {said}, and "
+                    f"{manifest.digest} was sent",
+                    means="It was changed on its way, or the registry changes what it stores.",
+                    remedy=f"Look at what {reference} names now; then find out what stands between "
+                    "here and the registry.",
+                    code="registry.altered",
+                )
             return response.headers
 
-        url = f"{self._root}/manifests/{reference}"
-        headers = self._transport.exchange(
-            "PUT",
-            url,
-            consume,
-            actions=_PUSH,
-            headers={"Content-Type": manifest.media_type},
-            body=lambda: manifest.body,
-        )
+        for left in reversed(range(_WRITES)):
+            try:
+                headers = self._transport.exchange(
+                    "PUT",
+                    f"{self._root}/manifests/{reference}",
+                    consume,
+                    actions=_PUSH,
+                    headers={"Content-Type": manifest.media_type},
+                    body=lambda: manifest.body,
+                )
+            except ActionFailed as error:
+                # Changed on its way there: the name must not be left with what nobody sent.
+                if error.code != "registry.altered" or not left:
+                    raise
+            else:
+                break
         stored = self._manifest(reference)
         if stored is None:
             raise self._read_back(reference, "it is not there after it was stored")
@@ -334,14 +370,30 @@ class RegistryClient:
     def _referrers_by_api(self, digest: str) -> tuple[Descriptor, ...] | None:
         found: dict[str, Descriptor] = {}
         answered = False
-        for page in self._pages(f"{self._root}/referrers/{digest}", accept=IMAGE_INDEX):
+        if self._no_referrers:
+            return None
+        url = f"{self._root}/referrers/{digest}"
+        for page in self._pages(url, accept=IMAGE_INDEX, unknown=self._note_no_referrers):
             answered = True
             for descriptor in parse_referrers(page, self._host):
                 found.setdefault(descriptor.digest, descriptor)
         return tuple(found.values()) if answered else None
 
-    def _pages(self, url: str, accept: str = "application/json") -> Iterator[bytes]:
-        """Yield each page of a list, following ``Link``; nothing at all for a 404."""
+    def _note_no_referrers(self, body: bytes) -> None:
+        """A registry with the API says what it does not know in the specification's words; one
+        without has no such page, and need not be asked again.
+        """
+        self._no_referrers = b'"errors"' not in body
+
+    def _pages(
+        self,
+        url: str,
+        accept: str = "application/json",
+        unknown: Callable[[bytes], None] = lambda _body: None,
+    ) -> Iterator[bytes]:
+        """Yield each page of a list, following ``Link``; nothing at all for a 404, whose body
+        *unknown* is given.
+        """
         seen: set[str] = set()
 
         def consume(response: httpx.Response) -> tuple[bytes | None, str]:
@@ -350,6 +402,7 @@ class RegistryClient:
                 self._expect(response, httpx.codes.OK)
             body = read_capped(response, MANIFEST_LIMIT, "a list")
             if response.status_code == httpx.codes.NOT_FOUND:
+                unknown(body)
                 return None, ""
             return body, next_page(response.headers.get_list("link"))
 
@@ -376,31 +429,6 @@ class RegistryClient:
 
     def _blob_url(self, digest: str) -> str:
         return f"{self._root}/blobs/{check_digest(digest)}"
-
-    def _upload(self, content: bytes | Path, digest: str, size: int) -> None:
-        start = f"{self._root}/blobs/uploads/"
-
-        def begun(response: httpx.Response) -> str:
-            self._expect(response, httpx.codes.ACCEPTED)
-            return self._transport.location(response, start)
-
-        def finished(response: httpx.Response) -> None:
-            self._expect(response, httpx.codes.CREATED)
-            said = response.headers.get("docker-content-digest", digest)
-            if said != digest:
-                raise failures.corrupt(self._host, f"to store {digest}", said)
-
-        location = self._transport.exchange("POST", start, begun, actions=_PUSH)
-        self._transport.exchange(
-            "PUT",
-            location + ("&" if "?" in location else "?") + f"digest={digest}",
-            finished,
-            actions=_PUSH,
-            headers={"Content-Type": OCTET_STREAM, "Content-Length": str(size)},
-            body=lambda: content if isinstance(content, bytes) else _pieces(content),
-            # The session may hold a part already: begin with a new one instead.
-            again=False,
-        )
 
     def _presence(self, response: httpx.Response) -> bool:
         if response.status_code == httpx.codes.NOT_FOUND:
@@ -438,9 +466,3 @@ class RegistryClient:
 
 def _speaks_registry(response: httpx.Response) -> bool:
     return "docker-distribution-api-version" in response.headers
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as source:
-        while piece := source.read(_PIECE):
-            yield piece

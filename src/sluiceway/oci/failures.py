@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import httpx
-
 from sluiceway import process
 from sluiceway.errors import ActionFailed
+from sluiceway.oci.http import httpx
 
-__all__ = ["answered", "broken", "corrupt", "denied", "malformed"]
+__all__ = ["answered", "broken", "corrupt", "denied", "malformed", "too_large"]
 
 _READ = 64 * 1024
 _SHOWN = 300
+_REFUSALS = {
+    "DIGEST_INVALID": "What arrived there is not what was sent. Run the same again; if it stays, "
+    "find out what stands between here and the registry.",
+    "MANIFEST_BLOB_UNKNOWN": "Something that the image names is not there. Push it again, whole.",
+    "BLOB_UNKNOWN": "Something that the image names is not there. Push it again, whole.",
+    "NAME_INVALID": "Correct the name of the repository: `[service] repository` or that of the "
+    "environment.",
+    "NAME_UNKNOWN": "Create the repository in the registry, or correct its name.",
+    "SIZE_INVALID": "What arrived there is not what was sent. Run the same again.",
+    "TOOMANYREQUESTS": "Wait, or log in for a higher limit.",
+}
+"""What to do about the codes of distribution-spec 1.1, "Error Codes"."""
 
 
 def broken(host: str, scheme: str, error: httpx.TransportError) -> ActionFailed:
@@ -74,6 +85,8 @@ def answered(host: str, response: httpx.Response, environ: Mapping[str, str]) ->
         return malformed(host, f"{doing} was answered {status}")
     return ActionFailed(
         f"the registry {host} refused: {doing} was answered {status}{words}",
+        means="It understood the request and does not take it. Nothing was changed by it.",
+        remedy=_REFUSALS.get(_first_code(words), "Its own words say why; its log may say more."),
         code="registry.refused",
     )
 
@@ -108,6 +121,20 @@ def corrupt(host: str, wanted: str, got: str) -> ActionFailed:
         means="The content was changed in the registry or on its way, and was not used.",
         remedy="Find out what changed it before releasing anything from this registry.",
         code="registry.corrupt",
+    )
+
+
+def _first_code(words: str) -> str:
+    return words.removeprefix(": ").partition(":")[0]
+
+
+def too_large(host: str, name: str, limit: int) -> ActionFailed:
+    """Explain an answer that was longer than anything of its kind may be."""
+    return ActionFailed(
+        f"{name} from {host} has more than {limit} bytes",
+        means="It was not read to its end, and not used.",
+        remedy="Find out who stored it and what it is; nothing that is released is that long.",
+        code="registry.too-large",
     )
 
 

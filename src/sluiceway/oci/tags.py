@@ -10,13 +10,30 @@ __all__ = ["promote_tag", "restore_tag"]
 
 
 def promote_tag(
-    registry: Registry, source_tag: str, expected_digest: str, target_tag: str
+    source: Registry,
+    source_tag: str,
+    expected_digest: str,
+    target_tag: str,
+    *,
+    target: Registry | None = None,
+    previous: str | None = None,
 ) -> Manifest:
     """Make *target_tag* name *expected_digest*, as long as *source_tag* names it.
 
     The same bytes are stored under the stored media type. *source_tag* is read immediately before
     the write and again right after it, because the protocol has no compare-and-set. Doing it when
-    it is already so writes nothing.
+    it is already so writes nothing. Four requests: source, write, read back, source again; one
+    more when it is not said what the target named before.
+
+    Args:
+        source: Where *source_tag* is.
+        source_tag: What has to name the digest throughout.
+        expected_digest: What was verified.
+        target_tag: What shall name it.
+        target: Where *target_tag* is, when that is another repository. It must hold the image
+            already (:func:`sluiceway.oci.carry_image`).
+        previous: What the target named when the run began, ``""`` for nothing: that is what it
+            goes back to. With ``None`` it is read.
 
     Returns:
         The manifest that *target_tag* now names.
@@ -28,18 +45,23 @@ def promote_tag(
     """
     check_digest(expected_digest)
     check_tag(target_tag)
-    previous = registry.resolve(target_tag)
-    current = registry.resolve(source_tag)
+    target = source if target is None else target
+    held: Manifest | None = None
+    if previous in {None, expected_digest}:
+        held = target.resolve(target_tag)
+        previous = held.digest if held is not None else ""
+    current = source.resolve(source_tag)
     if current is None or current.digest != expected_digest:
-        raise _moved(registry, source_tag, expected_digest, current, undone=False)
-    if previous is not None and _same(previous, current):
-        _confirm(registry, source_tag, expected_digest, undone=False)
+        raise _moved(source, source_tag, expected_digest, current, undone=False)
+    if held is not None and _same(held, current):
         return current
     try:
-        registry.put_manifest(target_tag, current)
-        _confirm(registry, source_tag, expected_digest, undone=True)
+        target.put_manifest(target_tag, current)
+        now = source.resolve(source_tag)
+        if now is None or now.digest != expected_digest:
+            raise _moved(source, source_tag, expected_digest, now, undone=True)
     except SluicewayError as error:
-        _undo(registry, target_tag, current, previous, error)
+        _undo(target, target_tag, current, previous or "", error)
         raise
     return current
 
@@ -73,29 +95,17 @@ def restore_tag(registry: Registry, tag: str, digest: str | None) -> Manifest | 
     return manifest
 
 
-def _confirm(registry: Registry, tag: str, digest: str, *, undone: bool) -> None:
-    now = registry.resolve(tag)
-    if now is None or now.digest != digest:
-        raise _moved(registry, tag, digest, now, undone=undone)
-
-
 def _undo(
-    registry: Registry,
-    tag: str,
-    written: Manifest,
-    previous: Manifest | None,
-    reason: SluicewayError,
+    registry: Registry, tag: str, written: Manifest, previous: str, reason: SluicewayError
 ) -> None:
     try:
         now = registry.resolve(tag)
-        if now is None or not _same(now, written):
+        ours = now is not None and (_same(now, written) or reason.code == "registry.altered")
+        if not ours:
             return  # never arrived, or another writer's: not ours to take back
-        if previous is not None:
-            registry.put_manifest(tag, previous)
-        else:
-            restore_tag(registry, tag, None)
+        restore_tag(registry, tag, previous or None)
     except SluicewayError as error:
-        was = previous.digest if previous is not None else "nothing"
+        was = previous or "nothing"
         raise NeedsPerson(
             f"{registry.repository}:{tag} may still name {written.digest}; it named {was} before",
             means=f"The promotion stopped ({reason.what}), and undoing it failed ({error.what}).",

@@ -74,6 +74,8 @@ def _pull(registry: Registry, layout: Layout, digest: str, seen: set[str]) -> Ma
         if path.stat().st_size != blob.size:
             raise ActionFailed(
                 f"{blob.digest} has {path.stat().st_size} bytes where {digest} says {blob.size}",
+                means="The manifest and the blob cannot both be right. Neither was used.",
+                remedy="Build and push the image again.",
                 code="registry.corrupt",
             )
     return manifest

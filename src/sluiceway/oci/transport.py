@@ -11,19 +11,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.oci import failures
 from sluiceway.oci.authorization import Authorizer, TokenRequest, parse_challenges
 from sluiceway.oci.credentials import find_credentials
+from sluiceway.oci.http import httpx
 from sluiceway.oci.reference import Repository, is_loopback
 
 __all__ = ["Body", "RetryPolicy", "Transport", "read_capped"]
@@ -34,6 +33,8 @@ Body = Callable[[], "bytes | Iterator[bytes]"]
 
 CONNECT_SECONDS = 5.0
 _RETRIED = frozenset({429, 502, 503, 504})
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""Methods whose 500 may be tried again (RFC 9110, 9.2.2): done twice is as done once."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _LONGEST_TOKEN_ANSWER = 1024 * 1024
@@ -148,10 +149,12 @@ class Transport:
             consume: Reads the answer, which is a stream; may be called again on a new answer
                 when the connection breaks while it reads.
             actions: What is done in the repository (``pull``, ``pull,push``, ``""`` for nothing
-                in particular); ``None`` sends no authorization of ours and follows no redirect.
+                in particular), with further token scopes after it; ``None`` sends no
+                authorization of ours and follows no redirect.
             headers: Further request headers.
             body: Makes the request's body.
-            again: Try again on 429, 502, 503, 504 and broken connections.
+            again: Try again on 429, 502, 503, 504, on 500 where doing it twice is as once, and
+                on broken connections.
 
         Raises:
             ActionFailed: ``registry.unreachable``, ``registry.tls``, ``registry.timeout``,
@@ -166,8 +169,10 @@ class Transport:
             reached = True
             try:
                 with self._answer(method, url, actions, dict(headers or {}), body) as response:
-                    if response.status_code not in _RETRIED:
-                        return consume(response)
+                    if not _passing(method, response.status_code):
+                        result = consume(response)
+                        _finish(response)
+                        return result
                     asked = _retry_after(response)
                     failure = failures.answered(self.host, response, self._environ)
             except httpx.TransportError as error:
@@ -319,13 +324,18 @@ def read_capped(response: httpx.Response, limit: int, name: str) -> bytes:
     for piece in response.iter_raw():
         size += len(piece)
         if size > limit:
-            raise ActionFailed(
-                f"{name} from {response.url.host} has more than {limit} bytes",
-                means="It was not read to its end.",
-                code="registry.too-large",
-            )
+            raise failures.too_large(response.url.host, name, limit)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _finish(response: httpx.Response) -> None:
+    """Read what is left of an answer that was understood already: a connection whose last answer
+    was not read to its end, be it empty, cannot be used for the next request.
+    """
+    if not response.is_stream_consumed:
+        with suppress(httpx.TransportError):
+            _drain(response)
 
 
 def _drain(response: httpx.Response) -> None:
@@ -335,6 +345,13 @@ def _drain(response: httpx.Response) -> None:
         size += len(piece)
         if size > _DRAINED:
             return
+
+
+def _passing(method: str, status: int) -> bool:
+    """Say whether *status* is a failure that may have passed when it is tried again."""
+    return status in _RETRIED or (
+        status == httpx.codes.INTERNAL_SERVER_ERROR and method in _REPEATABLE
+    )
 
 
 def _retry_after(response: httpx.Response) -> float | None:

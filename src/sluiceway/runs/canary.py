@@ -187,10 +187,10 @@ def take_back(bench: Workbench, environment: Environment, fence: Fence) -> dict[
     return {"traffic": to_json(traffic), "seconds": round(seconds, 3)}
 
 
-def restore_tag(bench: Workbench, tag: str, digest: str) -> dict[str, Any]:
-    """Let *tag* name *digest* again, or nothing when it named nothing before."""
-    oci.restore_tag(bench.registry, tag, digest or None)
-    return {"digest": bench.held(tag)}
+def restore_tag(bench: Workbench, environment: str, digest: str) -> dict[str, Any]:
+    """Let *environment*'s tag name *digest* again, or nothing when it named nothing before."""
+    oci.restore_tag(bench.registry_of(environment), environment, digest or None)
+    return {"digest": bench.held(environment)}
 
 
 def _weigh(context: RunContext, environment: Environment, limits: CanaryLimits) -> Traffic:

@@ -6,6 +6,7 @@ Every function here is one step of the workflow: small, repeatable, read back.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from sluiceway.model import (
     Fence,
     Image,
     Notice,
+    Status,
     Strategy,
     Traffic,
     check_digest,
@@ -35,6 +37,8 @@ from sluiceway.workbench import Workbench
 
 __all__ = [
     "ask",
+    "at_target",
+    "carry",
     "deploy",
     "desired",
     "judge",
@@ -57,7 +61,7 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
     nothing, or another digest than asked for, the image is still named, so that the gate can
     refuse with every reason there is.
     """
-    registry = bench.registry
+    registry = bench.registry_of(source)
     tag = source
     if digest and source == BUILD:
         tag = building.own_tag(check_digest(digest))
@@ -67,6 +71,7 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
     if digest and holds != check_digest(digest):
         manifest = registry.manifest(digest)
     elif manifest is None:
+        registry = bench.registry
         manifest = registry.resolve(BUILD)
     if manifest is None:
         raise UsageError(
@@ -169,6 +174,48 @@ def keep_decision(
     return {field: stored[field] for field in fields}
 
 
+def carry(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring the image to the target's repository, with all that was said about it; tag nothing new.
+
+    Returns ``{"carried"}``: False when source and target share a repository. Else the signature is
+    verified once more, there: what production pulls must be verifiable where it pulls it.
+
+    Raises:
+        ActionFailed: ``promotion.not-carried``, or the registries' own.
+    """
+    image = Image(**found["image"])
+    target = bench.registry_of(request["target"])
+    if target.repository == image.repository:
+        return {"carried": False}
+    carried = oci.carry_image(bench.registry_at(image.repository), target, image.digest)
+    # A tag of its own keeps it from being swept up when the environment moves on.
+    target.put_manifest(building.own_tag(image.digest), carried.manifest)
+    evidence = gates.signature_evidence(bench, at_target(bench, request, found))
+    if evidence.status is not Status.OK:
+        raise ActionFailed(
+            f"{image.digest} does not verify in {target.repository}: {evidence.summary}",
+            means=f"It verified in {image.repository}. The image was brought over, and "
+            f"{request['target']} was not changed.",
+            remedy="; ".join(carried.left)
+            or f"Compare the signatures in both with the sign plugin's own tool, then run "
+            f"`invoke promote --to={request['target']}` again.",
+            code="promotion.not-carried",
+        )
+    return {
+        "carried": True,
+        "mounted": carried.mounted,
+        "copied": carried.copied,
+        "bytes": carried.size,
+        "left": list(carried.left),
+    }
+
+
+def at_target(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> Image:
+    """Return the image as the target's environment knows it: in its own repository."""
+    image = Image(**found["image"])
+    return replace(image, repository=bench.registry_of(request["target"]).repository)
+
+
 def retag(
     context: RunContext,
     request: Mapping[str, Any],
@@ -192,7 +239,12 @@ def retag(
     summary = summarise(bench, request, found, decision)
     context.confirm()
     oci.promote_tag(
-        bench.registry, found["source_tag"], found["image"]["digest"], request["target"]
+        bench.registry_of(request["source"]),
+        found["source_tag"],
+        found["image"]["digest"],
+        request["target"],
+        target=bench.registry_of(request["target"]),
+        previous=found["target_holds"],
     )
     return {"decision": dict(decision), "verification_summary": summary}
 
@@ -216,7 +268,12 @@ def summarise(
     (entry,) = bench.ledger.entries(
         kinds=("decision",), run=request["run"], newest_first=True, limit=1
     )
-    image, manifest = release.open_image(bench, found["image"]["digest"])
+    # Beside the image where it is going to stand: whoever pulls it from there finds it there.
+    image, manifest = release.open_image(
+        bench,
+        found["image"]["digest"],
+        repository=bench.config.repository_of(request["target"]),
+    )
     predicate = gates.verification_summary(entry.body["input"], decision, image.repository)
     try:
         attestation = release.attest(bench, image, manifest, gates.VERIFICATION_SUMMARY, predicate)
@@ -241,12 +298,16 @@ def still(
     if not context.taken_over and age <= context.seconds:
         return dict(decision)
     verified = {**asked, "actor": to_json(statements.verified(bench, asked, found["image"]))}
-    return judge(bench, request, renewed(bench, found), verified, attempt=context.lease.token)
+    now = renewed(bench, request, found)
+    return judge(bench, request, now, verified, attempt=context.lease.token)
 
 
-def renewed(bench: Workbench, found: Mapping[str, Any]) -> dict[str, Any]:
+def renewed(
+    bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return *found* with what the source holds now."""
-    return {**found, "source_holds": bench.held(found["source_tag"])}
+    holds = bench.registry_of(request["source"]).resolve(found["source_tag"])
+    return {**found, "source_holds": holds.digest if holds is not None else ""}
 
 
 def deploy(
@@ -267,7 +328,7 @@ def deploy(
             means="It was allowed when the run began; its tag is put back.",
             remedy=f"See why: invoke history --run={request['run']} --json",
         )
-    image = Image(**found["image"])
+    image = at_target(context.bench, request, found)
     return desired(context.bench, "sluiceway_deploy", image, request["target"], context.fence)
 
 
@@ -288,7 +349,9 @@ def desired(bench: Workbench, hook: str, image: Image, target: str, fence: Fence
         drain_seconds=times.drain_seconds,
     )
     try:
-        deployment: Deployment = bench.plugins.one(hook, request=request, registry=bench.registry)
+        deployment: Deployment = bench.plugins.one(
+            hook, request=request, registry=bench.registry_of(target)
+        )
     except ActionFailed as error:
         traffic: Traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
         slot = traffic.slot("canary" if environment.strategy is Strategy.CANARY else "stable")

@@ -36,18 +36,22 @@ __all__ = [
 ]
 
 
-def open_image(bench: Workbench, digest: str) -> tuple[Image, Manifest]:
-    """Return the image with *digest*, or of the newest build when *digest* is empty."""
-    manifest = bench.registry.manifest(digest) if digest else bench.registry.resolve(BUILD)
+def open_image(bench: Workbench, digest: str, *, repository: str = "") -> tuple[Image, Manifest]:
+    """Return the image with *digest*, or of the newest build when *digest* is empty.
+
+    It is looked for in *repository*; in the service's own when that is empty.
+    """
+    registry = bench.registry_at(repository or bench.config.repository)
+    manifest = registry.manifest(digest) if digest else registry.resolve(BUILD)
     if manifest is None:
         raise UsageError(
-            f"{bench.registry.repository} holds no {digest or 'release yet'}",
+            f"{registry.repository} holds no {digest or 'release yet'}",
             means="Only an image that was built and pushed can go on.",
             remedy="Run `invoke release`, or copy the digest whole from `invoke status`.",
             code="image.unknown",
         )
     image = Image(
-        repository=bench.registry.repository,
+        repository=registry.repository,
         digest=manifest.digest,
         media_type=manifest.media_type,
     )
@@ -105,7 +109,7 @@ def attest(
         "sluiceway_attest",
         image=image,
         manifest=manifest,
-        registry=bench.registry,
+        registry=bench.registry_at(image.repository),
         predicate_type=kind,
         predicate=predicate,
     )

@@ -38,10 +38,10 @@ def look_up(bench: Workbench, environment: str, digest: str) -> dict[str, Any]:
             remedy="Name one with --to-digest; `invoke history` lists them.",
             code="rollback.no-previous",
         )
-    image = bench.image(wanted)
+    image = bench.image(wanted, environment)
     if image is None:
         raise UsageError(
-            f"{bench.registry.repository} no longer holds {wanted}",
+            f"{bench.config.repository_of(environment)} no longer holds {wanted}",
             means="A digest that is gone cannot serve.",
             remedy="Push it again, or name another one with --to-digest.",
             code="image.unknown",

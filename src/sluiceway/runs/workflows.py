@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sluiceway.errors import ExitCode, NeedsPerson, Refused, SluicewayError
-from sluiceway.model import Image, Strategy
+from sluiceway.model import Image, Strategy, to_json
 from sluiceway.runs import building, canary, outcome, promote, release, rollback
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.ending import durable
@@ -100,6 +100,7 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         )
         return outcome.failed(result, Refused(summary, means="Nothing was changed."))
     try:
+        context.step("carry", lambda: promote.carry(bench, request, found))
         moved = context.step(
             "re-tag", lambda: promote.retag(context, request, found, asked, decision)
         )
@@ -115,7 +116,11 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         )
     except SluicewayError as error:
         return _undo_tag(context, request, found, result, error)
-    result |= {"deployment": deployment, "changed": True}
+    result |= {
+        "image": to_json(promote.at_target(bench, request, found)),
+        "deployment": deployment,
+        "changed": True,
+    }
     if bench.config.environment(target).strategy is Strategy.CANARY:
         return _canary(context, request, found, actor, result)
     done = context.step(
