@@ -49,9 +49,12 @@ def in_engine(base):
     if listed:
         yield
         return
-    tool("docker", "import", "--change", "ENV PATH=/usr/local/bin:/usr/bin:/bin", str(base), NAME)
+    label = f"sluiceway-test={uuid.uuid4().hex}"
+    changes = ("--change", "ENV PATH=/usr/local/bin:/usr/bin:/bin", "--change", f"LABEL {label}")
+    tool("docker", "import", *changes, str(base), NAME)
     yield
     tool("docker", "image", "rm", "--force", NAME)
+    tool("docker", "image", "prune", "--force", "--filter", f"label={label}")
 
 
 @pytest.fixture
@@ -192,7 +195,7 @@ def only_production(shop, document):
 
 def test_an_engine_builds_it_once_and_it_is_healthy(node_shop, in_engine, running):
     shop, made = node_shop
-    revision = made("docker", {"builder": "engine", "network": "none"})
+    revision = made("docker", {"builder": "engine", "network": "none", "cache": False})
     document = release(shop)
     assert (document["revision"], document["reproducible"]) == (revision, "no")
     only_production(shop, document)

@@ -35,7 +35,7 @@ __all__ = ["context", "project", "registry", "request_for", "said"]  # fixtures
 
 pytestmark = [pytest.mark.usefixtures("docker_engine"), pytest.mark.slow]
 
-CLASSIC = {"builder": "engine", "network": "none"}
+CLASSIC = {"builder": "engine", "network": "none", "cache": False}
 
 
 def docker(*arguments, **more):
@@ -53,10 +53,13 @@ def base(tmp_path_factory):
     archive = folder.with_name("root.tar")
     with tarfile.open(archive, "w") as sink:
         sink.add(folder, arcname=".")
-    name = f"sluiceway-test-base:{uuid.uuid4().hex}"
-    docker("import", "--change", "ENV PATH=/bin", str(archive), name)
+    mark = uuid.uuid4().hex
+    name, label = f"sluiceway-test-base:{mark}", f"sluiceway-test={mark}"
+    changes = ("--change", "ENV PATH=/bin", "--change", f"LABEL {label}")
+    docker("import", *changes, str(archive), name)
     yield name
     docker("image", "rm", "--force", name)
+    docker("image", "prune", "--force", "--filter", f"label={label}")  # what failed builds left
 
 
 @pytest.fixture
