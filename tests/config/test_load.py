@@ -210,5 +210,8 @@ def test_one_registrys_password_is_not_for_the_other(tmp_path):
     environ = load(written(tmp_path, text), pair).project(pair).environ
     assert find_credentials("registry.example", environ) is not None
     assert find_credentials("prod.example", environ) is None
+    said = {**pair, "REGISTRY_URL": "https://prod.example"}  # whoever says it, means it
+    assert load(written(tmp_path, text), {}).project(said).environ == said
+    assert load(written(tmp_path, text), {}).project({}).environ == {}
     alone = MINIMAL + 'repository = "registry.example/shop"\n'
     assert load(written(tmp_path, alone), pair).project(pair).environ == pair

@@ -127,8 +127,8 @@ class Config:
         ``REGISTRY_USERNAME`` and ``REGISTRY_PASSWORD`` are then for the service's own; another
         registry that asks for a password must not be given them.
         """
+        if environ.get("REGISTRY_URL") or not environ.get("REGISTRY_USERNAME"):
+            return environ
         hosts = {self.repository_of(each.name).partition("/")[0] for each in self.environments}
         own = self.repository.partition("/")[0]
-        if hosts <= {own} or environ.get("REGISTRY_URL"):
-            return environ
-        return {**environ, "REGISTRY_URL": own}
+        return environ if hosts <= {own} else {**environ, "REGISTRY_URL": own}
