@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,18 @@ from sluiceway.model import (
     Manifest,
     Project,
     Registry,
-    Status,
     to_json,
 )
-from sluiceway_sign_key import bundle, simple_signing
-from sluiceway_sign_key.dsse import MalformedError
-from sluiceway_sign_key.found import SIGNATURE, Found
-from sluiceway_sign_key.keys import (
-    PRIVATE_NAME,
-    PUBLIC_NAME,
-    PrivateKey,
-    PublicKey,
-    load_private_key,
-    load_public_key,
+from sluiceway.signing import SIGNATURE, MalformedError, bundle, simple_signing
+from sluiceway.signing.found import by_keys
+from sluiceway.signing.public_key import PublicKey, load_public_key
+from sluiceway.signing.records import (
+    attestation_records,
+    check_attested,
+    check_subject,
+    signature_evidence,
 )
+from sluiceway_sign_key.keys import PRIVATE_NAME, PUBLIC_NAME, PrivateKey, load_private_key
 
 __all__ = [
     "PLUGIN",
@@ -138,13 +135,13 @@ def sign(
     settings: Mapping[str, Any],
 ) -> Evidence:
     """Sign in both formats what is not signed yet with this key, then verify what is stored."""
-    _check_subject(image, manifest)
+    check_subject(image, manifest)
     key = private_key(project, settings)
     keys = _trusted_with(key, project, settings)
     own = (key.public,)
     try:
         tagged = simple_signing.read_signatures(registry, image.digest, own)
-        bundled = bundle.read_bundles(registry, image.digest, own, only=SIGNATURE)
+        bundled = bundle.read_bundles(registry, image.digest, bundle.signed_by(own), only=SIGNATURE)
     except MalformedError as error:
         raise ActionFailed(
             f"the signatures beside {image} cannot be read: {error}",
@@ -177,14 +174,8 @@ def attest(
     settings: Mapping[str, Any],
 ) -> Attestation:
     """Sign a statement about the image and store it as a referrer; once for one statement."""
-    _check_subject(image, manifest)
-    if predicate_type == SIGNATURE:
-        raise ConfigurationError(
-            f"{SIGNATURE} is what makes a statement a signature",
-            means="An attestation of that type would pass for one.",
-            remedy="Use `invoke sign` to sign.",
-            code="sign.predicate-type",
-        )
+    check_subject(image, manifest)
+    check_attested(predicate_type)
     key = private_key(project, settings)
     _trusted_with(key, project, settings)
     plain = to_json(predicate)
@@ -207,28 +198,12 @@ def attestations(
     Signatures are none of them (:func:`verify` speaks of those).
     """
     keys = trusted_keys(project, settings)
-    try:
-        found = (
-            *simple_signing.read_attestations(registry, image.digest, keys),
-            *bundle.read_bundles(registry, image.digest, keys),
-        )
-    except MalformedError as error:
-        raise ActionFailed(
-            f"the attestations of {image} cannot be read: {error}",
-            remedy="Find out who wrote them, and delete them.",
-            code="sign.unreadable",
-        ) from error
-    return tuple(
-        Attestation(
-            predicate_type=item.predicate_type,
-            predicate=item.predicate,
-            subject=item.subject,
-            digest=item.digest,
-            verified=not item.problem,
-            problem=f"{item.where}: {item.problem}" if item.problem else "",
-        )
-        for item in found
-        if item.predicate_type != SIGNATURE
+    return attestation_records(
+        image,
+        (
+            lambda: simple_signing.read_attestations(registry, image.digest, by_keys(keys)),
+            lambda: bundle.read_bundles(registry, image.digest, bundle.signed_by(keys)),
+        ),
     )
 
 
@@ -247,46 +222,15 @@ def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _evidence(image: Image, registry: Registry, keys: Sequence[PublicKey]) -> Evidence:
-    problems: list[str] = []
-    found: list[Found] = []
-    others = 0
-    # Each store on its own: what is wrong with one is no reason to overlook the other.
-    try:
-        found += simple_signing.read_signatures(registry, image.digest, keys)
-    except MalformedError as error:
-        problems.append(str(error))
-    try:
-        for item in bundle.read_bundles(registry, image.digest, keys, only=SIGNATURE):
-            if item.predicate_type == SIGNATURE or (item.problem and not item.predicate_type):
-                found.append(item)
-            else:
-                others += 1
-    except MalformedError as error:
-        problems.append(str(error))
-    good = [item for item in found if not item.problem and item.predicate_type == SIGNATURE]
-    problems += [f"{item.where}: {item.problem}" for item in found if item.problem]
-    if not found and not problems:
-        problems.append("there is no signature beside the image")
-    verifying = sorted({item.key.fingerprint for item in good if item.key is not None})
-    if good:
-        summary = f"{len(good)} of {len(found)} signatures verify, by {', '.join(verifying)}"
-    elif found:
-        summary = f"none of {len(found)} signatures verifies: {'; '.join(problems)}"
-    else:
-        summary = f"not signed: {'; '.join(problems)}"
-    return Evidence(
-        kind="signature",
-        status=Status.OK if good else Status.FAILED,
-        subject=image.digest,
-        made_at=datetime.now(UTC),
-        maker=_MAKER,
-        summary=summary,
-        facts={
-            "present": len(found),
-            "verified": len(good),
-            "keys": verifying,
-            "problems": problems,
-        },
+    return signature_evidence(
+        image,
+        (
+            lambda: simple_signing.read_signatures(registry, image.digest, keys),
+            lambda: bundle.read_bundles(
+                registry, image.digest, bundle.signed_by(keys), only=SIGNATURE
+            ),
+        ),
+        _MAKER,
     )
 
 
@@ -336,12 +280,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except (OSError, ValueError):
         return None
-
-
-def _check_subject(image: Image, manifest: Manifest) -> None:
-    if manifest.digest != image.digest:
-        raise ActionFailed(
-            f"{image} was to be signed by the manifest of {manifest.digest}",
-            means="Nothing was signed.",
-            code="sign.subject",
-        )

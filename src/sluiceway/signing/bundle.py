@@ -6,7 +6,8 @@ Source: sigstore/protobuf-specs ``sigstore_bundle.proto`` and cosign 3's ``pkg/c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,20 +16,35 @@ from sluiceway.model import Descriptor, Manifest, Registry
 from sluiceway.oci import blobs_of, document_of, manifest_from, sha256
 from sluiceway.oci.documents import artifact_type_of
 from sluiceway.oci.media_types import EMPTY, IMAGE_MANIFEST, INDEX_TYPES, MANIFEST_TYPES
-from sluiceway_sign_key.dsse import IN_TOTO, MalformedError, envelope, pae, strict_json
-from sluiceway_sign_key.found import (
+from sluiceway.signing.dsse import IN_TOTO, MalformedError, envelope, pae, strict_json
+from sluiceway.signing.found import (
     MOST,
+    Check,
     Found,
     TooManyError,
+    by_keys,
     content,
     judge_envelope,
     unusable,
 )
-from sluiceway_sign_key.keys import PrivateKey, PublicKey
+from sluiceway.signing.public_key import PublicKey, Signer
 
-__all__ = ["BUNDLE_TYPE", "put_statement", "read_bundles", "statement"]
+__all__ = [
+    "BUNDLE_TYPE",
+    "Judge",
+    "Stored",
+    "put_bundle",
+    "put_statement",
+    "read_bundles",
+    "signed_by",
+    "statement",
+    "stored_bundles",
+]
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+
+Judge = Callable[[Mapping[str, Any]], Check]
+"""Given a bundle, returns the check of its envelope's signature."""
 
 _CREATED = "org.opencontainers.image.created"
 _CONTENT = "dev.sigstore.bundle.content"
@@ -54,14 +70,18 @@ def statement(digest: str, predicate_type: str, predicate: Mapping[str, Any]) ->
 
 
 def put_statement(
-    registry: Registry, subject: Manifest, predicate_type: str, payload: bytes, key: PrivateKey
+    registry: Registry, subject: Manifest, predicate_type: str, payload: bytes, signer: Signer
 ) -> str:
     """Sign *payload* (a statement), store it as a referrer of *subject*, return its digest.
 
     The same statement signed twice by one key is one bundle (the signature is deterministic), so
     asking again stores nothing.
     """
-    bundle = _bundle(payload, key)
+    return put_bundle(registry, subject, predicate_type, _bundle(payload, signer))
+
+
+def put_bundle(registry: Registry, subject: Manifest, predicate_type: str, bundle: bytes) -> str:
+    """Store *bundle* (JSON) as a referrer of *subject* unless it is one; return its digest."""
     if registry.has_blob(sha256(bundle)):
         stored = _holding(registry, subject.digest, sha256(bundle))
         if stored:
@@ -92,32 +112,43 @@ def put_statement(
     return manifest.digest
 
 
-def read_bundles(
-    registry: Registry,
-    digest: str,
-    keys: Sequence[PublicKey],
-    *,
-    only: str = "",
-) -> tuple[Found, ...]:
-    """Return every bundle that refers to *digest*, oldest first, each judged on its own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A bundle beside an image; nothing in it is verified yet."""
+
+    where: str
+    """For messages: ``referrer sha256:...``."""
+    digest: str
+    """Digest of the manifest that refers to the image."""
+    claimed: str = ""
+    """The predicate type that the manifest says. It is not signed."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    """Why it cannot be read as a bundle; then :attr:`data` is empty."""
+
+
+def stored_bundles(registry: Registry, digest: str, *, only: str = "") -> tuple[Stored, ...]:
+    """Return every bundle that refers to *digest*, oldest first, as it is stored.
 
     Args:
         registry: Where the image is.
         digest: The image's digest.
-        keys: Trusted keys.
         only: Leave out bundles whose manifest says another predicate type than this one.
             The saying is not signed, so it may only ever be used to look at *less*.
+
+    Raises:
+        TooManyError: There are more referrers than are read.
     """
     listed = registry.referrers(digest)
     if len(listed) > MOST:
         raise TooManyError(f"{digest} has {len(listed)} referrers, more than {MOST} are not read")
-    found: list[tuple[str, str, Found]] = []
+    found: list[tuple[str, str, Stored]] = []
     for descriptor in listed:
         # An artifact type in a list is a hint and may be wrong: cosign 2.5 writes another one.
         if descriptor.media_type not in MANIFEST_TYPES or descriptor.media_type in INDEX_TYPES:
             continue
-        where = f"referrer {descriptor.digest}"
-        claimed = ""
+        item = Stored(where=f"referrer {descriptor.digest}", digest=descriptor.digest)
+        created = ""
         try:
             document = _document(registry, descriptor)
             layers = blobs_of(document)[1:]
@@ -125,19 +156,64 @@ def read_bundles(
             if BUNDLE_TYPE not in types:
                 continue
             annotations = document.get("annotations") or {}
-            claimed = annotations.get(_PREDICATE, "")
-            if only and claimed and claimed != only:
+            created = annotations.get(_CREATED, "")
+            item = replace(item, claimed=annotations.get(_PREDICATE, ""))
+            if only and item.claimed and item.claimed != only:
                 continue
-            data = _envelope_of(registry, layers)
+            item = replace(item, data=_content(registry, layers))
         except MalformedError as error:
-            item = Found(
-                where=where, digest=descriptor.digest, predicate_type=claimed, problem=str(error)
-            )
-            found.append(("", descriptor.digest, item))
-            continue
-        item = judge_envelope(data, digest, keys, where=where, digest=descriptor.digest)
-        found.append((annotations.get(_CREATED, ""), descriptor.digest, item))
+            item, created = replace(item, problem=str(error)), ""
+        found.append((created, descriptor.digest, item))
     return tuple(item for _, _, item in sorted(found, key=lambda entry: entry[:2]))
+
+
+def read_bundles(
+    registry: Registry, digest: str, judge: Judge, *, only: str = ""
+) -> tuple[Found, ...]:
+    """Return every bundle that refers to *digest*, oldest first, each judged on its own.
+
+    Args:
+        registry: Where the image is.
+        digest: The image's digest.
+        judge: Given a bundle, returns the check of its envelope's signature; raises
+            :class:`MalformedError` when such bundles are not taken at all.
+        only: See :func:`stored_bundles`.
+    """
+    return tuple(
+        _judged(item, digest, judge) for item in stored_bundles(registry, digest, only=only)
+    )
+
+
+def signed_by(keys: Sequence[PublicKey]) -> Judge:
+    """Return the judge of bundles that were signed with a key pair."""
+    check = by_keys(keys)
+
+    def judge(bundle: Mapping[str, Any]) -> Check:
+        material = bundle.get("verificationMaterial")
+        if not isinstance(material, dict) or not isinstance(material.get("publicKey"), dict):
+            raise MalformedError(
+                "it was not signed with a key pair (keyless signatures need sigstore)"
+            )
+        return check
+
+    return judge
+
+
+def _judged(item: Stored, digest: str, judge: Judge) -> Found:
+    problem = item.problem
+    if not problem:
+        try:
+            check = judge(item.data)
+        except MalformedError as error:
+            problem = str(error)
+    if not problem and "dsseEnvelope" not in item.data:
+        problem = "it holds a signature over a file, not over a statement"
+    if problem:
+        return Found(
+            where=item.where, digest=item.digest, predicate_type=item.claimed, problem=problem
+        )
+    envelope = item.data["dsseEnvelope"]
+    return judge_envelope(envelope, digest, check, where=item.where, digest=item.digest)
 
 
 def _document(registry: Registry, descriptor: Descriptor) -> dict[str, Any]:
@@ -152,26 +228,21 @@ def _document(registry: Registry, descriptor: Descriptor) -> dict[str, Any]:
         raise
 
 
-def _envelope_of(registry: Registry, layers: Sequence[Descriptor]) -> Any:
+def _content(registry: Registry, layers: Sequence[Descriptor]) -> dict[str, Any]:
     if len(layers) != 1:
         raise MalformedError(f"it has {len(layers)} layers, not one bundle")
     data = strict_json(content(registry, layers[0].digest, _MOST_BUNDLE), "the bundle")
     if not isinstance(data, dict) or data.get("mediaType") != BUNDLE_TYPE:
         raise MalformedError("it is not a sigstore bundle v0.3")
-    material = data.get("verificationMaterial")
-    if not isinstance(material, dict) or not isinstance(material.get("publicKey"), dict):
-        raise MalformedError("it was not signed with a key pair (keyless signatures need sigstore)")
-    if "dsseEnvelope" not in data:
-        raise MalformedError("it holds a signature over a file, not over a statement")
-    return data["dsseEnvelope"]
+    return data
 
 
-def _bundle(payload: bytes, key: PrivateKey) -> bytes:
-    signature = key.sign(pae(IN_TOTO, payload))
+def _bundle(payload: bytes, signer: Signer) -> bytes:
+    signature = signer.sign(pae(IN_TOTO, payload))
     return json.dumps(
         {
             "mediaType": BUNDLE_TYPE,
-            "verificationMaterial": {"publicKey": {"hint": key.public.hint}},
+            "verificationMaterial": {"publicKey": {"hint": signer.public.hint}},
             "dsseEnvelope": envelope(payload, IN_TOTO, [signature]),
         },
         separators=(",", ":"),

@@ -19,10 +19,11 @@ from sluiceway.model import Descriptor, Manifest, Registry
 from sluiceway.oci import descriptor_json, document_of, manifest_from, sha256
 from sluiceway.oci.documents import descriptor_from
 from sluiceway.oci.media_types import IMAGE_CONFIG, IMAGE_MANIFEST
-from sluiceway_sign_key.dsse import MalformedError, decoded, strict_json
-from sluiceway_sign_key.found import (
+from sluiceway.signing.dsse import MalformedError, decoded, strict_json
+from sluiceway.signing.found import (
     MOST,
     SIGNATURE,
+    Check,
     Found,
     TooManyError,
     check_signed,
@@ -30,7 +31,7 @@ from sluiceway_sign_key.found import (
     judge_envelope,
     unusable,
 )
-from sluiceway_sign_key.keys import PrivateKey, PublicKey
+from sluiceway.signing.public_key import PublicKey, Signer
 
 __all__ = ["PAYLOAD_TYPE", "add_signature", "payload", "read_attestations", "read_signatures"]
 
@@ -59,7 +60,7 @@ def payload(repository: str, digest: str) -> bytes:
     )
 
 
-def add_signature(registry: Registry, digest: str, key: PrivateKey) -> None:
+def add_signature(registry: Registry, digest: str, signer: Signer) -> None:
     """Append one signature over *digest* to the ``.sig`` manifest and see that it stayed there.
 
     The protocol has no compare-and-set: another signer may write between our read and our write.
@@ -69,7 +70,7 @@ def add_signature(registry: Registry, digest: str, key: PrivateKey) -> None:
         ActionFailed: ``sign.contended``, or the registry's own.
     """
     body = payload(registry.repository, digest)
-    signature = base64.b64encode(key.sign(body)).decode()
+    signature = base64.b64encode(signer.sign(body)).decode()
     stored = registry.put_blob(body)
     layer = descriptor_json(
         Descriptor(
@@ -117,10 +118,9 @@ def read_signatures(
     found = []
     for number, layer in enumerate(_layers(registry, tag, PAYLOAD_TYPE), 1):
         where = f"signature {number} of {tag}"
-        key: PublicKey | None = None
-        problem = ""
+        signer, problem = "", ""
         try:
-            key = _judge(registry, layer, digest, keys)
+            signer = _judge(registry, layer, digest, keys).fingerprint
         except MalformedError as error:
             problem = str(error)
         found.append(
@@ -129,16 +129,14 @@ def read_signatures(
                 digest=layer.digest,
                 predicate_type=SIGNATURE,
                 subject="" if problem else digest,
-                key=key,
+                signer=signer,
                 problem=problem,
             )
         )
     return tuple(found)
 
 
-def read_attestations(
-    registry: Registry, digest: str, keys: Sequence[PublicKey]
-) -> tuple[Found, ...]:
+def read_attestations(registry: Registry, digest: str, check: Check) -> tuple[Found, ...]:
     """Return every attestation under the ``.att`` tag of *digest*, in its order (oldest first)."""
     tag = _tag(digest, "att")
     found = []
@@ -153,7 +151,7 @@ def read_attestations(
                 Found(where=where, digest=layer.digest, predicate_type=claimed, problem=str(error))
             )
             continue
-        found.append(judge_envelope(data, digest, keys, where=where, digest=layer.digest))
+        found.append(judge_envelope(data, digest, check, where=where, digest=layer.digest))
     return tuple(found)
 
 
