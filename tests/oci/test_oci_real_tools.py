@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import subprocess
-import time
 
 import pytest
+from tests.registry_kit import PROGRAMS, real_registry
 
 from sluiceway.errors import ActionFailed
 from sluiceway.oci import (
@@ -61,45 +58,18 @@ def test_we_read_what_skopeo_pushes(registry, address, make_layout, tmp_path, fo
     assert pull_layout(registry, image.digest, tmp_path / "pulled").image() == image
 
 
-@pytest.fixture
-def real_registry(tmp_path):
-    """The address of a docker-registry of its own, with deletion switched on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = tmp_path / "config.yml"
-    config.write_text(
-        "version: 0.1\n"
-        "log: {level: error, accesslog: {disabled: true}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {tmp_path / 'registry'}}},"
-        " delete: {enabled: true}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n"
-    )
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            ["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=dict(os.environ)
-        )
-    try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        assert server.poll() is None, (tmp_path / "log").read_text()
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(10)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.real_tool(name)) for name in PROGRAMS])
+def real_address(request, tmp_path):
+    with real_registry(request.param, tmp_path / "registry") as address:
+        yield address
 
 
 @pytest.fixture
-def peer(real_registry):
-    with RegistryClient(f"{real_registry}/team/app") as client:
+def peer(real_address):
+    with RegistryClient(f"{real_address}/team/app") as client:
         yield client
 
 
-@pytest.mark.real_tool("docker-registry")
 def test_a_release_in_a_real_registry(peer, make_image, make_layout, tmp_path):
     assert peer.ping()
     assert peer.resolve("dev") is None
@@ -118,13 +88,28 @@ def test_a_release_in_a_real_registry(peer, make_image, make_layout, tmp_path):
 
 
 @pytest.mark.real_tool("docker-registry")
-def test_a_real_registry_that_cannot_delete_tags(peer, make_image):
-    make_image(peer, tag="dev")
-    assert peer.delete_tag("dev") is False
-    assert peer.resolve("dev") is not None
+def test_a_real_registry_that_cannot_delete_tags(make_image, tmp_path):
+    with (
+        real_registry("docker-registry", tmp_path / "registry") as address,
+        RegistryClient(f"{address}/team/app") as peer,
+    ):
+        make_image(peer, tag="dev")
+        assert peer.delete_tag("dev") is False
+        assert peer.resolve("dev") is not None
 
 
-@pytest.mark.real_tool("docker-registry")
+@pytest.mark.real_tool("registry")
+def test_a_real_registry_that_can_delete_tags(make_image, tmp_path):
+    with (
+        real_registry("registry", tmp_path / "registry") as address,
+        RegistryClient(f"{address}/team/app") as peer,
+    ):
+        image = make_image(peer, tag="dev")
+        assert peer.delete_tag("dev") is True
+        assert peer.resolve("dev") is None
+        assert peer.manifest(image.digest) == image
+
+
 def test_referrers_by_fallback_tag(peer, make_image):
     image = make_image(peer, tag="dev")
     assert peer.referrers(image.digest) == ()
@@ -139,8 +124,7 @@ def test_referrers_by_fallback_tag(peer, make_image):
     assert peer.manifest(first.digest) == first
 
 
-@pytest.mark.real_tool("docker-registry")
-def test_two_writers_of_one_fallback_tag_lose_nothing(peer, real_registry, make_image):
+def test_two_writers_of_one_fallback_tag_lose_nothing(peer, make_image):
     """One process; between machines the protocol itself has no guard, and the docs say so."""
     from concurrent.futures import ThreadPoolExecutor
 
