@@ -53,13 +53,18 @@ _MOST_BUNDLE = 96 * 1024 * 1024
 _EMPTY_BODY = b"{}"
 
 
-def statement(digest: str, predicate_type: str, predicate: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an in-toto statement v1 about *digest* (``sha256:<hex>``)."""
+def statement(
+    digest: str, predicate_type: str, predicate: Mapping[str, Any], *, name: str = ""
+) -> bytes:
+    """Return the bytes of an in-toto statement v1 about *digest* (``sha256:<hex>``).
+
+    A *name* of the subject says nothing to us; some libraries refuse a subject without one.
+    """
     algorithm, _, value = digest.partition(":")
     return json.dumps(
         {
             "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"digest": {algorithm: value}}],
+            "subject": [({"name": name} if name else {}) | {"digest": {algorithm: value}}],
             "predicateType": predicate_type,
             "predicate": predicate,
         },
