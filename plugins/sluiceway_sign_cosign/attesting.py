@@ -94,16 +94,9 @@ def attestations(
 
 
 def _same(registry: Registry, image: Image, own: Trusted, kind: str, predicate: Any) -> str:
-    """Return the digest of the newest bundle of *own* that says exactly this, or ``""``."""
     judge = bundle.signed_by([own.public])
-    return next(
-        (
-            item.digest
-            for item in reversed(bundle.read_bundles(registry, image.digest, judge, only=kind))
-            if not item.problem and item.predicate_type == kind and item.predicate == predicate
-        ),
-        "",
-    )
+    signer = own.public.fingerprint
+    return bundle.find_statement(registry, image.digest, judge, kind, predicate, signer)
 
 
 def _agreed(

@@ -22,13 +22,14 @@ from sluiceway.model import (
 )
 from sluiceway.signing import SIGNATURE, MalformedError, bundle, simple_signing
 from sluiceway.signing.found import by_keys
-from sluiceway.signing.public_key import PublicKey, load_public_key
+from sluiceway.signing.public_key import PublicKey, Signer, load_public_key
 from sluiceway.signing.records import (
     attestation_records,
     check_attested,
     check_subject,
     signature_evidence,
 )
+from sluiceway_sign_key import kept
 from sluiceway_sign_key.keys import PRIVATE_NAME, PUBLIC_NAME, PrivateKey, load_private_key
 
 __all__ = [
@@ -61,11 +62,15 @@ class KeySource:
     """The file, or ``None`` when the variable holds the key itself."""
     origin: str
     """For messages. Never the variable's value."""
+    address: str = ""
+    """Where a key is that never leaves it (``hsm:...``); then there is no file."""
 
 
 def key_source(project: Project, settings: Mapping[str, Any]) -> KeySource:
     """Find the private key: the setting, else ``COSIGN_PRIVATE_KEY``, else the state folder's."""
     named = _options(settings)["key"]
+    if kept.is_kept(named):
+        return KeySource(path=None, origin=named, address=named)
     if named:
         path = project.root / Path(named).expanduser()
         return KeySource(path=path, origin=str(path))
@@ -80,14 +85,18 @@ def key_source(project: Project, settings: Mapping[str, Any]) -> KeySource:
     return KeySource(path=path, origin=str(path))
 
 
-def private_key(project: Project, settings: Mapping[str, Any]) -> PrivateKey:
-    """Load the key to sign with.
+def private_key(project: Project, settings: Mapping[str, Any]) -> PrivateKey | kept.KeptKey:
+    """Load the key to sign with, or find it where it is kept.
 
     Raises:
         ConfigurationError: ``sign.no-key``, ``sign.password``, ``sign.key-malformed``,
-            ``sign.key-kind``.
+            ``sign.key-kind``, ``sign.no-pin``, ``sign.key-address``.
+        PluginError: ``sign.no-extra``.
+        ActionFailed: ``sign.kept-key``.
     """
     source = key_source(project, settings)
+    if source.address:
+        return kept.open_kept(source.address, project.environ)
     if source.path is None:
         pem = project.environ[_KEY].encode()
     else:
@@ -179,8 +188,14 @@ def attest(
     key = private_key(project, settings)
     _trusted_with(key, project, settings)
     plain = to_json(predicate)
-    payload = bundle.statement(image.digest, predicate_type, plain)
-    digest = bundle.put_statement(registry, manifest, predicate_type, payload, key)
+    digest = ""
+    if isinstance(key, kept.KeptKey):
+        # It never makes the same signature twice, so the store cannot tell by the bundle's digest.
+        judge, name = bundle.signed_by([key.public]), key.public.fingerprint
+        digest = bundle.find_statement(registry, image.digest, judge, predicate_type, plain, name)
+    if not digest:
+        payload = bundle.statement(image.digest, predicate_type, plain)
+        digest = bundle.put_statement(registry, manifest, predicate_type, payload, key)
     return Attestation(
         predicate_type=predicate_type,
         predicate=plain,
@@ -235,7 +250,7 @@ def _evidence(image: Image, registry: Registry, keys: Sequence[PublicKey]) -> Ev
 
 
 def _trusted_with(
-    key: PrivateKey, project: Project, settings: Mapping[str, Any]
+    key: Signer, project: Project, settings: Mapping[str, Any]
 ) -> tuple[PublicKey, ...]:
     """Return the trusted keys, of which *key* must be one: else its signatures help nobody."""
     named = bool(_options(settings)["public_keys"])

@@ -135,7 +135,7 @@ def _stored(
     """Return the digest of the newest bundle by which *own* says exactly this, or ``""``."""
     judge = _judge(project, settings)
     try:
-        found = bundle.read_bundles(registry, image.digest, judge, only=kind)
+        return bundle.find_statement(registry, image.digest, judge, kind, predicate, str(own))
     except MalformedError as error:
         raise ActionFailed(
             f"what lies beside {image} cannot be read: {error}",
@@ -143,12 +143,3 @@ def _stored(
             remedy="Find out who wrote it, and delete it.",
             code="sign.unreadable",
         ) from error
-    return next(
-        (
-            item.digest
-            for item in reversed(found)
-            if not item.problem
-            and (item.predicate_type, item.predicate, item.signer) == (kind, predicate, str(own))
-        ),
-        "",
-    )

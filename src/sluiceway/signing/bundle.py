@@ -33,6 +33,7 @@ __all__ = [
     "BUNDLE_TYPE",
     "Judge",
     "Stored",
+    "find_statement",
     "put_bundle",
     "put_statement",
     "read_bundles",
@@ -186,6 +187,24 @@ def read_bundles(
     """
     return tuple(
         _judged(item, digest, judge) for item in stored_bundles(registry, digest, only=only)
+    )
+
+
+def find_statement(
+    registry: Registry, digest: str, judge: Judge, predicate_type: str, predicate: Any, signer: str
+) -> str:
+    """Return the newest bundle in which *signer* says exactly this about *digest*, or ``""``.
+
+    For signers whose signatures are never the same twice: they ask before they store.
+    """
+    said = (predicate_type, predicate, signer)
+    return next(
+        (
+            item.digest
+            for item in reversed(read_bundles(registry, digest, judge, only=predicate_type))
+            if not item.problem and (item.predicate_type, item.predicate, item.signer) == said
+        ),
+        "",
     )
 
 
