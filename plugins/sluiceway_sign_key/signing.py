@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,12 @@ from sluiceway.model import (
     to_json,
 )
 from sluiceway.signing import SIGNATURE, MalformedError, bundle, simple_signing
-from sluiceway.signing.found import by_keys
 from sluiceway.signing.public_key import PublicKey, Signer, load_public_key
 from sluiceway.signing.records import (
-    attestation_records,
+    attested_with_keys,
     check_attested,
     check_subject,
-    signature_evidence,
+    verified_with_keys,
 )
 from sluiceway_sign_key import kept
 from sluiceway_sign_key.keys import PRIVATE_NAME, PUBLIC_NAME, PrivateKey, load_private_key
@@ -163,14 +162,14 @@ def sign(
     if not any(not item.problem and item.predicate_type == SIGNATURE for item in bundled):
         payload = bundle.statement(image.digest, SIGNATURE, {})
         bundle.put_statement(registry, manifest, SIGNATURE, payload, key)
-    return _evidence(image, registry, keys)
+    return verified_with_keys(image, registry, keys, _MAKER)
 
 
 def verify(
     project: Project, image: Image, registry: Registry, settings: Mapping[str, Any]
 ) -> Evidence:
     """Say whether a trusted key signed exactly this digest."""
-    return _evidence(image, registry, trusted_keys(project, settings))
+    return verified_with_keys(image, registry, trusted_keys(project, settings), _MAKER)
 
 
 def attest(
@@ -212,14 +211,7 @@ def attestations(
 
     Signatures are none of them (:func:`verify` speaks of those).
     """
-    keys = trusted_keys(project, settings)
-    return attestation_records(
-        image,
-        (
-            lambda: simple_signing.read_attestations(registry, image.digest, by_keys(keys)),
-            lambda: bundle.read_bundles(registry, image.digest, bundle.signed_by(keys)),
-        ),
-    )
+    return attested_with_keys(image, registry, trusted_keys(project, settings))
 
 
 # --- below ---
@@ -234,19 +226,6 @@ def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
             code="configuration.type",
         )
     return options
-
-
-def _evidence(image: Image, registry: Registry, keys: Sequence[PublicKey]) -> Evidence:
-    return signature_evidence(
-        image,
-        (
-            lambda: simple_signing.read_signatures(registry, image.digest, keys),
-            lambda: bundle.read_bundles(
-                registry, image.digest, bundle.signed_by(keys), only=SIGNATURE
-            ),
-        ),
-        _MAKER,
-    )
 
 
 def _trusted_with(

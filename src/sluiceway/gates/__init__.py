@@ -1,6 +1,6 @@
 """Gates: collect evidence, build the input, have it judged by policy."""
 
-from sluiceway.gates import decide, statements
+from sluiceway.gates import decide, statements, ticks
 from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
@@ -16,5 +16,6 @@ __all__ = [
     "decide",
     "signature_evidence",
     "statements",
+    "ticks",
     "vulnerability_predicate",
 ]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from sluiceway.errors import ActionFailed, ConfigurationError
-from sluiceway.model import Attestation, Evidence, Image, Maker, Manifest, Status
+from sluiceway.model import Attestation, Evidence, Image, Maker, Manifest, Registry, Status
+from sluiceway.signing import bundle, simple_signing
 from sluiceway.signing.dsse import MalformedError
-from sluiceway.signing.found import SIGNATURE, Found
+from sluiceway.signing.found import SIGNATURE, Found, by_keys
+from sluiceway.signing.public_key import PublicKey
 
-__all__ = ["attestation_records", "check_attested", "check_subject", "signature_evidence"]
+__all__ = [
+    "attestation_records",
+    "attested_with_keys",
+    "check_attested",
+    "check_subject",
+    "signature_evidence",
+    "verified_with_keys",
+]
 
 Reader = Callable[[], Iterable[Found]]
 
@@ -86,6 +95,35 @@ def attestation_records(image: Image, stores: Iterable[Reader]) -> tuple[Attesta
         )
         for item in found
         if item.predicate_type != SIGNATURE
+    )
+
+
+def verified_with_keys(
+    image: Image, registry: Registry, keys: Sequence[PublicKey], maker: Maker
+) -> Evidence:
+    """Return evidence of kind ``signature``: who of *keys* signed, in either store."""
+    return signature_evidence(
+        image,
+        (
+            lambda: simple_signing.read_signatures(registry, image.digest, keys),
+            lambda: bundle.read_bundles(
+                registry, image.digest, bundle.signed_by(keys), only=SIGNATURE
+            ),
+        ),
+        maker,
+    )
+
+
+def attested_with_keys(
+    image: Image, registry: Registry, keys: Sequence[PublicKey]
+) -> tuple[Attestation, ...]:
+    """Return the attestations of both stores, those under the ``.att`` tag first."""
+    return attestation_records(
+        image,
+        (
+            lambda: simple_signing.read_attestations(registry, image.digest, by_keys(keys)),
+            lambda: bundle.read_bundles(registry, image.digest, bundle.signed_by(keys)),
+        ),
     )
 
 
