@@ -249,7 +249,7 @@ def test_key_pairs_and_identities_are_not_taken_for_each_other(
     holder = Project(service="app", root=state, state=state, environ={"COSIGN_PASSWORD": PASSWORD})
     refused = by_key.sluiceway_verify(holder, image[0], registry, {})
     assert refused.status is Status.FAILED
-    assert "not signed with a key pair" in refused.summary
+    assert "signed with a certificate and not with a key pair" in refused.summary
     by_key.sluiceway_sign(holder, image[0], image[1], registry, {})
     mine = verify(project, image, registry, settings)
     assert (mine.facts["present"], mine.facts["verified"]) == (2, 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 from tests.plugins.sign_kit import (
@@ -176,6 +177,21 @@ def test_what_one_attests_all_verify_by_its_type(kind, signer, store, project, t
             assert cosign.verify_attestation(public, image, VSA).returncode == 0, name
             assert cosign.verify_attestation(public, image, "spdxjson").returncode != 0, name
             assert cosign.verify_attestation(stranger, image, VSA).returncode != 0, name
+
+
+def test_the_page_shows_every_combination_and_no_other():
+    page = (Path(__file__).parents[2] / "docs" / "signing.md").read_text()
+    section = page.partition("## Who was held to what")[2]
+    found = [line for line in section.splitlines() if line.startswith("|")]
+    cell = ", ".join(EVERYBODY)
+    assert found == [
+        f"| signed by, store | {' | '.join(REGISTRIES)} |",
+        f"| {' | '.join(['---'] * (1 + len(REGISTRIES)))} |",
+        *(
+            f"| {signer}, {store} | {' | '.join([cell] * len(REGISTRIES))} |"
+            for signer, store in itertools.product(SIGNERS, STORES)
+        ),
+    ]
 
 
 def put_sig(registry, victim, image, *, change):

@@ -44,6 +44,10 @@ __all__ = [
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
+_SAME = frozenset({BUNDLE_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3"})
+"""Two spellings of one format (sigstore/protobuf-specs, ``Bundle.media_type``)."""
+_ANY = "application/vnd.dev.sigstore.bundle"
+
 Judge = Callable[[Mapping[str, Any]], Check]
 """Given a bundle, returns the check of its envelope's signature."""
 
@@ -159,7 +163,7 @@ def stored_bundles(registry: Registry, digest: str, *, only: str = "") -> tuple[
             document = _document(registry, descriptor)
             layers = blobs_of(document)[1:]
             types = {artifact_type_of(document), *(layer.media_type for layer in layers)}
-            if BUNDLE_TYPE not in types:
+            if not any(name.startswith(_ANY) for name in types):
                 continue
             annotations = document.get("annotations") or {}
             created = annotations.get(_CREATED, "")
@@ -214,10 +218,15 @@ def signed_by(keys: Sequence[PublicKey]) -> Judge:
 
     def judge(bundle: Mapping[str, Any]) -> Check:
         material = bundle.get("verificationMaterial")
-        if not isinstance(material, dict) or not isinstance(material.get("publicKey"), dict):
+        if not isinstance(material, dict):
+            raise MalformedError("it has no verificationMaterial")
+        if {"certificate", "x509CertificateChain"} & set(material):
             raise MalformedError(
-                "it was not signed with a key pair (keyless signatures need sigstore)"
+                "it was signed with a certificate and not with a key pair, and only keys are "
+                "trusted (sign-keyless trusts identities)"
             )
+        if not isinstance(material.get("publicKey"), dict):
+            raise MalformedError("it was not signed with a key pair: it names no public key")
         return check
 
     return judge
@@ -256,8 +265,14 @@ def _content(registry: Registry, layers: Sequence[Descriptor]) -> dict[str, Any]
     if len(layers) != 1:
         raise MalformedError(f"it has {len(layers)} layers, not one bundle")
     data = strict_json(content(registry, layers[0].digest, _MOST_BUNDLE), "the bundle")
-    if not isinstance(data, dict) or data.get("mediaType") != BUNDLE_TYPE:
-        raise MalformedError("it is not a sigstore bundle v0.3")
+    said = data.get("mediaType") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or said not in _SAME:
+        known = isinstance(said, str) and said.startswith(_ANY)
+        raise MalformedError(
+            f"it is a bundle of the form {said!r}; v0.3 is read"
+            if known
+            else "it is not a sigstore bundle v0.3"
+        )
     return data
 
 

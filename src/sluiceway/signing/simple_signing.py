@@ -39,6 +39,7 @@ PAYLOAD_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 _ENVELOPE_TYPE = "application/vnd.dsse.envelope.v1+json"
 _SIGNATURE_KEY = "dev.cosignproject.cosign/signature"
+_CERTIFICATE_KEY = "dev.sigstore.cosign/certificate"
 _CLAIM = "cosign container image signature"
 _NEVER = "0001-01-01T00:00:00Z"
 _MOST_PAYLOAD = 64 * 1024
@@ -160,7 +161,14 @@ def _judge(
 ) -> PublicKey:
     body = content(registry, layer.digest, _MOST_PAYLOAD)
     signature = decoded(layer.annotations.get(_SIGNATURE_KEY), "its signature")
-    key = check_signed(body, [signature], keys)
+    try:
+        key = check_signed(body, [signature], keys)
+    except MalformedError as error:
+        if layer.annotations.get(_CERTIFICATE_KEY):
+            raise MalformedError(
+                "it was signed with a certificate and not with a key pair, and only keys are trusted"
+            ) from error
+        raise
     # Only what is signed is parsed: from here on a trusted key stands behind every byte.
     document = strict_json(body, "its payload")
     critical = document.get("critical") if isinstance(document, dict) else None
