@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.plugins.sign_kit import PASSWORD, Cosign, open_kind, project_in, push, sig_tag
@@ -15,6 +18,7 @@ from sluiceway import events
 from sluiceway.errors import ActionFailed, ConfigurationError, PluginError
 from sluiceway.model import CheckStatus, Status
 from sluiceway.signing import SIGNATURE
+from sluiceway_sign_cosign import program, trust
 from sluiceway_sign_cosign.program import judge_version
 from sluiceway_sign_key.keys import generate_key_pair
 
@@ -259,3 +263,146 @@ def test_the_doctor_looks_at_program_and_keys(project, settings):
     assert plugin.sluiceway_doctor(project, settings)[2].status is CheckStatus.WARN
     (project.state / "cosign.pub").unlink()
     assert plugin.sluiceway_doctor(project, settings)[1].status is CheckStatus.FAIL
+
+
+# --- what cosign may see of the environment ---
+
+
+def seen_by_cosign(environ, key="", repository="127.0.0.1:5000/team/app"):
+    return program._environ(environ, repository, key)
+
+
+def test_no_variable_that_sets_a_flag_gets_through():
+    given = {
+        "PATH": "/bin",
+        "COSIGN_PASSWORD": "p",
+        "COSIGN_PRIVATE_KEY": "k",
+        "COSIGN_INSECURE_IGNORE_SCT": "true",
+        "COSIGN_KEY": "x",
+        "COSIGN_PKCS11_MODULE_PATH": "/lib/x.so",
+    }
+    assert seen_by_cosign(given) == {
+        "PATH": "/bin",
+        "COSIGN_PASSWORD": "p",
+        "COSIGN_PKCS11_MODULE_PATH": "/lib/x.so",
+    }
+    assert seen_by_cosign(given, "env://COSIGN_PRIVATE_KEY")["COSIGN_PRIVATE_KEY"] == "k"
+    # Without a password cosign would ask on a terminal.
+    assert seen_by_cosign({}) == {"COSIGN_PASSWORD": ""}
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("", True),
+        ("127.0.0.1:5000", True),
+        ("http://127.0.0.1:5000/", True),
+        ("ghcr.io", False),
+    ],
+)
+def test_the_registrys_credentials_go_to_their_registry_only(url, given):
+    environ = {"REGISTRY_USERNAME": "u", "REGISTRY_PASSWORD": "p", "REGISTRY_URL": url}
+    seen = seen_by_cosign(environ)
+    assert (seen.get("COSIGN_REGISTRY_USERNAME"), seen.get("COSIGN_REGISTRY_PASSWORD")) == (
+        ("u", "p") if given else (None, None)
+    )
+
+
+def test_cosign_signs_in_by_the_environment_and_not_by_arguments(project, settings, tmp_path):
+    heard, said = [], []
+
+    class Registry(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(self.headers.get("Authorization"))
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="here"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    repository = f"127.0.0.1:{server.server_address[1]}/team/app"
+    environ = {**project.environ, "REGISTRY_USERNAME": "ann", "REGISTRY_PASSWORD": "open sesame"}
+    try:
+        with (
+            events.subscribed(lambda event: said.append(str(event))),
+            program.find(replace(project, environ=environ), settings, repository) as cosign,
+        ):
+            cosign.verify(
+                ("verify",),
+                str(project.state / "cosign.pub"),
+                f"{repository}@sha256:{'a' * 64}",
+                tags=False,
+            )
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    pair = base64.b64encode(b"ann:open sesame").decode()
+    assert f"Basic {pair}" in heard
+    assert "open sesame" not in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("repository", "plain"),
+    [
+        ("127.0.0.1:5000/a", True),
+        ("localhost:5000/a", True),
+        ("[::1]:5000/a", True),
+        ("192.168.1.4:5000/a", False),
+        ("ghcr.io/a", False),
+    ],
+)
+def test_plain_http_is_for_this_machine_only(tmp_path, repository, plain):
+    cosign = program.Cosign(
+        program="cosign",
+        version=program.Version(text="v3.1.2", major=3),
+        timeout_seconds=1.0,
+        environ={},
+        folder=tmp_path,
+        repository=repository,
+    )
+    assert ("--allow-http-registry" in cosign._registry()) == plain
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        ("awskms:///alias/release", "awskms:///alias/release"),
+        ("k8s://ns/secret", "k8s://ns/secret"),
+        ("pkcs11:token=a;object=b", "pkcs11:token=a;object=b"),
+    ],
+)
+def test_an_address_goes_to_cosign_as_it_is(project, key, named):
+    assert trust.signing_key(project, {"key": key}) == named
+    assert trust.named_keys(project, {"public_keys": [key]}) == (named,)
+    # A key that can be asked for its public half is trusted by that, where nothing else is named.
+    assert trust.named_keys(project, {"key": key}) == (named,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"keys": []}, "configuration.unknown-key"),
+        ({"public_keys": [""]}, "configuration.type"),
+        ({"timeout_seconds": 0}, "configuration.range"),
+    ],
+)
+def test_wrong_settings_are_refused(project, settings, code):
+    with pytest.raises(ConfigurationError) as caught:
+        plugin.sluiceway_doctor(project, settings)
+    assert caught.value.code == code
+
+
+def test_a_garbled_key_in_the_environment_is_never_shown(project):
+    secret = "LS0tLS1CRUdJTiBFTkNSWVBURUQ"
+    project = replace(project, environ=project.environ | {"COSIGN_PRIVATE_KEY": secret})
+    with pytest.raises(ConfigurationError) as caught:
+        trust.signing_key(project, {})
+    assert secret not in json.dumps(caught.value.diagnostics())
