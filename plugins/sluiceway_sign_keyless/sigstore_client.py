@@ -151,7 +151,16 @@ def trusted_root(project: Project, settings: Mapping[str, Any]) -> TrustedRoot:
 
     path = _trust_path(project, settings)
     if path is None:
-        return ClientTrustConfig.production(offline=True).trusted_root
+        try:
+            return ClientTrustConfig.production(offline=True).trusted_root
+        except Exception as error:
+            raise ActionFailed(
+                f"the public instance's trusted root cannot be read: {type(error).__name__}",
+                means="Whom to trust is not known, so nothing is.",
+                remedy="See that the home folder can be written to, where sigstore keeps it, or "
+                f"name a file: [plugins.{PLUGIN}] trust_config.",
+                code="sign.trust-config",
+            ) from error
     text = _read(path)
     try:
         if json.loads(text).get("mediaType") == _CONFIG:
@@ -213,8 +222,11 @@ def _verified(
     policy = _Policy(who)
     try:
         kind, payload = verifier.verify_dsse(Bundle.from_json(json.dumps(data)), policy)
-    except (Error, ValueError) as error:
+    except Error as error:
         raise MalformedError(f"sigstore refuses it: {error}") from error
+    except Exception as error:
+        # Anyone may push bytes that break a parser. That is a reason to refuse, and none to stop.
+        raise MalformedError(f"sigstore cannot read it: {type(error).__name__}") from error
     # Two readers of one document must have read the same thing.
     if policy.found is None or (kind, payload) != (envelope.payload_type, envelope.payload):
         raise MalformedError("sigstore verified something else than what is read here")

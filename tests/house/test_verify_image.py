@@ -152,7 +152,7 @@ def test_in_a_services_folder_its_configuration_says_who_is_trusted(shop, run, t
     shutil.copy(stranger, tmp_path / "cosign.pub")
     done = run(f"{registry.repository}:clean")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the service's configuration" in done.stdout
+    assert f"whom the service in {tmp_path} trusts" in done.stdout
 
 
 def test_json_is_one_document_with_both_pieces_of_evidence(shop, run):

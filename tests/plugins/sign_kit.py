@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.registry_kit import PROGRAMS, real_registry
 
@@ -24,8 +25,10 @@ __all__ = [
     "REFERRERS",
     "Cosign",
     "open_kind",
+    "places",
     "project_in",
     "push",
+    "replaced",
     "sig_tag",
 ]
 
@@ -114,6 +117,24 @@ def push(registry: Registry, word: str = "first") -> tuple[Image, Manifest]:
 def sig_tag(digest: str) -> str:
     """Return the tag under which cosign 1 and 2 keep signatures of *digest*."""
     return digest.replace(":", "-") + ".sig"
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Return the path of every value in *document*."""
+    yield path
+    if isinstance(document, dict | list):
+        items = document.items() if isinstance(document, dict) else enumerate(document)
+        for name, value in items:
+            yield from places(value, (*path, name))
+
+
+def replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return a copy of *document* with another value at *path*."""
+    if not path:
+        return value
+    copy = document.copy()
+    copy[path[0]] = replaced(document[path[0]], path[1:], value)
+    return copy
 
 
 class Cosign:

@@ -9,9 +9,10 @@ import base64
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from tests.plugins.sign_kit import PASSWORD, Cosign, open_kind, push
+from tests.plugins.sign_kit import PASSWORD, Cosign, open_kind, places, push, replaced
 from tests.plugins.sigstore_kit import running
 
 import sluiceway_sign_key as by_key
@@ -25,6 +26,7 @@ from sluiceway.testing.memory_registry import MemoryRegistry
 from sluiceway_sign_key.keys import generate_key_pair
 from sluiceway_sign_keyless import sigstore_client
 
+WRONG: tuple[Any, ...] = (None, "", "AAAA", 7, [], {}, [{}], {"rawBytes": "MAA="})
 ME = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main"
 VSA = "https://slsa.dev/verification_summary/v1"
 
@@ -337,6 +339,35 @@ def test_the_doctor_looks_at_identities_and_token(project, settings):
     assert [check.status for check in checks] == [CheckStatus.OK] * 3
     _, trusted, token = plugin.sluiceway_doctor(replace(project, environ={}), {})
     assert (trusted.status, token.status) == (CheckStatus.FAIL, CheckStatus.WARN)
+
+
+# Neither says anything about who signed what: the log's promise vouches for the moment, and only
+# its presence makes the moment count; an empty list of timestamps is as good as none.
+HARMLESS = {("verificationMaterial", "timestampVerificationData")}
+
+
+def test_no_spoilt_bundle_passes_and_none_stops_the_check(project, image, registry, settings):
+    sign(project, push(registry, "earlier"), registry, settings)  # so that there is a proof
+    sign(project, image, registry, settings)
+    document = stored(registry, image)
+    judge = sigstore_client.judge_with(
+        sigstore_client.trusted_root(project, settings), sigstore_client.wanted(settings)
+    )
+    tried, passed = 0, []
+    for path in places(document):
+        if path[:2] in HARMLESS:
+            continue
+        for value in WRONG:
+            spoilt = replaced(document, path, value)
+            other = MemoryRegistry("127.0.0.1:5555/team/app")
+            copy = push(other)
+            put(other, copy, spoilt)
+            (found,) = bundle.read_bundles(other, copy[0].digest, judge) or (None,)
+            tried += 1
+            if found is not None and not found.problem:
+                passed.append((path, value))
+    assert tried > 200
+    assert passed == []
 
 
 @pytest.mark.parametrize(

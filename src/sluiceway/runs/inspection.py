@@ -73,7 +73,8 @@ def inspect(
         ActionFailed: The registry cannot be asked.
     """
     repository, tag, digest = oci.parse_reference(reference)
-    keys, trust = _keys(key, folder, environ, has_service=bench is not None)
+    service = "" if bench is None else str(bench.config.root)
+    keys, trust = _keys(key, folder, environ, service)
     asked = _Asked(registry=_registry(bench, str(repository), environ), trust=trust, keys=keys)
     registry = asked.registry
     manifest = registry.manifest(digest) if digest else registry.resolve(tag)
@@ -102,7 +103,7 @@ def _registry(bench: Workbench | None, repository: str, environ: Mapping[str, st
 
 
 def _keys(
-    named: str, folder: Path, environ: Mapping[str, str], *, has_service: bool
+    named: str, folder: Path, environ: Mapping[str, str], service: str
 ) -> tuple[tuple[PublicKey, ...], str]:
     """Return the keys to trust and where they are from; none where the service says it."""
     value = environ.get(_VARIABLE, "")
@@ -110,8 +111,8 @@ def _keys(
         key = load_public_key(value.encode(), f"the variable {_VARIABLE}")
         return (key,), f"{key.fingerprint} ({_VARIABLE})"
     text = named or value
-    if not text and has_service:
-        return (), "the service's configuration"
+    if not text and service:
+        return (), f"whom the service in {service} trusts"
     path = folder / Path(text or _FILE).expanduser()
     try:
         body = path.read_bytes()

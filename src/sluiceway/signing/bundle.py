@@ -266,7 +266,7 @@ def _content(registry: Registry, layers: Sequence[Descriptor]) -> dict[str, Any]
         raise MalformedError(f"it has {len(layers)} layers, not one bundle")
     data = strict_json(content(registry, layers[0].digest, _MOST_BUNDLE), "the bundle")
     said = data.get("mediaType") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or said not in _SAME:
+    if not isinstance(data, dict) or not isinstance(said, str) or said not in _SAME:
         known = isinstance(said, str) and said.startswith(_ANY)
         raise MalformedError(
             f"it is a bundle of the form {said!r}; v0.3 is read"

@@ -145,7 +145,7 @@ def _statement(envelope: Envelope) -> dict[str, Any]:
     if envelope.payload_type != IN_TOTO:
         raise MalformedError(f"its payload is of type {envelope.payload_type!r}, no statement")
     statement = strict_json(envelope.payload, "its statement")
-    if not isinstance(statement, dict) or statement.get("_type") not in _STATEMENTS:
+    if not isinstance(statement, dict) or str(statement.get("_type")) not in _STATEMENTS:
         raise MalformedError("it holds no in-toto statement v1 or v0.1")
     kind, predicate = statement.get("predicateType"), statement.get("predicate")
     if not isinstance(kind, str) or not kind:
