@@ -129,7 +129,7 @@ def trusted_keys(project: Project, settings: Mapping[str, Any]) -> tuple[PublicK
             "there is no public key to verify signatures with",
             means="Without a trusted key no signature means anything, so every one is refused.",
             remedy=f"Put {PUBLIC_NAME} beside sluiceway.toml, or name it: "
-            f'[plugins.{PLUGIN}] public_keys = ["{PUBLIC_NAME}"]. {_MAKE_ONE}',
+            f'[plugins.{PLUGIN}] public_keys = ["{PUBLIC_NAME}"]. {_how(project, settings)}',
             code="sign.no-public-key",
         )
     return (_public(path),)
@@ -246,6 +246,14 @@ def _trusted_with(
             code="sign.untrusted-key",
         )
     return keys
+
+
+def _how(project: Project, settings: Mapping[str, Any]) -> str:
+    """Return how to come by a public key."""
+    address = key_source(project, settings).address
+    if address:
+        return f"Export it: python -m sluiceway_sign_key '{address}' > {PUBLIC_NAME}"
+    return _MAKE_ONE
 
 
 def _default_public(project: Project, settings: Mapping[str, Any]) -> Path | None:

@@ -158,6 +158,13 @@ def test_the_doctor_does_not_open_the_token(project, exported):
     assert plugin.sluiceway_doctor(project, {"key": KEY})[1].status is CheckStatus.FAIL
 
 
+def test_whoever_has_no_public_half_is_told_how_to_export_it(tmp_path):
+    project = Project(service="app", root=tmp_path, state=tmp_path, environ={})
+    trusted, _ = plugin.sluiceway_doctor(project, {"key": KEY})
+    assert trusted.status is CheckStatus.FAIL
+    assert f"python -m sluiceway_sign_key '{KEY}' > cosign.pub" in trusted.remedy
+
+
 @pytest.mark.parametrize(
     ("address", "module"),
     [
