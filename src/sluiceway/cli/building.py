@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
 from sluiceway.errors import ExitCode, UsageError
@@ -66,6 +62,9 @@ def verify(
     scanned: bool = False,  # noqa: FBT001, FBT002 - an option of the command line
 ) -> ExitCode:
     """Verify the signatures on an image's digest; exit 3 when none is good."""
+    import os
+    from pathlib import Path
+
     from sluiceway.runs.inspection import inspect
 
     if image and digest:
@@ -73,7 +72,7 @@ def verify(
             "--image and --digest name two images",
             remedy="Write the digest into --image: host/repository@sha256:...",
         )
-    environ: Mapping[str, str] = os.environ
+    environ = dict(os.environ)
     bench = shell.bench_or_none if image else shell.bench
     if not image:
         from sluiceway.runs import release as parts
