@@ -92,7 +92,11 @@ def own_key(project: Project, settings: Mapping[str, Any], cosign: Cosign, key: 
     Raises:
         ConfigurationError: ``sign.untrusted-key``: its signatures would be refused everywhere.
     """
-    own = Trusted(key=key, public=load_public_key(cosign.public_key(key), "the public half"))
+    public = load_public_key(cosign.public_key(key), "the public half")
+    # cosign verifies with public keys only, so where nothing else is named it gets this one.
+    path = cosign.folder / "own.pub"
+    path.write_bytes(public.pem)
+    own = Trusted(key=str(path), public=public)
     _trusted_with(project, settings, cosign, own)
     return own
 

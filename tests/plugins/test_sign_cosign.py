@@ -228,6 +228,16 @@ def test_a_key_in_the_environment_is_in_no_argument(project, registry, settings)
     assert pem.splitlines()[1] not in text
 
 
+def test_a_key_without_its_public_half_signs_and_is_verified_with_it(project, registry, settings):
+    image, manifest = push(registry)
+    (project.state / "cosign.pub").unlink()
+    evidence = plugin.sluiceway_sign(project, image, manifest, registry, settings)
+    assert evidence.status is Status.OK, evidence.summary
+    with pytest.raises(ConfigurationError) as caught:
+        plugin.sluiceway_verify(project, image, registry, settings)
+    assert caught.value.code == "sign.no-public-key"
+
+
 def test_a_key_that_is_not_trusted_signs_nothing(project, registry, settings, tmp_path):
     image, manifest = push(registry)
     _, stranger = generate_key_pair(tmp_path / "stranger", PASSWORD)
