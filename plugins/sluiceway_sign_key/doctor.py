@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sluiceway.config.settings import take
-from sluiceway.errors import ConfigurationError
+from sluiceway.errors import ConfigurationError, PluginError
 from sluiceway.model import Check, CheckStatus, Project
-from sluiceway_sign_key import signing
+from sluiceway_sign_key import kept, signing
 
 __all__ = ["checks"]
 
@@ -38,9 +38,11 @@ def _trusted(project: Project, settings: Mapping[str, Any]) -> tuple[Check, set[
 
 def _signing(project: Project, settings: Mapping[str, Any], trusted: set[str]) -> Check:
     name = "signing key"
+    source = signing.key_source(project, settings)
+    if source.address:
+        return _kept(name, source.address, project)
     try:
         own = signing.private_key(project, settings).public.fingerprint
-        origin = signing.key_source(project, settings).origin
     except ConfigurationError as error:
         # Whoever only verifies and promotes needs no private key.
         absent = error.code == _ABSENT and bool(trusted)
@@ -50,7 +52,17 @@ def _signing(project: Project, settings: Mapping[str, Any], trusted: set[str]) -
         return Check(
             name=name,
             status=CheckStatus.FAIL,
-            detail=f"{origin} ({own}) is not among the trusted keys",
+            detail=f"{source.origin} ({own}) is not among the trusted keys",
             remedy=f"Add its public half to [plugins.{signing.PLUGIN}] public_keys.",
         )
-    return Check(name=name, status=CheckStatus.OK, detail=f"{origin} opens: {own}")
+    return Check(name=name, status=CheckStatus.OK, detail=f"{source.origin} opens: {own}")
+
+
+def _kept(name: str, address: str, project: Project) -> Check:
+    """Look at what is needed only: to ask a service may take long, and a token may be locked."""
+    try:
+        kept.check_kept(address, project.environ)
+    except (ConfigurationError, PluginError) as error:
+        return Check(name=name, status=CheckStatus.FAIL, detail=error.what, remedy=error.remedy)
+    detail = f"{address}: what it needs is there; the key itself was not asked for"
+    return Check(name=name, status=CheckStatus.OK, detail=detail)

@@ -1,4 +1,4 @@
-"""Key pairs in cosign's format: make, load, sign, verify.
+"""Key pairs in cosign's format: make, load, sign.
 
 Source: sigstore/cosign ``specs/SIGNATURE_SPEC.md`` and ``pkg/cosign/keys.go``; the encrypted form
 is that of go-securesystemslib's ``encrypted`` package: scrypt, then NaCl secretbox.
@@ -7,35 +7,28 @@ is that of go-securesystemslib's ``encrypted`` package: scrypt, then NaCl secret
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 import os
 import secrets
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluiceway.errors import ConfigurationError
-from sluiceway_sign_key.dsse import MalformedError, decoded
+from sluiceway.signing.dsse import MalformedError, decoded
+from sluiceway.signing.public_key import PublicKey, public_key_from, unsupported
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import (
-        EllipticCurvePrivateKey,
-        EllipticCurvePublicKey,
-    )
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 __all__ = [
     "PRIVATE_NAME",
     "PUBLIC_NAME",
     "PrivateKey",
-    "PublicKey",
     "generate_key_pair",
     "load_private_key",
-    "load_public_key",
 ]
 
 PRIVATE_NAME, PUBLIC_NAME = "cosign.key", "cosign.pub"
@@ -48,51 +41,6 @@ file must not be able to ask for gigabytes."""
 _COST = _COSTS[1]
 _SALT, _NONCE, _KEY = 32, 24, 32
 _MOST_KEY_FILE = 64 * 1024
-_LEAST_RSA = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A key that signatures are verified with: ECDSA P-256 or P-384, or RSA from 2048 bits."""
-
-    key: EllipticCurvePublicKey | RSAPublicKey
-    pem: bytes
-
-    @property
-    def hint(self) -> str:
-        """Base64 of the SHA-256 of the key's SPKI DER: what a sigstore bundle names it by."""
-        return base64.b64encode(hashlib.sha256(self._der()).digest()).decode()
-
-    @property
-    def fingerprint(self) -> str:
-        """``SHA256:<base64 without padding>`` of the key's SPKI DER, for people and records."""
-        return "SHA256:" + self.hint.rstrip("=")
-
-    def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Say whether *signature* (DER for ECDSA, PKCS #1 v1.5 for RSA) is ours over *message*."""
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec, padding
-
-        if not isinstance(self.key, ec.EllipticCurvePublicKey):
-            with suppress(InvalidSignature):
-                self.key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
-                return True
-            return False
-        # cosign hashes with SHA-256 whatever the curve; sigstore's bundle clients match the curve.
-        algorithms: list[hashes.HashAlgorithm] = [hashes.SHA256()]
-        if self.key.curve.name == "secp384r1":
-            algorithms.append(hashes.SHA384())
-        for algorithm in algorithms:
-            with suppress(InvalidSignature):
-                self.key.verify(signature, message, ec.ECDSA(algorithm))
-                return True
-        return False
-
-    def _der(self) -> bytes:
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        return self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +52,7 @@ class PrivateKey:
     @property
     def public(self) -> PublicKey:
         """The other half."""
-        return _public(self.key.public_key())
+        return public_key_from(self.key.public_key())
 
     def sign(self, message: bytes) -> bytes:
         """Return the DER signature over *message* (ECDSA, SHA-256).
@@ -156,7 +104,7 @@ def generate_key_pair(folder: Path, password: str) -> tuple[Path, Path]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _create(private_path, private_pem, 0o600)
         try:
-            _create(public_path, _public(key.public_key()).pem, 0o644)
+            _create(public_path, public_key_from(key.public_key()).pem, 0o644)
         except BaseException:
             private_path.unlink()
             raise
@@ -189,39 +137,6 @@ def load_private_key(pem: bytes, password: str, origin: str) -> PrivateKey:
         if known is None:
             known = _cache[name] = _decrypt(pem, password, origin)
     return known
-
-
-def load_public_key(pem: bytes, origin: str) -> PublicKey:
-    """Load a public key from PEM (``PUBLIC KEY``, SubjectPublicKeyInfo).
-
-    Raises:
-        ConfigurationError: ``sign.key-malformed`` or ``sign.key-kind``.
-    """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    if b"PRIVATE KEY-----" in pem:
-        raise ConfigurationError(
-            f"{origin} is a private key where a public one is asked for",
-            remedy=f"Name the file {PUBLIC_NAME} that belongs to it.",
-            code="sign.key-kind",
-        )
-    try:
-        key = load_pem_public_key(pem)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError(
-            f"{origin} is not a public key in PEM form",
-            remedy=f"Name a file like {PUBLIC_NAME}, which begins with "
-            "'-----BEGIN PUBLIC KEY-----'.",
-            code="sign.key-malformed",
-        ) from error
-    curves = ("secp256r1", "secp384r1")
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in curves:
-        return _public(key)
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA:
-        return _public(key)
-    raise _kind(origin, key)
 
 
 # --- below ---
@@ -266,7 +181,7 @@ def _decrypt(pem: bytes, password: str, origin: str) -> PrivateKey:
             code="sign.key-malformed",
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
-        raise _kind(origin, key)
+        raise unsupported(origin, key)
     return PrivateKey(key)
 
 
@@ -347,12 +262,6 @@ def _armour(body: bytes) -> bytes:
     ).encode()
 
 
-def _public(key: EllipticCurvePublicKey | RSAPublicKey) -> PublicKey:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return PublicKey(key, key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-
-
 def _create(path: Path, body: bytes, mode: int) -> None:
     """Write a new file whole: under another name first, then linked to its own, which fails when
     somebody else has made it meanwhile (a rename would overwrite it).
@@ -376,21 +285,4 @@ def _exists(path: Path) -> ConfigurationError:
         means="What it signed could no longer be verified or signed again if it were overwritten.",
         remedy="Keep it, or move it away first.",
         code="sign.key-exists",
-    )
-
-
-def _kind(origin: str, key: Any) -> ConfigurationError:
-    curve = getattr(getattr(key, "curve", None), "name", "")
-    size = getattr(key, "key_size", "")
-    what = type(key).__name__.strip("_").removesuffix("PrivateKey").removesuffix("PublicKey")
-    detail = f"{what} {curve or size}".strip()
-    ed25519 = what == "Ed25519"
-    return ConfigurationError(
-        f"{origin} is a key of a kind that is not supported: {detail}",
-        means="cosign signs with Ed25519ph, a variant that this plugin does not have."
-        if ed25519
-        else "Signing needs ECDSA P-256; verifying takes P-256, P-384 and RSA from 2048 bits.",
-        remedy="Use an ECDSA P-256 key pair, as `invoke keys.new` and "
-        "`cosign generate-key-pair` make it.",
-        code="sign.key-kind",
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,18 @@ from sluiceway.model import (
     Manifest,
     Project,
     Registry,
-    Status,
     to_json,
 )
-from sluiceway_sign_key import bundle, simple_signing
-from sluiceway_sign_key.dsse import MalformedError
-from sluiceway_sign_key.found import SIGNATURE, Found
-from sluiceway_sign_key.keys import (
-    PRIVATE_NAME,
-    PUBLIC_NAME,
-    PrivateKey,
-    PublicKey,
-    load_private_key,
-    load_public_key,
+from sluiceway.signing import SIGNATURE, MalformedError, bundle, simple_signing
+from sluiceway.signing.public_key import PublicKey, Signer, load_public_key
+from sluiceway.signing.records import (
+    attested_with_keys,
+    check_attested,
+    check_subject,
+    verified_with_keys,
 )
+from sluiceway_sign_key import kept
+from sluiceway_sign_key.keys import PRIVATE_NAME, PUBLIC_NAME, PrivateKey, load_private_key
 
 __all__ = [
     "PLUGIN",
@@ -64,11 +61,15 @@ class KeySource:
     """The file, or ``None`` when the variable holds the key itself."""
     origin: str
     """For messages. Never the variable's value."""
+    address: str = ""
+    """Where a key is that never leaves it (``hsm:...``); then there is no file."""
 
 
 def key_source(project: Project, settings: Mapping[str, Any]) -> KeySource:
     """Find the private key: the setting, else ``COSIGN_PRIVATE_KEY``, else the state folder's."""
     named = _options(settings)["key"]
+    if kept.is_kept(named):
+        return KeySource(path=None, origin=named, address=named)
     if named:
         path = project.root / Path(named).expanduser()
         return KeySource(path=path, origin=str(path))
@@ -83,14 +84,18 @@ def key_source(project: Project, settings: Mapping[str, Any]) -> KeySource:
     return KeySource(path=path, origin=str(path))
 
 
-def private_key(project: Project, settings: Mapping[str, Any]) -> PrivateKey:
-    """Load the key to sign with.
+def private_key(project: Project, settings: Mapping[str, Any]) -> PrivateKey | kept.KeptKey:
+    """Load the key to sign with, or find it where it is kept.
 
     Raises:
         ConfigurationError: ``sign.no-key``, ``sign.password``, ``sign.key-malformed``,
-            ``sign.key-kind``.
+            ``sign.key-kind``, ``sign.no-pin``, ``sign.key-address``.
+        PluginError: ``sign.no-extra``.
+        ActionFailed: ``sign.kept-key``.
     """
     source = key_source(project, settings)
+    if source.address:
+        return kept.open_kept(source.address, project.environ)
     if source.path is None:
         pem = project.environ[_KEY].encode()
     else:
@@ -124,7 +129,7 @@ def trusted_keys(project: Project, settings: Mapping[str, Any]) -> tuple[PublicK
             "there is no public key to verify signatures with",
             means="Without a trusted key no signature means anything, so every one is refused.",
             remedy=f"Put {PUBLIC_NAME} beside sluiceway.toml, or name it: "
-            f'[plugins.{PLUGIN}] public_keys = ["{PUBLIC_NAME}"]. {_MAKE_ONE}',
+            f'[plugins.{PLUGIN}] public_keys = ["{PUBLIC_NAME}"]. {_how(project, settings)}',
             code="sign.no-public-key",
         )
     return (_public(path),)
@@ -138,13 +143,13 @@ def sign(
     settings: Mapping[str, Any],
 ) -> Evidence:
     """Sign in both formats what is not signed yet with this key, then verify what is stored."""
-    _check_subject(image, manifest)
+    check_subject(image, manifest)
     key = private_key(project, settings)
     keys = _trusted_with(key, project, settings)
     own = (key.public,)
     try:
         tagged = simple_signing.read_signatures(registry, image.digest, own)
-        bundled = bundle.read_bundles(registry, image.digest, own, only=SIGNATURE)
+        bundled = bundle.read_bundles(registry, image.digest, bundle.signed_by(own), only=SIGNATURE)
     except MalformedError as error:
         raise ActionFailed(
             f"the signatures beside {image} cannot be read: {error}",
@@ -157,14 +162,14 @@ def sign(
     if not any(not item.problem and item.predicate_type == SIGNATURE for item in bundled):
         payload = bundle.statement(image.digest, SIGNATURE, {})
         bundle.put_statement(registry, manifest, SIGNATURE, payload, key)
-    return _evidence(image, registry, keys)
+    return verified_with_keys(image, registry, keys, _MAKER)
 
 
 def verify(
     project: Project, image: Image, registry: Registry, settings: Mapping[str, Any]
 ) -> Evidence:
     """Say whether a trusted key signed exactly this digest."""
-    return _evidence(image, registry, trusted_keys(project, settings))
+    return verified_with_keys(image, registry, trusted_keys(project, settings), _MAKER)
 
 
 def attest(
@@ -177,19 +182,19 @@ def attest(
     settings: Mapping[str, Any],
 ) -> Attestation:
     """Sign a statement about the image and store it as a referrer; once for one statement."""
-    _check_subject(image, manifest)
-    if predicate_type == SIGNATURE:
-        raise ConfigurationError(
-            f"{SIGNATURE} is what makes a statement a signature",
-            means="An attestation of that type would pass for one.",
-            remedy="Use `invoke sign` to sign.",
-            code="sign.predicate-type",
-        )
+    check_subject(image, manifest)
+    check_attested(predicate_type)
     key = private_key(project, settings)
     _trusted_with(key, project, settings)
     plain = to_json(predicate)
-    payload = bundle.statement(image.digest, predicate_type, plain)
-    digest = bundle.put_statement(registry, manifest, predicate_type, payload, key)
+    digest = ""
+    if isinstance(key, kept.KeptKey):
+        # It never makes the same signature twice, so the store cannot tell by the bundle's digest.
+        judge, name = bundle.signed_by([key.public]), key.public.fingerprint
+        digest = bundle.find_statement(registry, image.digest, judge, predicate_type, plain, name)
+    if not digest:
+        payload = bundle.statement(image.digest, predicate_type, plain)
+        digest = bundle.put_statement(registry, manifest, predicate_type, payload, key)
     return Attestation(
         predicate_type=predicate_type,
         predicate=plain,
@@ -206,30 +211,7 @@ def attestations(
 
     Signatures are none of them (:func:`verify` speaks of those).
     """
-    keys = trusted_keys(project, settings)
-    try:
-        found = (
-            *simple_signing.read_attestations(registry, image.digest, keys),
-            *bundle.read_bundles(registry, image.digest, keys),
-        )
-    except MalformedError as error:
-        raise ActionFailed(
-            f"the attestations of {image} cannot be read: {error}",
-            remedy="Find out who wrote them, and delete them.",
-            code="sign.unreadable",
-        ) from error
-    return tuple(
-        Attestation(
-            predicate_type=item.predicate_type,
-            predicate=item.predicate,
-            subject=item.subject,
-            digest=item.digest,
-            verified=not item.problem,
-            problem=f"{item.where}: {item.problem}" if item.problem else "",
-        )
-        for item in found
-        if item.predicate_type != SIGNATURE
-    )
+    return attested_with_keys(image, registry, trusted_keys(project, settings))
 
 
 # --- below ---
@@ -246,52 +228,8 @@ def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _evidence(image: Image, registry: Registry, keys: Sequence[PublicKey]) -> Evidence:
-    problems: list[str] = []
-    found: list[Found] = []
-    others = 0
-    # Each store on its own: what is wrong with one is no reason to overlook the other.
-    try:
-        found += simple_signing.read_signatures(registry, image.digest, keys)
-    except MalformedError as error:
-        problems.append(str(error))
-    try:
-        for item in bundle.read_bundles(registry, image.digest, keys, only=SIGNATURE):
-            if item.predicate_type == SIGNATURE or (item.problem and not item.predicate_type):
-                found.append(item)
-            else:
-                others += 1
-    except MalformedError as error:
-        problems.append(str(error))
-    good = [item for item in found if not item.problem and item.predicate_type == SIGNATURE]
-    problems += [f"{item.where}: {item.problem}" for item in found if item.problem]
-    if not found and not problems:
-        problems.append("there is no signature beside the image")
-    verifying = sorted({item.key.fingerprint for item in good if item.key is not None})
-    if good:
-        summary = f"{len(good)} of {len(found)} signatures verify, by {', '.join(verifying)}"
-    elif found:
-        summary = f"none of {len(found)} signatures verifies: {'; '.join(problems)}"
-    else:
-        summary = f"not signed: {'; '.join(problems)}"
-    return Evidence(
-        kind="signature",
-        status=Status.OK if good else Status.FAILED,
-        subject=image.digest,
-        made_at=datetime.now(UTC),
-        maker=_MAKER,
-        summary=summary,
-        facts={
-            "present": len(found),
-            "verified": len(good),
-            "keys": verifying,
-            "problems": problems,
-        },
-    )
-
-
 def _trusted_with(
-    key: PrivateKey, project: Project, settings: Mapping[str, Any]
+    key: Signer, project: Project, settings: Mapping[str, Any]
 ) -> tuple[PublicKey, ...]:
     """Return the trusted keys, of which *key* must be one: else its signatures help nobody."""
     named = bool(_options(settings)["public_keys"])
@@ -308,6 +246,14 @@ def _trusted_with(
             code="sign.untrusted-key",
         )
     return keys
+
+
+def _how(project: Project, settings: Mapping[str, Any]) -> str:
+    """Return how to come by a public key."""
+    address = key_source(project, settings).address
+    if address:
+        return f"Export it: python -m sluiceway_sign_key '{address}' > {PUBLIC_NAME}"
+    return _MAKE_ONE
 
 
 def _default_public(project: Project, settings: Mapping[str, Any]) -> Path | None:
@@ -336,12 +282,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except (OSError, ValueError):
         return None
-
-
-def _check_subject(image: Image, manifest: Manifest) -> None:
-    if manifest.digest != image.digest:
-        raise ActionFailed(
-            f"{image} was to be signed by the manifest of {manifest.digest}",
-            means="Nothing was signed.",
-            code="sign.subject",
-        )

@@ -139,7 +139,7 @@ def sluiceway_verify(
 
     Returns evidence of kind ``signature``: OK only when at least one signature over exactly this
     digest verifies; FAILED when there are none or none does. Facts: ``{"present": int,
-    "verified": int, "keys": [fingerprint], "problems": [text]}``.
+    "verified": int, "keys": [fingerprint or identity], "problems": [text]}``.
     """
 
 

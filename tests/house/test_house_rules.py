@@ -26,6 +26,8 @@ HEAVY = (
     "packageurl",
     "psycopg",
     "rich",
+    "securesystemslib",
+    "sigstore",
     "sqlalchemy",
 )
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sluiceway.errors import UsageError
-from sluiceway.oci import check_tag, fallback_tag, is_loopback, parse_repository
+from sluiceway.oci import (
+    check_tag,
+    fallback_tag,
+    is_loopback,
+    parse_reference,
+    parse_repository,
+)
 
 DIGEST = "sha256:" + "a1" * 32
 
@@ -92,3 +98,35 @@ def test_the_fallback_tag_is_the_specifications():
 )
 def test_only_loopback_is_loopback(hostname, expected):
     assert is_loopback(hostname) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("127.0.0.1:5000/team/app:dev", ("127.0.0.1:5000/team/app", "dev", "")),
+        (f"ghcr.io/a/b@sha256:{'a' * 64}", ("ghcr.io/a/b", "", f"sha256:{'a' * 64}")),
+        (f"ghcr.io/a/b:v1@sha256:{'a' * 64}", ("ghcr.io/a/b", "v1", f"sha256:{'a' * 64}")),
+    ],
+)
+def test_a_reference_has_a_tag_or_a_digest(text, parts):
+    repository, tag, digest = parse_reference(text)
+    assert (str(repository), tag, digest) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("ghcr.io/a/b", "reference.incomplete"),
+        ("ghcr.io/a/b:", "tag.malformed"),
+        ("ghcr.io/a/b@", "digest.malformed"),
+        ("ghcr.io/a/b@sha256:12", "digest.malformed"),
+        ("ghcr.io/a/b:a:b", "tag.malformed"),
+        ("a/b:dev", "repository.malformed"),
+        ("https://ghcr.io/a/b:dev", "repository.malformed"),
+        ("", "repository.malformed"),
+    ],
+)
+def test_a_reference_that_names_no_image_is_refused(text, code):
+    with pytest.raises(UsageError) as caught:
+        parse_reference(text)
+    assert caught.value.code == code

@@ -110,7 +110,8 @@ def test_cosign_accepts_our_signature_and_no_other_key(project, registry, pushed
 
 @pytest.mark.real_tool("cosign")
 def test_cosign_accepts_our_sig_tag_where_there_is_no_bundle(project, registry, pushed, cosign):
-    from sluiceway_sign_key import signing, simple_signing
+    from sluiceway.signing import simple_signing
+    from sluiceway_sign_key import signing
 
     image, _ = pushed
     simple_signing.add_signature(registry, image.digest, signing.private_key(project, {}))

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.signing.dsse import MalformedError, pae, read_envelope, strict_json
+from sluiceway.signing.public_key import load_public_key
 from sluiceway_sign_key import keys
-from sluiceway_sign_key.dsse import MalformedError, pae, read_envelope, strict_json
 
 PASSWORD = "tr0ub4dor"
 END = b"-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n"
@@ -51,7 +52,7 @@ def test_a_pair_is_private_encrypted_and_belongs_together(pair):
     ]
     assert private_path.read_bytes().startswith(b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n")
     private = keys.load_private_key(private_path.read_bytes(), PASSWORD, "the key")
-    public = keys.load_public_key(public_path.read_bytes(), "the key")
+    public = load_public_key(public_path.read_bytes(), "the key")
     assert public.fingerprint == private.public.fingerprint
     signature = private.sign(b"message")
     assert public.verifies(signature, b"message")
@@ -168,7 +169,7 @@ def test_ed25519_is_refused_by_name():
     assert caught.value.code == "sign.key-kind"
     assert "Ed25519ph" in caught.value.means
     with pytest.raises(ConfigurationError) as caught:
-        keys.load_public_key(public_pem(key), "the key")
+        load_public_key(public_pem(key), "the key")
     assert caught.value.code == "sign.key-kind"
 
 
@@ -180,31 +181,31 @@ def test_the_older_name_of_the_key_file_is_read(pair):
 @pytest.mark.parametrize("algorithm", [SHA256(), SHA384()], ids=["SHA-256", "SHA-384"])
 def test_p384_verifies_with_either_hash(algorithm):
     key = ec.generate_private_key(ec.SECP384R1())
-    public = keys.load_public_key(public_pem(key), "the key")
+    public = load_public_key(public_pem(key), "the key")
     assert public.verifies(key.sign(b"message", ec.ECDSA(algorithm)), b"message")
     assert not public.verifies(key.sign(b"massage", ec.ECDSA(algorithm)), b"message")
 
 
 def test_rsa_verifies_from_2048_bits():
     key = rsa.generate_private_key(65537, 2048)
-    public = keys.load_public_key(public_pem(key), "the key")
+    public = load_public_key(public_pem(key), "the key")
     signature = key.sign(b"message", padding.PKCS1v15(), SHA256())
     assert public.verifies(signature, b"message")
     assert not public.verifies(signature, b"massage")
     with pytest.raises(ConfigurationError) as caught:
-        keys.load_public_key(public_pem(rsa.generate_private_key(65537, 1024)), "the key")
+        load_public_key(public_pem(rsa.generate_private_key(65537, 1024)), "the key")
     assert caught.value.code == "sign.key-kind"
 
 
 def test_other_curves_and_private_halves_are_refused_as_public_keys(pair):
     with pytest.raises(ConfigurationError) as caught:
-        keys.load_public_key(public_pem(ec.generate_private_key(ec.SECP521R1())), "the key")
+        load_public_key(public_pem(ec.generate_private_key(ec.SECP521R1())), "the key")
     assert caught.value.code == "sign.key-kind"
     with pytest.raises(ConfigurationError) as caught:
-        keys.load_public_key(pair[0].read_bytes(), "the key")
+        load_public_key(pair[0].read_bytes(), "the key")
     assert caught.value.code == "sign.key-kind"
     with pytest.raises(ConfigurationError) as caught:
-        keys.load_public_key(b"nothing", "the key")
+        load_public_key(b"nothing", "the key")
     assert caught.value.code == "sign.key-malformed"
 
 

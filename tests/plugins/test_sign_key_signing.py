@@ -12,10 +12,10 @@ from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import CheckStatus, Image, Project, Status
 from sluiceway.oci import manifest_from, sha256
 from sluiceway.oci.media_types import IMAGE_CONFIG, IMAGE_MANIFEST
+from sluiceway.signing import bundle, simple_signing
+from sluiceway.signing.dsse import IN_TOTO, envelope, pae
+from sluiceway.signing.found import SIGNATURE
 from sluiceway.testing.memory_registry import MemoryRegistry
-from sluiceway_sign_key import bundle, simple_signing
-from sluiceway_sign_key.dsse import IN_TOTO, envelope, pae
-from sluiceway_sign_key.found import SIGNATURE
 from sluiceway_sign_key.keys import generate_key_pair, load_private_key
 
 PROVENANCE = "https://slsa.dev/provenance/v1"

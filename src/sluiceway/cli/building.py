@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
-from sluiceway.errors import ExitCode
+from sluiceway.errors import ExitCode, UsageError
 
 __all__ = ["build", "release", "sbom", "scan", "sign", "verify"]
 
@@ -46,31 +46,66 @@ def sign(shell: Shell, digest: str = "") -> ExitCode:
     return ExitCode.DONE
 
 
-@command(help={"digest": _DIGEST_HELP})
-def verify(shell: Shell, digest: str = "") -> ExitCode:
+@command(
+    help={
+        "digest": _DIGEST_HELP,
+        "image": "Any image instead: host/repository:tag or host/repository@sha256:...",
+        "key": "A public key to trust instead of the service's configuration.",
+        "scanned": "Ask for an attested scan without CRITICAL, HIGH or unrated findings as well.",
+    }
+)
+def verify(
+    shell: Shell,
+    digest: str = "",
+    image: str = "",
+    key: str = "",
+    scanned: bool = False,  # noqa: FBT001, FBT002 - an option of the command line
+) -> ExitCode:
     """Verify the signatures on an image's digest; exit 3 when none is good."""
-    from sluiceway import gates
-    from sluiceway.model import Status
-    from sluiceway.runs import release as parts
+    import os
+    from pathlib import Path
 
-    image, _ = parts.open_image(shell.bench, digest)
-    evidence = gates.signature_evidence(shell.bench, image)
-    good = evidence.status is Status.OK
+    from sluiceway.runs.inspection import inspect
+
+    if image and digest:
+        raise UsageError(
+            "--image and --digest name two images",
+            remedy="Write the digest into --image: host/repository@sha256:...",
+        )
+    environ = dict(os.environ)
+    bench = shell.bench_or_none if image else shell.bench
+    if not image:
+        from sluiceway.runs import release as parts
+
+        image = str(parts.open_image(shell.bench, digest)[0])
+        environ = {}  # of the service's own image, its configuration says who is trusted
+    found = inspect(bench, image, key=key, scanned=scanned, folder=Path.cwd(), environ=environ)
+    signature = found.ticks[0].evidence
+    scan = {"scan": found.ticks[1].evidence} if scanned else {}
+    checks = [
+        {"name": tick.name, "good": tick.good, "summary": tick.summary} for tick in found.ticks
+    ]
+    # Where nothing verifies, the answer itself lists why.
+    problems = signature.facts.get("problems", ()) if signature and found.ticks[0].good else ()
     shell.result(
-        {"image": image, "signature": evidence, "verified": good},
-        lambda console: console.summary(
-            "Verified" if good else "Not verified",
+        {
+            "image": found.image,
+            "signature": signature,
+            **scan,
+            "checks": checks,
+            "verified": found.good,
+        },
+        lambda console: console.ticks(
+            "Verified" if found.good else "Not verified",
             {
-                "image": str(image),
-                "result": evidence.summary,
-                **{
-                    f"problem {number}": text
-                    for number, text in enumerate(evidence.facts.get("problems", ()), 1)
-                },
+                "image": str(found.image),
+                "trusted": found.trust,
+                **{f"problem {number}": text for number, text in enumerate(problems, 1)},
             },
+            found.ticks,
         ),
     )
-    return ExitCode.DONE if good else ExitCode.REFUSED
+    return ExitCode.DONE if found.good else ExitCode.REFUSED
 
 
 @command(help={"digest": _DIGEST_HELP})

@@ -67,20 +67,27 @@ class Shell:
         return self._bench
 
     @property
+    def bench_or_none(self) -> Workbench | None:
+        """The project, or ``None`` where there is none."""
+        from sluiceway.errors import ConfigurationError
+
+        try:
+            return self.bench
+        except ConfigurationError as error:
+            if error.code != "configuration.missing":
+                raise
+        return None
+
+    @property
     def bench_or_bare(self) -> Workbench:
         """The project, or defaults where there is none: for work that needs no service."""
-        if self._bench is None:
+        bench = self.bench_or_none
+        if bench is None:
             from sluiceway import config
-            from sluiceway.errors import ConfigurationError
             from sluiceway.workbench import Workbench
 
-            try:
-                return self.bench
-            except ConfigurationError as error:
-                if error.code != "configuration.missing":
-                    raise
-            self._bench = Workbench(config.bare(Path.cwd(), os.environ), os.environ)
-        return self._bench
+            bench = self._bench = Workbench(config.bare(Path.cwd(), os.environ), os.environ)
+        return bench
 
     def result(self, document: Any, show: Callable[[Console], None] | None = None) -> None:
         """Print *document* as JSON, or let *show* print it for a person."""

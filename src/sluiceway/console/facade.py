@@ -79,6 +79,10 @@ class Console:
         """Print a titled list of labels and values."""
         self._print(tables.summary(title, items))
 
+    def ticks(self, title: str, items: Mapping[str, Any], ticks: Iterable[Any]) -> None:
+        """Print labels and values, then each question with its tick or the reason for none."""
+        self._print(tables.ticks(title, items, ticks, symbols=self._stdout.symbols))
+
     def decision(self, decision: Any) -> None:
         """Print a decision with every code, reason and solution."""
         self._print(tables.decision_table(decision))

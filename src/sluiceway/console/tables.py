@@ -48,6 +48,22 @@ def summary(title: str, items: Mapping[str, Any]) -> list[Block]:
     return [Line.of(title, Tone.STRONG), Pairs.of(items.items())]
 
 
+def ticks(
+    title: str, items: Mapping[str, Any], answers: Iterable[Any], *, symbols: bool
+) -> list[Block]:
+    """Return labels and values, and each answer under its question's name with its mark."""
+    good, bad = ("\u2713", "\u2717") if symbols else ("ok", "FAILED")
+    rows = [
+        (tick.name, cell(f"{good if tick.good else bad} {tick.summary}", _tick_tone(tick)))
+        for tick in answers
+    ]
+    return [Line.of(title, Tone.STRONG), Pairs.of([*items.items(), *rows])]
+
+
+def _tick_tone(tick: Any) -> Tone:
+    return Tone.GOOD if tick.good else Tone.BAD
+
+
 def error(diagnostics: Mapping[str, Any]) -> list[Block]:
     """Return what happened, what it means and what to do."""
     rows = [

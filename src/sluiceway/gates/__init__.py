@@ -1,6 +1,6 @@
 """Gates: collect evidence, build the input, have it judged by policy."""
 
-from sluiceway.gates import decide, statements
+from sluiceway.gates import decide, statements, ticks
 from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
@@ -18,6 +18,7 @@ __all__ = [
     "decide",
     "signature_evidence",
     "statements",
+    "ticks",
     "verification_summary",
     "vulnerability_predicate",
 ]

@@ -29,6 +29,7 @@ from sluiceway.oci.reference import (
     check_tag,
     fallback_tag,
     is_loopback,
+    parse_reference,
     parse_repository,
 )
 from sluiceway.oci.tags import promote_tag, restore_tag
@@ -54,6 +55,7 @@ __all__ = [
     "is_loopback",
     "manifest_from",
     "open_registry",
+    "parse_reference",
     "parse_repository",
     "promote_tag",
     "pull_layout",

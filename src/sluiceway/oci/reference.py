@@ -15,6 +15,7 @@ __all__ = [
     "fallback_tag",
     "is_digest",
     "is_loopback",
+    "parse_reference",
     "parse_repository",
 ]
 
@@ -77,6 +78,32 @@ def parse_repository(text: str) -> Repository:
             code="repository.malformed",
         )
     return Repository(host=host, path=path)
+
+
+def parse_reference(text: str) -> tuple[Repository, str, str]:
+    """Parse ``host[:port]/path[:tag][@digest]`` into repository, tag and digest.
+
+    At least one of the two is there: no tag is ever supposed. The digest counts when both are.
+
+    Raises:
+        UsageError: ``repository.malformed``, ``tag.malformed``, ``digest.malformed``,
+            ``reference.incomplete``.
+    """
+    named, at, digest = text.partition("@")
+    host, slash, path = named.partition("/")
+    path, colon, tag = path.partition(":")
+    repository = parse_repository(f"{host}{slash}{path}")
+    if at:
+        check_digest(digest)
+    if colon:
+        check_tag(tag)
+    if not at and not colon:
+        raise UsageError(
+            f"{text!r} names no image, only where images are",
+            remedy=f"Add a tag or a digest: {text}:TAG or {text}@sha256:...",
+            code="reference.incomplete",
+        )
+    return repository, tag, digest
 
 
 def check_tag(text: str) -> str:

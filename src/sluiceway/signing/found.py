@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Registry
-from sluiceway_sign_key.dsse import IN_TOTO, Envelope, MalformedError, read_envelope, strict_json
-from sluiceway_sign_key.keys import PublicKey
+from sluiceway.signing.dsse import IN_TOTO, Envelope, MalformedError, read_envelope, strict_json
+from sluiceway.signing.public_key import PublicKey
 
 __all__ = [
     "MOST",
     "SIGNATURE",
+    "Check",
     "Found",
     "TooManyError",
+    "by_keys",
     "check_signed",
     "content",
     "judge_envelope",
@@ -41,6 +43,11 @@ _UNUSABLE = frozenset(
 )
 
 
+Check = Callable[[Envelope], str]
+"""Says who made an envelope's signature: a trusted key's fingerprint, a trusted identity. Raises
+:class:`MalformedError` with the reason when it was nobody who is trusted."""
+
+
 class TooManyError(MalformedError):
     """There is more beside the image than is read; nothing of it is then believed."""
 
@@ -57,8 +64,8 @@ class Found:
     subject: str = ""
     """The digest that it speaks of; empty when it speaks of none."""
     predicate: Mapping[str, Any] = field(default_factory=dict)
-    key: PublicKey | None = None
-    """The trusted key that its signature verifies with."""
+    signer: str = ""
+    """Who made its signature: the fingerprint of a trusted key, or a trusted identity."""
     problem: str = ""
     """Why it does not count; empty when it does."""
 
@@ -82,6 +89,15 @@ def content(registry: Registry, digest: str, limit: int) -> bytes:
         raise
 
 
+def by_keys(keys: Sequence[PublicKey]) -> Check:
+    """Return the check that one of *keys* made the envelope's signature."""
+
+    def check(envelope: Envelope) -> str:
+        return check_signed(envelope.signed_bytes, envelope.signatures, keys).fingerprint
+
+    return check
+
+
 def check_signed(
     message: bytes, signatures: Sequence[bytes], keys: Sequence[PublicKey]
 ) -> PublicKey:
@@ -94,9 +110,7 @@ def check_signed(
     raise MalformedError("no trusted key made its signature, or it was changed after signing")
 
 
-def judge_envelope(
-    data: Any, image_digest: str, keys: Sequence[PublicKey], *, where: str, digest: str
-) -> Found:
+def judge_envelope(data: Any, image_digest: str, check: Check, *, where: str, digest: str) -> Found:
     """Verify a DSSE envelope with an in-toto statement about *image_digest*.
 
     Whatever can be read is in the result, also when a check fails; only with an empty
@@ -108,10 +122,9 @@ def judge_envelope(
     except MalformedError as error:
         return Found(where=where, digest=digest, predicate_type="", problem=str(error))
     subjects = _subjects(statement)
-    key: PublicKey | None = None
-    problem = ""
+    signer, problem = "", ""
     try:
-        key = check_signed(envelope.signed_bytes, envelope.signatures, keys)
+        signer = check(envelope)
     except MalformedError as error:
         problem = str(error)
     if not problem and image_digest not in subjects:
@@ -123,7 +136,7 @@ def judge_envelope(
         predicate_type=statement["predicateType"],
         subject=subject,
         predicate=statement.get("predicate") or {},
-        key=key,
+        signer=signer,
         problem=problem,
     )
 
@@ -132,7 +145,7 @@ def _statement(envelope: Envelope) -> dict[str, Any]:
     if envelope.payload_type != IN_TOTO:
         raise MalformedError(f"its payload is of type {envelope.payload_type!r}, no statement")
     statement = strict_json(envelope.payload, "its statement")
-    if not isinstance(statement, dict) or statement.get("_type") not in _STATEMENTS:
+    if not isinstance(statement, dict) or str(statement.get("_type")) not in _STATEMENTS:
         raise MalformedError("it holds no in-toto statement v1 or v0.1")
     kind, predicate = statement.get("predicateType"), statement.get("predicate")
     if not isinstance(kind, str) or not kind:

@@ -95,9 +95,14 @@ def decoded(text: Any, what: str) -> bytes:
 
 
 def strict_json(body: bytes, what: str) -> Any:
-    """Parse JSON in which no object has a key twice: parsers differ on which of the two counts."""
+    """Parse JSON in which no object has a key twice: parsers differ on which of the two counts.
+
+    Nor may it hold ``NaN`` or an infinity, which only some parsers take for JSON.
+    """
     try:
-        return json.loads(body, object_pairs_hook=_without_duplicates)
+        return json.loads(
+            body, object_pairs_hook=_without_duplicates, parse_constant=_no_such_number
+        )
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"{what} is not proper JSON: {error}") from error
 
@@ -107,3 +112,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise MalformedError("one object has a key twice")
     return result
+
+
+def _no_such_number(text: str) -> None:
+    raise MalformedError(f"{text} is no number of JSON")

@@ -19,10 +19,11 @@ from sluiceway.model import Descriptor, Manifest, Registry
 from sluiceway.oci import descriptor_json, document_of, manifest_from, sha256
 from sluiceway.oci.documents import descriptor_from
 from sluiceway.oci.media_types import IMAGE_CONFIG, IMAGE_MANIFEST
-from sluiceway_sign_key.dsse import MalformedError, decoded, strict_json
-from sluiceway_sign_key.found import (
+from sluiceway.signing.dsse import MalformedError, decoded, strict_json
+from sluiceway.signing.found import (
     MOST,
     SIGNATURE,
+    Check,
     Found,
     TooManyError,
     check_signed,
@@ -30,7 +31,7 @@ from sluiceway_sign_key.found import (
     judge_envelope,
     unusable,
 )
-from sluiceway_sign_key.keys import PrivateKey, PublicKey
+from sluiceway.signing.public_key import PublicKey, Signer
 
 __all__ = ["PAYLOAD_TYPE", "add_signature", "payload", "read_attestations", "read_signatures"]
 
@@ -38,6 +39,7 @@ PAYLOAD_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 _ENVELOPE_TYPE = "application/vnd.dsse.envelope.v1+json"
 _SIGNATURE_KEY = "dev.cosignproject.cosign/signature"
+_CERTIFICATE_KEY = "dev.sigstore.cosign/certificate"
 _CLAIM = "cosign container image signature"
 _NEVER = "0001-01-01T00:00:00Z"
 _MOST_PAYLOAD = 64 * 1024
@@ -59,7 +61,7 @@ def payload(repository: str, digest: str) -> bytes:
     )
 
 
-def add_signature(registry: Registry, digest: str, key: PrivateKey) -> None:
+def add_signature(registry: Registry, digest: str, signer: Signer) -> None:
     """Append one signature over *digest* to the ``.sig`` manifest and see that it stayed there.
 
     The protocol has no compare-and-set: another signer may write between our read and our write.
@@ -69,7 +71,7 @@ def add_signature(registry: Registry, digest: str, key: PrivateKey) -> None:
         ActionFailed: ``sign.contended``, or the registry's own.
     """
     body = payload(registry.repository, digest)
-    signature = base64.b64encode(key.sign(body)).decode()
+    signature = base64.b64encode(signer.sign(body)).decode()
     stored = registry.put_blob(body)
     layer = descriptor_json(
         Descriptor(
@@ -117,10 +119,9 @@ def read_signatures(
     found = []
     for number, layer in enumerate(_layers(registry, tag, PAYLOAD_TYPE), 1):
         where = f"signature {number} of {tag}"
-        key: PublicKey | None = None
-        problem = ""
+        signer, problem = "", ""
         try:
-            key = _judge(registry, layer, digest, keys)
+            signer = _judge(registry, layer, digest, keys).fingerprint
         except MalformedError as error:
             problem = str(error)
         found.append(
@@ -129,16 +130,14 @@ def read_signatures(
                 digest=layer.digest,
                 predicate_type=SIGNATURE,
                 subject="" if problem else digest,
-                key=key,
+                signer=signer,
                 problem=problem,
             )
         )
     return tuple(found)
 
 
-def read_attestations(
-    registry: Registry, digest: str, keys: Sequence[PublicKey]
-) -> tuple[Found, ...]:
+def read_attestations(registry: Registry, digest: str, check: Check) -> tuple[Found, ...]:
     """Return every attestation under the ``.att`` tag of *digest*, in its order (oldest first)."""
     tag = _tag(digest, "att")
     found = []
@@ -153,7 +152,7 @@ def read_attestations(
                 Found(where=where, digest=layer.digest, predicate_type=claimed, problem=str(error))
             )
             continue
-        found.append(judge_envelope(data, digest, keys, where=where, digest=layer.digest))
+        found.append(judge_envelope(data, digest, check, where=where, digest=layer.digest))
     return tuple(found)
 
 
@@ -162,7 +161,14 @@ def _judge(
 ) -> PublicKey:
     body = content(registry, layer.digest, _MOST_PAYLOAD)
     signature = decoded(layer.annotations.get(_SIGNATURE_KEY), "its signature")
-    key = check_signed(body, [signature], keys)
+    try:
+        key = check_signed(body, [signature], keys)
+    except MalformedError as error:
+        if layer.annotations.get(_CERTIFICATE_KEY):
+            raise MalformedError(
+                "it was signed with a certificate and not with a key pair, and only keys are trusted"
+            ) from error
+        raise
     # Only what is signed is parsed: from here on a trusted key stands behind every byte.
     document = strict_json(body, "its payload")
     critical = document.get("critical") if isinstance(document, dict) else None
