@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
+from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format, show_scan
 from sluiceway.errors import ExitCode
 
 __all__ = ["build", "release", "sbom", "scan", "sign", "verify"]
@@ -81,7 +84,13 @@ def sbom(shell: Shell, digest: str = "") -> ExitCode:
     image, manifest = parts.open_image(shell.bench, digest)
     found = parts.inventory(shell.bench, image, manifest)
     path = parts.sbom_path(shell.bench, image.digest)
-    write_outputs({"sbom_path": str(path)})
+    write_outputs(
+        {
+            "image_digest": image.digest,
+            "image_tag": parts.own_tag(image.digest),
+            "sbom_path": str(path),
+        }
+    )
     shell.result(
         {"image": image, "packages": found.packages, "sbom_path": str(path)},
         lambda console: console.summary(
@@ -91,25 +100,34 @@ def sbom(shell: Shell, digest: str = "") -> ExitCode:
     return ExitCode.DONE
 
 
-@command(help={"digest": _DIGEST_HELP})
-def scan(shell: Shell, digest: str = "") -> ExitCode:
+@command(help={"digest": _DIGEST_HELP, "format": FORMAT_HELP})
+def scan(shell: Shell, digest: str = "", format: str = "") -> ExitCode:  # noqa: A002 - the flag
     """Match an image's packages with known vulnerabilities and attest the result.
 
     Exits 3 when a scanner found something or could not look; the gate applies the policy's limits.
     """
-    from sluiceway.model import Status
+    chosen = chosen_format(shell, format)
+    from sluiceway import gates, scans
     from sluiceway.runs import release as parts
 
     image, manifest = parts.open_image(shell.bench, digest)
-    scans = parts.scan(shell.bench, image, manifest)
-    clean = bool(scans) and all(
-        found.status is Status.OK and not found.vulnerabilities for found in scans
+    found = parts.scan(shell.bench, image, manifest)
+    packages = gates.inventoried(shell.bench, image)
+    return show_scan(
+        shell,
+        chosen,
+        scans.join(found, packages, subject=image.digest),
+        subject=str(image),
+        artifact=_relative(shell.bench.config.dockerfile, shell.bench.project.root),
+        more={"image": image, "scans": found},
     )
-    shell.result(
-        {"image": image, "clean": clean, "scans": scans},
-        lambda console: console.scans(image, scans),
-    )
-    return ExitCode.DONE if clean else ExitCode.REFUSED
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Return *path* as it is named from the repository's root; its mere name from elsewhere."""
+    if path.resolve().is_relative_to(root.resolve()):
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    return path.name
 
 
 @command

@@ -1,0 +1,72 @@
+"""When do two tools speak of the same package? Pure.
+
+Source: the Package URL specification with its type list; PEP 503 for the names of Python packages.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+__all__ = ["UNKNOWN_ECOSYSTEM", "Key", "ecosystem_of", "key_of", "versionless"]
+
+UNKNOWN_ECOSYSTEM = "unknown"
+"""Of a package that has no package URL."""
+
+_OS = frozenset({"apk", "deb", "rpm"})
+_IMAGES = frozenset({"docker", "oci"})
+
+
+class Key(NamedTuple):
+    """A package as it is compared: qualifiers and subpath are left out, names are normalised."""
+
+    ecosystem: str
+    """The package URL's type; empty for a package that has only a name."""
+    namespace: str
+    name: str
+    version: str
+
+    @property
+    def is_image(self) -> bool:
+        """It stands for a whole image, not for something inside one."""
+        return self.ecosystem in _IMAGES
+
+
+@lru_cache(maxsize=65536)
+def key_of(package: str, installed: str = "") -> Key:
+    """Return what *package* (a package URL, or a mere name) is compared by.
+
+    Names are compared without regard to case, Python's by PEP 503; an epoch that stands among the
+    qualifiers is put before the version, where others write it; Go's versions lose their ``v``.
+
+    Args:
+        package: Package URL or name.
+        installed: The version where the package URL has none.
+    """
+    from packageurl import PackageURL
+
+    try:
+        purl = PackageURL.from_string(package)
+    except ValueError:
+        return Key("", "", package.strip(), installed)
+    qualifiers = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}
+    name, version = purl.name.casefold(), purl.version or installed
+    if purl.type == "pypi":
+        name = re.sub(r"[-_.]+", "-", name)
+    elif purl.type == "golang":
+        version = re.sub(r"^v(?=\d)", "", version)
+    elif purl.type in _OS and qualifiers.get("epoch", "0") != "0" and ":" not in version:
+        version = f"{qualifiers['epoch']}:{version}"
+    return Key(purl.type, (purl.namespace or "").casefold(), name, version)
+
+
+def ecosystem_of(package: str) -> str:
+    """Return the package URL's type (``npm``, ``deb``), or ``unknown`` for a mere name."""
+    return key_of(package).ecosystem or UNKNOWN_ECOSYSTEM
+
+
+def versionless(package: str) -> str:
+    """Return what stays of *package* when it is upgraded: type, namespace and name."""
+    key = key_of(package)
+    return "/".join(part for part in (key.ecosystem, key.namespace, key.name) if part)
