@@ -108,21 +108,32 @@ def _package(package: Mapping[str, Any], image: Image) -> dict[str, Any]:
     references = package.get("externalRefs", [])
     if not isinstance(references, list) or not all(isinstance(each, dict) for each in references):
         raise _unusable(image, f"{package['SPDXID']} has references that are not objects")
-    kept["externalRefs"] = sorted(map(_reference, references), key=canonical)
+    name = str(package.get("name", ""))
+    kept["externalRefs"] = sorted((_reference(each, name) for each in references), key=canonical)
     if not kept["externalRefs"]:
         del kept["externalRefs"]
     return kept
 
 
-def _reference(reference: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the reference with its package URL in canonical form; one that is none, as it is."""
-    locator = str(reference.get("referenceLocator", ""))
-    if reference.get("referenceType") == "purl":
-        try:
-            locator = PackageURL.from_string(locator).to_string()
-        except ValueError:
-            return dict(reference)
-    return {**reference, "referenceLocator": locator}
+def _reference(reference: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the reference with its package URL in canonical form; one that is none, as it is.
+
+    Of a Go module whose path ends in ``/v2`` or has more than three parts, syft puts the end into
+    the subpath; a module is what the whole path names (purl's type ``golang``), as scanners have it.
+    """
+    if reference.get("referenceType") != "purl":
+        return dict(reference)
+    try:
+        purl = PackageURL.from_string(str(reference.get("referenceLocator", "")))
+    except ValueError:
+        return dict(reference)
+    if purl.type == "golang" and purl.subpath:
+        namespace, _, last = name.rpartition("/")
+        if name.casefold() == f"{purl.namespace}/{purl.name}/{purl.subpath}".casefold():
+            purl = PackageURL(
+                "golang", namespace, last, purl.version, purl.qualifiers, subpath=None
+            )
+    return {**reference, "referenceLocator": purl.to_string()}
 
 
 def _image(service: str, image: Image) -> dict[str, Any]:

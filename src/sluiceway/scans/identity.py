@@ -38,7 +38,8 @@ def key_of(package: str, installed: str = "") -> Key:
     """Return what *package* (a package URL, or a mere name) is compared by.
 
     Names are compared without regard to case, Python's by PEP 503; an epoch that stands among the
-    qualifiers is put before the version, where others write it; Go's versions lose their ``v``.
+    qualifiers is put before the version, where others write it. A Go module is named by its whole
+    path, of which some put the end into the subpath, and its version has no ``v``.
 
     Args:
         package: Package URL or name.
@@ -51,14 +52,17 @@ def key_of(package: str, installed: str = "") -> Key:
     except ValueError:
         return Key("", "", package.strip(), installed)
     qualifiers = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}
-    name, version = purl.name.casefold(), purl.version or installed
+    namespace, name = (purl.namespace or "").casefold(), purl.name.casefold()
+    version = purl.version or installed
     if purl.type == "pypi":
         name = re.sub(r"[-_.]+", "-", name)
     elif purl.type == "golang":
+        path = "/".join(filter(None, (purl.namespace, purl.name, purl.subpath))).casefold()
+        namespace, _, name = path.rpartition("/")
         version = re.sub(r"^v(?=\d)", "", version)
     elif purl.type in _OS and qualifiers.get("epoch", "0") != "0" and ":" not in version:
         version = f"{qualifiers['epoch']}:{version}"
-    return Key(purl.type, (purl.namespace or "").casefold(), name, version)
+    return Key(purl.type, namespace, name, version)
 
 
 def ecosystem_of(package: str) -> str:
