@@ -170,7 +170,7 @@ def _requirements(path: str, body: bytes, _system: Mapping[str, str]) -> Iterato
         )
 
 
-_WITHOUT_FILES = ([], ["not-installed"], ["config-files"])
+_WITHOUT_FILES: tuple[list[str], ...] = ([], ["not-installed"], ["config-files"])
 """dpkg's states of a package that has no program files; half-installed ones have some (dpkg(1))."""
 
 _Reader = Callable[[str, bytes, Mapping[str, str]], Iterator[Package]]
