@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
-from sluiceway.errors import ExitCode
+from sluiceway.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from sluiceway.model import Scan
 
 __all__ = ["build", "release", "sbom", "scan", "sign", "verify"]
 
@@ -91,25 +97,52 @@ def sbom(shell: Shell, digest: str = "") -> ExitCode:
     return ExitCode.DONE
 
 
-@command(help={"digest": _DIGEST_HELP})
-def scan(shell: Shell, digest: str = "") -> ExitCode:
-    """Match an image's packages with known vulnerabilities and attest the result.
+@command(
+    help={
+        "digest": _DIGEST_HELP,
+        "fs": "Scan the source tree in this folder and not an image; nothing is attested.",
+    }
+)
+def scan(shell: Shell, digest: str = "", fs: str | None = None) -> ExitCode:
+    """Match packages with known vulnerabilities: an image's, attested, or a source tree's.
 
     Exits 3 when a scanner found something or could not look; the gate applies the policy's limits.
     """
     from sluiceway.model import Status
-    from sluiceway.runs import release as parts
 
-    image, manifest = parts.open_image(shell.bench, digest)
-    scans = parts.scan(shell.bench, image, manifest)
+    subject: Any
+    if fs is not None:
+        subject, scans = _scanned_tree(shell, digest, fs)
+        document = {"folder": str(subject)}
+    else:
+        from sluiceway.runs import release as parts
+
+        subject, manifest = parts.open_image(shell.bench, digest)
+        scans = parts.scan(shell.bench, subject, manifest)
+        document = {"image": subject}
     clean = bool(scans) and all(
         found.status is Status.OK and not found.vulnerabilities for found in scans
     )
     shell.result(
-        {"image": image, "clean": clean, "scans": scans},
-        lambda console: console.scans(image, scans),
+        {**document, "clean": clean, "scans": scans},
+        lambda console: console.scans(subject, scans),
     )
     return ExitCode.DONE if clean else ExitCode.REFUSED
+
+
+def _scanned_tree(shell: Shell, digest: str, fs: str) -> tuple[Path, tuple[Scan, ...]]:
+    from sluiceway.runs import scanning
+
+    if digest or not fs:
+        raise UsageError(
+            "--digest names an image and --fs a folder: which of them?"
+            if digest
+            else "--fs names no folder",
+            remedy="Say one of them: invoke scan --fs PATH, or invoke scan --digest DIGEST",
+            code="scan.subject",
+        )
+    folder = Path(fs)
+    return folder, scanning.scan_tree(shell.bench_or_bare, folder)
 
 
 @command
