@@ -17,7 +17,11 @@ HOSTILE = "::error::x\x1b[2J\n::add-mask::y | <img src=x> [a](http://b) @team ##
 
 
 def vulnerability(name: str, severity: str, **more) -> Vulnerability:
-    fields: dict[str, Any] = {"aliases": (), "package": f"pkg:pypi/{name.lower()}@1", "fixed": ("1.1",)} | more
+    fields: dict[str, Any] = {
+        "aliases": (),
+        "package": f"pkg:pypi/{name.lower()}@1",
+        "fixed": ("1.1",),
+    } | more
     return Vulnerability(id=name, severity=severity, **fields)
 
 

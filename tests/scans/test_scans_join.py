@@ -256,24 +256,20 @@ def test_the_newest_scan_counts_whatever_it_says():
 
 
 def test_what_is_inside_an_inventory():
+    def at(purl: str) -> dict[str, object]:
+        return {"externalRefs": [{"referenceType": "purl", "referenceLocator": purl}, 7]}
+
     document = {
         "packages": [
             {"SPDXID": "R", "name": "image"},
-            {
-                "SPDXID": "P",
-                "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:oci/x@1"}],
-            },
-            {
-                "SPDXID": "A",
-                "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:pypi/a@1"}, 7],
-            },
+            {"SPDXID": "P", **at("pkg:oci/x@1")},
+            {"SPDXID": "A", **at("pkg:pypi/a@1")},
             {"SPDXID": "B", "name": "binary", "externalRefs": "odd"},
             {"SPDXID": "C"},
-            "odd",
         ],
         "relationships": [{"relationshipType": "DESCRIBES", "relatedSpdxElement": "R"}],
         "annotations": [{"comment": "not inventoried: z"}, {"comment": "x"}, {}, "odd"],
     }
     assert packages_of(document) == ("pkg:pypi/a@1", "binary", "C")
     assert gaps_of(document) == ("z",)
-    assert packages_of({}) == packages_of({"packages": 7}) == gaps_of({}) == ()
+    assert packages_of({}) == packages_of({"packages": 7}) == gaps_of({"annotations": 7}) == ()

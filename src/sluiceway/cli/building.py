@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
 from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format, show_scan
-from sluiceway.errors import ExitCode
+from sluiceway.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from sluiceway.model import Scan
 
 __all__ = ["build", "release", "sbom", "scan", "sign", "verify"]
 
+_LOCK_FILES = (
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "uv.lock",
+    "poetry.lock",
+    "Pipfile.lock",
+    "requirements.txt",
+    "go.mod",
+    "Cargo.lock",
+    "Gemfile.lock",
+    "composer.lock",
+    "pom.xml",
+)
 _DIGEST_HELP = "The image digest; the newest build's when left out."
 
 
@@ -100,27 +119,53 @@ def sbom(shell: Shell, digest: str = "") -> ExitCode:
     return ExitCode.DONE
 
 
-@command(help={"digest": _DIGEST_HELP, "format": FORMAT_HELP})
-def scan(shell: Shell, digest: str = "", format: str = "") -> ExitCode:  # noqa: A002 - the flag
-    """Match an image's packages with known vulnerabilities and attest the result.
+@command(
+    help={
+        "digest": _DIGEST_HELP,
+        "fs": "Scan the source tree in this folder and not an image; nothing is attested.",
+        "format": FORMAT_HELP,
+    }
+)
+def scan(
+    shell: Shell,
+    digest: str = "",
+    fs: str | None = None,
+    format: str = "",  # noqa: A002 - the flag's name
+) -> ExitCode:
+    """Match packages with known vulnerabilities: an image's, attested, or a source tree's.
 
     Exits 3 when a scanner found something or could not look; the gate applies the policy's limits.
     """
     chosen = chosen_format(shell, format)
     from sluiceway import gates, scans
+
+    if fs is not None:
+        folder, found = _scanned_tree(shell, digest, fs)
+        return show_scan(
+            shell,
+            chosen,
+            scans.join(found, subject=folder.resolve().as_uri()),
+            subject=str(folder),
+            artifact=_relative(_lock_file(folder), Path.cwd()),
+            more={"folder": str(folder), "scans": found},
+        )
     from sluiceway.runs import release as parts
 
     image, manifest = parts.open_image(shell.bench, digest)
     found = parts.scan(shell.bench, image, manifest)
-    packages = gates.inventoried(shell.bench, image)
     return show_scan(
         shell,
         chosen,
-        scans.join(found, packages, subject=image.digest),
+        scans.join(found, gates.inventoried(shell.bench, image), subject=image.digest),
         subject=str(image),
         artifact=_relative(shell.bench.config.dockerfile, shell.bench.project.root),
         more={"image": image, "scans": found},
     )
+
+
+def _lock_file(folder: Path) -> Path:
+    """Return the file of a source tree at which its vulnerabilities are shown."""
+    return next((folder / name for name in _LOCK_FILES if (folder / name).is_file()), folder)
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -128,6 +173,21 @@ def _relative(path: Path, root: Path) -> str:
     if path.resolve().is_relative_to(root.resolve()):
         return path.resolve().relative_to(root.resolve()).as_posix()
     return path.name
+
+
+def _scanned_tree(shell: Shell, digest: str, fs: str) -> tuple[Path, tuple[Scan, ...]]:
+    from sluiceway.runs import scanning
+
+    if digest or not fs:
+        raise UsageError(
+            "--digest names an image and --fs a folder: which of them?"
+            if digest
+            else "--fs names no folder",
+            remedy="Say one of them: invoke scan --fs PATH, or invoke scan --digest DIGEST",
+            code="scan.subject",
+        )
+    folder = Path(fs)
+    return folder, scanning.scan_tree(shell.bench_or_bare, folder)
 
 
 @command

@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from sluiceway.scanning.packages import normal_name
+
 __all__ = ["UNKNOWN_ECOSYSTEM", "Key", "ecosystem_of", "key_of", "versionless"]
 
 UNKNOWN_ECOSYSTEM = "unknown"
@@ -55,7 +57,7 @@ def key_of(package: str, installed: str = "") -> Key:
     namespace, name = (purl.namespace or "").casefold(), purl.name.casefold()
     version = purl.version or installed
     if purl.type == "pypi":
-        name = re.sub(r"[-_.]+", "-", name)
+        name = normal_name("PyPI", name)
     elif purl.type == "golang":
         path = "/".join(filter(None, (purl.namespace, purl.name, purl.subpath))).casefold()
         namespace, _, name = path.rpartition("/")
