@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from typing import Any
@@ -51,12 +52,24 @@ def shown(made: Report, *, width: int = 100) -> str:
 def test_the_worst_comes_first_with_what_fixes_it_and_what_was_not_judged():
     text = shown(report(vulnerability("LOW-1", "LOW"), vulnerability("CRIT-1", "CRITICAL")))
     assert text.index("CRIT-1") < text.index("LOW-1")
-    assert re.search(r"CRITICAL +CRIT-1 +pkg:pypi/crit-1@1 +1 +1\.1 +osv", text)
+    assert re.search(r"CRITICAL +CRIT-1 +pkg:pypi/crit-1@1 +1\.1\n", text)
     assert "1 CRITICAL, 1 LOW" in text
     assert "Not covered: pkg:generic/thing" in text
     assert re.search(r"generic +1 +0\n", text)
     assert re.search(r"pypi +2 +2\n", text)
     assert re.search(r"osv 1 +ok +7 +2026-11-14 +10 d +file:db", text)
+
+
+def test_a_column_is_there_when_it_says_something():
+    assert "Installed" not in shown(report(vulnerability("CVE-1", "LOW")))
+    apart = vulnerability("CVE-1", "LOW", package="thing", installed="7")
+    assert re.search(r"LOW +CVE-1 +thing +7 +1\.1\n", shown(report(apart)))
+    one, other = (report(vulnerability("CVE-1", "LOW")) for _ in range(2))
+    both = dataclasses.replace(
+        one,
+        vulnerabilities=(dataclasses.replace(other.vulnerabilities[0], found_by=("osv", "trivy")),),
+    )
+    assert re.search(r"CVE-1 +pkg:pypi/cve-1@1 +1\.1 +osv, trivy\n", shown(both))
 
 
 def test_a_clean_scan_claims_no_more_than_it_judged():

@@ -114,6 +114,18 @@ def test_what_was_not_scanned_is_said_in_the_log():
     check_sarif(sarif_log(report(), "Dockerfile"))
 
 
+def test_a_result_is_shown_at_its_ecosystems_file():
+    npm = vulnerability("CVE-2", package="pkg:npm/b@1")
+    made = report(scan("a", vulnerability("CVE-1"), npm))
+    log = sarif_log(made, "src", {"npm": "src/a b/package-lock.json"})
+    check_sarif(log)
+    places = [
+        each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for each in log["runs"][0]["results"]
+    ]
+    assert places == ["src", "src/a%20b/package-lock.json"]
+
+
 def test_a_strangers_text_in_sarif_is_text():
     hostile = vulnerability(HOSTILE, HOSTILE, package=HOSTILE, summary=HOSTILE, fixed=(HOSTILE,))
     run = sarif(scan("a", hostile, summary=HOSTILE, status=Status.ERROR, uncovered=(HOSTILE,)))

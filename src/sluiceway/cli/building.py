@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
-from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format, show_scan
+from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format, lock_files, relative, show_scan
 from sluiceway.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -15,21 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "release", "sbom", "scan", "sign", "verify"]
 
-_LOCK_FILES = (
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    "yarn.lock",
-    "pnpm-lock.yaml",
-    "uv.lock",
-    "poetry.lock",
-    "Pipfile.lock",
-    "requirements.txt",
-    "go.mod",
-    "Cargo.lock",
-    "Gemfile.lock",
-    "composer.lock",
-    "pom.xml",
-)
 _DIGEST_HELP = "The image digest; the newest build's when left out."
 
 
@@ -146,7 +131,8 @@ def scan(
             chosen,
             scans.join(found, subject=folder.resolve().as_uri()),
             subject=str(folder),
-            artifact=_relative(_lock_file(folder), Path.cwd()),
+            artifact=relative(folder, Path.cwd()),
+            by_ecosystem=lock_files(folder, Path.cwd()),
             more={"folder": str(folder), "scans": found},
         )
     from sluiceway.runs import release as parts
@@ -158,21 +144,9 @@ def scan(
         chosen,
         scans.join(found, gates.inventoried(shell.bench, image), subject=image.digest),
         subject=str(image),
-        artifact=_relative(shell.bench.config.dockerfile, shell.bench.project.root),
+        artifact=relative(shell.bench.config.dockerfile, shell.bench.project.root),
         more={"image": image, "scans": found},
     )
-
-
-def _lock_file(folder: Path) -> Path:
-    """Return the file of a source tree at which its vulnerabilities are shown."""
-    return next((folder / name for name in _LOCK_FILES if (folder / name).is_file()), folder)
-
-
-def _relative(path: Path, root: Path) -> str:
-    """Return *path* as it is named from the repository's root; its mere name from elsewhere."""
-    if path.resolve().is_relative_to(root.resolve()):
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    return path.name
 
 
 def _scanned_tree(shell: Shell, digest: str, fs: str) -> tuple[Path, tuple[Scan, ...]]:

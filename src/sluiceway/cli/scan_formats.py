@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.command import Shell
@@ -11,7 +13,17 @@ from sluiceway.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from sluiceway.scans import Report
 
-__all__ = ["FORMATS", "FORMAT_HELP", "chosen_format", "show_scan"]
+__all__ = ["FORMATS", "FORMAT_HELP", "chosen_format", "lock_files", "relative", "show_scan"]
+
+_LOCK_FILES = {
+    "npm": ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml"),
+    "pypi": ("uv.lock", "poetry.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"),
+    "golang": ("go.mod",),
+    "cargo": ("Cargo.lock",),
+    "gem": ("Gemfile.lock",),
+    "composer": ("composer.lock",),
+    "maven": ("pom.xml",),
+}
 
 FORMATS = ("table", "json", "sarif", "github")
 FORMAT_HELP = "table (the default), json, sarif (2.1.0) or github (annotations of a workflow run)."
@@ -47,7 +59,14 @@ def chosen_format(shell: Shell, word: str) -> str:
 
 
 def show_scan(
-    shell: Shell, chosen: str, report: Report, *, subject: str, artifact: str, more: dict[str, Any]
+    shell: Shell,
+    chosen: str,
+    report: Report,
+    *,
+    subject: str,
+    artifact: str,
+    more: dict[str, Any],
+    by_ecosystem: Mapping[str, str] | None = None,
 ) -> ExitCode:
     """Print *report* in the *chosen* format and return the exit code that it deserves.
 
@@ -57,12 +76,13 @@ def show_scan(
         report: What all scanners said.
         subject: What a person calls the image or tree.
         artifact: The file of the repository that SARIF shows results at.
+        by_ecosystem: Ecosystem to the file for its packages, where that is another one.
         more: What the JSON document has beside ``clean`` and ``report``.
     """
     from sluiceway import scans
 
     if chosen == "sarif":
-        shell.console.result(scans.sarif_log(report, artifact))
+        shell.console.result(scans.sarif_log(report, artifact, by_ecosystem))
     elif chosen == "github":
         commands = scans.workflow_commands(report)
         shell.console.verbatim("".join(f"{line}\n" for line in commands))
@@ -73,3 +93,19 @@ def show_scan(
         )
     write_scan_summary(subject, report)
     return ExitCode.DONE if report.clean else ExitCode.REFUSED
+
+
+def lock_files(folder: Path, root: Path) -> dict[str, str]:
+    """Return ecosystem to the lock file of the tree at *folder* that its packages are shown at."""
+    found = {
+        ecosystem: next((folder / name for name in names if (folder / name).is_file()), None)
+        for ecosystem, names in _LOCK_FILES.items()
+    }
+    return {name: relative(path, root) for name, path in found.items() if path is not None}
+
+
+def relative(path: Path, root: Path) -> str:
+    """Return *path* as it is named from the repository's root; its mere name from elsewhere."""
+    if path.resolve().is_relative_to(root.resolve()):
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    return path.name

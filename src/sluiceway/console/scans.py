@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Tone, cell
@@ -57,26 +57,26 @@ def inert(value: Any) -> str:
     return re.sub(r":(?=:)", ":\u200b", str(value)).replace("##[", "##\u200b[")
 
 
-def _vulnerabilities(found: Iterable[Mapping[str, Any]]) -> Grid:
+def _vulnerabilities(found: Sequence[Mapping[str, Any]]) -> Grid:
+    """Return the vulnerabilities; a column that would say nothing is left out."""
+    shown = [
+        ("Severity", 8, [item["severity"] for item in found]),
+        ("Advisory", 14, [item["id"] for item in found]),
+        ("Package", 16, [item["package"] for item in found]),
+        ("Fixed in", 8, [", ".join(item["fixed"]) or NONE for item in found]),
+    ]
+    if any(item["installed"] not in item["package"] for item in found):
+        shown.insert(3, ("Installed", 6, [item["installed"] or NONE for item in found]))
+    if len({tool for item in found for tool in item["found_by"]}) > 1:
+        shown.append(("Found by", 6, [", ".join(item["found_by"]) for item in found]))
     return Grid(
-        columns=(
-            Column(title="Severity", minimum=8),
-            Column(title="Advisory", minimum=14),
-            Column(title="Package", minimum=16),
-            Column(title="Installed", minimum=6),
-            Column(title="Fixed in", minimum=8),
-            Column(title="Found by", minimum=6),
-        ),
+        columns=tuple(Column(title=title, minimum=least) for title, least, _ in shown),
         rows=tuple(
-            (
-                _cell(item["severity"], _SEVERITY.get(item["severity"], Tone.PLAIN)),
-                _cell(item["id"]),
-                _cell(item["package"]),
-                _cell(item["installed"] or NONE),
-                _cell(", ".join(item["fixed"]) or NONE),
-                _cell(", ".join(item["found_by"])),
+            tuple(
+                _cell(value, _SEVERITY.get(value, Tone.PLAIN) if number == 0 else Tone.PLAIN)
+                for number, value in enumerate(row)
             )
-            for item in found
+            for row in zip(*(values for _, _, values in shown), strict=True)
         ),
     )
 

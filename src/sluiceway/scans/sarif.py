@@ -41,13 +41,16 @@ _PAGES = (
 )
 
 
-def sarif_log(report: Report, artifact: str) -> dict[str, Any]:
+def sarif_log(
+    report: Report, artifact: str, by_ecosystem: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return *report* as a SARIF log of one run, as JSON data.
 
     Args:
         report: What was found.
         artifact: The file that results are shown at, relative to the repository's root and with
-            ``/``: an image is shown at its Dockerfile, a source tree at its lock file.
+            ``/``: of an image its Dockerfile.
+        by_ecosystem: Ecosystem to the file for its packages: of a source tree its lock files.
     """
     rules = _rules(report.vulnerabilities)
     numbers = {rule["id"]: number for number, rule in enumerate(rules)}
@@ -66,7 +69,7 @@ def sarif_log(report: Report, artifact: str) -> dict[str, Any]:
         "automationDetails": {"id": f"sluiceway-scan/{quote(artifact, safe='/')}/"},
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(report)],
-        "results": list(_results(report.vulnerabilities, numbers, artifact)),
+        "results": list(_results(report.vulnerabilities, numbers, artifact, by_ecosystem or {})),
         "properties": {
             "subject": report.subject,
             "status": report.status.value,
@@ -111,13 +114,17 @@ def _rule(match: Match) -> dict[str, Any]:
 
 
 def _results(
-    matches: Iterable[Match], numbers: Mapping[str, int], artifact: str
+    matches: Iterable[Match],
+    numbers: Mapping[str, int],
+    artifact: str,
+    by_ecosystem: Mapping[str, str],
 ) -> Iterable[dict[str, Any]]:
     seen: Counter[str] = Counter()
     for match in sorted(matches, key=lambda each: (each.id, each.package)):
         print_ = _fingerprint(match)
         seen[print_] += 1
         package = one_line(match.package)
+        place = by_ecosystem.get(match.ecosystem, artifact)
         said = f"{package} has {_name(match)} ({match.severity}). {_advice(match)}"
         yield {
             "ruleId": _name(match),
@@ -127,7 +134,7 @@ def _results(
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": quote(artifact, safe="/")},
+                        "artifactLocation": {"uri": quote(place, safe="/")},
                         "region": {"startLine": 1},
                     },
                     "logicalLocations": [{"fullyQualifiedName": package, "kind": "package"}],
