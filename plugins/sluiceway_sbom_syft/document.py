@@ -23,6 +23,7 @@ __all__ = ["fit"]
 
 _NAMESPACE = uuid.UUID("b1d3c2f8-3f0a-5c55-8f0e-5a0e3b1f6d27")
 _DOCUMENT, _IMAGE = "SPDXRef-DOCUMENT", "SPDXRef-Image"
+_LICENCES = "hasExtractedLicensingInfos"
 _ABOUT_FILES = ("hasFiles", "packageVerificationCode", "licenseInfoFromFiles")
 
 
@@ -63,6 +64,8 @@ def fit(service: str, image: Image, document: Any, created: str, version: str) -
         "packages": [_image(service, image), *inside],
         "relationships": _relations(relations, root, known),
     }
+    if isinstance(document.get(_LICENCES), list):  # the texts behind LicenseRef-... of packages
+        body[_LICENCES] = sorted(document[_LICENCES], key=canonical)
     listed = document["creationInfo"].get("licenseListVersion") if _has_creation(document) else None
     if isinstance(listed, str):
         body["creationInfo"]["licenseListVersion"] = listed

@@ -35,9 +35,9 @@ warn contains found if {
 	found := lib.finding_about(rego.metadata.rule(), message, ecosystem)
 }
 
-unjudged_said(ecosystem, packages) := sprintf("%d packages of the ecosystem %s were judged by no scan, for example %v.", [
-	count(packages),
+unjudged_said(ecosystem, packages) := sprintf("Packages of the ecosystem %s that no scan judged: %d, for example %v.", [
 	ecosystem,
+	count(packages),
 	min(packages),
 ])
 

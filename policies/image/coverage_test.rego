@@ -24,7 +24,7 @@ test_what_nobody_judged_warns_for_each_ecosystem if {
 	}
 	said("deny", mixed) == set()
 	some found in image.decision.warn with input as left_out(["pkg:npm/a@1", "pkg:npm/b@2"])
-	found.msg == "2 packages of the ecosystem npm were judged by no scan, for example pkg:npm/a@1."
+	found.msg == "Packages of the ecosystem npm that no scan judged: 2, for example pkg:npm/a@1."
 }
 
 test_one_ecosystem_may_deny if {

@@ -20,7 +20,7 @@ from sluiceway_sbom_syft.document import fit
 
 from .sbom_kit import CREATED, file_layer, push_image, push_index
 
-METADATA = b"Metadata-Version: 2.1\nName: Requests_Thing\nVersion: 2.0\nLicense: MIT\n"
+METADATA = b"Metadata-Version: 2.1\nName: Requests_Thing\nVersion: 2.0\nLicense: My Own!\n"
 FILES = {
     "usr/lib/python3/site-packages/requests_thing-2.0.dist-info/METADATA": METADATA,
     "app/node_modules/b/package.json": b'{"name": "b", "version": "2.0.0", "license": "MIT"}',
@@ -65,6 +65,8 @@ def test_the_document_is_about_the_digest_and_valid(project, registry, image):
     assert described["checksums"] == [
         {"algorithm": "SHA256", "checksumValue": image.digest.removeprefix("sha256:")}
     ]
+    # A licence that is not in SPDX's list is declared by reference to its text.
+    assert [each["extractedText"] for each in sbom.document["hasExtractedLicensingInfos"]]
     creation = sbom.document["creationInfo"]
     assert creation["created"] == CREATED
     assert creation["creators"][0] == f"Tool: syft-{sbom.maker.version}"

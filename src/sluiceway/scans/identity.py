@@ -17,7 +17,6 @@ UNKNOWN_ECOSYSTEM = "unknown"
 """Of a package that has no package URL."""
 
 _OS = frozenset({"apk", "deb", "rpm"})
-_IMAGES = frozenset({"docker", "oci"})
 
 
 class Key(NamedTuple):
@@ -28,11 +27,6 @@ class Key(NamedTuple):
     namespace: str
     name: str
     version: str
-
-    @property
-    def is_image(self) -> bool:
-        """It stands for a whole image, not for something inside one."""
-        return self.ecosystem in _IMAGES
 
 
 @lru_cache(maxsize=65536)

@@ -123,9 +123,7 @@ def _uncovered(scans: Sequence[Scan], labels: Mapping[Key, str] | None) -> dict[
 
 def _coverage(known: Iterable[Key], uncovered: Mapping[Key, str]) -> dict[str, dict[str, int]]:
     coverage: dict[str, dict[str, int]] = {}
-    for key in sorted(known):
-        if key.is_image:
-            continue
+    for key in sorted(set(known)):
         row = coverage.setdefault(key.ecosystem or UNKNOWN_ECOSYSTEM, {"packages": 0, "judged": 0})
         row["packages"] += 1
         row["judged"] += key not in uncovered
@@ -164,20 +162,32 @@ class _Names:
             waiting += fresh
         return frozenset(seen)
 
+    def groups(self) -> Iterable[frozenset[str]]:
+        """Yield all names, those that lead to each other together."""
+        done: set[str] = set()
+        for name in self.beside:
+            if name not in done:
+                group = self.reached(name)
+                done |= group
+                yield group
+
 
 def _matches(told: Sequence[_Told], labels: Mapping[Key, str]) -> Iterable[Match]:
     names = _Names()
-    for _, found in told:
+    places: dict[str, list[int]] = {}
+    for place, (_, found) in enumerate(told):
         names.add((found.id, *found.aliases))
-    for group in sorted({names.reached(name) for name in names.beside}, key=sorted):
+        places.setdefault(found.id, []).append(place)
+    for group in sorted(names.groups(), key=sorted):
         numbers = _numbers(group)
+        own = [told[place] for place in sorted(p for name in group for p in places.get(name, ()))]
         if len(numbers) <= 1:
-            yield _match(group, [each for each in told if each[1].id in group], labels)
+            yield _match(group, own, labels)
             continue
         for number in sorted(numbers):
             reached = names.reached(number, numbers - {number})
             yield _match(
-                reached, [each for each in told if _is_about(each, number, reached)], labels
+                reached, [each for each in own if _is_about(each, number, reached)], labels
             )
 
 
