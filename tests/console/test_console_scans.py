@@ -84,6 +84,12 @@ def test_no_scan_is_no_clean_one(status):
     assert "No known vulnerability" not in text
 
 
+def test_one_scanner_that_completed_is_not_all_of_them():
+    good, bad = report().scanners[0], report(status=Status.ERROR).scanners[0]
+    both = dataclasses.replace(report(), status=Status.ERROR, scanners=(good, bad))
+    assert "Nothing was found, but not every scanner completed" in shown(both)
+
+
 def test_nobody_answered():
     assert "No scanner answered." in shown(join([], (), subject=DIGEST))
 

@@ -33,6 +33,10 @@ def scan_report(subject: Any, report: Any) -> list[Block]:
         page += [_vulnerabilities(found), Line.of(""), Line.of(_counts(document["counts"]))]
     elif document["status"] == "ok":
         page.append(Line.of("No known vulnerability in what was judged.", Tone.GOOD))
+    elif any(each["status"] == "ok" for each in document["scanners"]):
+        page.append(
+            Line.of("Nothing was found, but not every scanner completed: see below.", Tone.BAD)
+        )
     else:
         page.append(Line.of("Not scanned: see below.", Tone.BAD))
     page += _coverage(document)
