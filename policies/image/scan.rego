@@ -165,19 +165,9 @@ deny contains found if {
 		fixed_in(vulnerability),
 	])
 	about := lib.finding_about(rego.metadata.rule(), message, object.get(vulnerability, "id", ""))
-	found := object.union(about, {"aliases": own_aliases(vulnerability)})
-}
 
-# A waiver may use any name of a vulnerability that no other vulnerability of the package has. One
-# that two of them share would excuse both, and nobody looked at the other.
-own_aliases(vulnerability) := [alias |
-	some alias in object.get(vulnerability, "aliases", [])
-	count(named[[object.get(vulnerability, "package", ""), alias]]) == 1
-]
-
-named[[vulnerability.package, name]] contains vulnerability.id if {
-	some vulnerability in lib.facts("scan").vulnerabilities
-	some name in array.concat([vulnerability.id], object.get(vulnerability, "aliases", []))
+	# A waiver may use any name that no other vulnerability of the package has.
+	found := object.union(about, {"aliases": object.get(vulnerability, "own_aliases", [])})
 }
 
 tolerated(vulnerability) if vulnerability.severity in data.image.tolerated_severities

@@ -70,6 +70,7 @@ image_evidence := {
 		"vulnerabilities": [{
 			"id": "GHSA-1",
 			"aliases": [],
+			"own_aliases": [],
 			"package": "pkg:pypi/a@1",
 			"ecosystem": "pypi",
 			"installed": "1",

@@ -312,7 +312,13 @@ def named(document: Any, *names: tuple[str, ...]) -> Any:
     facts["counts"] |= {"MEDIUM": 0, "HIGH": len(names)}
     (whole,) = facts["vulnerabilities"]
     facts["vulnerabilities"] = [
-        {**whole, "id": first, "aliases": list(others), "severity": "HIGH"}
+        {
+            **whole,
+            "id": first,
+            "aliases": others,
+            "own_aliases": [name for name in others if sum(name in each for each in names) == 1],
+            "severity": "HIGH",
+        }
         for first, *others in names
     ]
     return changed

@@ -78,6 +78,7 @@ def test_one_vulnerability_of_three_scanners_is_one():
     assert match.fixed == ("2", "3")
     assert (match.summary, match.sources) == ("Bad.", ("https://b",))
     assert match.found_by == ("a", "b", "c")
+    assert match.own_aliases == match.aliases
     assert match.installed == "1"
     assert made.counts == {"CRITICAL": 0, "HIGH": 0, "MEDIUM": 0, "LOW": 1, "UNKNOWN": 0}
 
@@ -112,6 +113,8 @@ def test_a_group_with_two_cve_numbers_is_two_vulnerabilities():
     )
     assert ids(made) == [("CVE-1", ("GHSA-1", "GHSA-2", "PYSEC-1")), ("CVE-2", ("GHSA-2",))]
     assert [match.severity for match in made.vulnerabilities] == ["CRITICAL", "LOW"]
+    # GHSA-2 names both, so a waiver by that name would excuse what nobody looked at.
+    assert [match.own_aliases for match in made.vulnerabilities] == [("GHSA-1", "PYSEC-1"), ()]
 
 
 def test_a_number_that_is_the_alias_of_another_number_is_kept_apart():
@@ -142,6 +145,8 @@ def test_no_name_and_no_severity_is_lost_in_any_order(told):
     for match in made.vulnerabilities:
         numbers = [name for name in (match.id, *match.aliases) if name.startswith("CVE-")]
         assert len(numbers) <= 1
+    waivable = [name for match in made.vulnerabilities for name in (match.id, *match.own_aliases)]
+    assert len(set(waivable)) == len(waivable)
     assert ("CRITICAL" in {level for *_, level in told}) == (made.counts["CRITICAL"] > 0)
     assert sum(made.counts.values()) == len(made.vulnerabilities)
     again = report(scan("a", *reversed(found)))

@@ -8,6 +8,7 @@ group with several of them is several vulnerabilities, each with the names that 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -182,13 +183,14 @@ def _matches(told: Sequence[_Told], labels: Mapping[Key, str]) -> Iterable[Match
         numbers = _numbers(group)
         own = [told[place] for place in sorted(p for name in group for p in places.get(name, ()))]
         if len(numbers) <= 1:
-            yield _match(group, own, labels)
+            yield _match(group, own, labels, frozenset())
             continue
-        for number in sorted(numbers):
-            reached = names.reached(number, numbers - {number})
-            yield _match(
-                reached, [each for each in own if _is_about(each, number, reached)], labels
-            )
+        parts = {number: names.reached(number, numbers - {number}) for number in sorted(numbers)}
+        often = Counter(name for reached in parts.values() for name in reached)
+        shared = frozenset(name for name, times in often.items() if times > 1)
+        for number, reached in parts.items():
+            about = [each for each in own if _is_about(each, number, reached)]
+            yield _match(reached, about, labels, shared)
 
 
 def _is_about(each: _Told, number: str, names: frozenset[str]) -> bool:
@@ -201,13 +203,19 @@ def _numbers(names: frozenset[str]) -> frozenset[str]:
     return frozenset(name for name in names if name.startswith("CVE-"))
 
 
-def _match(names: frozenset[str], own: Sequence[_Told], labels: Mapping[Key, str]) -> Match:
+def _match(
+    names: frozenset[str],
+    own: Sequence[_Told],
+    labels: Mapping[Key, str],
+    shared: frozenset[str],
+) -> Match:
     chosen = min(names, key=_preference)
     first = own[0][1]
     key = key_of(first.package, first.installed)
     return Match(
         id=chosen,
         aliases=tuple(sorted(names - {chosen})),
+        own_aliases=tuple(sorted(names - {chosen} - shared)),
         package=labels.get(key) or min(found.package for _, found in own),
         ecosystem=key.ecosystem or UNKNOWN_ECOSYSTEM,
         installed=next((found.installed for _, found in own if found.installed), key.version),

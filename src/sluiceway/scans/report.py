@@ -30,6 +30,9 @@ class Match:
     """A CVE number where one is known, else a GitHub advisory, else the first by name."""
     aliases: tuple[str, ...]
     """Its other names, sorted."""
+    own_aliases: tuple[str, ...]
+    """Those that no other vulnerability of the package has. A waiver may use these: one by a name
+    that two share would excuse both, and nobody looked at the other."""
     package: str
     """Package URL, as the SBOM writes it where it has one."""
     ecosystem: str
