@@ -20,7 +20,12 @@ _FOREIGN = (
     "GITHUB_",
     "GIT_",  # set while a git hook runs the tests: would redirect every git of ours
     "FF_",
+    "OSV_SCALIBR_",
     "OSV_SCANNER_",
+    "TRIVY_",
+    "GRYPE_",
+    "NPM_CONFIG_",
+    "npm_config_",
     "DBOS_",
     "INVOKE_",
 )

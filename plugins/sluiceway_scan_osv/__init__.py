@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sluiceway.hookspecs import hookimpl
@@ -19,6 +20,14 @@ def sluiceway_scan(
     from sluiceway_scan_osv.scanning import scan
 
     return scan(project, image, sbom, settings)
+
+
+@hookimpl
+def sluiceway_scan_tree(project: Project, folder: Path, settings: Mapping[str, Any]) -> Scan:
+    """Compare what lock files pin with the advisories; nothing that is understood is NO_DATA."""
+    from sluiceway_scan_osv.scanning import scan_tree
+
+    return scan_tree(project, folder, settings)
 
 
 @hookimpl

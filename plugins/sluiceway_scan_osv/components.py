@@ -1,17 +1,19 @@
-"""From an SPDX 2.3 document to the packages that advisories may speak about. Pure.
+"""From packages to what advisories may speak about. Pure.
 
-Sources: SPDX 2.3, "Package information" (``externalRefs``) and "Relationships"; the Package URL
-specification; the OSV schema, "affected[].package field".
+Sources: the OSV schema, "affected[].package field" (names of ecosystems, source packages for
+Debian and Alpine); the Package URL specification; syft's ``upstream`` qualifier.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Component", "components_of", "normal_name"]
+from sluiceway.scanning import Package, packages_of
+from sluiceway.scanning.packages import normal_name
+
+__all__ = ["Component", "component_of", "components_of"]
 
 _ECOSYSTEMS = {
     "alpm": "Arch",
@@ -29,94 +31,70 @@ _ECOSYSTEMS = {
     "pypi": "PyPI",
 }
 _SEPARATORS = {"maven": ":"}
-_IMAGES = frozenset({"oci", "docker"})
+_SYSTEMS = frozenset({"apk", "deb"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One package of the SBOM."""
+    """One package of the SBOM or of a source tree."""
 
     label: str
     """Its package URL as the document has it; its name when it has none."""
     ecosystem: str = ""
-    """OSV's name of it; empty when there is no package URL or OSV has no such ecosystem."""
+    """OSV's name of it, with the release for Debian and Alpine; empty when there is no package URL
+    or OSV has no such ecosystem."""
     name: str = ""
-    """Normalised by :func:`normal_name`."""
+    """Normalised; for Debian and Alpine the source package's, as far as that is known."""
     version: str = ""
     """Empty when the document does not say."""
+    binary_only: bool = False
+    """Debian's or Alpine's, and nothing says which source package it was built from."""
 
 
 def components_of(document: Mapping[str, Any]) -> tuple[Component, ...]:
-    """Return the packages of *document*, each package URL once, in the document's order.
-
-    Left out are packages that stand for an image (``pkg:oci``, ``pkg:docker``) and what the
-    document DESCRIBES when it has no package URL: these are the subject, not something inside.
+    """Return the packages of SPDX *document*, as :func:`sluiceway.scanning.packages_of` has them.
 
     Raises:
         ValueError: *document* has no list of packages.
     """
-    packages = document.get("packages")
-    if not isinstance(packages, list) or not all(isinstance(each, dict) for each in packages):
-        msg = "the SBOM has no list of packages"
-        raise ValueError(msg)
-    described = set(_described(document))
-    found: dict[str, Component] = {}
-    for package in packages:
-        locators = tuple(_locators(package))
-        for locator in locators:
-            component = _component(locator, str(package.get("versionInfo") or ""))
-            if component is not None:
-                found.setdefault(component.label, component)
-        if not locators and package.get("SPDXID") not in described:
-            name = str(package.get("name") or package.get("SPDXID") or "a package without a name")
-            found.setdefault(name, Component(label=name))
-    return tuple(found.values())
+    return tuple(_each(packages_of(document)))
 
 
-def normal_name(ecosystem: str, name: str) -> str:
-    """Return *name* in the one spelling in which names of *ecosystem* are compared.
-
-    Package URLs of Go and older ones of npm are written in lower case whatever the package's own
-    spelling is, so case is ignored everywhere: a false alarm is seen, a missed advisory is not.
-    """
-    folded = name.casefold()
-    return re.sub(r"[-_.]+", "-", folded) if ecosystem == "PyPI" else folded  # PEP 503
-
-
-def _described(document: Mapping[str, Any]) -> Iterator[Any]:
-    listed = document.get("documentDescribes")
-    yield from listed if isinstance(listed, list) else ()
-    relations = document.get("relationships")
-    for relation in relations if isinstance(relations, list) else ():
-        if isinstance(relation, dict):
-            if relation.get("relationshipType") == "DESCRIBES":
-                yield relation.get("relatedSpdxElement")
-            elif relation.get("relationshipType") == "DESCRIBED_BY":
-                yield relation.get("spdxElementId")
-
-
-def _locators(package: Mapping[str, Any]) -> Iterator[str]:
-    references = package.get("externalRefs")
-    for reference in references if isinstance(references, list) else ():
-        if isinstance(reference, dict) and reference.get("referenceType") == "purl":
-            yield str(reference.get("referenceLocator", ""))
-
-
-def _component(locator: str, version_info: str) -> Component | None:
-    """Return the component, ``None`` for an image; one that is not understood has no ecosystem."""
-    from packageurl import PackageURL
-
-    try:
-        purl = PackageURL.from_string(locator)
-    except ValueError:
-        return Component(label=locator or "a package with an empty package URL")
-    if purl.type in _IMAGES:
-        return None
-    ecosystem = _ECOSYSTEMS.get(purl.type, "")
-    parts = [part for part in (purl.namespace, purl.name) if part]
+def component_of(package: Package) -> Component:
+    """Return what advisories would call *package*."""
+    ecosystem = _ECOSYSTEMS.get(package.type, "")
+    if package.type in _SYSTEMS:
+        return _of_system(package, ecosystem)
+    parts = [part for part in (package.namespace, package.name) if part]
     return Component(
-        label=locator,
+        label=package.label,
         ecosystem=ecosystem,
-        name=normal_name(ecosystem, _SEPARATORS.get(purl.type, "/").join(parts)),
-        version=purl.version or version_info,
+        name=normal_name(ecosystem, _SEPARATORS.get(package.type, "/").join(parts)),
+        version=package.version,
+    )
+
+
+def _each(packages: Iterable[Package]) -> Iterable[Component]:
+    return (component_of(package) for package in packages)
+
+
+def _of_system(package: Package, family: str) -> Component:
+    """Return a package of Debian or Alpine under its source package's name.
+
+    A distribution that only derives from one of them is another ecosystem, without advisories here.
+    """
+    system, _, release = package.qualifiers.get("distro", "").partition("-")
+    ecosystem = ""
+    if package.namespace == system == family.casefold() and release:
+        numbers = release.split(".")
+        ecosystem = (
+            f"Debian:{numbers[0]}" if family == "Debian" else f"Alpine:v{'.'.join(numbers[:2])}"
+        )
+    source, _, version = package.qualifiers.get("upstream", "").partition("@")
+    return Component(
+        label=package.label,
+        ecosystem=ecosystem or family,
+        name=normal_name(family, source or package.name),
+        version=version or package.version,
+        binary_only=not source,
     )

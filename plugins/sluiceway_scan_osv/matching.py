@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluiceway.model import Vulnerability
-from sluiceway_scan_osv.components import Component, normal_name
+from sluiceway.scanning.advisories import items_in, package_in
+from sluiceway_scan_osv.components import Component
 from sluiceway_scan_osv.severity import severity_of, worst
 from sluiceway_scan_osv.versions import parse
 
-__all__ = ["affects", "installed_key", "match", "names_of"]
+__all__ = ["affects", "installed_key", "match"]
 
 _ORDERED_RANGES = frozenset({"ECOSYSTEM", "SEMVER"})
 _SHOWN = 200  # characters of a summary
@@ -35,13 +36,6 @@ def installed_key(component: Component) -> Any | None:
     return key
 
 
-def names_of(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Yield (ecosystem, normalised name) of every package that *record* speaks about."""
-    for affected in _objects(record, "affected"):
-        if affected.get("package") is not None:  # absent where only commits are named
-            yield _package(affected)
-
-
 def affects(affected: Mapping[str, Any], component: Component) -> bool:
     """Return whether one ``affected`` object of this very package covers its version.
 
@@ -53,7 +47,7 @@ def affects(affected: Mapping[str, Any], component: Component) -> bool:
         ValueError: The object is not as the schema has it.
     """
     installed = installed_key(component)
-    listed = [str(version) for version in _items(affected, "versions", str)]
+    listed = [str(version) for version in items_in(affected, "versions", str)]
     if component.version in listed:
         return True
     if installed is not None and any(
@@ -84,7 +78,7 @@ def match(component: Component, records: Iterable[Mapping[str, Any]]) -> tuple[V
         id_ = str(record["id"])
         try:
             entries = [] if record.get("withdrawn") else list(_entries(record, component))
-            aliases = _items(record, "aliases", str)
+            aliases = items_in(record, "aliases", str)
         except ValueError as error:
             msg = f"the advisory {id_} {error}"
             raise ValueError(msg) from error
@@ -97,7 +91,7 @@ def match(component: Component, records: Iterable[Mapping[str, Any]]) -> tuple[V
 
 def _entries(record: Mapping[str, Any], component: Component) -> Iterable[dict[str, Any]]:
     for affected in _objects(record, "affected"):
-        about = _package(affected) if affected.get("package") is not None else None
+        about = package_in(affected) if affected.get("package") is not None else None
         if about == (component.ecosystem, component.name) and affects(affected, component):
             yield affected
 
@@ -120,6 +114,8 @@ def _vulnerability(
             sorted(fixed, key=lambda text: (parse(component.ecosystem, text), text)),
         ),
         summary=next((text for text in summaries if text), ""),
+        installed=component.version,
+        source=f"https://osv.dev/vulnerability/{own[0]}",
     )
 
 
@@ -179,31 +175,9 @@ def _summary(record: Mapping[str, Any]) -> str:
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
-def _package(affected: Mapping[str, Any]) -> tuple[str, str]:
-    package = affected["package"]
-    if not isinstance(package, dict) or not all(
-        isinstance(package.get(key), str) for key in ("ecosystem", "name")
-    ):
-        msg = "has an affected package without ecosystem or name"
-        raise ValueError(msg)
-    # "PyPI:https://..." is an index of one's own, with the same names and the same order.
-    ecosystem = package["ecosystem"].partition(":")[0]
-    return ecosystem, normal_name(ecosystem, package["name"])
-
-
 def _events(each: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(kind, str(text)) for event in _objects(each, "events") for kind, text in event.items()]
 
 
 def _objects(place: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    return _items(place, key, dict)
-
-
-def _items(place: Mapping[str, Any], key: str, kind: type[Any]) -> list[Any]:
-    items = place.get(key)
-    if items is None:
-        return []
-    if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
-        msg = f"has {key!r} that is not a list as the OSV schema has it"
-        raise ValueError(msg)
-    return items
+    return items_in(place, key, dict)

@@ -1,16 +1,18 @@
 """Ordering versions as each ecosystem does. Pure.
 
-Sources: PEP 440 (by ``packaging``); Semantic Versioning 2.0.0, section 11. An ecosystem whose order
+Sources: PEP 440 (by ``packaging``); Semantic Versioning 2.0.0, section 11; Debian policy 5.6.12 and
+Alpine's package versions (by ``univers``, when the extra ``scan-os`` is installed). An ecosystem whose order
 is not known here is not guessed at: its packages are reported as not covered.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["COMPARABLE", "parse"]
+__all__ = ["COMPARABLE", "comparable", "parse", "systems_installed"]
 
 _LONGEST = 256  # of a version's text: no real one comes near, and int() refuses enormous ones
 _IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
@@ -23,10 +25,24 @@ def parse(ecosystem: str, text: str) -> Any | None:
     """Return a key that orders as *ecosystem* orders versions, or ``None`` when *text* is none.
 
     Keys of one ecosystem compare with each other. ``None`` as well for an ecosystem that is not in
-    :data:`COMPARABLE`.
+    :func:`comparable`.
     """
-    reader = COMPARABLE.get(ecosystem)
+    family, _, release = ecosystem.partition(":")
+    reader = _SYSTEMS.get(family) if release else COMPARABLE.get(ecosystem)
     return reader(text.strip()) if reader is not None and len(text) <= _LONGEST else None
+
+
+def comparable(ecosystem: str) -> bool:
+    """Say whether versions of *ecosystem* can be ordered here, releases of a system included."""
+    if ecosystem in COMPARABLE:
+        return True
+    family, _, release = ecosystem.partition(":")
+    return family in _SYSTEMS and bool(release) and systems_installed()
+
+
+def systems_installed() -> bool:
+    """Say whether Debian's and Alpine's versions can be ordered: the extra ``scan-os``."""
+    return importlib.util.find_spec("univers") is not None
 
 
 def _python(text: str) -> Any | None:
@@ -69,3 +85,28 @@ COMPARABLE: Mapping[str, Callable[[str], Any | None]] = {
     "Hex": _semantic,
 }
 """OSV's name of an ecosystem to the reader of its versions."""
+
+
+def _debian(text: str) -> Any | None:
+    if not systems_installed():
+        return None
+    from univers.versions import DebianVersion, InvalidVersion
+
+    try:
+        return DebianVersion(text)
+    except InvalidVersion:
+        return None
+
+
+def _alpine(text: str) -> Any | None:
+    if not systems_installed():
+        return None
+    from univers.versions import AlpineLinuxVersion, InvalidVersion
+
+    try:
+        return AlpineLinuxVersion(text)
+    except InvalidVersion:
+        return None
+
+
+_SYSTEMS: Mapping[str, Callable[[str], Any | None]] = {"Alpine": _alpine, "Debian": _debian}

@@ -373,10 +373,10 @@ def test_settings_are_checked(tmp_path: Path, settings: dict[str, Any]) -> None:
 
 def test_doctor_names_what_can_and_what_cannot_be_used(tmp_path: Path) -> None:
     place = project(tmp_path)
-    pack(tmp_path / "db" / "Debian", advisory("A-1", "Debian"))
+    pack(tmp_path / "db" / "Maven", advisory("A-1", "Maven"))
     (line,) = sluiceway_scan_osv.sluiceway_doctor(place, {"database": "db"})
     assert line.status is CheckStatus.WARN
-    assert "Debian" in line.detail
+    assert "Maven" in line.detail
     assert "PyPI" in line.remedy
     pack(tmp_path / "db" / "osv-scanner" / "npm", advisory("B-1", "npm"))
     (line,) = sluiceway_scan_osv.sluiceway_doctor(place, {"database": "db"})

@@ -325,7 +325,7 @@ def package(*purls: str, **more: Any) -> dict[str, Any]:
         ("pkg:golang/github.com/Masterminds/x@v1.1", ("Go", "github.com/masterminds/x", "v1.1")),
         ("pkg:cargo/serde_json@1.0.1", ("crates.io", "serde_json", "1.0.1")),
         ("pkg:maven/org.a/b@1", ("Maven", "org.a:b", "1")),
-        ("pkg:deb/debian/libc6@2.36?arch=amd64", ("Debian", "debian/libc6", "2.36")),
+        ("pkg:deb/debian/libc6@2.36?arch=amd64", ("Debian", "libc6", "2.36")),
         ("pkg:generic/thing@1", ("", "thing", "1")),
         ("pkg:pypi/tool", ("PyPI", "tool", "")),
         ("not a purl", ("", "", "")),

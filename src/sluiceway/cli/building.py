@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
+from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format, lock_files, relative, show_scan
 from sluiceway.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from sluiceway.model import Scan
 
 __all__ = ["build", "release", "sbom", "scan", "sign", "verify"]
 
@@ -111,12 +118,19 @@ def verify(
 @command(help={"digest": _DIGEST_HELP})
 def sbom(shell: Shell, digest: str = "") -> ExitCode:
     """List the packages inside an image as SPDX 2.3 and attest the list."""
+    from sluiceway.runs import building
     from sluiceway.runs import release as parts
 
     image, manifest = parts.open_image(shell.bench, digest)
     found = parts.inventory(shell.bench, image, manifest)
     path = parts.sbom_path(shell.bench, image.digest)
-    write_outputs({"sbom_path": str(path)})
+    write_outputs(
+        {
+            "image_digest": image.digest,
+            "image_tag": building.own_tag(image.digest),
+            "sbom_path": str(path),
+        }
+    )
     shell.result(
         {"image": image, "packages": found.packages, "sbom_path": str(path)},
         lambda console: console.summary(
@@ -126,25 +140,64 @@ def sbom(shell: Shell, digest: str = "") -> ExitCode:
     return ExitCode.DONE
 
 
-@command(help={"digest": _DIGEST_HELP})
-def scan(shell: Shell, digest: str = "") -> ExitCode:
-    """Match an image's packages with known vulnerabilities and attest the result.
+@command(
+    help={
+        "digest": _DIGEST_HELP,
+        "fs": "Scan the source tree in this folder and not an image; nothing is attested.",
+        "format": FORMAT_HELP,
+    }
+)
+def scan(
+    shell: Shell,
+    digest: str = "",
+    fs: str | None = None,
+    format: str = "",  # noqa: A002 - the flag's name
+) -> ExitCode:
+    """Match packages with known vulnerabilities: an image's, attested, or a source tree's.
 
     Exits 3 when a scanner found something or could not look; the gate applies the policy's limits.
     """
-    from sluiceway.model import Status
+    chosen = chosen_format(shell, format)
+    from sluiceway import gates, scans
+
+    if fs is not None:
+        folder, found = _scanned_tree(shell, digest, fs)
+        return show_scan(
+            shell,
+            chosen,
+            scans.join(found, subject=folder.resolve().as_uri()),
+            subject=str(folder),
+            artifact=relative(folder, Path.cwd()),
+            by_ecosystem=lock_files(folder, Path.cwd()),
+            more={"folder": str(folder), "scans": found},
+        )
     from sluiceway.runs import release as parts
 
     image, manifest = parts.open_image(shell.bench, digest)
-    scans = parts.scan(shell.bench, image, manifest)
-    clean = bool(scans) and all(
-        found.status is Status.OK and not found.vulnerabilities for found in scans
+    found = parts.scan(shell.bench, image, manifest)
+    return show_scan(
+        shell,
+        chosen,
+        scans.join(found, gates.inventoried(shell.bench, image), subject=image.digest),
+        subject=str(image),
+        artifact=relative(shell.bench.config.dockerfile, shell.bench.project.root),
+        more={"image": image, "scans": found},
     )
-    shell.result(
-        {"image": image, "clean": clean, "scans": scans},
-        lambda console: console.scans(image, scans),
-    )
-    return ExitCode.DONE if clean else ExitCode.REFUSED
+
+
+def _scanned_tree(shell: Shell, digest: str, fs: str) -> tuple[Path, tuple[Scan, ...]]:
+    from sluiceway.runs import scanning
+
+    if digest or not fs:
+        raise UsageError(
+            "--digest names an image and --fs a folder: which of them?"
+            if digest
+            else "--fs names no folder",
+            remedy="Say one of them: invoke scan --fs PATH, or invoke scan --digest DIGEST",
+            code="scan.subject",
+        )
+    folder = Path(fs)
+    return folder, scanning.scan_tree(shell.bench_or_bare, folder)
 
 
 @command(help={"force": "Build again what was built from this commit before."})

@@ -5,6 +5,7 @@ from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
     collect,
+    inventoried,
     signature_evidence,
     vulnerability_predicate,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "VULNERABILITIES",
     "collect",
     "decide",
+    "inventoried",
     "signature_evidence",
     "statements",
     "ticks",

@@ -116,7 +116,12 @@ class Scan:
     maker: Maker
     vulnerabilities: tuple[Vulnerability, ...]
     database: Mapping[str, Any]
-    """``{"uri", "digest", "advisories": int, "newest": RFC 3339 or null, "ecosystems": [...]}``."""
+    """``{"uri", "digest", "advisories", "newest", "ecosystems": [...]}``.
+
+    ``advisories`` is their number, or null where the scanner cannot say (a service that is asked).
+    ``newest`` (RFC 3339) is the latest change of an advisory, or else when the database was made;
+    null where nobody says. ``digest`` is empty where the database cannot be had as bytes.
+    """
     uncovered: tuple[str, ...]
-    """Package URLs (or names) that no database covers or that have no version."""
+    """Package URLs (or names) that this scanner could not judge."""
     summary: str

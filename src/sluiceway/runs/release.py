@@ -22,7 +22,7 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
-from sluiceway.runs import building
+from sluiceway.runs import building, scanning
 from sluiceway.workbench import Workbench
 
 __all__ = [
@@ -88,13 +88,14 @@ def sbom_path(bench: Workbench, digest: str) -> Path:
 
 
 def scan(bench: Workbench, image: Image, manifest: Manifest) -> tuple[Scan, ...]:
-    """Match the attested SBOM with known vulnerabilities and attest what each scanner said."""
+    """Match the attested SBOM with known vulnerabilities and attest what each scanner said.
+
+    One that cannot run is an ERROR beside what the others said. Raises what the first one raised
+    when none could.
+    """
     sbom = _attested_sbom(bench, image)
-    scans = tuple(
-        answer
-        for _, answer in bench.plugins.each(
-            "sluiceway_scan", image=image, sbom=sbom, registry=bench.registry
-        )
+    scans = scanning.ask_all(
+        bench, "sluiceway_scan", image.digest, image=image, sbom=sbom, registry=bench.registry
     )
     for result in scans:
         attest(bench, image, manifest, gates.VULNERABILITIES, gates.vulnerability_predicate(result))

@@ -1,0 +1,161 @@
+"""``invoke scan``: of an image by several scanners, and of a source tree."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Shop
+
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+ADVISORY = {
+    "id": "PYSEC-1",
+    "modified": "2026-11-01T00:00:00Z",
+    "affected": [
+        {
+            "package": {"ecosystem": "PyPI", "name": "tool"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.0"}]}],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that calls `invoke scan ARGUMENTS --json` in a folder with advisories."""
+    folder = tmp_path / "db" / "PyPI"
+    folder.mkdir(parents=True)
+    (folder / "PYSEC-1.json").write_text(json.dumps(ADVISORY))
+    monkeypatch.setenv("OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY", str(tmp_path / "db"))
+    monkeypatch.setattr(sys, "argv", ["invoke"])
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, dict[str, Any], str]:
+        from invoke.program import Program
+
+        from sluiceway.cli import namespace
+
+        code = 0
+        try:
+            Program(namespace=namespace()).run(["sluiceway", "scan", *arguments, "--json"])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, json.loads(out), err
+
+    return call
+
+
+def tree(root: Path, *pins: str) -> Path:
+    folder = root / "tree"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("\n".join(pins))
+    return folder
+
+
+def configured(root: Path, *scanners: str, more: str = "") -> None:
+    names = ", ".join(f'"{name}"' for name in scanners)
+    (root / "sluiceway.toml").write_text(
+        f'[service]\nname = "s"\nrepository = "127.0.0.1:5999/s"\n\n[stages]\nscan = [{names}]\n{more}'
+    )
+
+
+# --- source trees -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pins", "code", "clean"),
+    [(("tool==2.0",), 0, True), (("tool==1.0",), 3, False), (("other>=1",), 3, False)],
+)
+def test_a_source_tree_needs_no_project(
+    tmp_path: Path, run: Run, pins: tuple[str, ...], code: int, clean: Any
+) -> None:
+    folder = tree(tmp_path, *pins)
+    ended, document, _ = run("--fs", "tree")
+    assert (ended, document["clean"], document["folder"]) == (code, clean, "tree")
+    (scan,) = document["scans"]
+    assert scan["subject"] == folder.as_uri()
+    assert scan["maker"]["plugin"] == "scan-osv"
+    assert not (tmp_path / ".sluiceway" / "ledger.sqlite").exists()  # nothing is written down
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--fs", "nowhere"), "nowhere is not there"),
+        (("--fs", "file"), "file is a file"),
+        (("--fs", "empty"), "empty is empty"),
+        (("--fs="), "--fs names no folder"),  # "$UNSET" must not scan the newest image instead
+        (("--fs", "empty", "--digest", "sha256:aa"), "which of them?"),
+    ],
+)
+def test_a_wrong_path_is_a_usage_error(
+    tmp_path: Path, run: Run, arguments: Any, words: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    arguments = (arguments,) if isinstance(arguments, str) else arguments
+    code, document, _ = run(*arguments)
+    assert code == 2
+    assert words in document["error"]["what"]
+
+
+def test_scanners_that_do_not_look_at_trees_refuse(tmp_path: Path, run: Run) -> None:
+    tree(tmp_path, "tool==2.0")
+    configured(tmp_path)
+    code, document, _ = run("--fs", "tree")
+    assert (code, document["error"]["code"]) == (3, "scan.none")
+
+
+def test_one_that_cannot_run_is_an_error_beside_the_others(tmp_path: Path, run: Run) -> None:
+    tree(tmp_path, "tool==1.0")
+    configured(tmp_path, "trivy", "osv", more='[plugins.scan-trivy]\nprogram = "no-such-trivy"\n')
+    code, document, _ = run("--fs", "tree")
+    assert code == 3
+    assert [(scan["maker"]["tool"], scan["status"]) for scan in document["scans"]] == [
+        ("trivy", "error"),
+        ("osv", "ok"),
+    ]
+    assert "Install trivy" in document["scans"][0]["summary"]
+    assert len(document["scans"][1]["vulnerabilities"]) == 1
+
+
+def test_when_none_can_run_the_first_error_is_the_command_s(tmp_path: Path, run: Run) -> None:
+    tree(tmp_path, "tool==1.0")
+    configured(tmp_path, "trivy", more='[plugins.scan-trivy]\nprogram = "no-such-trivy"\n')
+    code, document, _ = run("--fs", "tree")
+    assert (code, document["error"]["code"]) == (2, "plugin.tool")
+
+
+def test_settings_that_cannot_be_used_end_the_command(tmp_path: Path, run: Run) -> None:
+    tree(tmp_path, "tool==1.0")
+    configured(tmp_path, "osv", "trivy", more='[plugins.scan-trivy]\nlook_at = "moon"\n')
+    code, document, _ = run("--fs", "tree")
+    assert (code, document["error"]["code"]) == (2, "configuration.choice")
+
+
+# --- images -----------------------------------------------------------------------------------
+
+
+def test_an_image_that_one_scanner_could_not_judge_is_not_promoted(shop: Shop) -> None:
+    shop.release()
+    path = shop.root / "sluiceway.toml"
+    path.write_text(
+        path.read_text()
+        + '\n[stages]\nscan = ["osv", "trivy"]\n'
+        + '\n[plugins.scan-trivy]\nprogram = "no-such-trivy"\n'
+    )
+    code, document, _ = shop.run("ci", "scan")
+    assert code == 3
+    assert [(scan["maker"]["tool"], scan["status"]) for scan in document["scans"]] == [
+        ("osv", "ok"),
+        ("trivy", "error"),
+    ]
+    code, document, _ = shop.run("ci", "promote", "--to=dev")
+    assert code == 3
+    assert "image.scan-missing" in json.dumps(document)
