@@ -203,7 +203,13 @@ class _Run:
             argv += ["--skip-db-update", "--skip-java-db-update", "--offline-scan"]
         env = environment(self._project.environ, "TRIVY_", **(credentials or {}))
         # A second more than trivy itself takes: its own message says what it waited for.
-        ended = run_scanner([*argv, target], timeout=timeout + 1, cwd=folder, env=env)
+        ended = run_scanner(
+            [*argv, target],
+            timeout=timeout + 1,
+            cwd=folder,
+            env=env,
+            hidden={str(self._cache.folder.resolve()): self._cache.uri},
+        )
         return ended.stdout
 
     def _version(self, folder: Path) -> str:
