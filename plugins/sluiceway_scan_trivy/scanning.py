@@ -202,13 +202,16 @@ class _Run:
         if not self._options["update"]:
             argv += ["--skip-db-update", "--skip-java-db-update", "--offline-scan"]
         env = environment(self._project.environ, "TRIVY_", **(credentials or {}))
+        hidden = {str(self._cache.folder.resolve()): self._cache.uri}
+        if secret := (credentials or {}).get("TRIVY_PASSWORD"):
+            hidden[secret] = "***"
         # A second more than trivy itself takes: its own message says what it waited for.
         ended = run_scanner(
             [*argv, target],
             timeout=timeout + 1,
             cwd=folder,
             env=env,
-            hidden={str(self._cache.folder.resolve()): self._cache.uri},
+            hidden=hidden,
         )
         return ended.stdout
 

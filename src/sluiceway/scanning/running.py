@@ -34,8 +34,12 @@ def needed(program: str, plugin: str, remedy: str) -> None:
 
 
 def environment(environ: Mapping[str, str], *prefixes: str, **values: str) -> dict[str, str]:
-    """Return *environ* without the names that begin with one of *prefixes*, and with *values*."""
-    kept = {name: text for name, text in environ.items() if not name.startswith(prefixes)}
+    """Return *environ* without the names that begin with one of *prefixes*, and with *values*.
+
+    Prefixes are compared without regard to case, as npm reads its variables.
+    """
+    begins = tuple(prefix.casefold() for prefix in prefixes)
+    kept = {name: text for name, text in environ.items() if not name.casefold().startswith(begins)}
     return {**kept, **values}
 
 
@@ -56,7 +60,8 @@ def run_scanner(
         cwd: A temporary folder.
         env: The whole environment.
         codes: The exit codes after which there is something to read.
-        hidden: Places on this machine to what a message calls them: it may be attested.
+        hidden: What must not be in a message, which may be attested, to what stands for it: places
+            on this machine, secrets.
 
     Raises:
         ReportError: It did not end in time, or ended with a code other than *codes*. The message
