@@ -17,12 +17,13 @@ __all__ = ["parse"]
 _SHOWN = 200  # characters of a description
 
 
-def parse(printed: str, *, target: str, schema: int) -> tuple[Vulnerability, ...]:
+def parse(printed: str, *, target: str, digest: str, schema: int) -> tuple[Vulnerability, ...]:
     """Return what *printed* says.
 
     Args:
         printed: The output of ``grype --output json sbom:FILE``.
         target: The file that was asked about.
+        digest: The image that the file describes; grype names it when it understands that.
         schema: The database's schema that the report has to be made with.
 
     Raises:
@@ -34,9 +35,10 @@ def parse(printed: str, *, target: str, schema: int) -> tuple[Vulnerability, ...
     if descriptor.get("name") != "grype" or "matches" not in document:
         msg = "its report is none of grype's"
         raise ReportError(msg)
-    source = _object(document, "source")
-    if source.get("target") != target:
-        msg = f"its report is about {source.get('target')!r}"
+    about = _object(document, "source").get("target")
+    if about != target and not (isinstance(about, dict) and about.get("manifestDigest") == digest):
+        named = about.get("manifestDigest") if isinstance(about, dict) else about
+        msg = f"its report is about {named!r}"
         raise ReportError(msg)
     status = _object(_object(descriptor, "db"), "status")
     if status.get("valid") is not True or status.get("error"):

@@ -101,7 +101,7 @@ def scan(project: Project, image: Image, sbom: Sbom, settings: Mapping[str, Any]
             document = folder / "sbom.spdx.json"
             document.write_bytes(canonical(sbom.document))
             printed = _ask(options, folder, env, f"sbom:{document}", cache)
-            found = parse(printed, target=str(document), schema=SCHEMA)
+            found = parse(printed, target=str(document), digest=image.digest, schema=SCHEMA)
             if options["update"]:
                 database = read(cache)
     except ReportError as error:

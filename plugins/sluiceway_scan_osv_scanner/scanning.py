@@ -77,7 +77,7 @@ def scan(project: Project, image: Image, sbom: Sbom, settings: Mapping[str, Any]
     def ask(folder: Path) -> Report | None:
         document = folder / "sbom.spdx.json"  # the ending tells osv-scanner what it is
         document.write_bytes(canonical(sbom.document))
-        return run.report(folder, f"--sbom={document}")
+        return run.report(folder, document, f"--sbom={document}")
 
     return run.answer(ask)
 
@@ -93,7 +93,7 @@ def scan_tree(project: Project, folder: Path, settings: Mapping[str, Any]) -> Sc
     run = _Run(project, _options(settings), subject=place.as_uri())
 
     def ask(empty: Path) -> Report | None:
-        report = run.report(empty, "--recursive", str(place))
+        report = run.report(empty, place, "--recursive", str(place))
         listed = () if report is None else report.listed
         run.packages = sorted((each.package for each in listed), key=lambda each: each.label)
         return report
@@ -172,8 +172,8 @@ class _Run:
             status=status,
         )
 
-    def report(self, folder: Path, *target: str) -> Report | None:
-        """Return what osv-scanner said; ``None`` when it found no package."""
+    def report(self, folder: Path, place: Path, *target: str) -> Report | None:
+        """Return what osv-scanner said about *place*; ``None`` when it found no package."""
         config = folder / "empty.toml"  # without one it obeys an osv-scanner.toml in the tree
         config.touch()
         argv = [
@@ -190,7 +190,7 @@ class _Run:
         )
         if ended.code == _NO_PACKAGES:
             return None
-        report = parse(ended.stdout)
+        report = parse(ended.stdout, place=str(place))
         if bool(report.found) is not (ended.code == _FOUND):
             msg = f"it ended with code {ended.code}, and its report says otherwise"
             raise ReportError(msg)

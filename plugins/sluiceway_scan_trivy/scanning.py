@@ -78,7 +78,8 @@ def scan(project: Project, image: Image, sbom: Sbom, settings: Mapping[str, Any]
         if options["look_at"] == "sbom":
             document = folder / "sbom.spdx.json"
             document.write_bytes(canonical(sbom.document))
-            return parse(run.report(folder, ["sbom"], str(document)), kind=kind)
+            printed = run.report(folder, ["sbom"], str(document))
+            return parse(printed, kind=kind, name=str(document))
         command = ["image", "--image-src", "remote"]
         printed = run.report(folder, command, str(image), credentials)
         return parse(printed, kind=kind, digest=image.digest)
@@ -97,7 +98,8 @@ def scan_tree(project: Project, folder: Path, settings: Mapping[str, Any]) -> Sc
     run = _Run(project, _options(settings), subject=place.as_uri())
 
     def ask(empty: Path) -> Report:
-        report = parse(run.report(empty, ["fs"], str(place)), kind="filesystem")
+        printed = run.report(empty, ["fs"], str(place))
+        report = parse(printed, kind="filesystem", name=str(place))
         run.packages = sorted(report.packages, key=lambda each: each.label)
         return report
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ..plugins.scan_kit import grype_cache, trivy_cache  # noqa: TID252 - a kit of tests, no package
 from .conftest import Shop
 
 Run = Callable[..., tuple[int, dict[str, Any], str]]
@@ -159,3 +160,34 @@ def test_an_image_that_one_scanner_could_not_judge_is_not_promoted(shop: Shop) -
     code, document, _ = shop.run("ci", "promote", "--to=dev")
     assert code == 3
     assert "image.scan-missing" in json.dumps(document)
+
+
+@pytest.mark.real_tool("trivy")
+@pytest.mark.real_tool("osv-scanner")
+@pytest.mark.real_tool("grype")
+def test_a_release_judged_by_four_scanners(shop: Shop) -> None:
+    trivy_cache(shop.root / "trivy")
+    grype_cache(shop.root / "grype")
+    path = shop.root / "sluiceway.toml"
+    path.write_text(
+        path.read_text()
+        + '\n[stages]\nscan = ["osv", "osv-scanner", "trivy", "grype"]\n'
+        + '\n[plugins.scan-osv-scanner]\ndatabase = "advisories"\n'
+        + '\n[plugins.scan-trivy]\ncache = "trivy"\n'
+        + '\n[plugins.scan-grype]\ncache = "grype"\n'
+    )
+    shop.release()
+    code, document, err = shop.run("ci", "scan")
+    assert code == 0, json.dumps(document) + err
+    assert [
+        (scan["maker"]["tool"], scan["status"], scan["vulnerabilities"], scan["uncovered"])
+        for scan in document["scans"]
+    ] == [
+        ("osv", "ok", [], []),
+        ("osv-scanner", "ok", [], []),
+        ("trivy", "ok", [], []),
+        ("grype", "ok", [], []),
+    ]
+    assert str(shop.root) not in json.dumps(document["scans"])
+    code, document, err = shop.run("ci", "promote", "--to=dev")
+    assert code == 0, json.dumps(document) + err

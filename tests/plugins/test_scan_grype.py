@@ -17,7 +17,7 @@ from sluiceway.scanning import ReportError
 from sluiceway.testing.memory_registry import MemoryRegistry
 from sluiceway_scan_grype.report import parse
 
-from .scan_kit import IMAGE, checked, grype_cache, program, project, sbom
+from .scan_kit import DIGEST, IMAGE, checked, grype_cache, program, project, sbom
 
 real = pytest.mark.real_tool("grype")
 JINJA, SAMPLE, LODASH = (
@@ -224,6 +224,8 @@ def made_with(**status: Any) -> dict[str, Any]:
         ({"matches": [{"vulnerability": {}, "artifact": {"purl": "x"}}]}, "'id'"),
         ({"source": {"target": "/other"}}, "about '/other'"),
         ({"source": None}, "source"),
+        ({"source": {"target": {"manifestDigest": "sha256:b"}}}, "about 'sha256:b'"),
+        ({"source": {"target": {}}}, "about None"),
         ({"descriptor": {"name": "syft"}}, "none of grype's"),
         (made_with(valid=False, error="too old"), "too old"),
         (made_with(error="odd"), "odd"),
@@ -232,15 +234,17 @@ def made_with(**status: Any) -> dict[str, Any]:
 )
 def test_a_report_of_another_shape_is_refused(more: dict[str, Any], words: str) -> None:
     with pytest.raises(ReportError, match=words):
-        parse(report(**more), target="/sbom", schema=6)
+        parse(report(**more), target="/sbom", digest=DIGEST, schema=6)
 
 
 def test_a_report_without_matches_is_empty_and_one_without_the_key_is_none() -> None:
-    assert parse(report(), target="/sbom", schema=6) == ()
+    assert parse(report(), target="/sbom", digest=DIGEST, schema=6) == ()
+    image = report(source={"type": "image", "target": {"manifestDigest": DIGEST}})
+    assert parse(image, target="/sbom", digest=DIGEST, schema=6) == ()
     document = json.loads(report())
     del document["matches"]
     with pytest.raises(ReportError):
-        parse(json.dumps(document), target="/sbom", schema=6)
+        parse(json.dumps(document), target="/sbom", digest=DIGEST, schema=6)
 
 
 def test_settings_and_doctor(cached: Path) -> None:
