@@ -21,17 +21,16 @@ def sluiceway_sbom(
 ) -> Sbom:
     """Read the image's layers and list the packages that its file system ends with."""
     from sluiceway_sbom_catalogue.files import read_image
-    from sluiceway_sbom_catalogue.packages import find
     from sluiceway_sbom_catalogue.spdx import document
 
     chosen = take(settings, _NAME, _DEFAULTS)
-    content = read_image(registry, image, chosen["largest_layer_megabytes"] << 20)
-    return document(project.service, image, content.created, find(content.files))
+    contents = read_image(registry, image, chosen["largest_layer_megabytes"] << 20)
+    return document(project.service, image, contents)
 
 
 @hookimpl
 def sluiceway_doctor(project: Project, settings: Mapping[str, Any]) -> Sequence[Check]:
     """Check the settings and say what is recognised."""
     take(settings, _NAME, _DEFAULTS)
-    detail = "recognises Python, npm, Debian and Alpine packages; needs no tool"
+    detail = "recognises Python, npm, Debian, Alpine and Go packages; needs no tool"
     return [Check(name=_NAME, status=CheckStatus.OK, detail=detail)]

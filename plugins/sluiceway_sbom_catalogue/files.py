@@ -19,6 +19,7 @@ from typing import IO, Any
 from sluiceway import oci
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Image, Registry
+from sluiceway_sbom_catalogue import gaps, golang
 
 __all__ = ["Content", "read_image"]
 
@@ -46,32 +47,85 @@ _WANTED = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What the catalogue reads."""
+    """What the catalogue reads of one platform's image."""
 
+    digest: str
+    """Of its manifest."""
+    platform: str
+    """``linux/arm64``; empty for an image that is not in an index."""
     files: Mapping[str, bytes]
-    """Path without the leading ``/`` to the file's bytes."""
+    """Path without the leading ``/`` to the file's bytes.
+
+    Of a program built by Go the bytes are its build information (:mod:`.golang`); what is only
+    known to be there (:mod:`.gaps`) has none.
+    """
     created: str
     """When the image says it was created (RFC 3339); the beginning of 1970 when it does not."""
 
 
-def read_image(registry: Registry, image: Image, largest_layer: int) -> Content:
-    """Return the wanted files of *image*.
+def read_image(registry: Registry, image: Image, largest_layer: int) -> tuple[Content, ...]:
+    """Return the wanted files of *image*: one content, or one for each platform of an index.
 
     Raises:
-        ActionFailed: ``sbom.index`` for an index of several platforms, ``sbom.unreadable`` for a
-            layer or configuration that cannot be read, ``sbom.too-large``.
+        ActionFailed: ``sbom.index`` for an index in an index or one without images,
+            ``sbom.unreadable`` for a layer or configuration that cannot be read,
+            ``sbom.too-large``.
     """
-    manifest = registry.manifest(image.digest)
-    if manifest is None:
-        raise _unreadable(image, "the registry no longer has it")
-    described = oci.document_of(manifest)
-    if "manifests" in described:
+    described = _described(registry, image, image.digest)
+    if "manifests" not in described:
+        return (_content(registry, image, image.digest, described, "", largest_layer),)
+    contents: dict[str, Content] = {}
+    for child in described["manifests"]:
+        platform = _platform(child)
+        digest = str(child.get("digest"))
+        if not platform or digest in contents:
+            continue
+        inner = _described(registry, image, digest)
+        if "manifests" in inner:
+            raise ActionFailed(
+                f"{image} is an index with another index in it",
+                remedy="List the packages of each index by its own digest.",
+                code="sbom.index",
+            )
+        contents[digest] = _content(registry, image, digest, inner, platform, largest_layer)
+    if not contents:
         raise ActionFailed(
-            f"{image} is an index of {len(described['manifests'])} images",
-            means="Each platform's image has packages of its own.",
-            remedy="List the packages of each image by its own digest.",
+            f"{image} is an index without an image for any platform",
+            means="There is nothing in it that could run.",
+            remedy="Build and push the image again.",
             code="sbom.index",
         )
+    return tuple(sorted(contents.values(), key=lambda each: (each.platform, each.digest)))
+
+
+def _platform(child: Mapping[str, Any]) -> str:
+    """Return the child's platform; empty for what BuildKit puts beside the images.
+
+    Attestations are listed as images for the platform ``unknown/unknown``.
+    """
+    annotations = child.get("annotations") or {}
+    if annotations.get("vnd.docker.reference.type") == "attestation-manifest":
+        return ""
+    said = child.get("platform") or {}
+    parts = [str(said.get(key) or "") for key in ("os", "architecture", "variant")]
+    return "/".join(part for part in parts if part) or "any"
+
+
+def _described(registry: Registry, image: Image, digest: str) -> dict[str, Any]:
+    manifest = registry.manifest(digest)
+    if manifest is None:
+        raise _unreadable(image, f"the registry does not hold {digest}")
+    return oci.document_of(manifest)
+
+
+def _content(
+    registry: Registry,
+    image: Image,
+    digest: str,
+    described: Mapping[str, Any],
+    platform: str,
+    largest_layer: int,
+) -> Content:
     try:
         layers = described.get("layers", [])
         config = json.loads(registry.blob(described["config"]["digest"], limit=_LARGEST_CONFIG))
@@ -94,7 +148,12 @@ def read_image(registry: Registry, image: Image, largest_layer: int) -> Content:
             path.unlink()
     if diff_ids and len(diff_ids) != len(layers):
         raise _unreadable(image, f"{len(layers)} layers, but {len(diff_ids)} in its configuration")
-    return Content(files=files, created=str(config.get("created") or "1970-01-01T00:00:00Z"))
+    return Content(
+        digest=digest,
+        platform=platform,
+        files=files,
+        created=str(config.get("created") or "1970-01-01T00:00:00Z"),
+    )
 
 
 def _check_size(image: Image, path: Path, layer: Mapping[str, Any]) -> None:
@@ -165,7 +224,9 @@ def _wanted(
     added: Mapping[str, bytes],
 ) -> bytes | None:
     if not _WANTED.fullmatch(name):
-        return None
+        if gaps.kind_of(name) and (entry.isreg() or entry.islnk()):
+            return b""
+        return _program(archive, entry) if entry.isreg() else None
     if entry.isreg():
         return _body(image, archive, entry)
     if entry.islnk():
@@ -189,6 +250,14 @@ def _body(image: Image, archive: tarfile.TarFile, entry: tarfile.TarInfo) -> byt
         raise _unreadable(image, f"/{entry.name} has {entry.size} bytes")
     source = archive.extractfile(entry)
     return source.read() if source is not None else b""
+
+
+def _program(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes | None:
+    """Return what a program built by Go says about itself; ``None`` for any other file."""
+    if entry.size < golang.SMALLEST or not entry.mode & 0o111:
+        return None
+    source = archive.extractfile(entry)
+    return None if source is None else golang.build_information(source)
 
 
 def _linked(image: Image, entry: tarfile.TarInfo, added: Mapping[str, bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""Package databases to packages: Python, npm, Debian, Alpine.
+"""Package databases to packages: Python, npm, Debian, Alpine, and programs built by Go.
 
 Sources: Python core metadata (PEP 566, 643), npm's package.json, deb-control(5), Alpine's
 "APK spec", and the Package URL specification's type list.
@@ -15,6 +15,8 @@ from email.parser import BytesHeaderParser
 from packageurl import PackageURL
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+
+from sluiceway_sbom_catalogue import golang
 
 __all__ = ["Package", "find"]
 
@@ -38,6 +40,10 @@ def find(files: Mapping[str, bytes]) -> tuple[Package, ...]:
     """Return the packages that *files* (path to bytes) speak of, sorted by purl, each once."""
     system = _os_release(files)
     found: dict[str, Package] = {}
+    for path in sorted(files):
+        if files[path].startswith(golang.PREFIX):
+            for package in _go(path, files[path]):
+                found.setdefault(package.purl, package)
     for reader, pattern in _READERS:
         for path in sorted(files):
             if pattern.fullmatch(path):
@@ -84,7 +90,7 @@ def _debian(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Packa
     for paragraph in body.decode(errors="replace").split("\n\n"):
         fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", paragraph, re.MULTILINE))
         status = fields.get("Status", "install ok installed").split()
-        if not fields.get("Package") or status[-1:] != ["installed"]:
+        if not fields.get("Package") or status[-1:] in _WITHOUT_FILES:
             continue
         qualifiers = {
             "arch": fields.get("Architecture", ""),
@@ -129,6 +135,18 @@ def _alpine(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Packa
         )
 
 
+def _go(path: str, body: bytes) -> Iterator[Package]:
+    for name, version in golang.modules(body):
+        namespace, _, last = name.rpartition("/")
+        yield Package(
+            purl=PackageURL("golang", namespace or None, last, version or None).to_string(),
+            name=name,
+            version=version,
+            licence="",
+            source=path,
+        )
+
+
 def _requirements(path: str, body: bytes, _system: Mapping[str, str]) -> Iterator[Package]:
     """Read exact pins only: what any version may satisfy says nothing about what is there."""
     for line in body.decode(errors="replace").replace("\\\n", " ").splitlines():
@@ -151,6 +169,9 @@ def _requirements(path: str, body: bytes, _system: Mapping[str, str]) -> Iterato
             declared=True,
         )
 
+
+_WITHOUT_FILES: tuple[list[str], ...] = ([], ["not-installed"], ["config-files"])
+"""dpkg's states of a package that has no program files; half-installed ones have some (dpkg(1))."""
 
 _Reader = Callable[[str, bytes, Mapping[str, str]], Iterator[Package]]
 _READERS: tuple[tuple[_Reader, re.Pattern[str]], ...] = (

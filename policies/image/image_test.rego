@@ -59,8 +59,14 @@ test_scan_missing if {
 test_not_scanned_has_a_code_of_its_own if {
 	changed("/evidence/scan/status", "no-data") == {"image.scan-unscanned"}
 	changed("/evidence/scan/facts/scanned", false) == {"image.scan-unscanned"}
-	changed("/evidence/scan/facts/database/advisories", 0) == {"image.scan-unscanned"}
-	without("/evidence/scan/facts/database/advisories") == {"image.scan-unscanned"}
+	changed("/evidence/scan/facts/scanners/0/database/advisories", 0) == {"image.scan-unscanned"}
+	without("/evidence/scan/facts/scanners/0/database/advisories") == {"image.scan-unscanned"}
+	changed("/evidence/scan/facts/scanners", []) == {"image.scan-unscanned"}
+	without("/evidence/scan/facts/scanners") == {"image.scan-unscanned"}
+}
+
+test_a_service_does_not_say_how_many_advisories_it_knows if {
+	changed("/evidence/scan/facts/scanners/0/database/advisories", null) == set()
 }
 
 test_stale_scan if {
@@ -78,11 +84,36 @@ test_without_settings_nothing_is_recent_and_it_is_said if {
 	contains(messages(fixture.image), "last (not set) hours") with data.image.scan_max_age_hours as "7"
 }
 
+newest := "/evidence/scan/facts/scanners/0/database/newest"
+
 test_stale_database if {
-	changed("/evidence/scan/facts/database/newest", "2016-01-01T00:00:00Z") == {"image.database-stale"}
-	without("/evidence/scan/facts/database/newest") == {"image.database-stale"}
-	changed("/evidence/scan/facts/database/newest", null) == set()
+	changed(newest, "2016-01-01T00:00:00Z") == {"image.database-stale"}
+	without(newest) == {"image.database-stale"}
 	denied(fixture.image) == {"image.database-stale"} with data.image.database_max_age_days as 7
+}
+
+test_a_database_without_a_date_is_refused_unless_its_scanner_is_listed if {
+	changed(newest, null) == {"image.database-stale"}
+	changed(newest, null) == set() with data.image.undated_databases as ["osv"]
+	changed(newest, null) == {"image.database-stale"} with data.image.undated_databases as ["other"]
+	without(newest) == {"image.database-stale"} with data.image.undated_databases as ["osv"]
+}
+
+second_scanner(change) := fixture.set(
+	fixture.image, "/evidence/scan/facts/scanners/-",
+	object.union(
+		object.union(fixture.image.evidence.scan.facts.scanners[0], {"tool": "second", "plugin": "scan-second"}),
+		change,
+	),
+)
+
+test_every_database_is_judged_and_not_only_the_first if {
+	denied(second_scanner({})) == set()
+	stale := second_scanner({"database": {"newest": "2016-01-01T00:00:00Z"}})
+	denied(stale) == {"image.database-stale"}
+	some found in image.decision.deny with input as stale
+	found.about == "second"
+	denied(second_scanner({"database": {"advisories": 0}})) == {"image.scan-unscanned"}
 }
 
 vulnerable(severity, fixed) := object.union(
@@ -92,6 +123,7 @@ vulnerable(severity, fixed) := object.union(
 		"vulnerabilities": [{
 			"id": "GHSA-9",
 			"package": "pkg:pypi/b@2",
+			"ecosystem": "pypi",
 			"severity": severity,
 			"fixed": fixed,
 			"summary": "Bad.",
@@ -120,6 +152,7 @@ test_a_severity_by_another_name_is_serious_and_counts_as_unknown if {
 
 test_a_vulnerability_says_what_and_where_and_what_fixes_it if {
 	some found in image.decision.deny with input as vulnerable("CRITICAL", ["2.1", "3.0"])
+	found.aliases == []
 	found.msg == "GHSA-9 in pkg:pypi/b@2 is CRITICAL: Bad. It is fixed in 2.1, 3.0."
 	found.about == "GHSA-9"
 	contains(messages(vulnerable("HIGH", [])), "No version that fixes it is known.")
@@ -129,11 +162,44 @@ test_lost_vulnerabilities if {
 	changed("/evidence/scan/facts/vulnerabilities", []) == {"image.scan-inconsistent"}
 	changed("/evidence/scan/facts/counts/CRITICAL", 1) == {"image.scan-inconsistent"}
 	without("/evidence/scan/facts/counts/HIGH") == {"image.scan-inconsistent"}
+	changed("/evidence/scan/facts/uncovered", ["pkg:pypi/c@1"]) == {"image.scan-inconsistent"}
+	changed("/evidence/scan/facts/coverage/pypi/judged", 2) == {"image.scan-inconsistent"}
+	without("/evidence/scan/facts/coverage/pypi") == {"image.scan-inconsistent"}
+	without("/evidence/scan/facts/coverage") == {"image.scan-inconsistent"}
 	without("/evidence/scan/facts/vulnerabilities") == {"image.scan-inconsistent"}
 }
 
-test_uncovered_warns if {
-	some found in image.decision.warn with input as fixture.set(fixture.image, "/evidence/scan/facts/uncovered", ["x", "y"])
-	found.code == "image.uncovered"
-	found.msg == "2 packages are covered by no advisory database, for example x."
+# --- names of one vulnerability ---
+
+named_so(vulnerabilities) := object.union(fixture.image, {"evidence": {"scan": {"facts": {
+	"counts": {"MEDIUM": 0, "HIGH": count(vulnerabilities)},
+	"vulnerabilities": [object.union(
+		{"package": "pkg:pypi/b@2", "ecosystem": "pypi", "severity": "HIGH", "fixed": [], "summary": "Bad."},
+		each,
+	) |
+		some each in vulnerabilities
+	],
+}}}})
+
+names(vulnerabilities) := {found.about: {alias | some alias in found.aliases} |
+	some found in image.decision.deny with input as named_so(vulnerabilities)
+}
+
+test_a_waiver_may_use_any_alias if {
+	names([{"id": "CVE-1", "aliases": ["GHSA-1", "PYSEC-1"]}]) == {"CVE-1": {"GHSA-1", "PYSEC-1"}}
+	names([{"id": "CVE-1"}]) == {"CVE-1": set()}
+}
+
+test_a_name_that_two_vulnerabilities_share_waives_neither if {
+	names([
+		{"id": "CVE-1", "aliases": ["GHSA-1", "GHSA-2"]},
+		{"id": "CVE-2", "aliases": ["GHSA-2"]},
+	]) == {"CVE-1": {"GHSA-1"}, "CVE-2": set()}
+}
+
+test_a_name_is_shared_within_one_package_only if {
+	names([
+		{"id": "CVE-1", "aliases": ["GHSA-1"]},
+		{"id": "GHSA-1", "aliases": [], "package": "pkg:pypi/c@1"},
+	]) == {"CVE-1": {"GHSA-1"}, "GHSA-1": set()}
 }

@@ -77,8 +77,16 @@ unscanned if {
 
 compared if {
 	lib.facts("scan").scanned == true
-	lib.at_least(lib.facts("scan").database.advisories, 1)
+	count(scanners) > 0
+	every scanner in scanners {
+		had_advisories(scanner.database)
+	}
 }
+
+# A service that is asked does not say how many it knows.
+had_advisories(database) if database.advisories == null
+
+had_advisories(database) if lib.at_least(database.advisories, 1)
 
 # METADATA
 # title: The scan is recent
@@ -102,28 +110,38 @@ scan_recent if lib.within(lib.facts("scan").scanned_at, data.image.scan_max_age_
 # METADATA
 # title: The advisories are recent
 # description: >-
-#   The newest advisory of the database is not older than data.image.database_max_age_days. The
-#   default is ten years, that is: off. A small database of one's own may rightly be quiet for long;
-#   whoever mirrors a public one should set a few days.
+#   The newest advisory of every scanner's database is not older than
+#   data.image.database_max_age_days. The default is ten years, that is: off. A small database of
+#   one's own may rightly be quiet for long; whoever mirrors a public one should set a few days. A
+#   database without a date is refused, unless its scanner is listed in
+#   data.image.undated_databases (one that asks a service).
 # custom:
 #   code: image.database-stale
-#   solution: Update the advisory database (see `invoke doctor`) and run `invoke scan` again.
+#   solution: >-
+#     Update the advisory database (see `invoke doctor`) and run `invoke scan` again; a scanner that
+#     asks a service, whose advisories have no date, may be listed in data.image.undated_databases.
 deny contains found if {
 	lib.status("scan") == "ok"
-	not database_recent
-	message := sprintf("The newest advisory is of %s; at %s that is not within the last %v days.", [
-		lib.value(["evidence", "scan", "facts", "database", "newest"]),
+	some scanner in scanners
+	not database_recent(scanner)
+	message := sprintf("The newest advisory of %v is of %v; at %s that is not within the last %v days.", [
+		object.get(scanner, "tool", "a scanner"),
+		object.get(scanner, ["database", "newest"], "(missing)"),
 		lib.value(["now"]),
 		database_days,
 	])
-	found := lib.finding(rego.metadata.rule(), message)
+	found := lib.finding_about(rego.metadata.rule(), message, object.get(scanner, "tool", ""))
 }
 
-database_recent if lib.facts("scan").database.newest == null
+database_recent(scanner) if {
+	scanner.database.newest == null
+	scanner.tool in data.image.undated_databases
+}
 
-database_recent if {
+database_recent(scanner) if {
 	is_number(database_days)
-	lib.within(lib.facts("scan").database.newest, database_days * 24)
+	is_string(scanner.database.newest)
+	lib.within(scanner.database.newest, database_days * 24)
 }
 
 # METADATA
@@ -146,7 +164,20 @@ deny contains found if {
 		trim_suffix(object.get(vulnerability, "summary", ""), "."),
 		fixed_in(vulnerability),
 	])
-	found := lib.finding_about(rego.metadata.rule(), message, object.get(vulnerability, "id", ""))
+	about := lib.finding_about(rego.metadata.rule(), message, object.get(vulnerability, "id", ""))
+	found := object.union(about, {"aliases": own_aliases(vulnerability)})
+}
+
+# A waiver may use any name of a vulnerability that no other vulnerability of the package has. One
+# that two of them share would excuse both, and nobody looked at the other.
+own_aliases(vulnerability) := [alias |
+	some alias in object.get(vulnerability, "aliases", [])
+	count(named[[object.get(vulnerability, "package", ""), alias]]) == 1
+]
+
+named[[vulnerability.package, name]] contains vulnerability.id if {
+	some vulnerability in lib.facts("scan").vulnerabilities
+	some name in array.concat([vulnerability.id], object.get(vulnerability, "aliases", []))
 }
 
 tolerated(vulnerability) if vulnerability.severity in data.image.tolerated_severities
@@ -158,26 +189,37 @@ fixed_in(vulnerability) := sprintf("It is fixed in %s.", [concat(", ", vulnerabi
 # METADATA
 # title: The scan agrees with itself
 # description: >-
-#   The vulnerabilities listed are as many as were counted. Otherwise some were lost on the way, and
-#   the serious ones may be among them.
+#   The vulnerabilities listed are as many as were counted, and so are the packages that nobody
+#   judged. Otherwise some were lost on the way, and the serious ones may be among them.
 # custom:
 #   code: image.scan-inconsistent
 #   solution: Scan {repository}@{digest} again by `invoke scan`; if it persists, report it.
 deny contains found if {
 	lib.status("scan") == "ok"
 	not consistent
-	message := sprintf("The scan of %s counts other vulnerabilities than it lists.", [
+	message := sprintf("The scan of %s counts other vulnerabilities or packages than it lists.", [
 		lib.value(["image", "digest"]),
 	])
 	found := lib.finding(rego.metadata.rule(), message)
 }
 
 consistent if {
+	coverage_consistent
 	listed := lib.facts("scan").vulnerabilities
 	is_array(listed)
 	counts := lib.facts("scan").counts
 	every severity in severities | {"UNKNOWN"} {
 		counts[severity] == count([1 | some each in listed; counted_as(each) == severity])
+	}
+}
+
+coverage_consistent if {
+	rows := lib.facts("scan").coverage
+	is_object(rows)
+	unjudged_packages := sum([left | some row in rows; left := row.packages - row.judged])
+	unjudged_packages == count(lib.facts("scan").uncovered)
+	every vulnerability in lib.facts("scan").vulnerabilities {
+		is_object(rows[vulnerability.ecosystem])
 	}
 }
 
@@ -188,21 +230,10 @@ counted_as(vulnerability) := vulnerability.severity if {
 	vulnerability.severity in severities
 } else := "UNKNOWN"
 
-# METADATA
-# title: Every package is covered
-# description: Packages that no advisory database covers were not judged at all.
-# custom:
-#   code: image.uncovered
-#   solution: Add a database for their ecosystem, or see to them by hand; `invoke scan` lists them.
-warn contains found if {
-	uncovered := lib.facts("scan").uncovered
-	count(uncovered) > 0
-	message := sprintf("%d packages are covered by no advisory database, for example %v.", [
-		count(uncovered),
-		uncovered[0],
-	])
-	found := lib.finding(rego.metadata.rule(), message)
-}
+# Who scanned; nobody when that is not said.
+default scanners := []
+
+scanners := lib.facts("scan").scanners if is_array(lib.facts("scan").scanners)
 
 default scan_hours := "(not set)"
 

@@ -18,7 +18,6 @@ from sluiceway.model import CheckStatus, Image, Project, canonical
 from sluiceway.oci import manifest_from
 from sluiceway.oci.media_types import (
     IMAGE_CONFIG,
-    IMAGE_INDEX,
     IMAGE_LAYER,
     IMAGE_LAYER_GZIP,
     IMAGE_MANIFEST,
@@ -303,20 +302,6 @@ def test_a_layer_of_another_size_than_said_is_refused(project, registry):
     with pytest.raises(ActionFailed) as caught:
         plugin.sluiceway_sbom(project, image, registry, {})
     assert caught.value.code == "sbom.unreadable"
-
-
-def test_an_index_is_refused_by_name(project, registry):
-    push(registry, tar(("a", b"")))
-    child = registry.resolve("build")
-    assert child is not None
-    described = {"mediaType": child.media_type, "digest": child.digest, "size": len(child.body)}
-    document = {"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": [described]}
-    index = manifest_from(json.dumps(document).encode(), IMAGE_INDEX)
-    registry.put_manifest(index.digest, index)
-    image = Image(repository=registry.repository, digest=index.digest, media_type=IMAGE_INDEX)
-    with pytest.raises(ActionFailed) as caught:
-        plugin.sluiceway_sbom(project, image, registry, {})
-    assert caught.value.code == "sbom.index"
 
 
 def test_settings_are_checked(project, registry):

@@ -292,8 +292,9 @@ def test_a_vulnerability_may_be_waived_by_its_id(
     document = copy.deepcopy(passing["promotion"])
     facts = document["evidence"]["scan"]["facts"]
     facts["counts"] |= {"MEDIUM": 0, "HIGH": 1, "CRITICAL": 1}
+    (whole,) = facts["vulnerabilities"]
     facts["vulnerabilities"] = [
-        {"id": name, "package": "pkg:pypi/a@1", "severity": severity, "fixed": [], "summary": ""}
+        {**whole, "id": name, "severity": severity}
         for name, severity in (("GHSA-1", "HIGH"), ("GHSA-2", "CRITICAL"))
     ]
     one = [waiver("image.vulnerability/GHSA-1")]
@@ -302,3 +303,49 @@ def test_a_vulnerability_may_be_waived_by_its_id(
     assert [finding.waived is not None for finding in decision.findings] == [True, False]
     both = [*one, waiver("image.vulnerability/GHSA-2")]
     assert decide(engine, staffed, "promotion", document, now=NOW, waivers=both).allow
+
+
+def named(document: Any, *names: tuple[str, ...]) -> Any:
+    """Return *document* with a serious vulnerability of one package for each of *names*."""
+    changed = copy.deepcopy(document)
+    facts = changed["evidence"]["scan"]["facts"]
+    facts["counts"] |= {"MEDIUM": 0, "HIGH": len(names)}
+    (whole,) = facts["vulnerabilities"]
+    facts["vulnerabilities"] = [
+        {**whole, "id": first, "aliases": list(others), "severity": "HIGH"}
+        for first, *others in names
+    ]
+    return changed
+
+
+@pytest.mark.parametrize("name", ["CVE-1", "GHSA-1", "PYSEC-1"])
+def test_a_vulnerability_may_be_waived_by_any_of_its_names(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], name: str
+) -> None:
+    document = named(passing["promotion"], ("CVE-1", "GHSA-1", "PYSEC-1"))
+    excused = [waiver(f"image.vulnerability/{name}")]
+    assert decide(engine, staffed, "promotion", document, now=NOW, waivers=excused).allow
+
+
+def test_a_name_that_two_vulnerabilities_share_excuses_neither(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any]
+) -> None:
+    document = named(passing["promotion"], ("CVE-1", "GHSA-1"), ("CVE-2", "GHSA-1"))
+
+    def waived(*names: str) -> list[bool]:
+        waivers = [waiver(f"image.vulnerability/{name}") for name in names]
+        decision = decide(engine, staffed, "promotion", document, now=NOW, waivers=waivers)
+        return [finding.waived is not None for finding in decision.findings]
+
+    assert waived("GHSA-1") == [False, False]
+    assert waived("CVE-1") == [True, False]
+    assert waived("CVE-1", "CVE-2") == [True, True]
+
+
+@pytest.mark.parametrize("aliases", ['"X"', "[1]", '{"X": 1}', "null"])
+def test_aliases_in_another_form_are_no_finding(engine: PolicyEngine, aliases: str) -> None:
+    body = (
+        'decision := {"deny": {{"code": "g.no", "msg": "No.", "solution": "Do.", '
+        f'"aliases": {aliases}}}}}, "warn": set()}}'
+    )
+    assert codes(judge(engine, rego(body))) == ["policy.malformed"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs
+from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format, lock_files, relative, show_scan
 from sluiceway.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,13 @@ def sbom(shell: Shell, digest: str = "") -> ExitCode:
     image, manifest = parts.open_image(shell.bench, digest)
     found = parts.inventory(shell.bench, image, manifest)
     path = parts.sbom_path(shell.bench, image.digest)
-    write_outputs({"sbom_path": str(path)})
+    write_outputs(
+        {
+            "image_digest": image.digest,
+            "image_tag": parts.own_tag(image.digest),
+            "sbom_path": str(path),
+        }
+    )
     shell.result(
         {"image": image, "packages": found.packages, "sbom_path": str(path)},
         lambda console: console.summary(
@@ -101,33 +108,45 @@ def sbom(shell: Shell, digest: str = "") -> ExitCode:
     help={
         "digest": _DIGEST_HELP,
         "fs": "Scan the source tree in this folder and not an image; nothing is attested.",
+        "format": FORMAT_HELP,
     }
 )
-def scan(shell: Shell, digest: str = "", fs: str | None = None) -> ExitCode:
+def scan(
+    shell: Shell,
+    digest: str = "",
+    fs: str | None = None,
+    format: str = "",  # noqa: A002 - the flag's name
+) -> ExitCode:
     """Match packages with known vulnerabilities: an image's, attested, or a source tree's.
 
     Exits 3 when a scanner found something or could not look; the gate applies the policy's limits.
     """
-    from sluiceway.model import Status
+    chosen = chosen_format(shell, format)
+    from sluiceway import gates, scans
 
-    subject: Any
     if fs is not None:
-        subject, scans = _scanned_tree(shell, digest, fs)
-        document = {"folder": str(subject)}
-    else:
-        from sluiceway.runs import release as parts
+        folder, found = _scanned_tree(shell, digest, fs)
+        return show_scan(
+            shell,
+            chosen,
+            scans.join(found, subject=folder.resolve().as_uri()),
+            subject=str(folder),
+            artifact=relative(folder, Path.cwd()),
+            by_ecosystem=lock_files(folder, Path.cwd()),
+            more={"folder": str(folder), "scans": found},
+        )
+    from sluiceway.runs import release as parts
 
-        subject, manifest = parts.open_image(shell.bench, digest)
-        scans = parts.scan(shell.bench, subject, manifest)
-        document = {"image": subject}
-    clean = bool(scans) and all(
-        found.status is Status.OK and not found.vulnerabilities for found in scans
+    image, manifest = parts.open_image(shell.bench, digest)
+    found = parts.scan(shell.bench, image, manifest)
+    return show_scan(
+        shell,
+        chosen,
+        scans.join(found, gates.inventoried(shell.bench, image), subject=image.digest),
+        subject=str(image),
+        artifact=relative(shell.bench.config.dockerfile, shell.bench.project.root),
+        more={"image": image, "scans": found},
     )
-    shell.result(
-        {**document, "clean": clean, "scans": scans},
-        lambda console: console.scans(subject, scans),
-    )
-    return ExitCode.DONE if clean else ExitCode.REFUSED
 
 
 def _scanned_tree(shell: Shell, digest: str, fs: str) -> tuple[Path, tuple[Scan, ...]]:

@@ -57,6 +57,10 @@ class Shell:
             self._console = Console(json_mode=self.as_json, debug=self.debug)
         return self._console
 
+    def speak_json(self) -> None:
+        """Go on as if the command had been given ``--json``."""
+        self.as_json = self.console.json_mode = True
+
     @property
     def bench(self) -> Workbench:
         """The project that the command was called in."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_outputs", "write_summary"]
+__all__ = ["write_outputs", "write_scan_summary", "write_summary"]
 
 
 def write_outputs(outputs: Mapping[str, str]) -> None:
@@ -39,6 +39,16 @@ def write_summary(outcome: Mapping[str, Any]) -> None:
     from sluiceway.console import summary_markdown
 
     _append(path, summary_markdown(outcome) + "\n")
+
+
+def write_scan_summary(subject: str, report: Any) -> None:
+    """Append a scan's report as Markdown to ``$GITHUB_STEP_SUMMARY``, if there is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if not path:
+        return
+    from sluiceway.console import scan_markdown
+
+    _append(path, scan_markdown(subject, report) + "\n")
 
 
 def _append(path: str, text: str) -> None:

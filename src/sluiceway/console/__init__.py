@@ -9,7 +9,7 @@ is shown (:mod:`~sluiceway.console.tables`, :mod:`~sluiceway.console.outcomes`,
 from __future__ import annotations
 
 from sluiceway.console.facade import Console
-from sluiceway.console.markdown import summary_markdown
+from sluiceway.console.markdown import scan_markdown, summary_markdown
 from sluiceway.console.rows import (
     CheckRow,
     EnvironmentRow,
@@ -27,5 +27,6 @@ __all__ = [
     "HistoryRow",
     "PluginRow",
     "StageRow",
+    "scan_markdown",
     "summary_markdown",
 ]

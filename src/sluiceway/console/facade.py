@@ -13,6 +13,7 @@ from sluiceway import events
 from sluiceway.console import outcomes, tables
 from sluiceway.console.live import View
 from sluiceway.console.page import Line, Page, Tone
+from sluiceway.console.scans import scan_report
 from sluiceway.console.stream import Sink
 from sluiceway.model import to_json
 from sluiceway.process import redact
@@ -71,6 +72,12 @@ class Console:
         self._stdout.stream.write(text + "\n")
         self._stdout.stream.flush()
 
+    def verbatim(self, text: str) -> None:
+        """Print *text*, which is a format of its own, unwrapped on stdout; secrets taken out."""
+        self._view.rest()
+        self._stdout.stream.write(text)
+        self._stdout.stream.flush()
+
     def lines(self, lines: Sequence[Any]) -> None:
         """Print each text as it is, one a line."""
         self._print([Line.of(line) for line in lines])
@@ -109,9 +116,9 @@ class Console:
         """Print recorded approvals."""
         self._print(tables.approvals(found))
 
-    def scans(self, image: Any, found: Iterable[Any]) -> None:
-        """Print what scanners said about *image*."""
-        self._print(tables.scans(image, found))
+    def scans(self, subject: Any, report: Any) -> None:
+        """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""
+        self._print(scan_report(subject, report))
 
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""

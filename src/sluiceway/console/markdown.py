@@ -12,7 +12,7 @@ from sluiceway.console.rows import FindingRow, read
 from sluiceway.console.text import clean, milliseconds, percent
 from sluiceway.model import CanaryLimits
 
-__all__ = ["summary_markdown"]
+__all__ = ["scan_markdown", "summary_markdown"]
 
 _MOST_FINDINGS = 100
 _LONGEST = 2000
@@ -43,6 +43,58 @@ def summary_markdown(document: Any) -> str:
     if error and not (decision and not decision.get("allow")):
         lines += [f"**{_escaped(error.get('what', ''))}**", ""]
         lines += [_escaped(error[key]) + "\n" for key in ("means", "remedy") if error.get(key)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def scan_markdown(subject: Any, report: Any) -> str:
+    """Return what scanners said together as GitHub-flavoured Markdown, every value escaped.
+
+    Args:
+        subject: What names the image or tree.
+        report: A :class:`sluiceway.scans.Report` or its JSON.
+    """
+    document = read(report)
+    found = document["vulnerabilities"]
+    counts = ", ".join(
+        f"{number} {level}" for level, number in document["counts"].items() if number
+    )
+    said = counts or ("nothing found" if document["status"] == "ok" else "not scanned")
+    lines = [f"### Scan: {said}", "", _named(subject), ""]
+    lines += _table(
+        ("Severity", "Advisory", "Package", "Installed", "Fixed in", "Found by"),
+        [
+            (
+                _escaped(item["severity"]),
+                _named(item["id"]),
+                _named(item["package"]),
+                _escaped(item["installed"]),
+                _escaped(", ".join(item["fixed"])),
+                _escaped(", ".join(item["found_by"])),
+            )
+            for item in found[:_MOST_FINDINGS]
+        ],
+    )
+    if len(found) > _MOST_FINDINGS:
+        lines += [f"And {len(found) - _MOST_FINDINGS} more vulnerabilities.", ""]
+    lines += _table(
+        ("Ecosystem", "Packages", "Judged"),
+        [
+            (_escaped(name), str(row["packages"]), str(row["judged"]))
+            for name, row in document["coverage"].items()
+        ],
+    )
+    lines += _table(
+        ("Scanner", "Status", "Newest advisory", "Said"),
+        [
+            (
+                _escaped(f"{each['tool']} {each['version']}"),
+                _escaped(each["status"]),
+                _escaped(str(each["database"].get("newest") or "")[:10]),
+                _escaped(each["summary"]),
+            )
+            for each in document["scanners"]
+        ],
+    )
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -27,7 +27,6 @@ __all__ = [
     "error",
     "history_table",
     "plugins_table",
-    "scans",
     "stages_table",
     "summary",
 ]
@@ -374,58 +373,3 @@ def _until(text: str) -> str:
         return moment(text)
     except ValueError:  # somebody's statement, shown as it is
         return text
-
-
-def scans(image: Any, found: Iterable[Any]) -> list[Block]:
-    """Return what each scanner said about *image*, the worst first.
-
-    Args:
-        image: A :class:`sluiceway.model.Image` or anything that names one.
-        found: :class:`sluiceway.model.Scan` records or their JSON.
-    """
-    page: list[Block] = [Line.of(image, Tone.STRONG)]
-    for scan in [read(item) for item in found]:
-        status = str(scan.get("status", ""))
-        page += [
-            Line.of(""),
-            Line.of(
-                f"{scan.get('maker', {}).get('tool', 'scanner')}: {status}, "
-                f"{scan.get('summary', '')}",
-                _STATUS.get(status, Tone.PLAIN),
-            ),
-        ]
-        vulnerabilities = sorted(scan.get("vulnerabilities", ()), key=_severity)
-        if vulnerabilities:
-            page.append(
-                Grid(
-                    columns=(
-                        Column(title="Severity", minimum=8),
-                        Column(title="Advisory", minimum=14),
-                        Column(title="Package", minimum=16),
-                        Column(title="Fixed in", minimum=8),
-                    ),
-                    rows=tuple(
-                        (
-                            cell(item["severity"], _SEVERITY.get(item["severity"], Tone.PLAIN)),
-                            cell(item["id"]),
-                            cell(item["package"]),
-                            cell(", ".join(item["fixed"]) or NONE),
-                        )
-                        for item in vulnerabilities
-                    ),
-                )
-            )
-        if scan.get("uncovered"):
-            page.append(Line.of(f"Not covered: {', '.join(scan['uncovered'])}", Tone.WARN))
-    if len(page) == 1:
-        page.append(Line.of("No scanner answered.", Tone.BAD))
-    return page
-
-
-_ORDER = ("CRITICAL", "HIGH", "UNKNOWN", "MEDIUM", "LOW")
-_SEVERITY = {"CRITICAL": Tone.BAD, "HIGH": Tone.BAD, "UNKNOWN": Tone.WARN, "MEDIUM": Tone.WARN}
-
-
-def _severity(item: Mapping[str, Any]) -> int:
-    severity = item["severity"]
-    return _ORDER.index(severity) if severity in _ORDER else 0

@@ -5,6 +5,7 @@ from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
     collect,
+    inventoried,
     signature_evidence,
     vulnerability_predicate,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "VULNERABILITIES",
     "collect",
     "decide",
+    "inventoried",
     "signature_evidence",
     "statements",
     "vulnerability_predicate",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sluiceway import events
+from sluiceway import events, scans
 from sluiceway.config import BUILD
 from sluiceway.errors import PluginError
 from sluiceway.model import (
@@ -29,6 +29,8 @@ __all__ = [
     "SPDX",
     "VULNERABILITIES",
     "collect",
+    "inventoried",
+    "newest_sbom",
     "sbom_evidence",
     "scan_evidence",
     "signature_evidence",
@@ -41,7 +43,6 @@ VULNERABILITIES = "https://cosign.sigstore.dev/attestation/vuln/v1"
 """in-toto predicate type of a scan (cosign's ``--type vuln``)."""
 
 _US = Maker(plugin="core", tool="sluiceway", version="1")
-_SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 
 
 def collect(bench: Workbench, image: Image, source: str, target: str) -> dict[str, Evidence]:
@@ -75,18 +76,16 @@ def sbom_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
     found = [item for item in attestations if item.predicate_type == SPDX]
     if not found:
         return []
-    good = [item for item in found if item.verified and item.subject == digest]
-    if not good:
+    newest = newest_sbom(found, digest)
+    if newest is None:
         return [_unverified("sbom", found, digest)]
-    # The order of attestations is not signed, so the newest is the one that says so itself.
-    newest = max(
-        good, key=lambda item: _moment(item.predicate.get("creationInfo", {}).get("created"))
-    )
     document = newest.predicate
     creation = document.get("creationInfo", {})
     described = _described_digest(document)
-    status, summary = Status.OK, ""
-    packages = max(len(document.get("packages", ())) - 1, 0)
+    packages, gaps = len(scans.packages_of(document)), scans.gaps_of(document)
+    status, summary = Status.OK, f"SBOM with {packages} packages, attested"
+    if gaps:
+        summary += f"; not inventoried: {'; '.join(gaps)}"
     if described != digest:
         status = Status.FAILED
         summary = f"the SBOM describes {described or 'nothing'}, not {digest}"
@@ -97,67 +96,92 @@ def sbom_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
             subject=described or newest.subject,
             made_at=_moment(creation.get("created")),
             maker=_maker_of(creation.get("creators", ())),
-            summary=summary or f"SBOM with {packages} packages, attested",
+            summary=summary,
             facts={
                 "attested": True,
                 "format": str(document.get("spdxVersion", "")),
                 "packages": packages,
+                "gaps": list(gaps),
                 "document_digest": digest_of(document),
             },
         )
     ]
 
 
+def newest_sbom(attestations: Iterable[Attestation], digest: str) -> Attestation | None:
+    """Return the newest verified SPDX document about *digest*, or ``None`` when there is none.
+
+    The order of attestations is not signed, so the newest is the one that says so itself; of
+    several made at one moment (an inventory is dated by its image), the one stored last.
+    """
+    newest, moment = None, datetime.fromtimestamp(0, UTC)
+    for item in attestations:
+        if item.predicate_type == SPDX and item.verified and item.subject == digest:
+            created = _moment(item.predicate.get("creationInfo", {}).get("created"))
+            if newest is None or created >= moment:
+                newest, moment = item, created
+    return newest
+
+
+def inventoried(bench: Workbench, image: Image) -> tuple[str, ...]:
+    """Return the packages of the image's attested SBOM, as package URLs or names."""
+    sbom = newest_sbom(_attestations(bench, image), image.digest)
+    return () if sbom is None else scans.packages_of(sbom.predicate)
+
+
 def scan_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evidence]:
     """Return evidence of kind ``scan``: the newest attested scan of each scanner, joined.
 
-    Joined means: the worst status, the oldest time, every vulnerability.
+    Joined means: the worst status, the oldest time, every vulnerability once; a package counts as
+    uncovered when it is in the attested SBOM and no completed scan judged it.
     """
+    attestations = tuple(attestations)
     found = [item for item in attestations if item.predicate_type == VULNERABILITIES]
     if not found:
         return []
     good = [item for item in found if item.verified and item.subject == digest]
     if not good:
         return [_unverified("scan", found, digest)]
-    newest: dict[str, Mapping[str, Any]] = {}
-    for item in good:
-        uri = str(item.predicate.get("scanner", {}).get("uri", ""))
-        other = newest.get(uri)
-        if other is None or _finished(item.predicate) >= _finished(other):
-            newest[uri] = item.predicate
-    predicates = [newest[uri] for uri in sorted(newest)]
-    oldest = min(predicates, key=_finished)
-    results = [predicate.get("scanner", {}).get("result") for predicate in predicates]
-    known = [result for result in results if isinstance(result, dict) and "status" in result]
-    statuses = [_status(result["status"]) for result in known]
-    statuses += [Status.ERROR] * (len(results) - len(known))
-    vulnerabilities = [item for result in known for item in result.get("vulnerabilities", ())]
-    counts = dict.fromkeys(_SEVERITIES, 0)
-    for item in vulnerabilities:
-        severity = str(item.get("severity", ""))
-        counts[severity if severity in counts else "UNKNOWN"] += 1
-    status = Status.worst(statuses)
-    first = known[0] if known else {}
+    told = scans.latest(
+        (_scanner_name(item.predicate), scans.scan_from(item.predicate, digest)) for item in good
+    )
+    sbom = newest_sbom(attestations, digest)
+    report = scans.join(
+        told, () if sbom is None else scans.packages_of(sbom.predicate), subject=digest
+    )
+    moment = min(scan.made_at for scan in told)
     return [
         Evidence(
             kind="scan",
-            status=status,
+            status=report.status,
             subject=digest,
-            made_at=_finished(oldest),
-            maker=_maker_json(first.get("maker")),
-            summary="; ".join(str(result.get("summary", "")) for result in known)
-            or "the attested scan is in a form that is not understood",
+            made_at=moment,
+            maker=told[0].maker,
+            summary="; ".join(scan.summary for scan in told),
             facts={
                 "attested": True,
-                "scanned": status is Status.OK,
-                "scanned_at": rfc3339(_finished(oldest)),
-                "database": first.get("database", {}),
-                "counts": counts,
-                "vulnerabilities": vulnerabilities,
-                "uncovered": [item for result in known for item in result.get("uncovered", ())],
+                "scanned": report.status is Status.OK,
+                "scanned_at": rfc3339(moment),
+                "database": _stalest(report),
+                **{
+                    key: value
+                    for key, value in to_json(report).items()
+                    if key not in ("subject", "status", "scanned_at")
+                },
             },
         )
     ]
+
+
+def _scanner_name(predicate: Mapping[str, Any]) -> str:
+    scanner = predicate.get("scanner")
+    return str(scanner.get("uri", "")) if isinstance(scanner, Mapping) else ""
+
+
+def _stalest(report: scans.Report) -> dict[str, Any]:
+    """Return the oldest of the databases, so that a rule about one of them fails closed."""
+    ages = [(each.age_days is None, each.age_days or 0.0) for each in report.scanners]
+    return dict(report.scanners[ages.index(max(ages))].database)
 
 
 def vulnerability_predicate(scan: Scan) -> dict[str, Any]:
@@ -279,20 +303,6 @@ def _maker_of(creators: Iterable[str]) -> Maker:
     tool = next((text for text in creators if str(text).startswith("Tool:")), "Tool: unknown")
     name, _, version = tool.removeprefix("Tool:").strip().rpartition("-")
     return Maker(plugin="attestation", tool=name or version, version=version if name else "")
-
-
-def _maker_json(value: Any) -> Maker:
-    if not isinstance(value, dict):
-        return Maker(plugin="attestation", tool="unknown", version="")
-    return Maker(
-        plugin=str(value.get("plugin", "")),
-        tool=str(value.get("tool", "")),
-        version=str(value.get("version", "")),
-    )
-
-
-def _finished(predicate: Mapping[str, Any]) -> datetime:
-    return _moment(predicate.get("metadata", {}).get("scanFinishedOn"))
 
 
 def _moment(text: Any) -> datetime:

@@ -18,7 +18,8 @@ __all__ = ["decide"]
 _GATE = re.compile(r"[a-z][a-z0-9_]*")
 _LEVELS = (Level.DENY, Level.WARN)
 _KEYS = {"msg": str, "code": str, "solution": str}
-_OPTIONAL = {"about": str, "waivable": bool}
+_OPTIONAL: Mapping[str, type] = {"about": str, "aliases": list, "waivable": bool}
+_Judged = tuple[Finding, tuple[str, ...], bool]
 _ENGINE_MISSING = "invoke policy.engine --install"
 
 
@@ -56,8 +57,8 @@ def decide(
         findings.append(_input_finding(f"The input is not JSON data: {error}."))
     if not findings:
         findings = [
-            apply_waivers(finding, waivers, document, now=now, about=about, waivable=waivable)
-            for finding, about, waivable in _findings(engine, bundle, gate, document)
+            apply_waivers(finding, waivers, document, now=now, names=names, waivable=waivable)
+            for finding, names, waivable in _findings(engine, bundle, gate, document)
         ]
     findings = sorted(dict.fromkeys(findings), key=order)
     return Decision(
@@ -76,28 +77,28 @@ def _findings(
     bundle: Bundle | SluicewayError,
     gate: str,
     document: Mapping[str, Any],
-) -> Iterator[tuple[Finding, str, bool]]:
-    """Yield findings, each with what it is about and whether it may be waived."""
+) -> Iterator[_Judged]:
+    """Yield findings, each with the names of what it is about and whether it may be waived."""
     if isinstance(bundle, SluicewayError):
-        yield _of_error(bundle), "", False
+        yield _of_error(bundle), (), False
         return
     if engine is None:
-        yield _engine_missing(), "", False
+        yield _engine_missing(), (), False
         return
     problems = tuple(_input_problems(bundle, gate, document))
     if problems:
-        yield from ((problem, "", False) for problem in problems)
+        yield from ((problem, (), False) for problem in problems)
         return
     try:
         value = engine.evaluate(bundle, f"{gate}.decision", document)
     except SluicewayError as error:
-        yield _of_error(error), "", False
+        yield _of_error(error), (), False
         return
     except Exception as error:  # noqa: BLE001 - whatever an engine does wrong, the gate refuses
-        yield _of_defect(engine, error), "", False
+        yield _of_defect(engine, error), (), False
         return
     if value is None:
-        yield _no_entrypoint(gate, bundle), "", False
+        yield _no_entrypoint(gate, bundle), (), False
         return
     yield from _read(value, gate)
 
@@ -120,27 +121,28 @@ def _input_problems(bundle: Bundle, gate: str, document: Mapping[str, Any]) -> I
     yield from (_input_finding(f"The gate's input is wrong: {problem}.") for problem in problems)
 
 
-def _read(value: Any, gate: str) -> Iterator[tuple[Finding, str, bool]]:
+def _read(value: Any, gate: str) -> Iterator[_Judged]:
     """Yield the findings of a decision document; whatever is not one is a deny of its own."""
     if not isinstance(value, Mapping) or set(value) != {level.value for level in _LEVELS}:
         shape = "an object with exactly the keys deny and warn"
-        yield _malformed(gate, f"data.{gate}.decision is not {shape}"), "", False
+        yield _malformed(gate, f"data.{gate}.decision is not {shape}"), (), False
         return
     for level in _LEVELS:
         entries = value[level.value]
         if not isinstance(entries, list):
-            yield _malformed(gate, f"data.{gate}.decision.{level.value} is not a set"), "", False
+            yield _malformed(gate, f"data.{gate}.decision.{level.value} is not a set"), (), False
             continue
         for entry in entries:
             problem = _entry_problem(entry)
             if problem:
                 where = f"a finding in data.{gate}.decision.{level.value}"
-                yield _malformed(gate, f"{where} {problem}"), "", False
+                yield _malformed(gate, f"{where} {problem}"), (), False
                 continue
             finding = Finding(
                 code=entry["code"], level=level, message=entry["msg"], solution=entry["solution"]
             )
-            yield finding, entry.get("about", ""), entry.get("waivable", True)
+            names = (entry.get("about", ""), *entry.get("aliases", ()))
+            yield finding, tuple(name for name in names if name), entry.get("waivable", True)
 
 
 def _entry_problem(entry: Any) -> str:
@@ -152,6 +154,8 @@ def _entry_problem(entry: Any) -> str:
     for key in entry:
         if key not in _KEYS and not isinstance(entry[key], _OPTIONAL.get(key, ())):
             return f"has {key!r}, which is not a key of a finding or is of another type"
+    if not all(isinstance(name, str) for name in entry.get("aliases", ())):
+        return "has 'aliases' that are not texts"
     return ""
 
 

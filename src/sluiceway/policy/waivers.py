@@ -21,7 +21,7 @@ def apply_waivers(
     document: Mapping[str, Any],
     *,
     now: datetime,
-    about: str = "",
+    names: Sequence[str] = (),
     waivable: bool = True,
 ) -> Finding:
     """Return *finding*, waived when a waiver in force covers it.
@@ -31,13 +31,13 @@ def apply_waivers(
         waivers: The site's; the one that lasts longest is taken.
         document: The gate's input: its environment (``target`` or ``environment``) and image.
         now: The moment of the decision; a waiver ends *at* its ``expires``.
-        about: What the finding is about (an advisory's id). A waiver's code may narrow itself to
-            it: ``image.vulnerability/GHSA-...``.
+        names: What the finding is about (an advisory's id and its aliases). A waiver's code may
+            narrow itself to any of them: ``image.vulnerability/GHSA-...``.
         waivable: Whether the policy allows an exception at all.
 
     A finding that a waiver would have covered, but for its date or the policy's word, says so.
     """
-    codes = {finding.code, f"{finding.code}/{about}"} if about else {finding.code}
+    codes = {finding.code, *(f"{finding.code}/{name}" for name in names)}
     covering = [waiver for waiver in waivers if waiver.code in codes and _covers(waiver, document)]
     if not covering:
         return finding

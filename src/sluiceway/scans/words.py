@@ -1,0 +1,29 @@
+"""What strangers wrote, as one line that says nothing but itself. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["counted", "one_line"]
+
+_LONGEST = 1000
+
+
+def one_line(text: str, limit: int = _LONGEST) -> str:
+    """Return *text* as one line without control, direction or unpaired characters.
+
+    Names of packages and summaries of advisories come from outside; a line break or an escape
+    sequence in them could say something of its own wherever they are printed.
+    """
+    kept = "".join(
+        " " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character
+        for character in text
+        if unicodedata.category(character) not in {"Cf", "Cs"}
+    )
+    line = " ".join(kept.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return ``1 package``, ``2 packages``."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
