@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ..plugins.npm_kit import answering  # noqa: TID252 - a kit of tests, no package
 from ..plugins.scan_kit import grype_cache, trivy_cache  # noqa: TID252 - a kit of tests, no package
 from .conftest import Shop
 
@@ -191,3 +192,34 @@ def test_a_release_judged_by_four_scanners(shop: Shop) -> None:
     assert str(shop.root) not in json.dumps(document["scans"])
     code, document, err = shop.run("ci", "promote", "--to=dev")
     assert code == 0, json.dumps(document) + err
+
+
+@pytest.mark.real_tool("npm")
+def test_npm_audit_reports_and_the_gate_blocks_what_is_critical(shop: Shop) -> None:
+    installed = shop.root / "service" / "vendor" / "node_modules" / "lodash"
+    installed.mkdir(parents=True)
+    (installed / "package.json").write_text('{"name": "lodash", "version": "4.17.11"}')
+    web = shop.root / "web"
+    web.mkdir()
+    lock = {
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"dependencies": {"lodash": "4.17.11"}},
+            "node_modules/lodash": {"version": "4.17.11"},
+        },
+    }
+    (web / "package-lock.json").write_text(json.dumps(lock))
+    with answering() as endpoint:
+        path = shop.root / "sluiceway.toml"
+        path.write_text(
+            path.read_text()
+            + '\n[stages]\nscan = ["osv", "npm-audit"]\n'
+            + f'\n[plugins.scan-npm-audit]\nfolder = "web"\nregistry = "{endpoint.url}"\n'
+        )
+        shop.release()
+    code, document, _ = shop.run("ci", "promote", "--to=dev")
+    assert code == 3
+    denied = [each for each in document["decision"]["findings"] if each["level"] == "deny"]
+    assert any(
+        each["code"] == "image.vulnerability" and "CRITICAL" in each["message"] for each in denied
+    ), denied
