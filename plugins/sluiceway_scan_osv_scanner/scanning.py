@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class _Run:
         self._folders: Mapping[str, tuple[Path, ...]] = {}
         self.packages: Sequence[Package] = ()
 
-    def answer(self, ask: Any, *, where: str = "the SBOM") -> Scan:
+    def answer(self, ask: Callable[[Path], Report | None], *, where: str = "the SBOM") -> Scan:
         """Return the record for what *ask* (given an empty folder) finds out."""
         folder, uri = _locate(self._project, self._options["database"])
         try:
@@ -142,7 +142,7 @@ class _Run:
                     missing = f"there are no advisories in {uri}" if uri else "no database is named"
                     return self.refuse(f"{missing}; {_HOW}", Status.NO_DATA)
                 self._lay_out(empty)
-                report: Report | None = ask(empty)
+                report = ask(empty)
             listed = () if report is None else report.listed
             # After the run, because only now it is known which ecosystems there are in a tree.
             database = read_advisories(self._folders, _wanted(listed))

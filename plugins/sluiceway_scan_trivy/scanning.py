@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sluiceway.model import (
 )
 from sluiceway.oci.credentials import find_credentials
 from sluiceway.scanning import (
+    Package,
     ReportError,
     conclude,
     environment,
@@ -137,9 +138,9 @@ class _Run:
         self._made_at = datetime.now(UTC)
         self._cache: Cache = locate(project, options["cache"])
         self._maker = Maker(plugin=NAME, tool="trivy", version="")
-        self.packages: Sequence[Any] = ()
+        self.packages: Sequence[Package] = ()
 
-    def answer(self, ask: Any, *, where: str = "the SBOM") -> Scan:
+    def answer(self, ask: Callable[[Path], Report], *, where: str = "the SBOM") -> Scan:
         """Return the record for what *ask* (given an empty folder) finds out."""
         try:
             with tempfile.TemporaryDirectory(prefix="sluiceway-trivy-") as name:
@@ -150,7 +151,7 @@ class _Run:
                     return self.refuse(
                         f"there is no database in {self._cache.uri}; {_FETCH}", Status.NO_DATA
                     )
-                report: Report = ask(folder)
+                report = ask(folder)
                 database = before if not self._options["update"] else read(self._cache)
         except ReportError as error:
             return self.refuse(f"trivy: {error}")
@@ -198,7 +199,7 @@ class _Run:
             "--skip-version-check",
             "--disable-telemetry",
             "--quiet",
-            f"--timeout={timeout:g}s",
+            f"--timeout={timeout:.3f}s",
             f"--cache-dir={self._cache.folder.resolve()}",
         ]
         if not self._options["update"]:
