@@ -95,6 +95,7 @@ def _debian(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Packa
         qualifiers = {
             "arch": fields.get("Architecture", ""),
             "distro": f"{distribution}-{system['VERSION_ID']}" if system.get("VERSION_ID") else "",
+            "upstream": _source(fields.get("Source", "")),
         }
         yield Package(
             purl=PackageURL(
@@ -111,6 +112,17 @@ def _debian(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Packa
         )
 
 
+def _source(told: str) -> str:
+    """Return the source package, which is what advisories are about: ``glibc`` or ``glibc@2.36``.
+
+    dpkg names it where it differs from the package, with its version where that differs
+    (deb-control(5), "Source"). It is written as syft writes it.
+    """
+    name, _, version = told.partition(" ")
+    version = version.strip("() ")
+    return f"{name}@{version}" if version else name
+
+
 def _alpine(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Package]:
     for paragraph in body.decode(errors="replace").split("\n\n"):
         fields = dict(re.findall(r"^([A-Za-z]):(.*)$", paragraph, re.MULTILINE))
@@ -119,6 +131,7 @@ def _alpine(path: str, body: bytes, system: Mapping[str, str]) -> Iterator[Packa
         qualifiers = {
             "arch": fields.get("A", ""),
             "distro": f"alpine-{system['VERSION_ID']}" if system.get("VERSION_ID") else "",
+            "upstream": "" if fields.get("o") == fields["P"] else fields.get("o", ""),
         }
         yield Package(
             purl=PackageURL(

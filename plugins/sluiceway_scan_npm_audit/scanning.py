@@ -239,7 +239,7 @@ class _Run:
         argv = [self._options["program"], *arguments]
         if self._options["registry"]:
             argv.append(f"--registry={self._options['registry']}")
-        env = environment(self._project.environ, "NPM_CONFIG_", "npm_config_", **values)
+        env = environment(self._project.environ, "npm_config_", **values)
         codes = frozenset({0, 1} if arguments[0] == "audit" else {0})
         ended = run_scanner(argv, timeout=timeout, cwd=folder, env=env, codes=codes)
         return ended.stdout

@@ -1,10 +1,10 @@
 """What a source tree pins: lock files and exact requirements, as packages.
 
 Read are ``requirements*.txt``, ``poetry.lock``, ``uv.lock``, ``pylock.toml``, ``Pipfile.lock``,
-``package-lock.json`` and ``npm-shrinkwrap.json`` (versions 2 and 3) and ``Cargo.lock``. Everything
-else that pins or declares packages is known by its name and listed as a file that was not
-understood. A requirement that is not an exact pin is listed without a version: nobody can say what
-will be installed.
+``package-lock.json`` and ``npm-shrinkwrap.json`` (versions 2 and 3) and ``Cargo.lock``. Other lock
+files are known by their names, and so are manifests that no lock file stands for, in their folder or
+above: they are listed as files that nobody judged. A requirement that is not an exact pin is listed
+without a version: nobody can say what will be installed.
 
 Sources: pip's requirements file format; poetry's, uv's, npm's and Cargo's lock files; PEP 751.
 """
@@ -32,8 +32,26 @@ _UNREAD = (
     *("go.mod", "gradle.lockfile", "mix.lock", "packages.lock.json", "pdm.lock", "pnpm-lock.yaml"),
     *("pom.xml", "pubspec.lock", "yarn.lock"),
 )
-_INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[ =]")
+_PYTHON_LOCKS = ("pdm.lock", "poetry.lock", "pylock.*toml", "requirements*.txt", "uv.lock")
+_NODE_LOCKS = (
+    *("bun.lock", "bun.lockb", "npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml"),
+    "yarn.lock",
+)
+_MANIFESTS: Mapping[str, tuple[str, ...]] = {
+    "Cargo.toml": ("Cargo.lock",),
+    "Gemfile": ("Gemfile.lock",),
+    "Pipfile": ("Pipfile.lock",),
+    "composer.json": ("composer.lock",),
+    "package.json": _NODE_LOCKS,
+    "pyproject.toml": _PYTHON_LOCKS,
+    "setup.cfg": _PYTHON_LOCKS,
+    "setup.py": _PYTHON_LOCKS,
+}
+"""What declares packages to the files that pin them, any of which will do."""
+_INCLUDE = re.compile(r"(?:-r|--requirement)[ =]*(\S+)")
+_INSTALLED = re.compile(r"(?:-e|--editable)[ =]")
 _OPTION = re.compile(r"\s--[a-z]")
+_USER = re.compile(r"//[^/\s@]*@")
 
 
 def packages_in(folder: Path) -> tuple[Package, ...]:
@@ -43,11 +61,13 @@ def packages_in(folder: Path) -> tuple[Package, ...]:
         ValueError: A file cannot be read or is not what its name says; the message names it.
     """
     found: dict[str, Package] = {}
-    for path in _files(folder):
+    listed: dict[Path, tuple[str, ...]] = {}
+    for path, neighbours in _files(folder):
+        listed[path.parent] = neighbours
         shown = path.relative_to(folder).as_posix()
         reader = next((read for glob, read in _READERS if fnmatchcase(path.name, glob)), None)
         if reader is None:
-            if path.name in _UNREAD:
+            if path.name in _UNREAD or not _is_pinned(path, listed):
                 found.setdefault(shown, Package(label=shown))
             continue
         try:
@@ -69,14 +89,30 @@ def _body(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _is_pinned(path: Path, listed: Mapping[Path, tuple[str, ...]]) -> bool:
+    """Say whether *path* declares nothing, or a lock file beside or above it stands for it.
+
+    Above it because a workspace has one lock file for all that is in it.
+    """
+    locks = _MANIFESTS.get(path.name)
+    return locks is None or any(
+        fnmatchcase(name, lock)
+        for place in path.parents
+        for name in listed.get(place, ())
+        for lock in locks
+    )
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Yield every file with the names of all in its folder, from above to below."""
+
     def stop(error: OSError) -> None:
         msg = f"{error.filename} cannot be listed: {error.strerror}"
         raise ValueError(msg)
 
     for place, folders, names in os.walk(folder, onerror=stop):
         folders[:] = sorted(name for name in folders if name not in _PASSED)
-        yield from (Path(place) / name for name in sorted(names))
+        yield from ((Path(place) / name, tuple(names)) for name in sorted(names))
 
 
 def _purl(kind: str, name: str, version: str | None) -> Package:
@@ -96,12 +132,17 @@ def _requirements(body: str) -> Iterator[Package]:
     for line in body.replace("\\\n", " ").splitlines():
         text = re.split(r"(?:^|\s)#", line)[0].strip()
         text = _OPTION.split(text)[0].strip()
-        if not text or _INCLUDES.match(text) or text.startswith("--"):
-            continue  # what it includes is read on its own, when its name says what it is
+        if included := _INCLUDE.match(text):
+            # It is read on its own when its name says what it is.
+            if not fnmatchcase(included[1].rpartition("/")[2], "requirements*.txt"):
+                yield Package(label=text)
+            continue
+        if not text or (text.startswith("-") and not _INSTALLED.match(text)):
+            continue  # an option: where from, not what
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
-            yield Package(label=text)  # a path or an address
+            yield Package(label=_USER.sub("//***@", text))  # a path or an address
             continue
         pins = [item for item in requirement.specifier if item.operator in {"==", "==="}]
         exact = len(pins) == 1 and not pins[0].version.endswith(".*")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from sluiceway.model import Vulnerability
@@ -62,11 +63,15 @@ class Report:
     found: tuple[Vulnerability, ...]
 
 
-def parse(printed: str) -> Report:
+def parse(printed: str, *, place: str) -> Report:
     """Return what *printed* (``--format json --all-packages``) says.
 
+    Args:
+        printed: The output.
+        place: The file or folder that was asked about.
+
     Raises:
-        ReportError: It is not such a report.
+        ReportError: It is not such a report, or about something else.
     """
     document = read_report(printed)
     if "results" not in document:
@@ -75,6 +80,11 @@ def parse(printed: str) -> Report:
     listed: dict[str, Listed] = {}
     found: dict[tuple[str, str], Vulnerability] = {}
     for result in objects(document, "results"):
+        source = result.get("source")
+        path = source.get("path") if isinstance(source, dict) else None
+        if not isinstance(path, str) or not PurePath(path).is_relative_to(place):
+            msg = "its report is about another file or folder than the one that was asked about"
+            raise ReportError(msg)
         for each in objects(result, "packages"):
             item = _listed(each.get("package"))
             listed.setdefault(item.package.label, item)

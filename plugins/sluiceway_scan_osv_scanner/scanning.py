@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def scan(project: Project, image: Image, sbom: Sbom, settings: Mapping[str, Any]
     def ask(folder: Path) -> Report | None:
         document = folder / "sbom.spdx.json"  # the ending tells osv-scanner what it is
         document.write_bytes(canonical(sbom.document))
-        return run.report(folder, f"--sbom={document}")
+        return run.report(folder, document, f"--sbom={document}")
 
     return run.answer(ask)
 
@@ -93,7 +93,7 @@ def scan_tree(project: Project, folder: Path, settings: Mapping[str, Any]) -> Sc
     run = _Run(project, _options(settings), subject=place.as_uri())
 
     def ask(empty: Path) -> Report | None:
-        report = run.report(empty, "--recursive", str(place))
+        report = run.report(empty, place, "--recursive", str(place))
         listed = () if report is None else report.listed
         run.packages = sorted((each.package for each in listed), key=lambda each: each.label)
         return report
@@ -130,7 +130,7 @@ class _Run:
         self._folders: Mapping[str, tuple[Path, ...]] = {}
         self.packages: Sequence[Package] = ()
 
-    def answer(self, ask: Any, *, where: str = "the SBOM") -> Scan:
+    def answer(self, ask: Callable[[Path], Report | None], *, where: str = "the SBOM") -> Scan:
         """Return the record for what *ask* (given an empty folder) finds out."""
         folder, uri = _locate(self._project, self._options["database"])
         try:
@@ -142,7 +142,7 @@ class _Run:
                     missing = f"there are no advisories in {uri}" if uri else "no database is named"
                     return self.refuse(f"{missing}; {_HOW}", Status.NO_DATA)
                 self._lay_out(empty)
-                report: Report | None = ask(empty)
+                report = ask(empty)
             listed = () if report is None else report.listed
             # After the run, because only now it is known which ecosystems there are in a tree.
             database = read_advisories(self._folders, _wanted(listed))
@@ -172,8 +172,8 @@ class _Run:
             status=status,
         )
 
-    def report(self, folder: Path, *target: str) -> Report | None:
-        """Return what osv-scanner said; ``None`` when it found no package."""
+    def report(self, folder: Path, place: Path, *target: str) -> Report | None:
+        """Return what osv-scanner said about *place*; ``None`` when it found no package."""
         config = folder / "empty.toml"  # without one it obeys an osv-scanner.toml in the tree
         config.touch()
         argv = [
@@ -190,7 +190,7 @@ class _Run:
         )
         if ended.code == _NO_PACKAGES:
             return None
-        report = parse(ended.stdout)
+        report = parse(ended.stdout, place=str(place))
         if bool(report.found) is not (ended.code == _FOUND):
             msg = f"it ended with code {ended.code}, and its report says otherwise"
             raise ReportError(msg)

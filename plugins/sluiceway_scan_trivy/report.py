@@ -36,13 +36,14 @@ class Report:
     found: tuple[Vulnerability, ...]
 
 
-def parse(printed: str, *, kind: str, digest: str = "") -> Report:
+def parse(printed: str, *, kind: str, name: str = "", digest: str = "") -> Report:
     """Return what *printed* says.
 
     Args:
         printed: The output of ``trivy ... --format json --list-all-pkgs``.
         kind: The ``ArtifactType`` that was asked for: ``container_image``, ``spdx``,
             ``filesystem``.
+        name: The ``ArtifactName`` that was asked for: a file or a folder.
         digest: The digest that the report has to be about, for images.
 
     Raises:
@@ -54,6 +55,9 @@ def parse(printed: str, *, kind: str, digest: str = "") -> Report:
         raise ReportError(msg)
     if document.get("ArtifactType") != kind:
         msg = f"its report is about a {document.get('ArtifactType')!r}, not about a {kind!r}"
+        raise ReportError(msg)
+    if name and document.get("ArtifactName") != name:
+        msg = "its report is about another file or folder than the one that was asked about"
         raise ReportError(msg)
     if digest and digest not in _digests(document):
         msg = f"its report is not about {digest}: {', '.join(_digests(document)) or 'no digest'}"

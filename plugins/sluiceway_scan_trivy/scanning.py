@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sluiceway.model import (
 )
 from sluiceway.oci.credentials import find_credentials
 from sluiceway.scanning import (
+    Package,
     ReportError,
     conclude,
     environment,
@@ -78,7 +79,8 @@ def scan(project: Project, image: Image, sbom: Sbom, settings: Mapping[str, Any]
         if options["look_at"] == "sbom":
             document = folder / "sbom.spdx.json"
             document.write_bytes(canonical(sbom.document))
-            return parse(run.report(folder, ["sbom"], str(document)), kind=kind)
+            printed = run.report(folder, ["sbom"], str(document))
+            return parse(printed, kind=kind, name=str(document))
         command = ["image", "--image-src", "remote"]
         printed = run.report(folder, command, str(image), credentials)
         return parse(printed, kind=kind, digest=image.digest)
@@ -97,7 +99,8 @@ def scan_tree(project: Project, folder: Path, settings: Mapping[str, Any]) -> Sc
     run = _Run(project, _options(settings), subject=place.as_uri())
 
     def ask(empty: Path) -> Report:
-        report = parse(run.report(empty, ["fs"], str(place)), kind="filesystem")
+        printed = run.report(empty, ["fs"], str(place))
+        report = parse(printed, kind="filesystem", name=str(place))
         run.packages = sorted(report.packages, key=lambda each: each.label)
         return report
 
@@ -135,9 +138,9 @@ class _Run:
         self._made_at = datetime.now(UTC)
         self._cache: Cache = locate(project, options["cache"])
         self._maker = Maker(plugin=NAME, tool="trivy", version="")
-        self.packages: Sequence[Any] = ()
+        self.packages: Sequence[Package] = ()
 
-    def answer(self, ask: Any, *, where: str = "the SBOM") -> Scan:
+    def answer(self, ask: Callable[[Path], Report], *, where: str = "the SBOM") -> Scan:
         """Return the record for what *ask* (given an empty folder) finds out."""
         try:
             with tempfile.TemporaryDirectory(prefix="sluiceway-trivy-") as name:
@@ -148,7 +151,7 @@ class _Run:
                     return self.refuse(
                         f"there is no database in {self._cache.uri}; {_FETCH}", Status.NO_DATA
                     )
-                report: Report = ask(folder)
+                report = ask(folder)
                 database = before if not self._options["update"] else read(self._cache)
         except ReportError as error:
             return self.refuse(f"trivy: {error}")
@@ -196,14 +199,23 @@ class _Run:
             "--skip-version-check",
             "--disable-telemetry",
             "--quiet",
-            f"--timeout={timeout:g}s",
+            f"--timeout={timeout:.3f}s",
             f"--cache-dir={self._cache.folder.resolve()}",
         ]
         if not self._options["update"]:
             argv += ["--skip-db-update", "--skip-java-db-update", "--offline-scan"]
         env = environment(self._project.environ, "TRIVY_", **(credentials or {}))
+        hidden = {str(self._cache.folder.resolve()): self._cache.uri}
+        if secret := (credentials or {}).get("TRIVY_PASSWORD"):
+            hidden[secret] = "***"
         # A second more than trivy itself takes: its own message says what it waited for.
-        ended = run_scanner([*argv, target], timeout=timeout + 1, cwd=folder, env=env)
+        ended = run_scanner(
+            [*argv, target],
+            timeout=timeout + 1,
+            cwd=folder,
+            env=env,
+            hidden=hidden,
+        )
         return ended.stdout
 
     def _version(self, folder: Path) -> str:

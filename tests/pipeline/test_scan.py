@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from ..plugins.npm_kit import ADVISORY, answering  # noqa: TID252 - a kit of tests, no package
+from ..plugins.scan_kit import grype_cache, trivy_cache  # noqa: TID252 - a kit of tests, no package
 from .conftest import Shop
 
 Run = Callable[..., tuple[int, dict[str, Any], str]]
-ADVISORY = {
+PYSEC = {
     "id": "PYSEC-1",
     "modified": "2026-11-01T00:00:00Z",
     "affected": [
@@ -30,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Return a function that calls `invoke scan ARGUMENTS --json` in a folder with advisories."""
     folder = tmp_path / "db" / "PyPI"
     folder.mkdir(parents=True)
-    (folder / "PYSEC-1.json").write_text(json.dumps(ADVISORY))
+    (folder / "PYSEC-1.json").write_text(json.dumps(PYSEC))
     monkeypatch.setenv("OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY", str(tmp_path / "db"))
     monkeypatch.setattr(sys, "argv", ["invoke"])
     monkeypatch.chdir(tmp_path)
@@ -159,3 +161,85 @@ def test_an_image_that_one_scanner_could_not_judge_is_not_promoted(shop: Shop) -
     code, document, _ = shop.run("ci", "promote", "--to=dev")
     assert code == 3
     assert "image.scan-missing" in json.dumps(document)
+
+
+@pytest.mark.real_tool("trivy")
+@pytest.mark.real_tool("osv-scanner")
+@pytest.mark.real_tool("grype")
+def test_a_release_judged_by_four_scanners(shop: Shop) -> None:
+    trivy_cache(shop.root / "trivy")
+    grype_cache(shop.root / "grype")
+    path = shop.root / "sluiceway.toml"
+    path.write_text(
+        path.read_text()
+        + '\n[stages]\nscan = ["osv", "osv-scanner", "trivy", "grype"]\n'
+        + '\n[plugins.scan-osv-scanner]\ndatabase = "advisories"\n'
+        + '\n[plugins.scan-trivy]\ncache = "trivy"\n'
+        + '\n[plugins.scan-grype]\ncache = "grype"\n'
+    )
+    shop.release()
+    code, document, err = shop.run("ci", "scan")
+    assert code == 0, json.dumps(document) + err
+    assert [
+        (scan["maker"]["tool"], scan["status"], scan["vulnerabilities"], scan["uncovered"])
+        for scan in document["scans"]
+    ] == [
+        ("osv", "ok", [], []),
+        ("osv-scanner", "ok", [], []),
+        ("trivy", "ok", [], []),
+        ("grype", "ok", [], []),
+    ]
+    assert str(shop.root) not in json.dumps(document["scans"])
+    code, document, err = shop.run("ci", "promote", "--to=dev")
+    assert code == 0, json.dumps(document) + err
+
+
+def npm_release(shop: Shop, advisories: Any) -> None:
+    """Release an image with a package of npm's, audited by a registry that knows *advisories*."""
+    installed = shop.root / "service" / "vendor" / "node_modules" / "lodash"
+    installed.mkdir(parents=True)
+    (installed / "package.json").write_text('{"name": "lodash", "version": "4.17.11"}')
+    web = shop.root / "web"
+    web.mkdir()
+    lock = {
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"dependencies": {"lodash": "4.17.11"}},
+            "node_modules/lodash": {"version": "4.17.11"},
+        },
+    }
+    (web / "package-lock.json").write_text(json.dumps(lock))
+    with answering() as endpoint:
+        endpoint.body = advisories
+        path = shop.root / "sluiceway.toml"
+        path.write_text(
+            path.read_text()
+            + '\n[stages]\nscan = ["osv", "npm-audit"]\n'
+            + f'\n[plugins.scan-npm-audit]\nfolder = "web"\nregistry = "{endpoint.url}"\n'
+        )
+        shop.release()
+
+
+def denials(shop: Shop) -> dict[str, str]:
+    """Return code to message of what keeps the release out of the first environment."""
+    code, document, _ = shop.run("ci", "promote", "--to=dev")
+    findings = document["decision"]["findings"]
+    denied = {each["code"]: each["message"] for each in findings if each["level"] == "deny"}
+    assert code == (3 if denied else 0)
+    return denied
+
+
+@pytest.mark.real_tool("npm")
+def test_npm_audit_reports_and_the_gate_blocks_what_is_critical(shop: Shop) -> None:
+    npm_release(shop, {"lodash": [ADVISORY]})
+    assert "CRITICAL" in denials(shop)["image.vulnerability"]
+
+
+@pytest.mark.real_tool("npm")
+def test_a_registry_that_knows_nothing_bad_is_believed_when_the_site_says_so(shop: Shop) -> None:
+    npm_release(shop, {})
+    assert list(denials(shop)) == ["image.database-stale"]  # nobody says how old its advisories are
+    path = shop.root / "people.json"
+    data = json.loads(path.read_text()) | {"image": {"undated_databases": ["npm-audit"]}}
+    path.write_text(json.dumps(data))
+    assert denials(shop) == {}

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sluiceway.model import Image, Maker, Project, Sbom, Scan, canonical
 
@@ -33,7 +34,7 @@ def sbom(*purls: str, subject: str = DIGEST) -> Sbom:
             {
                 "SPDXID": f"SPDXRef-Package-{number}",
                 "name": name,
-                "versionInfo": version,
+                "versionInfo": unquote(version),
                 "downloadLocation": "NOASSERTION",
                 "externalRefs": [_reference(purl)],
             }
@@ -228,3 +229,156 @@ def _reference(purl: str) -> dict[str, str]:
         "referenceType": "purl",
         "referenceLocator": purl,
     }
+
+
+# --- grype's database ---------------------------------------------------------------------------
+
+_GRYPE_TABLES = """
+CREATE TABLE blobs (id integer PRIMARY KEY, value text NOT NULL);
+CREATE TABLE db_metadata (build_timestamp datetime, model integer, revision integer,
+  addition integer);
+CREATE TABLE providers (id text PRIMARY KEY, version text, processor text, date_captured datetime,
+  input_digest text);
+CREATE TABLE vulnerability_handles (id integer PRIMARY KEY, name text, status text,
+  published_date datetime, modified_date datetime, withdrawn_date datetime, provider_id text,
+  blob_id integer);
+CREATE TABLE vulnerability_aliases (name text, alias text, PRIMARY KEY (name, alias));
+CREATE TABLE affected_package_handles (id integer PRIMARY KEY, vulnerability_id integer,
+  operating_system_id integer, package_id integer, blob_id integer);
+CREATE TABLE unaffected_package_handles (id integer PRIMARY KEY, vulnerability_id integer,
+  operating_system_id integer, package_id integer, blob_id integer);
+CREATE TABLE operating_systems (id integer PRIMARY KEY, name text, release_id text,
+  major_version text, minor_version text, label_version text, codename text, channel text,
+  eol_date datetime, eoas_date datetime);
+CREATE TABLE operating_system_specifier_overrides (alias text, version text, version_pattern text,
+  codename text, channel text, replacement text, replacement_major_version text,
+  replacement_minor_version text, replacement_label_version text, replacement_channel text,
+  rolling numeric, applicable_client_db_schemas text);
+CREATE TABLE packages (id integer PRIMARY KEY, ecosystem text, name text);
+CREATE TABLE package_specifier_overrides (ecosystem text PRIMARY KEY, replacement_ecosystem text);
+CREATE TABLE architecture_aliases (alias text PRIMARY KEY, canonical text);
+CREATE TABLE affected_cpe_handles (id integer PRIMARY KEY, vulnerability_id integer,
+  cpe_id integer, blob_id integer);
+CREATE TABLE unaffected_cpe_handles (id integer PRIMARY KEY, vulnerability_id integer,
+  cpe_id integer, blob_id integer);
+CREATE TABLE cpes (id integer PRIMARY KEY, part text, vendor text, product text, edition text,
+  language text, software_edition text, target_hardware text, target_software text, other text);
+CREATE TABLE package_cpes (package_id integer, cpe_id integer, PRIMARY KEY (package_id, cpe_id));
+CREATE TABLE known_exploited_vulnerability_handles (id integer PRIMARY KEY, cve text,
+  blob_id integer);
+CREATE TABLE epss_handles (id integer PRIMARY KEY, cve text, epss real, percentile real);
+CREATE TABLE epss_metadata (date datetime);
+CREATE TABLE cwe_handles (id integer PRIMARY KEY, cve text, cwe text, source text, type text);
+"""
+_GRYPE_ROWS = (  # id, alias, severity, provider, ecosystem, package, system, constraint, fix
+    ("GHSA-8r7q-cvjq-x353", "CVE-2014-1402", "high", "github", "python", "jinja2", None, "2.7.2"),
+    (
+        "GHSA-jf85-cpcp-j695",
+        "CVE-2019-10744",
+        "critical",
+        "github",
+        "npm",
+        "lodash",
+        None,
+        "4.17.12",
+    ),
+    ("CVE-2023-4911", "", "high", "debian", "deb", "glibc", 1, "2.36-9+deb12u3"),
+)
+_GRYPE_FORMATS = {"python": "python", "npm": "semantic", "deb": "dpkg"}
+
+
+def grype_cache(folder: Path, *, built: str = "2026-11-24 00:00:00+00:00", model: int = 6) -> Path:
+    """Make the folder of a grype database with three real advisories; return it."""
+    import sqlite3
+    from contextlib import closing
+
+    database = folder / "6"
+    database.mkdir(parents=True)
+    with closing(sqlite3.connect(database / "vulnerability.db")) as opened:
+        opened.executescript(_GRYPE_TABLES)
+        opened.execute("INSERT INTO db_metadata VALUES (?, ?, 1, 10)", (built, model))
+        opened.execute(
+            "INSERT INTO operating_systems VALUES (1, 'debian', 'debian', '12', '', '',"
+            " 'bookworm', '', NULL, NULL)"
+        )
+        for provider in ("github", "debian"):
+            opened.execute(
+                "INSERT INTO providers VALUES (?, '1', 'vunnel', ?, 'xxh64:0')", (provider, built)
+            )
+        for number, row in enumerate(_GRYPE_ROWS, 1):
+            id_, alias, level, provider, ecosystem, name, system, fixed = row
+            told = {
+                "id": id_,
+                "description": f"About {name}.",
+                "refs": [{"url": f"https://example.org/{id_}"}],
+                "aliases": [alias] if alias else [],
+                "severities": [{"scheme": "CHML", "value": level, "rank": 1}],
+            }
+            constraint = {"type": _GRYPE_FORMATS[ecosystem], "constraint": f"<{fixed}"}
+            ranges = [{"version": constraint, "fix": {"version": fixed, "state": "fixed"}}]
+            affected = {"cves": [alias] if alias else [], "ranges": ranges}
+            for blob, value in ((2 * number - 1, told), (2 * number, affected)):
+                opened.execute("INSERT INTO blobs VALUES (?, ?)", (blob, json.dumps(value)))
+            opened.execute(
+                "INSERT INTO vulnerability_handles VALUES (?, ?, 'active', ?, ?, NULL, ?, ?)",
+                (number, id_, built, built, provider, 2 * number - 1),
+            )
+            if alias:
+                opened.execute("INSERT INTO vulnerability_aliases VALUES (?, ?)", (id_, alias))
+            opened.execute("INSERT INTO packages VALUES (?, ?, ?)", (number, ecosystem, name))
+            opened.execute(
+                "INSERT INTO affected_package_handles VALUES (?, ?, ?, ?, ?)",
+                (number, number, system, number, 2 * number),
+            )
+        opened.commit()
+    digest = xxh64((database / "vulnerability.db").read_bytes())
+    imported = {"digest": f"xxh64:{digest:016x}", "client_version": "v6.1.10"}
+    (database / "import.json").write_text(json.dumps(imported))
+    return folder
+
+
+def xxh64(body: bytes) -> int:
+    """Return the 64-bit xxHash of *body*, by which grype knows that its database is whole.
+
+    Source: "xxHash fast digest algorithm", sections on XXH64.
+    """
+    mask = (1 << 64) - 1
+    one, two, three, four, five = (
+        0x9E3779B185EBCA87,
+        0xC2B2AE3D27D4EB4F,
+        0x165667B19E3779F9,
+        0x85EBCA77C2B2AE63,
+        0x27D4EB2F165667C5,
+    )
+
+    def rotated(value: int, bits: int) -> int:
+        return ((value << bits) | (value >> (64 - bits))) & mask
+
+    def turn(value: int, lane: int) -> int:
+        return rotated((value + lane * two) & mask, 31) * one & mask
+
+    at, length = 0, len(body)
+    total = five
+    if length >= 32:
+        lanes = [(one + two) & mask, two, 0, -one & mask]
+        while at + 32 <= length:
+            read = struct.unpack_from("<4Q", body, at)
+            lanes = [turn(value, lane) for value, lane in zip(lanes, read, strict=True)]
+            at += 32
+        total = sum(rotated(v, bits) for v, bits in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
+        for value in lanes:
+            total = ((total ^ turn(0, value)) * one + four) & mask
+    total = (total + length) & mask
+    while at + 8 <= length:
+        total ^= turn(0, struct.unpack_from("<Q", body, at)[0])
+        total = (rotated(total, 27) * one + four) & mask
+        at += 8
+    if at + 4 <= length:
+        total ^= struct.unpack_from("<I", body, at)[0] * one & mask
+        total = (rotated(total, 23) * two + three) & mask
+        at += 4
+    for byte in body[at:]:
+        total = rotated(total ^ (byte * five & mask), 11) * one & mask
+    total = (total ^ (total >> 33)) * two & mask
+    total = (total ^ (total >> 29)) * three & mask
+    return total ^ (total >> 32)

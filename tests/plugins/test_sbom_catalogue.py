@@ -24,6 +24,7 @@ from sluiceway.oci.media_types import (
 )
 from sluiceway.testing.memory_registry import MemoryRegistry
 from sluiceway_sbom_catalogue import files as reading
+from sluiceway_sbom_catalogue.packages import find
 
 REQUESTS = b"Metadata-Version: 2.1\nName: Requests_Thing\nVersion: 2.0\nLicense: MIT\n\nText: no\n"
 METADATA = "usr/lib/python3/requests_thing-2.0.dist-info/METADATA"
@@ -313,3 +314,29 @@ def test_settings_are_checked(project, registry):
         plugin.sluiceway_sbom(project, image, registry, {"largest_layer": 1})
     (check,) = plugin.sluiceway_doctor(project, {})
     assert check.status is CheckStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        (
+            "var/lib/dpkg/status",
+            "Package: libc6\nVersion: 2.36-9\nSource: glibc\n",
+            "pkg:deb/debian/libc6@2.36-9?upstream=glibc",
+        ),
+        (
+            "var/lib/dpkg/status",
+            "Package: libgcc-s1\nVersion: 12.2.0-14\nSource: gcc-12 (12.2.0-14.1)\n",
+            "pkg:deb/debian/libgcc-s1@12.2.0-14?upstream=gcc-12%4012.2.0-14.1",
+        ),
+        (
+            "lib/apk/db/installed",
+            "P:ssl\nV:1-r0\no:openssl\n",
+            "pkg:apk/alpine/ssl@1-r0?upstream=openssl",
+        ),
+        ("lib/apk/db/installed", "P:musl\nV:1-r0\no:musl\n", "pkg:apk/alpine/musl@1-r0"),
+    ],
+)
+def test_the_source_package_is_named_where_it_differs(path: str, body: str, expected: str) -> None:
+    (package,) = find({path: body.encode()})
+    assert package.purl == expected

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,69 +17,18 @@ from sluiceway.testing.memory_registry import MemoryRegistry
 from sluiceway_scan_npm_audit.lock import pinned
 from sluiceway_scan_npm_audit.report import parse
 
+from .npm_kit import ADVISORY, Endpoint, answering
 from .scan_kit import IMAGE, checked, program, project, sbom
 
 real = pytest.mark.real_tool("npm")
 LODASH, PAD = "pkg:npm/lodash@4.17.11", "pkg:npm/left-pad@1.3.0"
-ADVISORY = {
-    "id": 1065,
-    "url": "https://github.com/advisories/GHSA-jf85-cpcp-j695",
-    "title": "Prototype Pollution in lodash",
-    "severity": "critical",
-    "vulnerable_versions": "<4.17.12",
-    "cwe": ["CWE-1321"],
-    "cvss": {"score": 9.1, "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:H/A:H"},
-}
 SECRET = "npm_0123456789abcdef"
-
-
-@dataclass
-class Endpoint:
-    """npm's bulk advisory endpoint."""
-
-    url: str = ""
-    status: int = 200
-    body: Any = field(default_factory=dict)
-    asked: list[Any] = field(default_factory=list)
-    tokens: list[str | None] = field(default_factory=list)
 
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    state = Endpoint(body={"lodash": [ADVISORY]})
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            state.asked.append((self.path, json.loads(body)))
-            state.tokens.append(self.headers.get("Authorization"))
-            self._answer(state.status, json.dumps(state.body).encode())
-
-        def do_GET(self) -> None:
-            self._answer(404, b"{}")
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with answering() as state:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
 
 
 def lock(**packages: dict[str, Any]) -> dict[str, Any]:

@@ -235,7 +235,8 @@ RECORD = {"id": "A-1", "database_specific": {"severity": "LOW"}}
 
 
 def report(**more: Any) -> str:
-    return json.dumps({"results": [{"packages": [{**PACKAGE, **more}]}]})
+    source = more.pop("source", {"path": "/tree/requirements.txt", "type": "lockfile"})
+    return json.dumps({"results": [{"source": source, "packages": [{**PACKAGE, **more}]}]})
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,8 @@ def report(**more: Any) -> str:
 )
 def test_the_worst_severity_counts(score: str, level: str) -> None:
     found = parse(
-        report(vulnerabilities=[RECORD], groups=[{"ids": ["A-1"], "max_severity": score}])
+        report(vulnerabilities=[RECORD], groups=[{"ids": ["A-1"], "max_severity": score}]),
+        place="/tree",
     )
     assert [each.severity for each in found.found] == [level]
 
@@ -257,13 +259,15 @@ def test_the_worst_severity_counts(score: str, level: str) -> None:
         {"vulnerabilities": [RECORD], "groups": [{"ids": ["A-1"], "max_severity": "very"}]},
         {"vulnerabilities": {}, "groups": []},
         {"vulnerabilities": [{}], "groups": []},
+        {"source": {"path": "/elsewhere/requirements.txt"}},
+        {"source": None},
         {"package": None},
         {"package": {"version": "1"}},
     ],
 )
 def test_a_report_of_another_shape_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(ReportError):
-        parse(report(**more))
+        parse(report(**more), place="/tree")
 
 
 def test_settings_and_doctor(tmp_path: Path) -> None:

@@ -83,7 +83,10 @@ source = "registry+https://github.com/rust-lang/crates.io-index"
 REQUIREMENTS = """\
 # a comment
 --index-url https://example.org/simple
+-i https://me:secret@example.org/simple
+-r requirements-base.txt
 -r other.txt
+-e ./own
 -c constraints.txt
 jinja2==2.4.1 ; python_version > "3"  # why
 Zope.Interface[test]===1.0 \\
@@ -91,6 +94,7 @@ Zope.Interface[test]===1.0 \\
 loose>=1.0
 wild==1.*
 named @ https://example.org/named-1.0.whl
+git+https://secret@example.org/x.git
 ./vendored/package
 """
 
@@ -102,7 +106,10 @@ named @ https://example.org/named-1.0.whl
             "requirements-dev.txt",
             REQUIREMENTS,
             [
+                "-e ./own",
+                "-r other.txt",
                 "./vendored/package",
+                "git+https://***@example.org/x.git",
                 "pkg:pypi/jinja2@2.4.1",
                 "pkg:pypi/loose",
                 "pkg:pypi/named",
@@ -130,11 +137,30 @@ named @ https://example.org/named-1.0.whl
         ("go.mod", "module x", ["go.mod"]),
         ("web/yarn.lock", "", ["web/yarn.lock"]),
         ("README.md", "jinja2==2.4.1", []),
+        ("web/package.json", "{}", ["web/package.json"]),
+        ("setup.py", "", ["setup.py"]),
     ],
 )
 def test_what_a_tree_pins(tmp_path: Path, name: str, body: str, expected: list[str]) -> None:
     tree = tree_of(tmp_path, **{name: body})
     assert [each.label for each in packages_in(tree)] == expected
+
+
+def test_a_manifest_is_judged_by_the_lock_file_beside_or_above_it(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": "",
+        "requirements.txt": "",
+        "web/package-lock.json": json.dumps(LOCK),
+        "web/package.json": "{}",
+        "web/packages/inner/package.json": "{}",
+        "docs/package.json": "{}",
+        "tool/Cargo.toml": "",
+    }
+    labels = [each.label for each in packages_in(tree_of(tmp_path, **files))]
+    assert [label for label in labels if not label.startswith("pkg:")] == [
+        "docs/package.json",
+        "tool/Cargo.toml",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +206,8 @@ def test_a_tree_is_scanned(tmp_path: Path) -> None:
     assert one.source == "https://osv.dev/vulnerability/PYSEC-1"
     # What is not pinned and what is not understood is named, never passed over.
     assert found.uncovered == (
-        *("./vendored/package", "go.mod", "pkg:pypi/loose", "pkg:pypi/named", "pkg:pypi/wild"),
+        *("-e ./own", "-r other.txt", "./vendored/package", "git+https://***@example.org/x.git"),
+        *("go.mod", "pkg:pypi/loose", "pkg:pypi/named", "pkg:pypi/wild"),
     )
 
 

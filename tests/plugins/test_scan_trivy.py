@@ -16,9 +16,11 @@ from sluiceway.errors import ConfigurationError, PluginError
 from sluiceway.model import BuildRequest, CheckStatus, Image, Scan, Status
 from sluiceway.oci import push_layout
 from sluiceway.oci.client import RegistryClient
+from sluiceway.scanning import ReportError
 from sluiceway.testing.memory_registry import MemoryRegistry
 from sluiceway_registry_folder.server import FolderServer, bind
 from sluiceway_registry_folder.storage import Store
+from sluiceway_scan_trivy.report import parse
 
 from .scan_kit import DIGEST, IMAGE, checked, program, project, sbom, trivy_cache
 
@@ -307,3 +309,53 @@ def test_doctor_says_how_old_the_database_is(cached: Path) -> None:
     (line,) = sluiceway_scan_trivy.sluiceway_doctor(project(cached), {"cache": "cache"})
     assert line.status is CheckStatus.WARN
     assert line.remedy
+
+
+# --- reports ----------------------------------------------------------------------------------
+
+BASE = {"SchemaVersion": 2, "ArtifactName": "/tree", "ArtifactType": "filesystem"}
+IN_IMAGE = {"ArtifactType": "container_image", "Metadata": {"RepoDigests": [f"x/y@{DIGEST}"]}}
+HIT = {"VulnerabilityID": "CVE-1", "PkgName": "tool", "InstalledVersion": "1"}
+
+
+def results(**more: Any) -> dict[str, Any]:
+    return {"Results": [{"Target": "x", **more}]}
+
+
+def test_reports_without_arrays_are_empty() -> None:
+    for more in ({}, results(), {"Results": None}, results(Packages=None, Vulnerabilities=None)):
+        found = parse(json.dumps({**BASE, **more}), kind="filesystem", name="/tree")
+        assert (found.packages, found.found) == ((), ())
+
+
+def test_a_finding_without_package_url_or_severity_is_kept() -> None:
+    body = json.dumps({**BASE, **results(Vulnerabilities=[HIT])})
+    (one,) = parse(body, kind="filesystem", name="/tree").found
+    assert (one.id, one.package, one.severity, one.fixed) == ("CVE-1", "tool@1", "UNKNOWN", ())
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"SchemaVersion": 3}, "schema 3"),
+        ({"ArtifactType": "repository"}, "about a 'repository'"),
+        ({"ArtifactName": "/other"}, "another file or folder"),
+        ({"Results": {}}, "Results"),
+        (results(Vulnerabilities={}), "Vulnerabilities"),
+        (results(Vulnerabilities=[{**HIT, "VulnerabilityID": ""}]), "VulnerabilityID"),
+        (results(Vulnerabilities=[{"VulnerabilityID": "CVE-1"}]), "PkgName"),
+        (results(Packages=[{}]), "Name"),
+    ],
+)
+def test_a_report_of_another_shape_is_refused(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(ReportError, match=words):
+        parse(json.dumps({**BASE, **more}), kind="filesystem", name="/tree")
+
+
+def test_a_report_about_another_digest_is_refused() -> None:
+    body = json.dumps({**BASE, **IN_IMAGE})
+    assert parse(body, kind="container_image", digest=DIGEST).packages == ()
+    for digest, more in (("sha256:" + "b" * 64, IN_IMAGE), (DIGEST, {"Metadata": {}})):
+        body = json.dumps({**BASE, **IN_IMAGE, **more})
+        with pytest.raises(ReportError, match="not about"):
+            parse(body, kind="container_image", digest=digest)

@@ -208,6 +208,17 @@ def test_the_last_line_of_what_it_complained_is_told(tmp_path: Any) -> None:
         run_scanner([str(tmp_path / "none")], timeout=1, cwd=tmp_path, env=env)
 
 
+def test_what_must_not_be_told_is_not(tmp_path: Any) -> None:
+    argv = [
+        "sh",
+        "-c",
+        f"printf '\\033[31mno %s in %s of %s\\033[0m' SECRET {tmp_path} /home/me; exit 1",
+    ]
+    hidden = {"/home/me": "~", "SECRET": "***"}
+    with pytest.raises(ReportError, match=r"ended with code 1: no \*\*\* in \. of ~$"):
+        run_scanner(argv, timeout=10, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, hidden=hidden)
+
+
 def test_what_is_needed_and_not_there() -> None:
     needed("sh", "scan-x", "")
     with pytest.raises(PluginError, match="scan-x needs 'no-such-tool'") as caught:
@@ -216,7 +227,7 @@ def test_what_is_needed_and_not_there() -> None:
 
 
 def test_the_environment_is_everything_but() -> None:
-    environ = {"A": "1", "TOOL_IGNORE": "all", "TOOL": "x"}
+    environ = {"A": "1", "TOOL_IGNORE": "all", "tool_ignore": "all", "TOOL": "x"}
     assert environment(environ, "TOOL_", B="2") == {"A": "1", "TOOL": "x", "B": "2"}
 
 

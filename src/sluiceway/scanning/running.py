@@ -18,6 +18,7 @@ from sluiceway.scanning.report import ReportError
 __all__ = ["environment", "needed", "run_scanner", "version_in"]
 
 _SHOWN = 300  # characters of what a scanner complained
+_PAINT = re.compile(r"\x1b\[[0-9;]*m")
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?[0-9A-Za-z.+-]*")
 
 
@@ -33,8 +34,12 @@ def needed(program: str, plugin: str, remedy: str) -> None:
 
 
 def environment(environ: Mapping[str, str], *prefixes: str, **values: str) -> dict[str, str]:
-    """Return *environ* without the names that begin with one of *prefixes*, and with *values*."""
-    kept = {name: text for name, text in environ.items() if not name.startswith(prefixes)}
+    """Return *environ* without the names that begin with one of *prefixes*, and with *values*.
+
+    Prefixes are compared without regard to case, as npm reads its variables.
+    """
+    begins = tuple(prefix.casefold() for prefix in prefixes)
+    kept = {name: text for name, text in environ.items() if not name.casefold().startswith(begins)}
     return {**kept, **values}
 
 
@@ -45,8 +50,18 @@ def run_scanner(
     cwd: Path,
     env: Mapping[str, str],
     codes: frozenset[int] = frozenset({0}),
+    hidden: Mapping[str, str] | None = None,
 ) -> process.Completed:
     """Run *argv* and return what it printed.
+
+    Args:
+        argv: The program and its arguments; never a secret.
+        timeout: Seconds.
+        cwd: A temporary folder.
+        env: The whole environment.
+        codes: The exit codes after which there is something to read.
+        hidden: What must not be in a message, which may be attested, to what stands for it: places
+            on this machine, secrets.
 
     Raises:
         ReportError: It did not end in time, or ended with a code other than *codes*. The message
@@ -60,7 +75,9 @@ def run_scanner(
         msg = f"it did not end within {timeout:g} s and was killed"
         raise ReportError(msg) from error
     if ended.code not in codes:
-        said = process.redact(ended.stderr.strip() or ended.stdout.strip())
+        said = process.redact(_PAINT.sub("", ended.stderr.strip() or ended.stdout.strip()))
+        for place, name in {**(hidden or {}), str(cwd): "."}.items():
+            said = said.replace(place, name)
         lines = [line for line in said.splitlines() if line.strip()]
         last = " ".join(lines[-1].split())[-_SHOWN:] if lines else "it printed nothing"
         msg = f"it ended with code {ended.code}: {last}"
