@@ -10,6 +10,7 @@ left_out(packages) := fixture.set(
 
 said(level, packages) := {[found.code, found.about] |
 	some found in image.decision[level] with input as left_out(packages)
+	found.code == "image.uncovered"
 }
 
 mixed := ["pkg:npm/a@1", "pkg:npm/%40s/b@2?x=y", "pkg:deb/debian/libc6@2", "thing"]
@@ -49,32 +50,38 @@ test_what_is_looked_after_by_hand_is_not_said if {
 	said("warn", ["pkg:npm/b@2?x=y"]) == set() with data.image.coverage.tolerated as ["pkg:npm/b@2"]
 }
 
-test_a_setting_that_is_not_understood_allows_nothing if {
-	every wrong in [
-		null,
-		{},
-		"warn",
-		object.union(defaults, {"uncovered": "allow"}),
-		object.union(defaults, {"gaps": "off"}),
-		object.union(defaults, {"ecosystems": ["npm"]}),
-		object.union(defaults, {"ecosystems": {"npm": true}}),
-		object.union(defaults, {"tolerated": "pkg:npm/a"}),
-		object.union(defaults, {"tolerated": [1]}),
-		object.union(defaults, {"tolerated": [""]}),
-		object.union(defaults, {"tolerate": []}),
-		object.remove(defaults, ["uncovered"]),
-	] {
-		{"image.coverage"} == fixture.codes(image.decision.deny) with input as fixture.image
-			with data.image.coverage as wrong
-		said("deny", mixed) == {
-			["image.uncovered", "deb"],
-			["image.uncovered", "npm"],
-			["image.uncovered", "unknown"],
-		} with data.image.coverage as wrong
-		said("warn", mixed) == set() with data.image.coverage as wrong
+not_understood := [
+	null,
+	{},
+	"warn",
+	object.union(defaults, {"uncovered": "allow"}),
+	object.union(defaults, {"gaps": "off"}),
+	object.union(defaults, {"ecosystems": ["npm"]}),
+	object.union(defaults, {"ecosystems": {"npm": true}}),
+	object.union(defaults, {"tolerated": "pkg:npm/a"}),
+	object.union(defaults, {"tolerated": [1]}),
+	object.union(defaults, {"tolerated": [""]}),
+	object.union(defaults, {"tolerate": []}),
+	object.remove(defaults, ["uncovered"]),
+]
+
+test_a_setting_that_is_not_understood_is_refused if {
+	every wrong in not_understood {
+		not image.coverage_understood with data.image.coverage as wrong
 	}
+	image.coverage_understood
 	some found in image.decision.deny with input as fixture.image with data.image.coverage as null
+	found.code == "image.coverage"
 	found.waivable == false
+}
+
+test_a_setting_that_is_not_understood_allows_nothing if {
+	said("deny", mixed) == {
+		["image.uncovered", "deb"],
+		["image.uncovered", "npm"],
+		["image.uncovered", "unknown"],
+	} with data.image.coverage as "warn"
+	said("warn", mixed) == set() with data.image.coverage as "warn"
 }
 
 test_a_scanner_that_is_asked_for if {
