@@ -112,7 +112,7 @@ class CommandEngine:
             said = self._run(("capabilities", "--current"), b"", deadline)
             try:
                 allowed = capabilities(json.loads(said.stdout))
-            except (ValueError, AttributeError, TypeError):
+            except (ValueError, AttributeError, TypeError, RecursionError):
                 raise self._strange("no capabilities") from None
             self._write(_CAPABILITIES, json.dumps(allowed).encode())
         if name not in self._written:

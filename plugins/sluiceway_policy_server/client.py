@@ -258,8 +258,13 @@ class _Adapter(HTTPAdapter):
         """Send, and read the whole answer while the deadline watches."""
         response = super().send(request, *arguments, **{**options, "stream": True})
         body = response.raw.read(_LARGEST + 1, decode_content=True)
+        try:
+            body.decode()  # JSON is UTF-8; requests would guess, and judge by a guess
+        except UnicodeDecodeError as error:
+            raise requests.exceptions.InvalidJSONError(response=response) from error
         if len(body) > _LARGEST:
             raise requests.exceptions.InvalidJSONError(response=response)
+        response.encoding = "utf-8"
         response._content = body  # noqa: SLF001 - as `response.content` would set it
         return response
 
