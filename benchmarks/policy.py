@@ -233,7 +233,9 @@ def report(
 ) -> None:
     """Measure one size of input and print it."""
     small = name == "1 kB"
-    ways: dict[str, tuple[Callable[[], Any], psutil.Process | None]] = {"embedded": (lambda: embedded.evaluate(bundle, PATH, document), worker)}
+    ways: dict[str, tuple[Callable[[], Any], psutil.Process | None]] = {
+        "embedded": (lambda: embedded.evaluate(bundle, PATH, document), worker)
+    }
     if at is not None and cli is not None:
         host, port, process = at
         once, always = adapter(host, port, 3600), adapter(host, port, 0)

@@ -44,10 +44,14 @@ def sluiceway_doctor(project: Project, settings: Mapping[str, Any]) -> Sequence[
         return [
             Check(
                 name=_NAME,
-                status=CheckStatus.WARN if "program" not in settings else CheckStatus.FAIL,
-                detail=f"{program} is not installed",
+                status=CheckStatus.FAIL if settings.get("program") else CheckStatus.OK,
+                detail=f"not installed: no {program} on PATH"
+                if "/" not in program
+                else f"not installed: no program {program}",
                 remedy="Put OPA on PATH (openpolicyagent.org), or name it as program in "
-                f"[plugins.{_NAME}]; not needed where another engine decides.",
+                f"[plugins.{_NAME}]."
+                if settings.get("program")
+                else "",
             )
         ]
     source = "package doctor\n\nanswer := input.question + 1\n"

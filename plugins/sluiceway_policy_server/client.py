@@ -310,8 +310,21 @@ def _pools(path: str, sockets: weakref.WeakSet[socket.socket]) -> dict[str, type
                 sockets.add(self.sock)
 
     class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            # TLS takes the socket's descriptor away from it; until it has shaken hands, a second
+            # one is what can be cut.
+            made = super()._new_conn()
+            self._second = made.dup()
+            sockets.add(self._second)
+            return made
+
         def connect(self) -> None:
-            super().connect()
+            try:
+                super().connect()
+            finally:
+                second = self.__dict__.pop("_second", None)
+                if second is not None:
+                    second.close()
             if self.sock is not None:
                 sockets.add(self.sock)
 

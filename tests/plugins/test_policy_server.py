@@ -224,6 +224,7 @@ allow if input.identity == "right"
             engine.close()
 
 
+@pytest.mark.real_tool("openssl")
 def test_tls_with_our_own_authority_and_certificate(tmp_path: Path) -> None:
     for name, subject in (("ca", "/CN=authority"), ("other", "/CN=other")):
         make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]

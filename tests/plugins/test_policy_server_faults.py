@@ -182,8 +182,15 @@ def test_a_busy_server_is_asked_again(honest: Any, tmp_path: Path) -> None:
     assert len(server.seen) == 2
 
 
-@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
-def test_a_server_that_drips_is_cut_off(tmp_path: Path, beginning: bytes) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "beginning"),
+    [
+        ("http", b""),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"),
+        ("https", b"\x16\x03\x03\x40\x00"),  # a TLS record of 16 kB begins
+    ],
+)
+def test_a_server_that_drips_is_cut_off(tmp_path: Path, scheme: str, beginning: bytes) -> None:
     """Each byte comes within every time-out of a read; only the whole takes for ever."""
     listener = socket.create_server(("127.0.0.1", 0))
     ended = threading.Event()
@@ -199,7 +206,7 @@ def test_a_server_that_drips_is_cut_off(tmp_path: Path, beginning: bytes) -> Non
 
     thread = threading.Thread(target=drip)
     thread.start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
     engine = make_server(tmp_path, url, timeout_seconds=0.7)
     started = time.monotonic()
     assert code_of(engine, GOOD) == "policy.timeout"
