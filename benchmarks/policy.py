@@ -211,6 +211,8 @@ def main() -> int:
         print(
             f"embedded {embedded.version}; server and cli: {cli.version if cli else 'no opa here'}"
         )
+        load = os.getloadavg()[0] / (os.cpu_count() or 1)
+        print(f"load {load:.1f} a processor (above 1, CPU times grow too: caches are shared)")
         for name, document in documents.items():
             report(goals, arguments.rounds, name, document, bundle, embedded, worker, cli, at)
         if arguments.decisions:

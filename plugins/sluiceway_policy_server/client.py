@@ -145,8 +145,8 @@ class Connection:
         return response.json()
 
     def _ask(self, question: Callable[[Any], Any]) -> Mapping[str, Any]:
+        client = self._open()  # imports what is slow to import, which is not the server's time
         deadline = time.monotonic() + self._timeout
-        client = self._open()
         pause = _FIRST_PAUSE
         for attempt in range(self._retries + 1):
             client.timeout = max(deadline - time.monotonic(), 0.001)

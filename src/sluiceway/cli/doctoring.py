@@ -134,9 +134,9 @@ def _engine(bench: Workbench) -> Check:
                 detail="none can be used here, so every gate refuses",
                 remedy="invoke policy.engine --install",
             )
-        detail = f"{engine.name} decides: {engine.version}"
     except SluicewayError as error:
         return _failed("policy engine", error)
+    detail = f"{engine.name} decides; no other is asked instead"
     return Check(name="policy engine", status=CheckStatus.OK, detail=detail)
 
 

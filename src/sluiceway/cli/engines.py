@@ -147,13 +147,14 @@ def _told(rows: list[dict[str, Any]]) -> list[str]:
     width = max((len(row["plugin"]) for row in rows), default=0)
     lines = []
     for row in rows:
-        word = "decides" if row["decides"] else "in reserve" if row["version"] else "not used"
+        word = "decides" if row["decides"] else "not asked" if row["version"] else "not used"
         if row["decides"] and not row["version"]:
             word = "refuses"
         said = row["detail"] or row["version"]
         lines.append(f"{row['plugin']:<{width}}  {word:<10}  {said}")
-        if row["remedy"] and word == "refuses":
-            lines.append(f"{'':<{width}}  {'':<10}  {row['remedy']}")
+        if word == "refuses":
+            lines += [f"{'':<{width}}  {row['remedy']}"] if row["remedy"] else []
+            lines.append(f"{'':<{width}}  Every gate refuses; no other engine is asked instead.")
     if not any(row["decides"] for row in rows):
         lines.append(f"none: every gate refuses. Run: {_INSTALL}")
     return lines
