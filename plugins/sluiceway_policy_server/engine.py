@@ -143,9 +143,11 @@ class ServerEngine:
         """The one thing that is said about exactly this evaluation, whatever happens in between."""
         bundles = _provenance(answer).get("bundles")
         bundles = bundles if isinstance(bundles, Mapping) else {}
-        revisions = {each.get("revision") for each in bundles.values() if isinstance(each, Mapping)}
+        revisions = {
+            str(each.get("revision")) for each in bundles.values() if isinstance(each, Mapping)
+        }
         if wanted not in revisions:
-            shown = ", ".join(sorted(str(each) for each in revisions)) or "no bundle"
+            shown = ", ".join(sorted(revisions)) or "no bundle"
             self._read = None
             raise self._differs(f"it decided by {shown}, and {wanted} is ours")
 

@@ -122,6 +122,7 @@ def test_a_wrong_answer_at_any_of_the_three_questions(
         ({"version": "1.20.2", "bundles": {}}, "policy.server-differs"),
         ({"version": "1.20.2", "bundles": {"b": {"revision": "x"}}}, "policy.server-differs"),
         ({"version": "1.20.2", "bundles": {"b": None}}, "policy.server-differs"),
+        ({"version": "1.20.2", "bundles": {"b": {"revision": [1]}}}, "policy.server-differs"),
         ({"version": "1.20.2", "revision": revision(GOOD)}, "policy.server-differs"),
         (
             {"version": "0.70.0", "bundles": SERVER["provenance"]["bundles"]},
