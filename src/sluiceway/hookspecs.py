@@ -209,7 +209,11 @@ def sluiceway_evidence(
 
 @hookspec(firstresult=True)
 def sluiceway_policy_engine(project: Project, settings: Settings) -> PolicyEngine | None:
-    """*One.* Return an engine that evaluates Rego, or ``None`` when it cannot be used here."""
+    """*One.* Return an engine that evaluates Rego, or ``None`` when it cannot be used here.
+
+    ``None`` means not configured or not installed: then the next chosen plugin is asked. An engine
+    that is there and fails decides nothing else, and the gate refuses.
+    """
 
 
 # --- deploy, route, observe -------------------------------------------------------------------

@@ -86,7 +86,8 @@ STAGES: tuple[Stage, ...] = (
         title="judge it by Rego",
         hooks=("sluiceway_policy_engine",),
         kind="policy",
-        default=("embedded",),
+        default=("server", "embedded", "cli"),
+        many=True,
     ),
     Stage(
         name="deploy",

@@ -320,7 +320,11 @@ def test_a_policy_with_a_syntax_error_refuses_with_its_place(shop):
 
 def test_no_policy_engine_refuses_and_says_the_line_that_helps(shop):
     path = shop.root / "sluiceway.toml"
-    path.write_text(path.read_text() + '\n[plugins.policy-embedded]\nlibrary = "nowhere.so"\n')
+    nowhere = (
+        '\n[plugins.policy-embedded]\nlibrary = "nowhere.so"\n'
+        '\n[plugins.policy-cli]\nprogram = "./nowhere"\n'
+    )
+    path.write_text(path.read_text() + nowhere)
     shop.release()
     code, document, _ = shop.run("ci", "promote", "--to=dev")
     assert code == ExitCode.REFUSED

@@ -330,7 +330,13 @@ def test_the_worker_sees_nothing_of_our_environment(
     engine.evaluate(GOOD, "g.x", {"a": 1})
     process = psutil.Process(engine.worker_pid)
     assert "a-secret-of-ours" not in str(process.environ())
-    assert set(process.environ()) <= {"GOMEMLIMIT", "TZ", "LD_LIBRARY_PATH", "LC_CTYPE"}
+    assert set(process.environ()) <= {
+        "GOGC",
+        "GOMEMLIMIT",
+        "TZ",
+        "LD_LIBRARY_PATH",
+        "LC_CTYPE",
+    }
     assert os.getpgid(process.pid) == process.pid
 
 
@@ -382,6 +388,17 @@ def test_without_the_library_there_is_no_engine_and_the_doctor_says_what_to_do(
     assert hook(project=project, settings=settings) is None
     (check,) = sluiceway_policy_embedded.sluiceway_doctor(project=project, settings=settings)
     assert check.status is CheckStatus.FAIL
+    assert check.remedy == "invoke policy.engine --install"
+
+
+def test_one_that_is_merely_not_installed_may_be_one_that_nobody_needs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sluiceway_policy_embedded import pins
+
+    monkeypatch.setattr(pins, "default_library", lambda: project.root / "nowhere.so")
+    (check,) = sluiceway_policy_embedded.sluiceway_doctor(project=project, settings={})
+    assert check.status is CheckStatus.WARN
     assert check.remedy == "invoke policy.engine --install"
 
 

@@ -18,6 +18,7 @@ def namespace() -> Collection:
         audit,
         building,
         demo,
+        engines,
         flags,
         keys,
         looking,
@@ -47,7 +48,7 @@ def namespace() -> Collection:
         demo.demo,
     )
     for name, tasks in {
-        "policy": (policies.check, policies.run_tests, policies.engine),
+        "policy": (policies.check, policies.run_tests, engines.engine, engines.serve),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),
         "keys": (keys.new,),

@@ -118,6 +118,7 @@ def _policies(bench: Workbench) -> Iterator[Check]:
             status=CheckStatus.OK,
             detail=f"{len(bundle.modules)} modules from {bundle.origin}, {bundle.digest[:19]}",
         )
+    yield _engine(bench)
     if bench.config.rehearsal:
         yield Check(
             name="identity",
@@ -125,6 +126,23 @@ def _policies(bench: Workbench) -> Iterator[Check]:
             detail="[identity] rehearsal is on: anybody may claim any name",
             remedy="Turn it off before this service serves anybody.",
         )
+
+
+def _engine(bench: Workbench) -> Check:
+    """Say who would judge: each engine's own line says only whether that one can be used."""
+    try:
+        engine = bench.engine
+        if engine is None:
+            return Check(
+                name="policy engine",
+                status=CheckStatus.FAIL,
+                detail="none can be used here, so every gate refuses",
+                remedy="invoke policy.engine --install",
+            )
+    except SluicewayError as error:
+        return _failed("policy engine", error)
+    detail = f"{engine.name} decides; no other is asked instead"
+    return Check(name="policy engine", status=CheckStatus.OK, detail=detail)
 
 
 def _failed(name: str, error: SluicewayError) -> Check:

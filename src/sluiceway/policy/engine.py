@@ -41,7 +41,10 @@ class EngineError(SluicewayError):
     Codes: ``policy.syntax`` (does not parse or compile), ``policy.forbidden`` (asks the clock,
     the network or chance), ``policy.timeout``, ``policy.crashed``, ``policy.builtin`` (a built-in
     reported an error), ``policy.evaluation`` (anything else), ``policy.engine-missing``,
-    ``policy.engine-untrusted`` (the engine's own program is not the one that is pinned).
+    ``policy.engine-untrusted`` (the engine's own program, or what was written for it, is not what it
+    was), ``policy.engine-version``, ``policy.layout`` (modules that an engine could not be given).
+    Of engines elsewhere also ``policy.server-unreachable``, ``policy.server-refused``,
+    ``policy.server-differs`` (it serves other policies) and ``policy.server-answer``.
     """
 
     exit_code = ExitCode.UNABLE
