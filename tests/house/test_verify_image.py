@@ -63,8 +63,10 @@ def attest_scan(project, image, manifest, registry, severities):
         made_at=datetime.now(UTC) - timedelta(hours=5),
         maker=Maker(plugin="scan-osv", tool="osv", version="1"),
         vulnerabilities=tuple(
-            Vulnerability(id="GHSA-1", aliases=(), package="pkg:pypi/a@1", severity=text, fixed=())
-            for text in severities
+            Vulnerability(
+                id=f"GHSA-{number}", aliases=(), package="pkg:pypi/a@1", severity=text, fixed=()
+            )
+            for number, text in enumerate(severities, 1)
         ),
         database={},
         uncovered=(),
@@ -96,7 +98,7 @@ def run(script, tmp_path):
     ("word", "code", "said"),
     [
         ("clean", 0, ["signature  ok 2 of 2 signatures verify", "scan       ok no CRITICAL, HIGH"]),
-        ("grave", 3, ["signature  ok", "scan       FAILED 1 CRITICAL, 1 HIGH: GHSA-1"]),
+        ("grave", 3, ["signature  ok", "scan       FAILED 1 CRITICAL, 1 HIGH: GHSA-2"]),
         ("unrated", 3, ["signature  ok", "scan       FAILED 1 UNKNOWN"]),
         ("unscanned", 3, ["signature  ok", "scan       FAILED nobody attested a scan"]),
         ("unsigned", 3, ["signature  FAILED not signed", "scan       FAILED"]),
