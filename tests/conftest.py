@@ -8,6 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test measures how quick the machine is, and it may be busy with other things.
+settings.register_profile("sluiceway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sluiceway")
 
 _ENABLE = "put {name} on PATH, for example with tools/install-tools"
 _REQUIRE = "SLUICEWAY_REQUIRE_TOOLS"

@@ -107,7 +107,7 @@ def fold(watch: Watch, seen: Observation | float, limits: CanaryLimits) -> Watch
     return miss(watch, seen, "time-out", limits)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_TICKS, _LIMITS)
 def test_nothing_passes_without_enough_good_requests_and_a_quiet_end(ticks, limits):
     watch, first, last = Watch(), None, None
@@ -128,7 +128,7 @@ def test_nothing_passes_without_enough_good_requests_and_a_quiet_end(ticks, limi
         assert watch.looks >= limits.duration_seconds / (3 * 4 * limits.interval_seconds)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_TICKS, _LIMITS, st.sets(st.integers(0, 60)))
 def test_a_kill_after_any_look_changes_nothing(ticks, limits, kills):
     steady = resumed = Watch()
@@ -141,7 +141,7 @@ def test_a_kill_after_any_look_changes_nothing(ticks, limits, kills):
         assert resumed == steady
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_TICKS, _LIMITS)
 def test_three_bad_polls_in_a_row_always_fail(ticks, limits):
     watch, streak = Watch(), 0

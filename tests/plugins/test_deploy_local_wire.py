@@ -135,7 +135,7 @@ def test_a_bare_line_feed_is_refused_before_the_head_has_ended():
 
 @given(st.binary(max_size=300))
 @example(b"\r\n\r\n")
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_whatever_arrives_is_read_or_refused(data):
     with contextlib.suppress(Malformed):  # anything else that is raised fails this test
         request, _ = read(OK + data + b"\r\n\r\n")
@@ -263,7 +263,7 @@ def test_chunks_that_break_the_rules_are_refused(data, status, size):
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_chunked_body_is_followed_to_its_end(pieces, data):
     body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     follower, position, stream = Chunked(), 0, body + b"tail"

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluiceway_scan_osv.components import Component, components_of
@@ -219,7 +219,6 @@ def test_a_version_that_cannot_be_ordered_is_found_in_lists_only() -> None:
 
 
 # On a machine with much else to do, making examples may be slow: that is no defect.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     bounds=st.lists(st.integers(1, 30), min_size=2, max_size=8, unique=True).filter(
         lambda bounds: len(bounds) % 2 == 0
