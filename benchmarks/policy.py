@@ -213,12 +213,12 @@ def main() -> int:
         )
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         print(f"load {load:.1f} a processor (above 1, CPU times grow too: caches are shared)")
-        for name, document in documents.items():
-            report(goals, arguments.rounds, name, document, bundle, embedded, worker, cli, at)
-        if arguments.decisions:
+        if arguments.decisions:  # first: what a large input has taken would hide what is lost
             grown = memory(embedded, documents["1 kB"], bundle, arguments.decisions)
             text = f"memory: {grown:+.1f} MB over {arguments.decisions:,} decisions of 1 kB"
             print(goals.say(text, grown, GROWTH))
+        for name, document in documents.items():
+            report(goals, arguments.rounds, name, document, bundle, embedded, worker, cli, at)
     return 1 if arguments.check and goals.missed else 0
 
 

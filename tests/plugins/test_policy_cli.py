@@ -91,7 +91,7 @@ def test_options_of_opa_in_the_environment_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPA_EVAL_FORMAT", "pretty")
-    monkeypatch.setenv("OPA_FORMAT", "pretty")
+    monkeypatch.setenv("OPA_EVAL_FAIL_DEFINED", "true")  # would end every decision with 1
     monkeypatch.setenv("OPA_EVAL_V0_COMPATIBLE", "true")
     engine = make_cli(tmp_path)
     assert engine.evaluate(GOOD, "g.x", {"a": 1}) == 2
