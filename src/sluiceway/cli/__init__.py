@@ -22,6 +22,7 @@ def namespace() -> Collection:
         keys,
         looking,
         policies,
+        policy_workbench,
         promoting,
     )
 
@@ -47,7 +48,13 @@ def namespace() -> Collection:
         demo.demo,
     )
     for name, tasks in {
-        "policy": (policies.check, policies.run_tests, policies.engine),
+        "policy": (
+            policies.check,
+            policies.run_tests,
+            policies.engine,
+            policy_workbench.explain,
+            policy_workbench.replay,
+        ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),
         "keys": (keys.new,),

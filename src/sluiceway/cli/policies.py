@@ -12,26 +12,26 @@ from sluiceway.model import to_json
 if TYPE_CHECKING:
     from sluiceway.policy import PolicyWorkbench, TestReport
 
-__all__ = ["check", "engine", "run_tests"]
+__all__ = [
+    "POLICIES_HELP",
+    "check",
+    "data_files",
+    "engine",
+    "roots",
+    "run_tests",
+    "workbench_engine",
+]
 
-_POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
+POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
 
 
-@command(help={"policies": _POLICIES_HELP})
+@command(help={"policies": POLICIES_HELP})
 def check(shell: Shell, policies: str = "") -> ExitCode:
     """Check the policies: syntax, types, METADATA, forbidden built-ins, entrypoints."""
     from sluiceway import policy
 
-    roots = _roots(shell, policies)
-    bundle = policy.load_bundle(roots, _data(shell, policies), tests=True)
-    author = _author_engine(shell)
-    if author is None:
-        raise PluginError(
-            "there is no policy engine on this machine",
-            remedy="Install the embedded one: invoke policy.engine --install",
-            code="policy.engine-missing",
-        )
-    problems = policy.check_bundle(author, bundle)
+    bundle = policy.load_bundle(roots(shell, policies), data_files(shell, policies), tests=True)
+    problems = policy.check_bundle(workbench_engine(shell), bundle)
     shell.result(
         {"problems": to_json(problems), "files": len(bundle.modules)},
         lambda console: console.lines(
@@ -45,7 +45,7 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
 @command(
     name="test",
     help={
-        "policies": _POLICIES_HELP,
+        "policies": POLICIES_HELP,
         "only": "Only tests whose dotted name contains this.",
         "coverage_floor": "Fail below this percentage of covered lines.",
     },
@@ -64,7 +64,7 @@ def run_tests(
             remedy="For example --coverage-floor=100",
         ) from None
     report = policy.run_tests(
-        lambda: _author_engine(shell), _roots(shell, policies), _data(shell, policies), only=only
+        lambda: _author_engine(shell), roots(shell, policies), data_files(shell, policies), only=only
     )
     covered = bool(only) or report.percent >= floor
     shell.result(
@@ -118,7 +118,8 @@ def engine(shell: Shell, install: bool = False, wheel: str = "") -> ExitCode:  #
     return ExitCode.DONE if found else ExitCode.UNABLE
 
 
-def _roots(shell: Shell, policies: str) -> list[Path]:
+def roots(shell: Shell, policies: str) -> list[Path]:
+    """Return the folders of policies that a command is about."""
     if policies:
         return [Path(policies)]
     from sluiceway import policy
@@ -127,8 +128,21 @@ def _roots(shell: Shell, policies: str) -> list[Path]:
     return [configured if configured is not None else policy.bundled_policies()]
 
 
-def _data(shell: Shell, policies: str) -> list[Path]:
+def data_files(shell: Shell, policies: str) -> list[Path]:
+    """Return the site's data files; a folder that was named is looked at by itself."""
     return [] if policies else list(shell.bench_or_bare.config.policy_data)
+
+
+def workbench_engine(shell: Shell) -> PolicyWorkbench:
+    """Return the engine for an author's work, or say which line installs one."""
+    found = _author_engine(shell)
+    if found is None:
+        raise PluginError(
+            "there is no policy engine on this machine",
+            remedy="Install the embedded one: invoke policy.engine --install",
+            code="policy.engine-missing",
+        )
+    return found
 
 
 def _author_engine(shell: Shell) -> PolicyWorkbench | None:
