@@ -54,6 +54,8 @@ def namespace() -> Collection:
             policies.engine,
             policy_workbench.explain,
             policy_workbench.replay,
+            policy_workbench.docs,
+            policy_workbench.new,
         ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sluiceway.cli.command import Shell, command
-from sluiceway.errors import ExitCode, PluginError, UsageError
+from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
 from sluiceway.model import to_json
 
 if TYPE_CHECKING:
-    from sluiceway.policy import PolicyWorkbench, TestReport
+    from sluiceway.policy import PolicyWorkbench, RuleResult, TestReport
 
 __all__ = [
     "POLICIES_HELP",
@@ -48,14 +48,17 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
         "policies": POLICIES_HELP,
         "only": "Only tests whose dotted name contains this.",
         "coverage_floor": "Fail below this percentage of covered lines.",
+        "watch": "Run them again whenever a policy is saved.",
     },
 )
 def run_tests(
-    shell: Shell, policies: str = "", only: str = "", coverage_floor: str = "0"
+    shell: Shell,
+    policies: str = "",
+    only: str = "",
+    coverage_floor: str = "0",
+    watch: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> ExitCode:
     """Run the tests beside the policies, with coverage."""
-    from sluiceway import policy
-
     try:
         floor = float(coverage_floor)
     except ValueError:
@@ -63,23 +66,39 @@ def run_tests(
             f"--coverage-floor is {coverage_floor!r}, which is not a percentage",
             remedy="For example --coverage-floor=100",
         ) from None
+    if not watch:
+        return _tested(shell, policies, only, floor)
+    if shell.as_json:
+        raise UsageError(
+            "--watch and --json do not go together",
+            means="--json prints one document and ends.",
+            remedy="Leave one of them out.",
+        )
+    _watch(shell, policies, only, floor)
+    return ExitCode.DONE
+
+
+def _tested(shell: Shell, policies: str, only: str, floor: float) -> ExitCode:
+    from sluiceway import policy
+
     report = policy.run_tests(
-        lambda: _author_engine(shell), roots(shell, policies), data_files(shell, policies), only=only
+        lambda: _author_engine(shell),
+        roots(shell, policies),
+        data_files(shell, policies),
+        only=only,
     )
     covered = bool(only) or report.percent >= floor
-    shell.result(
-        {
-            "passed": report.passed,
-            "failed": to_json(report.failed),
-            "errors": to_json(report.errors),
-            "skipped": list(report.skipped),
-            "coverage": round(report.percent, 1),
-            "uncovered": {
-                name: sorted(each.missed) for name, each in report.coverage.items() if each.missed
-            },
+    document = {
+        "passed": report.passed,
+        "failed": [_failure(report, each) for each in report.failed],
+        "errors": [_failure(report, each) for each in report.errors],
+        "skipped": list(report.skipped),
+        "coverage": round(report.percent, 1),
+        "uncovered": {
+            name: sorted(each.missed) for name, each in report.coverage.items() if each.missed
         },
-        lambda console: console.lines(_told(report)),
-    )
+    }
+    shell.result(document, lambda console: console.policy_tests(document))
     if not report.results:
         raise UsageError(
             "there are no tests" + (f" whose name contains {only!r}" if only else ""),
@@ -87,6 +106,30 @@ def run_tests(
             code="policy.no-tests",
         )
     return ExitCode.DONE if report.ok and covered else ExitCode.REFUSED
+
+
+def _failure(report: TestReport, result: RuleResult) -> dict[str, Any]:
+    compared = report.compared.get(result.rule)
+    return {**to_json(result), "compared": None if compared is None else compared.document()}
+
+
+def _watch(shell: Shell, policies: str, only: str, floor: float) -> None:
+    """Run the tests now and after every save, until somebody interrupts."""
+    from sluiceway.policy.watch import saved, snapshot
+
+    watched = [*roots(shell, policies), *data_files(shell, policies)]
+    before = snapshot(watched)
+    _tested_or_told(shell, policies, only, floor)
+    for names in saved(watched, before):
+        shell.console.heading(f"\n{', '.join(Path(name).name for name in names)}")
+        _tested_or_told(shell, policies, only, floor)
+
+
+def _tested_or_told(shell: Shell, policies: str, only: str, floor: float) -> None:
+    try:
+        _tested(shell, policies, only, floor)
+    except SluicewayError as error:  # half a rule is nothing to stop watching for
+        shell.console.error(error.diagnostics())
 
 
 @command(
@@ -155,21 +198,3 @@ def _author_engine(shell: Shell) -> PolicyWorkbench | None:
             code="policy.no-workbench",
         )
     return cast("PolicyWorkbench | None", found)
-
-
-def _told(report: TestReport) -> list[str]:
-    lines = []
-    for result in (*report.errors, *report.failed):
-        lines.append(f"{'ERROR' if result.error else 'FAIL'}  {result.rule}")
-        lines += [f"       {text}" for text in (result.error, result.failed_at) if text]
-        lines += [f"       printed {text}" for text in result.printed]
-    for name, each in report.coverage.items():
-        if each.missed:
-            rows = ", ".join(str(row) for row in sorted(each.missed))
-            lines.append(f"{name}: {each.percent:.0f} % covered; no test reaches line {rows}")
-    failures = len(report.failed) + len(report.errors)
-    lines.append(
-        f"{report.passed} passed, {failures} failed, {len(report.skipped)} skipped; "
-        f"{report.percent:.1f} % of lines covered"
-    )
-    return lines

@@ -18,7 +18,7 @@ from sluiceway.model import parse_time, to_json
 if TYPE_CHECKING:
     from sluiceway.policy import Bundle, Explanation, Recorded, Replayed
 
-__all__ = ["explain", "replay"]
+__all__ = ["docs", "explain", "new", "replay"]
 
 _OTHERS = 50
 """Inputs of other decisions that values to try are taken from."""
@@ -35,7 +35,8 @@ def explain(shell: Shell, what: str) -> ExitCode:
     """
     from sluiceway import policy
 
-    record, known = None, ()
+    record: Recorded | None = None
+    known: tuple[Recorded, ...]
     if what == "-" or what.endswith(".json") or Path(what).is_file():
         document = _input(what)
         known = _known_inputs(shell)
@@ -114,6 +115,80 @@ def replay(
     shell.result(document, lambda console: console.replay(document))
     changed = any(each.changed for each in found)
     return ExitCode.REFUSED if fail_on_change and changed else ExitCode.DONE
+
+
+@command(
+    help={
+        "policies": POLICIES_HELP,
+        "to": "The folder of the pages.",
+        "check": "Write nothing; end with 3 when a page is not as it would be written.",
+    }
+)
+def docs(
+    shell: Shell,
+    policies: str = "",
+    to: str = "docs/findings",
+    check: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> ExitCode:
+    """Write one page for each finding code, from the rules' METADATA."""
+    from sluiceway.policy.pages import compare_pages, finding_pages, write_pages
+
+    pages = finding_pages(workbench_engine(shell), _bundle(shell, policies))
+    folder = Path(to)
+    found = compare_pages(folder, pages) if check else write_pages(folder, pages)
+    lines = [f"{folder / each.page}: {each.kind}" for each in found]
+    done = "differ" if check else "written or taken away"
+    lines.append(f"{len(pages)} pages, {len(found)} {done}")
+    shell.result(
+        {"folder": str(folder), "pages": sorted(pages), "different": to_json(found)},
+        lambda console: console.lines(lines),
+    )
+    return ExitCode.REFUSED if check and found else ExitCode.DONE
+
+
+@command(
+    help={
+        "code": "The code of its finding: the package and the reason, like promotion.freeze.",
+        "policies": POLICIES_HELP,
+        "bundled": "Write into the policies that came with Sluiceway.",
+    }
+)
+def new(
+    shell: Shell,
+    code: str,
+    policies: str = "",
+    bundled: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> ExitCode:
+    """Begin a rule: a file, its METADATA and its test. It refuses until it is written."""
+    from sluiceway import policy
+    from sluiceway.policy.scaffold import new_rule, write_rule
+
+    (root,) = roots(shell, policies)
+    if root.resolve() == policy.bundled_policies().resolve() and not bundled:
+        raise UsageError(
+            "these are the policies that came with Sluiceway",
+            means="The next upgrade would replace what you write there.",
+            remedy="Copy them, name the copy as path in [policy], and try again; or give --bundled.",
+            code="policy.bundled",
+        )
+    engine = workbench_engine(shell)
+    paths = write_rule(root, new_rule(code, _bundle(shell, policies)))
+    report = policy.run_tests(lambda: engine, [root], data_files(shell, policies))
+    failing = [each.rule for each in report.results if not each.passed]
+    shell.result(
+        {"written": [str(path) for path in paths], "failing": failing},
+        lambda console: console.lines(_begun(code, paths, failing)),
+    )
+    return ExitCode.DONE
+
+
+def _begun(code: str, paths: list[Path], failing: list[str]) -> list[str]:
+    lines = [f"wrote {path}" for path in paths]
+    lines.append(f"{code} refuses everything until its condition is written.")
+    if failing:
+        tests = "1 test" if len(failing) == 1 else f"{len(failing)} tests"
+        lines.append(f"{tests} that expect to pass the gate say so, for example {failing[0]}.")
+    return [*lines, "Next: write the condition, then `invoke policy.test`."]
 
 
 def _bundle(shell: Shell, policies: str, *, site_data: bool = False) -> Bundle:

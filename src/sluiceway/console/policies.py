@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any
 
 from sluiceway.console import tables
@@ -13,7 +15,10 @@ from sluiceway.console.text import count, moment, short
 __all__ = ["explanation_page", "replay_page", "tests_page"]
 
 _LONGEST = 96
+_NARROW = 34
+"""Cells of one side, so that two stand beside each other on an ordinary terminal."""
 _ROWS = 25
+_FEW = 3
 
 
 def explanation_page(document: Mapping[str, Any]) -> list[Block]:
@@ -30,7 +35,11 @@ def explanation_page(document: Mapping[str, Any]) -> list[Block]:
     page += _together(document)
     page += _needed(document)
     made = f"{count(document['evaluated'])} changed inputs were judged to find this"
-    parts = [made, f"policies {short(decision['policy_digest'])}"] if decision["policy_digest"] else [made]
+    parts = (
+        [made, f"policies {short(decision['policy_digest'])}"]
+        if decision["policy_digest"]
+        else [made]
+    )
     return [*page, Line.of(""), Line.of(" · ".join(parts), Tone.DIM)]
 
 
@@ -179,11 +188,17 @@ def _before_and_after(change: Mapping[str, Any]) -> tuple[str, str]:
 def _size(items: Sequence[Any]) -> str:
     if not items:
         return "none"
-    return _shown(items) if len(items) <= 3 and all(isinstance(i, str) for i in items) else f"{len(items)}"  # noqa: PLR2004 - few short words are shown
+    return (
+        _shown(items)
+        if len(items) <= _FEW and all(isinstance(i, str) for i in items)
+        else f"{len(items)}"
+    )
 
 
 def _together(document: Mapping[str, Any]) -> list[Block]:
-    refusing = [each for each in document["findings"] if each["level"] == "deny" and not each["waived"]]
+    refusing = [
+        each for each in document["findings"] if each["level"] == "deny" and not each["waived"]
+    ]
     if len(refusing) < 2:  # noqa: PLR2004 - one alone has been told
         return []
     together = document["together"]
@@ -208,7 +223,10 @@ def _needed(document: Mapping[str, Any]) -> list[Block]:
         page += [
             Line.of("Without any one of these it would refuse", Tone.STRONG),
             Grid(
-                columns=(Column(title="  Fact", minimum=16), Column(title="Refused by", minimum=16)),
+                columns=(
+                    Column(title="  Fact", minimum=16),
+                    Column(title="Refused by", minimum=16),
+                ),
                 rows=tuple(
                     (cell(f"  {each['path']}"), cell(", ".join(each["codes"]))) for each in free
                 ),
@@ -259,7 +277,9 @@ def replay_page(document: Mapping[str, Any]) -> list[Block]:
     total = sum(counts.values())
     if not total:
         return [Line.of("No decision is recorded for that.", Tone.WARN)]
-    title = f"{count(total)} recorded decision{'' if total == 1 else 's'} under {document['policies']}"
+    title = (
+        f"{count(total)} recorded decision{'' if total == 1 else 's'} under {document['policies']}"
+    )
     page: list[Block] = [
         Line.of(title, Tone.STRONG),
         Pairs.of(
@@ -270,7 +290,11 @@ def replay_page(document: Mapping[str, Any]) -> list[Block]:
     ]
     rows = [each for each in document["changed"] if each["outcome"] != "words"]
     if not rows:
-        return [*page, Line.of(""), Line.of("Nothing would have been decided otherwise.", Tone.GOOD)]
+        return [
+            *page,
+            Line.of(""),
+            Line.of("Nothing would have been decided otherwise.", Tone.GOOD),
+        ]
     page += [
         Line.of(""),
         Grid(
@@ -332,43 +356,69 @@ def tests_page(document: Mapping[str, Any]) -> list[Block]:
 
 
 def _failure(kind: str, result: Mapping[str, Any]) -> list[Block]:
-    page: list[Block] = [Line.of(f"{kind}  {result['rule']}", Tone.BAD)]
-    page += [
-        Line.of(text, Tone.DIM, 7) for text in (result["error"], result["failed_at"]) if text
-    ]
     compared = result.get("compared")
+    page: list[Block] = [Line.of(f"{kind}  {result['rule']}", Tone.BAD)]
     if compared:
-        page.append(
+        place = ":".join(result["failed_at"].split(":")[:2])
+        written = f"{compared['left']} {compared['operator']} {compared['right']}"
+        page += [
+            Line.of(f"{place}: {_cut(written)}", Tone.DIM, 7),
             Grid(
                 columns=(
-                    Column(title=f"       {compared['left']}", minimum=12),
-                    Column(title=f"{compared['operator']} {compared['right']}", minimum=12),
+                    Column(title="       actual", minimum=16),
+                    Column(title=f"{_EXPECTED.get(compared['operator'], 'expected')}", minimum=12),
                 ),
                 rows=tuple(
                     (cell(f"       {left}", tone), cell(right, tone))
                     for left, right, tone in _sides(compared)
                 ),
-            )
-        )
+            ),
+        ]
+    else:
+        page += [
+            Line.of(text, Tone.DIM, 7) for text in (result["error"], result["failed_at"]) if text
+        ]
     page += [Line.of(f"printed {text}", Tone.DIM, 7) for text in result["printed"]]
     return [*page, Line.of("")]
 
 
+_EXPECTED = {
+    "!=": "expected anything but",
+    "<": "expected below",
+    "<=": "expected at most",
+    ">": "expected above",
+    ">=": "expected at least",
+    "in": "expected in",
+}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
 def _sides(compared: Mapping[str, Any]) -> list[tuple[str, str, Tone]]:
-    """Return both values line by line, the lines that differ marked."""
+    """Return both values line by line, what is alike side by side and dim."""
     left, right = (_lines(compared, key) for key in ("actual", "expected"))
     rows: list[tuple[str, str, Tone]] = []
-    for index in range(max(len(left), len(right))):
-        one = left[index] if index < len(left) else ""
-        two = right[index] if index < len(right) else ""
-        rows.append((one, two, Tone.PLAIN if one == two else Tone.BAD))
+    for alike, start, end, other, last in SequenceMatcher(None, left, right).get_opcodes():
+        tone = Tone.DIM if alike == "equal" else Tone.BAD
+        rows += [
+            (*pair, tone) for pair in zip_longest(left[start:end], right[other:last], fillvalue="")
+        ]
     return rows
 
 
 def _lines(compared: Mapping[str, Any], key: str) -> list[str]:
     if key not in compared:
         return ["(undefined)"]
-    text = json.dumps(compared[key], ensure_ascii=False)
-    if len(text) <= _LONGEST // 2:
+    value = compared[key]
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) <= _NARROW and not isinstance(value, list):
         return [text]
-    return json.dumps(compared[key], indent=2, ensure_ascii=False).splitlines()
+    if isinstance(value, list) and all(not isinstance(item, list | dict) for item in value):
+        return [_cut_to(json.dumps(item, ensure_ascii=False)) for item in value] or ["(none)"]
+    return [_cut_to(line) for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines()]
+
+
+def _cut_to(text: str) -> str:
+    return text if len(text) <= _NARROW else text[: _NARROW - 1] + "…"

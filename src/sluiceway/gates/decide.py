@@ -97,9 +97,7 @@ def _judge(
     now: datetime,
 ) -> Judged:
     waivers = _applicable(bench.config.waivers, environment, digest)
-    decision = policy.decide(
-        bench.engine, bench.bundle(), gate, document, now=now, waivers=waivers
-    )
+    decision = policy.decide(bench.engine, bench.bundle(), gate, document, now=now, waivers=waivers)
     events.emit("gate.decided", decision=decision)
     return Judged(decision=decision, document=document, waivers=waivers)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sluiceway.model import parse_time, rfc3339
 from sluiceway.policy.facts import MISSING, Place, concrete, look
-from sluiceway.policy.reading import ANY, Keyed, Path, Reading, Seen
+from sluiceway.policy.seen import ANY, Keyed, Path, Reading, Seen
 
 __all__ = ["Candidates"]
 
@@ -90,35 +90,23 @@ class Candidates:
 
     def _compared(self, place: Place, now: Any) -> Iterator[Any]:
         """Yield what the rules compare this fact with."""
-        for comparison in self._reading.comparisons:
-            for mine, other, left in (
-                (comparison.left, comparison.right, True),
-                (comparison.right, comparison.left, False),
-            ):
-                if not self._stands_at(mine.facts, place):
-                    continue
+        for mine, other, operator in self._sides(self._reading):
+            if self._stands_at(mine.facts, place):
                 for value in self._values(other):
-                    if comparison.operator in _ORDER:
-                        if _number(value):
-                            yield from (value, value + 1, value - 1)
-                    elif comparison.operator != "in":
-                        yield value
-                    elif left:
-                        yield from value if isinstance(value, list | tuple) else ()
-                    elif isinstance(now, list):
-                        yield [*now, value]
-                    elif now is MISSING or now is None:
-                        yield [value]
-        # A list whose elements are compared: one of what they are compared with.
-        for comparison in self._reading.comparisons:
-            for mine, other in (
-                (comparison.left, comparison.right),
-                (comparison.right, comparison.left),
-            ):
-                deeper = frozenset(path[:-1] for path in mine.facts if path[-1] == ANY)
-                if self._stands_at(deeper, place) and isinstance(now, list | _ABSENT):
-                    for value in self._values(other):
-                        yield from ([*_list(now), one] for one in _list_of(value))
+                    yield from _instead(operator, value, now)
+            # A list whose elements are compared: one of what they are compared with.
+            deeper = frozenset(path[:-1] for path in mine.facts if path[-1] == ANY)
+            if isinstance(now, list | _ABSENT) and self._stands_at(deeper, place):
+                held = now if isinstance(now, list) else []
+                for value in self._values(other):
+                    yield from ([*held, one] for one in _list_of(value))
+
+    @staticmethod
+    def _sides(reading: Reading) -> Iterator[tuple[Seen, Seen, str]]:
+        """Yield each side of each comparison with the other; ``has`` is ``in`` seen backwards."""
+        for each in reading.comparisons:
+            yield each.left, each.right, each.operator
+            yield each.right, each.left, "has" if each.operator == "in" else each.operator
 
     def _stands_at(self, paths: frozenset[Path], place: Place) -> bool:
         return any(place in concrete(path, self._roots) for path in paths)
@@ -186,7 +174,9 @@ class Candidates:
                     known = options.setdefault(path[len(place) :], [])
                     for value in self._wanted(reading, path):
                         known += [one for one in _list_of(value) if one not in known]
-        choices = [[(steps, value) for value in values] for steps, values in options.items() if values]
+        choices = [
+            [(steps, value) for value in values] for steps, values in options.items() if values
+        ]
         for chosen in islice(product(*choices), _MOST):
             wanted: dict[str, Any] = {}
             for steps, value in chosen:
@@ -207,14 +197,13 @@ class Candidates:
         return {**made, **inner}
 
     def _wanted(self, reading: Reading, path: Path) -> Iterator[Any]:
-        for comparison in reading.comparisons:
-            if comparison.operator != "neq":
-                if path in comparison.left.facts:
-                    yield from self._values(comparison.right)
-                if path in comparison.right.facts and comparison.operator != "in":
-                    yield from self._values(comparison.left)
+        for mine, other, operator in self._sides(reading):
+            if path in mine.facts and operator not in {"neq", "has"}:
+                yield from self._values(other)
 
-    def _entries(self, place: Place, now: list[Any], part: Mapping[str, Any]) -> Iterator[list[Any]]:
+    def _entries(
+        self, place: Place, now: list[Any], part: Mapping[str, Any]
+    ) -> Iterator[list[Any]]:
         """Yield the list without one of its entries, and with one that the schema would take."""
         yield from _without_one(now)
         items = _resolved(part.get("items") or {}, self._schema)
@@ -237,7 +226,9 @@ class Candidates:
                         found += sorted(value) if isinstance(value, Mapping) else []
         return list(dict.fromkeys(found))
 
-    def _sample(self, schema: Mapping[str, Any], name: str | None, depth: int, key: str = "") -> Any:
+    def _sample(
+        self, schema: Mapping[str, Any], name: str | None, depth: int, key: str = ""
+    ) -> Any:
         """Make a value that *schema* takes, from facts of the same name where there are any."""
         schema = _resolved(schema, self._schema)
         kinds = schema.get("type")
@@ -258,12 +249,9 @@ class Candidates:
         return self._leaf(kind, schema, name, key)
 
     def _leaf(self, kind: Any, schema: Mapping[str, Any], name: str | None, key: str) -> Any:
-        if kind == "boolean":
-            return True
-        if kind in {"integer", "number"}:
-            return schema.get("minimum", 1)
-        if kind == "array":
-            return []
+        simple = {"boolean": True, "integer": 1, "number": 1, "array": []}
+        if kind in simple:
+            return schema.get("minimum", simple[kind])
         if key == "name" and name is not None:
             return name
         at = look(self._roots, ("input", "now"))
@@ -315,8 +303,20 @@ def _list_of(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _list(now: Any) -> list[Any]:
-    return now if isinstance(now, list) else []
+def _instead(operator: str, value: Any, now: Any) -> Iterator[Any]:
+    """Yield what stands on one side of *operator* when *value* stands on the other."""
+    if operator in _ORDER:
+        if _number(value):
+            yield from (value, value + 1, value - 1)
+    elif operator == "in":
+        yield from value if isinstance(value, list | tuple) else ()
+    elif operator == "has":
+        if isinstance(now, list):
+            yield [*now, value]
+        elif now is MISSING or now is None:
+            yield [value]
+    else:
+        yield value
 
 
 def _number(value: Any) -> bool:
@@ -366,8 +366,10 @@ def _both(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
             parts = dict(two[key])
             for name, part in one[key].items():
                 known = parts.get(name)
-                both = isinstance(part, Mapping) and isinstance(known, Mapping)
-                parts[name] = _both(part, known) if both else part
+                if isinstance(part, Mapping) and isinstance(known, Mapping):
+                    parts[name] = _both(part, known)
+                else:
+                    parts[name] = part
             merged[key] = parts
     if one.get("required") or two.get("required"):
         merged["required"] = [*(two.get("required") or []), *(one.get("required") or [])]

@@ -19,8 +19,9 @@ from sluiceway.policy.check import RuleDocument, rule_documents
 from sluiceway.policy.decide import decide
 from sluiceway.policy.engine import Bundle, PolicyEngine, PolicyWorkbench
 from sluiceway.policy.facts import MISSING, Place, concrete, look, outermost
-from sluiceway.policy.reading import Reader, Reading
+from sluiceway.policy.reading import Reader
 from sluiceway.policy.schema import schema_problems
+from sluiceway.policy.seen import Reading
 from sluiceway.policy.tree import rule_rows, rule_spans
 from sluiceway.policy.trial import Change, Trials, changed
 
@@ -313,9 +314,7 @@ class _Search:
             self._schema,
             self._others,
         )
-        usable = [
-            place for place in _changeable(places, self._roots) if place not in _NEVER
-        ]
+        usable = [place for place in _changeable(places, self._roots) if place not in _NEVER]
         likely = [place for place in usable if place not in _LAST]
         for tried in (likely, [place for place in usable if place in _LAST]):
             options = {place: candidates.of(place) for place in tried}
@@ -481,4 +480,3 @@ def _above_numbers(place: Place) -> Place:
         if not isinstance(part, str):
             return place[:index]
     return place
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sluiceway.policy.reading import ANY, Keyed, Path
+from sluiceway.policy.seen import ANY, Keyed, Path
 
 __all__ = ["MISSING", "Place", "concrete", "look", "outermost", "pointer", "replaced"]
 
@@ -29,17 +29,12 @@ def look(roots: Mapping[str, Any], place: Sequence[str | int]) -> Any:
     """Return the value at *place*, or :data:`MISSING`."""
     value: Any = roots
     for part in place:
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif (
-            isinstance(value, list | tuple)
-            and isinstance(part, int)
-            and not isinstance(part, bool)
-            and 0 <= part < len(value)
-        ):
-            value = value[part]
-        else:
+        entries = value if isinstance(value, Mapping) else {}
+        if isinstance(value, list | tuple):
+            entries = dict(enumerate(value))
+        if part not in entries:
             return MISSING
+        value = entries[part]
     return value
 
 

@@ -12,69 +12,28 @@ variable nothing but the head or another such assignment uses decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from sluiceway.policy.seen import (
+    ANY,
+    UNKNOWN,
+    Comparison,
+    Keyed,
+    Path,
+    Reading,
+    Seen,
+    below,
+    elements,
+    key_of,
+    union,
+)
 from sluiceway.policy.tree import aliases, package, rule_name, walk
 
-__all__ = ["ANY", "Comparison", "Keyed", "Path", "Reader", "Reading", "Seen", "shown_path"]
+__all__ = ["Reader"]
 
-ANY = "*"
-"""A step that only evaluation knows."""
 _DEPTH = 40
 _ASSIGN = frozenset({"assign", "eq"})
 _COMPARE = frozenset({"eq", "equal", "neq", "lt", "lte", "gt", "gte"})
-
-
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A step whose name is the value found at one of these paths."""
-
-    by: frozenset[Path]
-
-
-Path = tuple["str | int | Keyed", ...]
-"""Begins with ``input`` or ``data``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What is known of a value before evaluation."""
-
-    constants: tuple[Any, ...] = ()
-    """It may be one of these (JSON data)."""
-    facts: frozenset[Path] = frozenset()
-    """It may be what stands at one of these paths."""
-    items: tuple[Seen, ...] | None = None
-    """Its elements, when it is written as a list or set."""
-    anything: bool = False
-    """It may be something else as well."""
-
-
-_UNKNOWN = Seen(anything=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One comparison that a rule makes: ``eq``, ``neq``, ``lt``, ... or ``in``."""
-
-    operator: str
-    left: Seen
-    right: Seen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What a rule reads."""
-
-    value: Seen = Seen()
-    judged: frozenset[Path] = frozenset()
-    """Paths that decide whether the rule holds."""
-    told: frozenset[Path] = frozenset()
-    """Paths that only its words are made of."""
-    comparisons: tuple[Comparison, ...] = ()
-    rules: frozenset[tuple[str, str]] = frozenset()
-    """Package and name of every rule that takes part."""
 
 
 class _Frame:
@@ -147,7 +106,7 @@ class Reader:
     def _named(
         self, where: str, name: str, arguments: tuple[Seen, ...] | None, steps: Sequence[Seen]
     ) -> Reading:
-        key = (where, name, _hashable(arguments), _hashable(tuple(steps)))
+        key = (where, name, key_of(arguments), key_of(tuple(steps)))
         if key in self._known:
             return self._known[key]
         if key in self._under_way or len(self._under_way) > _DEPTH:
@@ -161,7 +120,7 @@ class Reader:
             frame.take(found)
             values.append(found.value)
         self._under_way.discard(key)
-        self._known[key] = frame.reading(_union(values))
+        self._known[key] = frame.reading(union(values))
         return self._known[key]
 
     def _one(
@@ -198,7 +157,7 @@ class Reader:
             self._imports.setdefault(id(other), self._imports.get(id(rule), {}))
             more = self._one(where, {**other, "head": {**head, **other["head"]}}, arguments, steps)
             frame.take(more)
-            value = _union([value, more.value])
+            value = union([value, more.value])
         return frame.reading(value)
 
     def target(self, parts: Sequence[str]) -> tuple[str, str, int] | None:
@@ -268,14 +227,14 @@ class _Body:
                     self._call(symbol["value"], frame)
         elif isinstance(terms, Mapping) and "domain" in terms:
             domain = self.term(terms["domain"], frame)
-            self._bind(terms.get("key"), _UNKNOWN)
-            self._bind(terms.get("value"), _elements(domain))
+            self._bind(terms.get("key"), UNKNOWN)
+            self._bind(terms.get("value"), elements(domain))
             for inner in terms.get("body") or []:
                 self.expression(inner, frame)
         elif isinstance(terms, Mapping):
             self.term(terms, frame)
 
-    def term(self, term: Mapping[str, Any] | None, frame: _Frame) -> Seen:  # noqa: PLR0911 - one return for each kind of term
+    def term(self, term: Mapping[str, Any] | None, frame: _Frame) -> Seen:  # noqa: PLR0911, PLR0912 - one branch for each kind of term
         """Walk a term and return what is known of its value."""
         if not term:
             return Seen()
@@ -306,14 +265,14 @@ class _Body:
         for inner in walk(value):
             if inner is not value and inner.get("type") in {"ref", "call"}:
                 self.term(inner, frame)
-        return _UNKNOWN
+        return UNKNOWN
 
     def _variable(self, name: str, frame: _Frame) -> Seen:
         if name in self.names:
             return self.names[name]
         if name in {"input", "data"} or name in self._imports or name in self._rules_here():
             return self._reference([{"type": "var", "value": name}], frame)
-        return _UNKNOWN
+        return UNKNOWN
 
     def _rules_here(self) -> Mapping[str, Any]:
         return self._reader.names(self._where)
@@ -335,7 +294,7 @@ class _Body:
             return self._deeper(Seen(facts=frozenset({("input",)})), steps, frame)
         if name == "data":
             return self._data(steps, frame)
-        return _UNKNOWN
+        return UNKNOWN
 
     def _data(self, steps: list[Seen], frame: _Frame) -> Seen:
         parts: list[str] = []
@@ -354,26 +313,24 @@ class _Body:
     def _rule(self, where: str, name: str, steps: list[Seen], frame: _Frame) -> Seen:
         found = self._reader._named(where, name, None, tuple(steps))  # noqa: SLF001 - one room
         frame.take(found)
-        depth = max((len(rule["head"]["ref"]) - 1 for rule in self._reader.names(where)[name]))
+        depth = max(len(rule["head"]["ref"]) - 1 for rule in self._reader.names(where)[name])
         return self._deeper(found.value, steps[depth:], frame)
 
     def _step(self, part: Mapping[str, Any], frame: _Frame) -> Seen:
         if part.get("type") == "var" and str(part["value"]) not in self.names:
             if str(part["value"]) in self._rules_here():
                 return self._variable(str(part["value"]), frame)
-            return _UNKNOWN
+            return UNKNOWN
         return self.term(part, frame)
 
     def _deeper(self, seen: Seen, steps: Sequence[Seen], frame: _Frame) -> Seen:
         """Return what stands *steps* below a value, recording the paths that are read."""
         for step in steps:
-            facts = {
-                (*path, part) for path in seen.facts for part in _parts(step)
-            }
+            facts = {(*path, part) for path in seen.facts for part in _parts(step)}
             items = seen.items or ()
-            inner = _union(list(items)) if items else Seen()
+            inner = union(list(items)) if items else Seen()
             constants = tuple(
-                below for constant in seen.constants for below in _below(constant, step)
+                below for constant in seen.constants for below in below(constant, step)
             )
             seen = Seen(
                 constants=(*constants, *inner.constants),
@@ -386,7 +343,7 @@ class _Body:
 
     # -- calls -----------------------------------------------------------------------------------
 
-    def _call(self, terms: list[Mapping[str, Any]], frame: _Frame) -> Seen:
+    def _call(self, terms: list[Mapping[str, Any]], frame: _Frame) -> Seen:  # noqa: PLR0911 - one return for each kind of call
         name = _dotted(terms[0])
         arguments = terms[1:]
         if name in _ASSIGN:
@@ -396,7 +353,7 @@ class _Body:
         seen = tuple(self.term(argument, frame) for argument in arguments)
         if name in _COMPARE:
             frame.compare(name, seen[0], seen[1])
-            return _UNKNOWN
+            return UNKNOWN
         if name == "object.get":
             quiet = _Frame()  # the object itself is not read as a whole
             inner = self.term(arguments[0], quiet)
@@ -405,18 +362,18 @@ class _Body:
             constants = seen[1].constants
             if len(constants) == 1 and isinstance(constants[0], list | tuple):
                 keys = tuple(Seen(constants=(item,)) for item in constants[0])
-            return _union([self._deeper(inner, keys, frame), seen[2]])
+            return union([self._deeper(inner, keys, frame), seen[2]])
         user = self._user(terms[0])
         if user:
             found = self._reader._named(*user, seen, ())  # noqa: SLF001 - one room
             frame.take(found)
             return found.value
         if name in {"or", "and", "array.concat"}:
-            return _union(list(seen))
+            return union(list(seen))
         if name in {"minus", "sort", "object.filter", "object.remove"}:
             return seen[0]
         frame.judged.update(path for each in seen for path in each.facts)
-        return _UNKNOWN
+        return UNKNOWN
 
     def _user(self, operator: Mapping[str, Any]) -> tuple[str, str] | None:
         parts = _dotted(operator).split(".")
@@ -444,14 +401,14 @@ class _Body:
 
     def _member(self, terms: list[Mapping[str, Any]], frame: _Frame) -> Seen:
         collection = self.term(terms[-1], frame)
-        elements = _elements(collection)
-        frame.judged.update(path for path in elements.facts if path[-1] == ANY)
+        one = elements(collection)
+        frame.judged.update(path for path in one.facts if path[-1] == ANY)
         member = terms[-2]
         free = member.get("type") == "var" and str(member["value"]) not in self.fixed
         if len(terms) == 3:  # noqa: PLR2004 - key, value, collection
-            self._bind(terms[0], _UNKNOWN)
+            self._bind(terms[0], UNKNOWN)
         if free and str(member["value"]) not in self._rules_here():
-            self._bind(member, elements)
+            self._bind(member, one)
             return Seen()
         value = self.term(member, frame)
         frame.compare("in", value, collection)
@@ -460,21 +417,6 @@ class _Body:
     def _bind(self, term: Mapping[str, Any] | None, seen: Seen) -> None:
         if term and term.get("type") == "var" and str(term["value"]) not in self.fixed:
             self.names[str(term["value"])] = seen
-
-
-def shown_path(path: Sequence[Any]) -> str:
-    """Return a path as one would write it in Rego: ``input.evidence.scan.facts["x y"]``."""
-    text = str(path[0])
-    for part in path[1:]:
-        if isinstance(part, Keyed):
-            text += "[" + " or ".join(sorted(shown_path(by) for by in part.by)) + "]"
-        elif part == ANY:
-            text += "[_]"
-        elif isinstance(part, str) and part.isidentifier():
-            text += f".{part}"
-        else:
-            text += f'["{part}"]' if isinstance(part, str) else f"[{part}]"
-    return text
 
 
 def _telling(body: Sequence[Mapping[str, Any]], head: set[str]) -> set[int]:
@@ -516,52 +458,6 @@ def _parts(step: Seen) -> list[Any]:
     return [*found, ANY] if step.anything or not found else found
 
 
-def _below(constant: Any, step: Seen) -> Iterator[Any]:
-    if isinstance(constant, Mapping):
-        for key in step.constants:
-            if key in constant:
-                yield constant[key]
-
-
-def _elements(collection: Seen) -> Seen:
-    constants: list[Any] = []
-    for constant in collection.constants:
-        if isinstance(constant, list | tuple):
-            constants += constant
-    inner = _union(list(collection.items or ()))
-    return Seen(
-        constants=(*constants, *inner.constants),
-        facts=frozenset((*path, ANY) for path in collection.facts) | inner.facts,
-        items=inner.items,
-        anything=collection.anything or inner.anything,
-    )
-
-
-def _union(values: Sequence[Seen]) -> Seen:
-    constants: list[Any] = []
-    for value in values:
-        constants += [each for each in value.constants if _unlike(each, constants)]
-    items = [value.items for value in values if value.items is not None]
-    return Seen(
-        constants=tuple(constants),
-        facts=frozenset(path for value in values for path in value.facts),
-        items=tuple(item for each in items for item in each) if items else None,
-        anything=any(value.anything for value in values),
-    )
-
-
-def _unlike(value: Any, known: list[Any]) -> bool:
-    return all(value != each or isinstance(value, bool) != isinstance(each, bool) for each in known)
-
-
 def _dotted(operator: Mapping[str, Any]) -> str:
     parts = operator.get("value") or []
     return ".".join(str(part.get("value")) for part in parts if isinstance(part, Mapping))
-
-
-def _hashable(value: Any) -> Any:
-    if isinstance(value, Seen):
-        return (repr(value.constants), value.facts, _hashable(value.items), value.anything)
-    if isinstance(value, tuple):
-        return tuple(_hashable(item) for item in value)
-    return value

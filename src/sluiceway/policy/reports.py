@@ -8,7 +8,7 @@ from typing import Any
 from sluiceway.model import to_json
 from sluiceway.policy.explain import Explained, Explanation, Flip
 from sluiceway.policy.facts import MISSING
-from sluiceway.policy.reading import shown_path
+from sluiceway.policy.seen import shown_path
 
 __all__ = ["explanation_document"]
 
