@@ -330,7 +330,7 @@ class _Body:
             items = seen.items or ()
             inner = union(list(items)) if items else Seen()
             constants = tuple(
-                below for constant in seen.constants for below in below(constant, step)
+                one for constant in seen.constants for one in below(constant, step)
             )
             seen = Seen(
                 constants=(*constants, *inner.constants),
