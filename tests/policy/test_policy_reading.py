@@ -79,7 +79,9 @@ def test_what_only_words_are_made_of_is_kept_apart(engine: PolicyWorkbench) -> N
 
 
 def test_a_key_from_a_wildcard_reads_every_entry(engine: PolicyWorkbench) -> None:
-    source = 'x if { some k in (names - {"b"}); input.e[k].s }\n\nnames := {k | some k, _ in input.e}'
+    source = (
+        'x if { some k in (names - {"b"}); input.e[k].s }\n\nnames := {k | some k, _ in input.e}'
+    )
     judged, _ = read(engine, source)
     assert "input.e[_].s" in judged
 
@@ -131,7 +133,12 @@ def test_looking_tells_null_from_nothing() -> None:
 
 
 def test_the_place_where_something_begins_to_be_missing_is_named() -> None:
-    places = [("input", "a", "b", "c"), ("input", "a", "b"), ("input", "list"), ("input", "list", 0)]
+    places = [
+        ("input", "a", "b", "c"),
+        ("input", "a", "b"),
+        ("input", "list"),
+        ("input", "list", 0),
+    ]
     assert outermost(places, ROOTS) == [("input", "a"), ("input", "list", 0)]
 
 

@@ -138,6 +138,8 @@ def _noticed(
     conditions = "".join(f"\tdata.{test}\n" for file in sorted(files) for test in tests[file])
     modules["mutation.rego"] = f"package {_PACKAGE}\n\nunmoved if {{\n{conditions}}}\n"
     try:
-        return engine.evaluate(replace(bundle, modules=modules), f"{_PACKAGE}.unmoved", {}) is not True
+        return (
+            engine.evaluate(replace(bundle, modules=modules), f"{_PACKAGE}.unmoved", {}) is not True
+        )
     except EngineError:
         return True  # it no longer compiles, or a built-in refuses: nobody ships that

@@ -329,9 +329,7 @@ class _Body:
             facts = {(*path, part) for path in seen.facts for part in _parts(step)}
             items = seen.items or ()
             inner = union(list(items)) if items else Seen()
-            constants = tuple(
-                one for constant in seen.constants for one in below(constant, step)
-            )
+            constants = tuple(one for constant in seen.constants for one in below(constant, step))
             seen = Seen(
                 constants=(*constants, *inner.constants),
                 facts=frozenset(facts) | inner.facts,
