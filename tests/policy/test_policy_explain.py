@@ -38,9 +38,10 @@ def flips(explained: Explained) -> list[tuple[str, ...]]:
     return [tuple(shown_path(change.place) for change in flip.changes) for flip in explained.flips]
 
 
-ROLE = (("actor", "name"), "anna")
-NO_APPROVAL = (("approvals",), [])
-UNKNOWN_SOURCE = (("source_holds",), None)
+Changed = tuple[tuple[str | int, ...], Any]
+ROLE: Changed = (("actor", "name"), "anna")
+NO_APPROVAL: Changed = (("approvals",), [])
+UNKNOWN_SOURCE: Changed = (("source_holds",), None)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_denial_outside_of_the_decision_is_dead(engine: PolicyWorkbench) -> No
 
 def test_rules_that_conftest_asks_are_not_dead(engine: PolicyWorkbench) -> None:
     other = f"package k8s\n\n{RULE.replace('g.no', 'k8s.no')}\nok if input.kind\n"
-    assert told(engine, "ok if input.number", **{"k8s/k8s.rego": other}) == []
+    assert told(engine, "ok if input.number", None, **{"k8s/k8s.rego": other}) == []
 
 
 def test_data_that_no_rule_reads_is_told_with_the_nearest_that_is(engine: PolicyWorkbench) -> None:

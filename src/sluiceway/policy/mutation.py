@@ -17,6 +17,7 @@ __all__ = ["Mutant", "mutants", "survivors"]
 
 _TESTS = "_test.rego"
 _PACKAGE = "sluiceway_mutation"
+_NAMED = re.compile(r"\bdata\.([a-z_]+)")
 _QUIET = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`')
 _DAMAGES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<= )==(?= )"), "!="),
@@ -98,12 +99,16 @@ def survivors(
 ) -> tuple[Mutant, ...]:
     """Return those of *damaged* that no test noticed.
 
-    The tests of the damaged package are asked first, and only what survives them is shown to all.
+    The tests of the damaged package are asked first, with no more than they need, and only what
+    survives them is shown to all.
 
     Args:
         engine: Runs the tests.
-        bundle: The policies with their tests, which pass.
+        bundle: The policies with their tests.
         damaged: What :func:`mutants` yields for *bundle*.
+
+    Raises:
+        EngineError: When a test fails without any damage (``policy.tests-fail``).
     """
     tests: dict[str, list[str]] = {}
     for file, module in sorted(engine.parse(bundle.modules).items()):
@@ -113,33 +118,62 @@ def survivors(
                 for rule in module.tree.get("rules") or []
                 if rule_name(rule).startswith("test_")
             ]
+    parts: dict[str, list[Bundle]] = {}
     found: list[Mutant] = []
     for mutant in damaged:
-        folder = mutant.file.rpartition("/")[0]
-        own = {file for file in tests if file.rpartition("/")[0] == folder}
-        asked = [own, set(tests)] if own and own != set(tests) else [set(tests)]
-        if not any(_noticed(engine, bundle, mutant, tests, files) for files in asked):
+        folder = _folder(mutant.file)
+        if folder not in parts:
+            own = {file for file in tests if _folder(file) == folder and tests[file]}
+            parts[folder] = [
+                _asking(part, files, tests)
+                for part, files in ((_needed(bundle, folder), own), (bundle, set(tests)))
+                if files
+            ]
+            for part in parts[folder]:
+                _check_undamaged(engine, part)
+        if not any(_noticed(engine, part, mutant) for part in parts[folder]):
             found.append(mutant)
     return tuple(found)
 
 
-def _noticed(
-    engine: PolicyWorkbench,
-    bundle: Bundle,
-    mutant: Mutant,
-    tests: Mapping[str, list[str]],
-    files: set[str],
-) -> bool:
-    modules = {
-        file: mutant.source if file == mutant.file else source
-        for file, source in bundle.modules.items()
-        if file not in tests or file in files or not tests[file]
-    }
+def _folder(file: str) -> str:
+    return file.rpartition("/")[0]
+
+
+def _needed(bundle: Bundle, folder: str) -> Bundle:
+    """Return the files of *folder* and of the packages that they name."""
+    wanted, waiting = {folder}, [folder]
+    while waiting:
+        here = waiting.pop()
+        for file, source in bundle.modules.items():
+            if _folder(file) == here:
+                named = {name.removesuffix("_test") for name in _NAMED.findall(source)}
+                waiting += sorted(named - wanted)
+                wanted |= named
+    modules = {file: text for file, text in bundle.modules.items() if _folder(file) in wanted}
+    return replace(bundle, modules=modules)
+
+
+def _asking(bundle: Bundle, files: set[str], tests: Mapping[str, list[str]]) -> Bundle:
+    """Return *bundle* with a rule that holds while every test of *files* does."""
     conditions = "".join(f"\tdata.{test}\n" for file in sorted(files) for test in tests[file])
-    modules["mutation.rego"] = f"package {_PACKAGE}\n\nunmoved if {{\n{conditions}}}\n"
-    try:
-        return (
-            engine.evaluate(replace(bundle, modules=modules), f"{_PACKAGE}.unmoved", {}) is not True
+    source = f"package {_PACKAGE}\n\nunmoved if {{\n{conditions}}}\n"
+    return replace(bundle, modules={**bundle.modules, "mutation.rego": source})
+
+
+def _check_undamaged(engine: PolicyWorkbench, bundle: Bundle) -> None:
+    if engine.evaluate(bundle, f"{_PACKAGE}.unmoved", {}) is not True:
+        raise EngineError(
+            "a test fails already",
+            means="Nobody can tell what a damage does.",
+            remedy="Run `invoke policy.test`.",
+            code="policy.tests-fail",
         )
+
+
+def _noticed(engine: PolicyWorkbench, bundle: Bundle, mutant: Mutant) -> bool:
+    damaged = replace(bundle, modules={**bundle.modules, mutant.file: mutant.source})
+    try:
+        return engine.evaluate(damaged, f"{_PACKAGE}.unmoved", {}) is not True
     except EngineError:
         return True  # it no longer compiles, or a built-in refuses: nobody ships that
