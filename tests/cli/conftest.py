@@ -42,7 +42,10 @@ class Site:
         self.bench = Workbench.open(self.root, {})
 
     def decide(
-        self, run: str, *changes: tuple[tuple[str | int, ...], Any], waivers: tuple[Waiver, ...] = ()
+        self,
+        run: str,
+        *changes: tuple[tuple[str | int, ...], Any],
+        waivers: tuple[Waiver, ...] = (),
     ) -> dict[str, Any]:
         """Judge the passing promotion with *changes* and write it down, as a run does."""
         document: Any = {**self.passing, "run": run}

@@ -105,7 +105,9 @@ def test_a_file_that_is_none(site, text, code, says):
 
 def test_the_nearest_gate_is_named(site):
     (site.root / "input.json").write_text('{"gate": "promotoin"}')
-    assert "Did you mean promotion?" in site.run("policy.explain", "input.json")[1]["error"]["remedy"]
+    assert (
+        "Did you mean promotion?" in site.run("policy.explain", "input.json")[1]["error"]["remedy"]
+    )
 
 
 @pytest.mark.parametrize("name", ["nowhere.json", "-"])

@@ -81,7 +81,12 @@ def test_what_flips_is_told_with_codes_and_the_first_explained(site, changed):
     assert by_run["r2"]["decision"]["allow"] is True
     code, out, _ = site.shown("policy.replay", f"--policies={changed}", "--fail-on-change")
     assert code == 3
-    for text in ("allow → deny", "deny → allow", "+ promotion.role", "The first, r1, would be told"):
+    for text in (
+        "allow → deny",
+        "deny → allow",
+        "+ promotion.role",
+        "The first, r1, would be told",
+    ):
         assert text in out
 
 
@@ -108,7 +113,11 @@ def test_inputs_that_no_longer_fit_are_listed_as_such(site, changed):
 
 def test_what_the_engine_cannot_judge_is_told_apart(site, changed):
     site.decide("r1")
-    edit(changed / "promotion" / "path.rego", "source_holds if input", "source_holds if 1 / 0 == 1\n\nsource_holds if input")
+    edit(
+        changed / "promotion" / "path.rego",
+        "source_holds if input",
+        "source_holds if 1 / 0 == 1\n\nsource_holds if input",
+    )
     code, told = site.run("policy.replay", f"--policies={changed}", "--fail-on-change")
     assert code == 3
     assert told["counts"]["not-judged"] == 1

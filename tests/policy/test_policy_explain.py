@@ -195,7 +195,9 @@ deny contains {"code": "g.never", "msg": "No.", "solution": "None."} if {
 possible if input.a * input.b == 1234567
 """
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
-    bundle = Bundle(modules={"g/g.rego": source}, data={}, digest="", origin="t", schemas={"g": schema})
+    bundle = Bundle(
+        modules={"g/g.rego": source}, data={}, digest="", origin="t", schemas={"g": schema}
+    )
     (found,) = explain(engine, bundle, "g", {"a": 1, "b": 2}, now=NOW).findings
     assert ("input.a",) in flips(found)
     harder = source.replace("\tinput.a != 17\n\tinput.a != 18\n", "")
