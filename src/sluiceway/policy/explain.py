@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from sluiceway.errors import SluicewayError
 from sluiceway.model import Decision, Finding, Level, Waiver
+from sluiceway.policy.answered import Answered
 from sluiceway.policy.candidates import Candidates
 from sluiceway.policy.check import RuleDocument, rule_documents
 from sluiceway.policy.decide import decide
@@ -31,7 +32,7 @@ _SHOWN = 4
 """Flips told for one finding, each by another fact."""
 _PAIR_FACTS = 16
 _PAIR_VALUES = 6
-_PAIRS = 4000
+_PAIRS = 1500
 _NEVER = frozenset({("input", "gate"), ("input", "run"), ("input", "service")})
 """Naming the input, not describing it."""
 _LAST = (("input", "now"), ("input", "image", "digest"), ("input", "source"), ("input", "target"))
@@ -136,23 +137,6 @@ def explain(
     )
 
 
-class _Answered:
-    """Gives the answer that the engine gave."""
-
-    name = version = "trial"
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def evaluate(self, bundle: Bundle, path: str, document: Mapping[str, Any]) -> Any:
-        """Return the known value."""
-        del bundle, path, document
-        return self._value
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 class _Search:
     """What is known about one decision while it is explained."""
 
@@ -191,7 +175,7 @@ class _Search:
         if any(change.place[0] == "data" for change in changes):
             bundle = replace(bundle, data=data)
         if value is not None:
-            engine = _Answered(value)
+            engine = Answered(engine.name, value)
         return decide(
             engine,
             bundle,

@@ -126,7 +126,10 @@ def survivors(
             own = {file for file in tests if _folder(file) == folder and tests[file]}
             parts[folder] = [
                 _asking(part, files, tests)
-                for part, files in ((_needed(bundle, folder), own), (bundle, set(tests)))
+                for part, files in (
+                    (_needed(bundle, folder, tests), own),
+                    (bundle, set(tests)),
+                )
                 if files
             ]
             for part in parts[folder]:
@@ -140,8 +143,8 @@ def _folder(file: str) -> str:
     return file.rpartition("/")[0]
 
 
-def _needed(bundle: Bundle, folder: str) -> Bundle:
-    """Return the files of *folder* and of the packages that they name."""
+def _needed(bundle: Bundle, folder: str, tests: Mapping[str, list[str]]) -> Bundle:
+    """Return the files of *folder* and of the packages that they name, without others' tests."""
     wanted, waiting = {folder}, [folder]
     while waiting:
         here = waiting.pop()
@@ -150,7 +153,11 @@ def _needed(bundle: Bundle, folder: str) -> Bundle:
                 named = {name.removesuffix("_test") for name in _NAMED.findall(source)}
                 waiting += sorted(named - wanted)
                 wanted |= named
-    modules = {file: text for file, text in bundle.modules.items() if _folder(file) in wanted}
+    modules = {
+        file: text
+        for file, text in bundle.modules.items()
+        if _folder(file) == folder or (_folder(file) in wanted and not tests.get(file))
+    }
     return replace(bundle, modules=modules)
 
 

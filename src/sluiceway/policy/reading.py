@@ -31,7 +31,7 @@ from sluiceway.policy.tree import aliases, package, rule_name, walk
 
 __all__ = ["Reader"]
 
-_DEPTH = 40
+_DEPTH = 80
 _ASSIGN = frozenset({"assign", "eq"})
 _COMPARE = frozenset({"eq", "equal", "neq", "lt", "lte", "gt", "gte"})
 

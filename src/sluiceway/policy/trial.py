@@ -12,7 +12,7 @@ from sluiceway.policy.facts import MISSING, Place, pointer, replaced
 
 __all__ = ["Change", "Trials", "changed"]
 
-_BATCH = 200
+_BATCH = 100
 _PACKAGE = "sluiceway_trial"
 
 
