@@ -148,6 +148,15 @@ def test_several_refusals_have_one_set_of_changes_that_allows(ask: Ask) -> None:
     }
 
 
+def test_changes_that_spoil_each_other_are_not_taken_together(ask: Ask) -> None:
+    # Tom may promote and rita consents; but tom must not be made the one who consents as well.
+    explanation = ask(ROLE, NO_APPROVAL, (("builder",), "rita"))
+    assert explanation.whole is not None
+    changes = {shown_path(change.place): change.after for change in explanation.whole.changes}
+    approver = changes["input.approvals"][-1]["approver"]["name"]
+    assert approver != changes.get("input.actor.name", "anna")
+
+
 def test_facts_that_decide_are_told_from_those_that_were_only_read(ask: Ask) -> None:
     (found,) = ask(ROLE).findings
     decides = {shown_path(fact.place): fact.decides for fact in found.facts}

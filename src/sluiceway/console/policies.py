@@ -15,6 +15,7 @@ from sluiceway.console.text import count, moment, short
 __all__ = ["explanation_page", "replay_page", "tests_page"]
 
 _LONGEST = 96
+_SHORT = 48
 _NARROW = 34
 """Cells of one side, so that two stand beside each other on an ordinary terminal."""
 _ROWS = 25
@@ -101,7 +102,7 @@ def _finding(finding: Mapping[str, Any]) -> list[Block]:
 def _labelled(rows: Iterable[tuple[str, Cell]]) -> Grid:
     return Grid(
         columns=(Column(title="", minimum=4), Column(title="", minimum=24)),
-        rows=tuple((cell(f"  {label}", Tone.DIM), value) for label, value in rows),
+        rows=tuple((cell(label, Tone.DIM), value) for label, value in rows),
     )
 
 
@@ -117,7 +118,7 @@ def _facts(facts: Sequence[Mapping[str, Any]]) -> list[Block]:
         ),
         rows=tuple(
             (
-                cell("  *" if fact["decides"] else "", Tone.STRONG),
+                cell("*" if fact["decides"] else " ", Tone.STRONG),
                 cell(fact["path"], Tone.PLAIN if fact["decides"] else Tone.DIM),
                 cell(_value(fact, "value"), Tone.PLAIN if fact["decides"] else Tone.DIM),
             )
@@ -139,7 +140,7 @@ def _flips(finding: Mapping[str, Any]) -> list[Block]:
         number = len(flips[0]["changes"])
         what = "One change that lifts it" if number == 1 else f"{number} changes that lift it"
         title = what if len(flips) == 1 else f"{what}, any of these"
-        page += [Line.of(title, Tone.GOOD, 2), _changes(flips)]
+        page += [Line.of(title, Tone.GOOD), _changes(flips)]
     else:
         text = "No change of one or two of these facts was found that lifts it."
         page.append(Line.of(text, Tone.WARN, 2))
@@ -156,7 +157,7 @@ def _changes(flips: Sequence[Mapping[str, Any]]) -> Grid:
             now, instead = _before_and_after(change)
             rows.append(
                 (
-                    cell(f"  {change['path']}"),
+                    cell(change["path"]),
                     cell(now, Tone.DIM),
                     cell(instead, Tone.STRONG),
                     cell("" if index else then, Tone.GOOD if flip["allow"] else Tone.WARN),
@@ -164,7 +165,7 @@ def _changes(flips: Sequence[Mapping[str, Any]]) -> Grid:
             )
     return Grid(
         columns=(
-            Column(title="  Fact", minimum=16),
+            Column(title="Fact", minimum=16),
             Column(title="Now", minimum=8),
             Column(title="Instead", minimum=12),
             Column(title="Then", minimum=8),
@@ -178,11 +179,11 @@ def _before_and_after(change: Mapping[str, Any]) -> tuple[str, str]:
     before, after = change.get("before"), change.get("after")
     if isinstance(before, list) and isinstance(after, list):
         if len(after) == len(before) + 1 and after[:-1] == before:
-            return _size(before), f"and {_shown(after[-1])}"
+            return _size(before), f"and {_shown(after[-1], _SHORT)}"
         if len(after) == len(before) - 1:
             gone = next(n for n in range(len(before)) if [*before[:n], *before[n + 1 :]] == after)
-            return _size(before), f"without {_shown(before[gone])}"
-    return _value(change, "before"), _value(change, "after")
+            return _size(before), f"without {_shown(before[gone], _SHORT)}"
+    return _value(change, "before", _SHORT), _value(change, "after", _SHORT)
 
 
 def _size(items: Sequence[Any]) -> str:
@@ -224,12 +225,10 @@ def _needed(document: Mapping[str, Any]) -> list[Block]:
             Line.of("Without any one of these it would refuse", Tone.STRONG),
             Grid(
                 columns=(
-                    Column(title="  Fact", minimum=16),
+                    Column(title="Fact", minimum=16),
                     Column(title="Refused by", minimum=16),
                 ),
-                rows=tuple(
-                    (cell(f"  {each['path']}"), cell(", ".join(each["codes"]))) for each in free
-                ),
+                rows=tuple((cell(each["path"]), cell(", ".join(each["codes"]))) for each in free),
             ),
         ]
     if demanded:
@@ -238,14 +237,14 @@ def _needed(document: Mapping[str, Any]) -> list[Block]:
     return page
 
 
-def _value(fact: Mapping[str, Any], key: str) -> str:
-    return _shown(fact[key]) if key in fact else "(missing)"
+def _value(fact: Mapping[str, Any], key: str, longest: int = _LONGEST) -> str:
+    return _shown(fact[key], longest) if key in fact else "(missing)"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, longest: int = _LONGEST) -> str:
     """Return a value as JSON on one line; digests and long values are shortened."""
     text = json.dumps(_short(value), ensure_ascii=False)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return _cut(text, longest)
 
 
 def _short(value: Any) -> Any:
@@ -392,8 +391,8 @@ _EXPECTED = {
 }
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _sides(compared: Mapping[str, Any]) -> list[tuple[str, str, Tone]]:
@@ -416,9 +415,7 @@ def _lines(compared: Mapping[str, Any], key: str) -> list[str]:
     if len(text) <= _NARROW and not isinstance(value, list):
         return [text]
     if isinstance(value, list) and all(not isinstance(item, list | dict) for item in value):
-        return [_cut_to(json.dumps(item, ensure_ascii=False)) for item in value] or ["(none)"]
-    return [_cut_to(line) for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines()]
-
-
-def _cut_to(text: str) -> str:
-    return text if len(text) <= _NARROW else text[: _NARROW - 1] + "…"
+        return [_cut(json.dumps(item, ensure_ascii=False), _NARROW) for item in value] or ["(none)"]
+    return [
+        _cut(line, _NARROW) for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines()
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import combinations
+from itertools import combinations, islice, product
 from typing import Any, cast
 
 from sluiceway.errors import SluicewayError
@@ -33,6 +33,8 @@ _SHOWN = 4
 _PAIR_FACTS = 16
 _PAIR_VALUES = 6
 _PAIRS = 1500
+_TOGETHER = 64
+"""Combinations of the findings' own changes."""
 _NEVER = frozenset({("input", "gate"), ("input", "run"), ("input", "service")})
 """Naming the input, not describing it."""
 _LAST = (("input", "now"), ("input", "image", "digest"), ("input", "source"), ("input", "target"))
@@ -357,16 +359,20 @@ class _Search:
         return Flip(changes=case, allow=decision.allow, left=tuple(dict.fromkeys(left)))
 
     def together(self, refusing: Sequence[Explained]) -> Flip | None:
-        """Return the findings' own changes taken together, when the gate allows then."""
-        changes: dict[Place, Change] = {}
-        for each in refusing:
-            if not each.flips:
-                return None
-            for change in each.flips[0].changes:
-                changes.setdefault(change.place, change)
-        case = tuple(changes.values())
-        decision = self.judged(case)
-        return Flip(changes=case, allow=True, left=()) if decision.allow else None
+        """Return one change of each finding, taken together, with which the gate allows."""
+        if not all(each.flips for each in refusing):
+            return None
+        asked: list[tuple[Change, ...]] = []
+        for chosen in islice(product(*(each.flips for each in refusing)), _TOGETHER):
+            changes: dict[Place, Change] = {}
+            for flip in chosen:
+                for change in flip.changes:
+                    changes.setdefault(change.place, change)
+            asked.append(tuple(changes.values()))
+        for case, value in zip(asked, self.trials.judge(asked), strict=True):
+            if value is not None and self.judged(case, value=value).allow:
+                return Flip(changes=case, allow=True, left=())
+        return None
 
     # -- allowed -----------------------------------------------------------------------------------
 
