@@ -86,6 +86,15 @@ def test_a_key_from_a_wildcard_reads_every_entry(engine: PolicyWorkbench) -> Non
     assert "input.e[_].s" in judged
 
 
+def test_elements_of_a_set_rule_are_what_was_put_in_and_nothing_below(
+    engine: PolicyWorkbench,
+) -> None:
+    source = "x if { some n in names; n.first }\n\nnames contains p.name if some p in input.people"
+    judged, _ = read(engine, source)
+    assert "input.people[_].name.first" in judged
+    assert not [path for path in judged if "name[_]" in path]
+
+
 def test_a_rule_of_the_policies_reads_what_it_says(engine: PolicyWorkbench) -> None:
     bundle = load_bundle([bundled_policies()])
     parsed = engine.parse(bundle.modules)

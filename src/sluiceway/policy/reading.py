@@ -6,7 +6,8 @@ before evaluation becomes a wildcard. The answer therefore names at least what i
 more), whatever the values are.
 
 What a rule reads only to word its message is kept apart from what it judges by: an assignment whose
-variable nothing but the head or another such assignment uses decides nothing.
+variable nothing but the head or another such assignment uses decides by nothing but being defined,
+and a message must always be (see ``lib.value`` in the policies).
 """
 
 from __future__ import annotations
@@ -149,8 +150,8 @@ class Reader:
         value = body.term(term, inner) if term else Seen()
         # A wanted value that is true or written out decides by holding at all.
         body.frame.take(inner.reading(Seen()))
-        if deeper > len(steps):
-            value = Seen(facts=value.facts, items=(value,))
+        for _ in range(deeper - len(steps)):
+            value = Seen(items=(value,))
         frame = body.frame
         other = rule.get("else")
         if other:
@@ -429,7 +430,7 @@ def _telling(body: Sequence[Mapping[str, Any]], head: set[str]) -> set[int]:
             if target.get("type") == "var":
                 made[index] = str(target["value"])
                 used[index].discard(made[index])
-    telling = {index for index, name in made.items() if name in head or name}
+    telling = set(made)
     while True:
         kept = {
             index
