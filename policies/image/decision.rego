@@ -3,6 +3,8 @@
 # description: >-
 #   What must be known about an image before it goes anywhere: who signed it, what is inside, and
 #   what is known to be wrong with that.
+# schemas:
+#   - input: schema.image.input
 package image
 
 # METADATA

@@ -3,6 +3,8 @@
 # description: >-
 #   Whether one image may go from one environment to the next: along which path, by whom, with whose
 #   consent, and after which checks. What must be known about the image itself is in package image.
+# schemas:
+#   - input: schema.promotion.input
 package promotion
 
 # METADATA

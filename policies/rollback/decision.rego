@@ -3,6 +3,8 @@
 # description: >-
 #   Whether an environment may go back to an image. Going back must be quick, so little is asked:
 #   the image is the one that was signed, it has served here before, and who acts is known.
+# schemas:
+#   - input: schema.rollback.input
 package rollback
 
 import data.lib

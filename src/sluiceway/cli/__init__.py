@@ -23,6 +23,7 @@ def namespace() -> Collection:
         keys,
         looking,
         policies,
+        policy_workbench,
         promoting,
     )
 
@@ -48,7 +49,16 @@ def namespace() -> Collection:
         demo.demo,
     )
     for name, tasks in {
-        "policy": (policies.check, policies.run_tests, engines.engine, engines.serve),
+        "policy": (
+            policies.check,
+            policies.run_tests,
+            engines.engine,
+            engines.serve,
+            policy_workbench.explain,
+            policy_workbench.replay,
+            policy_workbench.docs,
+            policy_workbench.new,
+        ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),
         "keys": (keys.new,),

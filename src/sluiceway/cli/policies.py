@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sluiceway.cli.command import Shell, command
-from sluiceway.errors import ExitCode, PluginError, UsageError
+from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
 from sluiceway.model import to_json
 
 if TYPE_CHECKING:
-    from sluiceway.policy import PolicyWorkbench, TestReport
+    from sluiceway.policy import PolicyWorkbench, RuleResult, TestReport
 
-__all__ = ["check", "run_tests"]
+__all__ = [
+    "POLICIES_HELP",
+    "check",
+    "data_files",
+    "roots",
+    "run_tests",
+    "workbench_engine",
+]
 
-_POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
+POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
 
 
-@command(help={"policies": _POLICIES_HELP})
+@command(help={"policies": POLICIES_HELP})
 def check(shell: Shell, policies: str = "") -> ExitCode:
     """Check the policies: syntax, types, METADATA, forbidden built-ins, entrypoints."""
     from sluiceway import policy
 
-    roots = _roots(shell, policies)
-    bundle = policy.load_bundle(roots, _data(shell, policies), tests=True)
-    author = _author_engine(shell)
-    if author is None:
-        raise PluginError(
-            "there is no policy engine on this machine",
-            remedy="Install the embedded one: invoke policy.engine --install",
-            code="policy.engine-missing",
-        )
-    problems = policy.check_bundle(author, bundle)
+    bundle = policy.load_bundle(roots(shell, policies), data_files(shell, policies), tests=True)
+    problems = policy.check_bundle(workbench_engine(shell), bundle)
     shell.result(
         {"problems": to_json(problems), "files": len(bundle.modules)},
         lambda console: console.lines(
@@ -45,17 +44,20 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
 @command(
     name="test",
     help={
-        "policies": _POLICIES_HELP,
+        "policies": POLICIES_HELP,
         "only": "Only tests whose dotted name contains this.",
         "coverage_floor": "Fail below this percentage of covered lines.",
+        "watch": "Run them again whenever a policy is saved.",
     },
 )
 def run_tests(
-    shell: Shell, policies: str = "", only: str = "", coverage_floor: str = "0"
+    shell: Shell,
+    policies: str = "",
+    only: str = "",
+    coverage_floor: str = "0",
+    watch: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> ExitCode:
     """Run the tests beside the policies, with coverage."""
-    from sluiceway import policy
-
     try:
         floor = float(coverage_floor)
     except ValueError:
@@ -63,23 +65,39 @@ def run_tests(
             f"--coverage-floor is {coverage_floor!r}, which is not a percentage",
             remedy="For example --coverage-floor=100",
         ) from None
+    if not watch:
+        return _tested(shell, policies, only, floor)
+    if shell.as_json:
+        raise UsageError(
+            "--watch and --json do not go together",
+            means="--json prints one document and ends.",
+            remedy="Leave one of them out.",
+        )
+    _watch(shell, policies, only, floor)
+    return ExitCode.DONE
+
+
+def _tested(shell: Shell, policies: str, only: str, floor: float) -> ExitCode:
+    from sluiceway import policy
+
     report = policy.run_tests(
-        lambda: _author_engine(shell), _roots(shell, policies), _data(shell, policies), only=only
+        lambda: _author_engine(shell),
+        roots(shell, policies),
+        data_files(shell, policies),
+        only=only,
     )
     covered = bool(only) or report.percent >= floor
-    shell.result(
-        {
-            "passed": report.passed,
-            "failed": to_json(report.failed),
-            "errors": to_json(report.errors),
-            "skipped": list(report.skipped),
-            "coverage": round(report.percent, 1),
-            "uncovered": {
-                name: sorted(each.missed) for name, each in report.coverage.items() if each.missed
-            },
+    document = {
+        "passed": report.passed,
+        "failed": [_failure(report, each) for each in report.failed],
+        "errors": [_failure(report, each) for each in report.errors],
+        "skipped": list(report.skipped),
+        "coverage": round(report.percent, 1),
+        "uncovered": {
+            name: sorted(each.missed) for name, each in report.coverage.items() if each.missed
         },
-        lambda console: console.lines(_told(report)),
-    )
+    }
+    shell.result(document, lambda console: console.policy_tests(document))
     if not report.results:
         raise UsageError(
             "there are no tests" + (f" whose name contains {only!r}" if only else ""),
@@ -89,7 +107,32 @@ def run_tests(
     return ExitCode.DONE if report.ok and covered else ExitCode.REFUSED
 
 
-def _roots(shell: Shell, policies: str) -> list[Path]:
+def _failure(report: TestReport, result: RuleResult) -> dict[str, Any]:
+    compared = report.compared.get(result.rule)
+    return {**to_json(result), "compared": None if compared is None else compared.document()}
+
+
+def _watch(shell: Shell, policies: str, only: str, floor: float) -> None:
+    """Run the tests now and after every save, until somebody interrupts."""
+    from sluiceway.policy.watch import saved, snapshot
+
+    watched = [*roots(shell, policies), *data_files(shell, policies)]
+    before = snapshot(watched)
+    _tested_or_told(shell, policies, only, floor)
+    for names in saved(watched, before):
+        shell.console.heading(f"\n{', '.join(Path(name).name for name in names)}")
+        _tested_or_told(shell, policies, only, floor)
+
+
+def _tested_or_told(shell: Shell, policies: str, only: str, floor: float) -> None:
+    try:
+        _tested(shell, policies, only, floor)
+    except SluicewayError as error:  # half a rule is nothing to stop watching for
+        shell.console.error(error.diagnostics())
+
+
+def roots(shell: Shell, policies: str) -> list[Path]:
+    """Return the folders of policies that a command is about."""
     if policies:
         return [Path(policies)]
     from sluiceway import policy
@@ -98,8 +141,21 @@ def _roots(shell: Shell, policies: str) -> list[Path]:
     return [configured if configured is not None else policy.bundled_policies()]
 
 
-def _data(shell: Shell, policies: str) -> list[Path]:
+def data_files(shell: Shell, policies: str) -> list[Path]:
+    """Return the site's data files; a folder that was named is looked at by itself."""
     return [] if policies else list(shell.bench_or_bare.config.policy_data)
+
+
+def workbench_engine(shell: Shell) -> PolicyWorkbench:
+    """Return the engine for an author's work, or say which line installs one."""
+    found = _author_engine(shell)
+    if found is None:
+        raise PluginError(
+            "there is no policy engine on this machine",
+            remedy="Install the embedded one: invoke policy.engine --install",
+            code="policy.engine-missing",
+        )
+    return found
 
 
 def _author_engine(shell: Shell) -> PolicyWorkbench | None:
@@ -117,21 +173,3 @@ def _author_engine(shell: Shell) -> PolicyWorkbench | None:
             code="policy.no-workbench",
         )
     return None
-
-
-def _told(report: TestReport) -> list[str]:
-    lines = []
-    for result in (*report.errors, *report.failed):
-        lines.append(f"{'ERROR' if result.error else 'FAIL'}  {result.rule}")
-        lines += [f"       {text}" for text in (result.error, result.failed_at) if text]
-        lines += [f"       printed {text}" for text in result.printed]
-    for name, each in report.coverage.items():
-        if each.missed:
-            rows = ", ".join(str(row) for row in sorted(each.missed))
-            lines.append(f"{name}: {each.percent:.0f} % covered; no test reaches line {rows}")
-    failures = len(report.failed) + len(report.errors)
-    lines.append(
-        f"{report.passed} passed, {failures} failed, {len(report.skipped)} skipped; "
-        f"{report.percent:.1f} % of lines covered"
-    )
-    return lines

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from sluiceway import events
-from sluiceway.console import outcomes, tables
+from sluiceway.console import outcomes, policies, tables
 from sluiceway.console.live import View
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
@@ -137,6 +137,18 @@ class Console:
     def rehearsal(self, document: Mapping[str, Any]) -> None:
         """Print what a rehearsal showed."""
         self._print(outcomes.rehearsal_page(document))
+
+    def explanation(self, document: Mapping[str, Any]) -> None:
+        """Print why a gate decided so."""
+        self._print(policies.explanation_page(document))
+
+    def replay(self, document: Mapping[str, Any]) -> None:
+        """Print what changed policies would have decided."""
+        self._print(policies.replay_page(document))
+
+    def policy_tests(self, document: Mapping[str, Any]) -> None:
+        """Print what the policies' tests said."""
+        self._print(policies.tests_page(document))
 
     # --- stderr ---
 

@@ -21,6 +21,8 @@ class Judged:
 
     decision: Decision
     document: Mapping[str, Any]
+    waivers: tuple[Waiver, ...] = ()
+    """The exceptions that were looked at, in force or not."""
 
 
 def promotion(
@@ -94,16 +96,10 @@ def _judge(
     digest: str,
     now: datetime,
 ) -> Judged:
-    decision = policy.decide(
-        bench.engine,
-        bench.bundle(),
-        gate,
-        document,
-        now=now,
-        waivers=_applicable(bench.config.waivers, environment, digest),
-    )
+    waivers = _applicable(bench.config.waivers, environment, digest)
+    decision = policy.decide(bench.engine, bench.bundle(), gate, document, now=now, waivers=waivers)
     events.emit("gate.decided", decision=decision)
-    return Judged(decision=decision, document=document)
+    return Judged(decision=decision, document=document, waivers=waivers)
 
 
 def _applicable(waivers: tuple[Waiver, ...], environment: str, digest: str) -> tuple[Waiver, ...]:

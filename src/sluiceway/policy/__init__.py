@@ -12,16 +12,22 @@ from sluiceway.policy.engine import (
     RuleResult,
     RuleRun,
 )
+from sluiceway.policy.explain import Explanation, explain
+from sluiceway.policy.replay import Outcome, Recorded, Replayed, replay
 from sluiceway.policy.suite import FileCoverage, TestReport, run_tests
 
 __all__ = [
     "Bundle",
     "EngineError",
+    "Explanation",
     "FileCoverage",
+    "Outcome",
     "Parsed",
     "PolicyEngine",
     "PolicyWorkbench",
     "Problem",
+    "Recorded",
+    "Replayed",
     "RuleDocument",
     "RuleResult",
     "RuleRun",
@@ -29,7 +35,9 @@ __all__ = [
     "bundled_policies",
     "check_bundle",
     "decide",
+    "explain",
     "load_bundle",
+    "replay",
     "rule_documents",
     "run_tests",
 ]

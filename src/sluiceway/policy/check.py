@@ -13,6 +13,7 @@ from typing import Any
 
 from sluiceway.policy.builtins import find_forbidden
 from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench
+from sluiceway.policy.idle import idle_problems
 from sluiceway.policy.tree import (
     aliases,
     calls,
@@ -58,7 +59,8 @@ class Problem:
     """1-based; 1 when only the row is known."""
     code: str
     """``policy.syntax``, ``policy.forbidden``, ``policy.metadata``, ``policy.entrypoint``,
-    ``policy.package``, ``policy.shape``, ``policy.negation`` or ``policy.layout``."""
+    ``policy.package``, ``policy.shape``, ``policy.negation``, ``policy.layout``,
+    ``policy.dead-rule``, ``policy.unused-data``, ``policy.input`` or ``policy.value``."""
     message: str
 
 
@@ -103,6 +105,8 @@ def check_bundle(engine: PolicyWorkbench, bundle: Bundle) -> list[Problem]:
         problems += _shape_problems(name, source, tree)
         problems += _negation_problems(name, source, tree)
     problems += _entrypoint_problems(bundle, good)
+    policies = {name: tree for name, tree in good.items() if not name.endswith(_TESTS)}
+    problems += [_problem(*found) for found in idle_problems(bundle, policies)]
     for document in rule_documents(engine, bundle, parsed):
         problems += _metadata_problems(document)
     return sorted(set(problems))

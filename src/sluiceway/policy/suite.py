@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluiceway.policy.bundle import load_bundle
-from sluiceway.policy.engine import Bundle, EngineError, PolicyWorkbench, RuleResult
+from sluiceway.policy.compared import Compared, compare
+from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench, RuleResult
 from sluiceway.policy.tree import package, rule_name
 
 __all__ = ["FileCoverage", "TestReport", "run_tests"]
 
 _TESTS = "_test.rego"
+_COMPARED = 10
+"""Failing tests whose comparison is looked into; each is compiled anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class TestReport:
     """Rules named ``todo_...``."""
     coverage: Mapping[str, FileCoverage]
     """Policy file (tests aside) to its coverage."""
+    compared: Mapping[str, Compared] = field(default_factory=dict)
+    """Failing test to both sides of the comparison that did not hold, where that is what failed."""
 
     @property
     def passed(self) -> int:
@@ -105,7 +110,8 @@ def run_tests(
 def _run(engine: PolicyWorkbench, bundle: Bundle, only: str) -> TestReport:
     tests: list[str] = []
     skipped: list[str] = []
-    for name, module in sorted(engine.parse(bundle.modules).items()):
+    parsed = engine.parse(bundle.modules)
+    for name, module in sorted(parsed.items()):
         if not name.endswith(_TESTS) or not module.tree:
             continue  # what does not parse is refused when the bundle is compiled
         for rule in module.tree.get("rules") or []:
@@ -126,4 +132,23 @@ def _run(engine: PolicyWorkbench, bundle: Bundle, only: str) -> TestReport:
             )
             for name in sorted(files)
         },
+        compared=_compared(engine, bundle, parsed, run.results),
     )
+
+
+def _compared(
+    engine: PolicyWorkbench,
+    bundle: Bundle,
+    parsed: Mapping[str, Parsed],
+    results: Sequence[RuleResult],
+) -> dict[str, Compared]:
+    """Return what the first failing tests compared; after many, the reason is another."""
+    found: dict[str, Compared] = {}
+    for result in [each for each in results if not each.passed and not each.error][:_COMPARED]:
+        where, _, rule = result.rule.rpartition(".")
+        for name, module in sorted(parsed.items()):
+            if name.endswith(_TESTS) and module.tree and package(module.tree) == where:
+                compared = compare(engine, bundle, name, module.tree, rule)
+                if compared is not None:
+                    found[result.rule] = compared
+    return found

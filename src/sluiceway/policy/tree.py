@@ -19,6 +19,7 @@ __all__ = [
     "references",
     "rule_name",
     "rule_rows",
+    "rule_spans",
     "row_of",
     "walk",
 ]
@@ -136,6 +137,25 @@ def rule_rows(source: str, tree: Mapping[str, Any]) -> list[int] | None:
     if names != [rule_name(rule) for rule in tree.get("rules") or []]:
         return None
     return rows
+
+
+def rule_spans(source: str, tree: Mapping[str, Any]) -> list[tuple[int, int]] | None:
+    """Return the first and the last row of each of the tree's rules, in order.
+
+    Comments and empty rows between two rules belong to neither. ``None`` as for
+    :func:`rule_rows`.
+    """
+    starts = rule_rows(source, tree)
+    if starts is None:
+        return None
+    lines = source.splitlines()
+    spans: list[tuple[int, int]] = []
+    for start, following in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
+        end = following - 1
+        while end > start and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+            end -= 1
+        spans.append((start, end))
+    return spans
 
 
 def _margin_rows(source: str) -> Iterator[int]:

@@ -167,7 +167,12 @@ def keep_decision(
         environment=request["target"],
         digest=digest,
         actor=asked["actor"]["name"],
-        body={"decision": to_json(judged.decision), "input": dict(judged.document), **asked},
+        body={
+            "decision": to_json(judged.decision),
+            "input": dict(judged.document),
+            "waivers": to_json(judged.waivers),
+            **asked,
+        },
     )
     # What was written first counts: a step repeated after a crash must not decide otherwise.
     stored, fields = entry.body["decision"], to_json(judged.decision)

@@ -1,0 +1,141 @@
+"""What can be known of a value before evaluation: constants it may be, places it may stand at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "ANY",
+    "UNKNOWN",
+    "Comparison",
+    "Keyed",
+    "Path",
+    "Reading",
+    "Seen",
+    "below",
+    "elements",
+    "key_of",
+    "shown_path",
+    "union",
+]
+
+ANY = "*"
+"""A step that only evaluation knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A step whose name is the value found at one of these paths."""
+
+    by: frozenset[Path]
+
+
+Path = tuple["str | int | Keyed", ...]
+"""Begins with ``input`` or ``data``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of a value before evaluation."""
+
+    constants: tuple[Any, ...] = ()
+    """It may be one of these (JSON data)."""
+    facts: frozenset[Path] = frozenset()
+    """It may be what stands at one of these paths."""
+    items: tuple[Seen, ...] | None = None
+    """Its elements, when it is written as a list or set."""
+    anything: bool = False
+    """It may be something else as well."""
+
+
+UNKNOWN = Seen(anything=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One comparison that a rule makes: ``eq``, ``neq``, ``lt``, ... or ``in``."""
+
+    operator: str
+    left: Seen
+    right: Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a rule reads."""
+
+    value: Seen = Seen()
+    judged: frozenset[Path] = frozenset()
+    """Paths that decide whether the rule holds."""
+    told: frozenset[Path] = frozenset()
+    """Paths that only its words are made of."""
+    comparisons: tuple[Comparison, ...] = ()
+    rules: frozenset[tuple[str, str]] = frozenset()
+    """Package and name of every rule that takes part."""
+
+
+def shown_path(path: Sequence[Any]) -> str:
+    """Return a path as one would write it in Rego: ``input.evidence.scan.facts["x y"]``."""
+    text = str(path[0])
+    for part in path[1:]:
+        if isinstance(part, Keyed):
+            text += "[" + " or ".join(sorted(shown_path(by) for by in part.by)) + "]"
+        elif part == ANY:
+            text += "[_]"
+        elif isinstance(part, str) and part.isidentifier():
+            text += f".{part}"
+        else:
+            text += f'["{part}"]' if isinstance(part, str) else f"[{part}]"
+    return text
+
+
+def below(constant: Any, step: Seen) -> Iterator[Any]:
+    """Yield what stands one step below a constant."""
+    if isinstance(constant, Mapping):
+        for key in step.constants:
+            if key in constant:
+                yield constant[key]
+
+
+def elements(collection: Seen) -> Seen:
+    """Return what one element of a list or set may be."""
+    constants: list[Any] = []
+    for constant in collection.constants:
+        if isinstance(constant, list | tuple):
+            constants += constant
+    inner = union(list(collection.items or ()))
+    return Seen(
+        constants=(*constants, *inner.constants),
+        facts=frozenset((*path, ANY) for path in collection.facts) | inner.facts,
+        items=inner.items,
+        anything=collection.anything or inner.anything,
+    )
+
+
+def union(values: Sequence[Seen]) -> Seen:
+    """Return what a value may be that is one of these."""
+    constants: list[Any] = []
+    for value in values:
+        constants += [each for each in value.constants if _unlike(each, constants)]
+    items = [value.items for value in values if value.items is not None]
+    return Seen(
+        constants=tuple(constants),
+        facts=frozenset(path for value in values for path in value.facts),
+        items=tuple(item for each in items for item in each) if items else None,
+        anything=any(value.anything for value in values),
+    )
+
+
+def _unlike(value: Any, known: list[Any]) -> bool:
+    return all(value != each or isinstance(value, bool) != isinstance(each, bool) for each in known)
+
+
+def key_of(value: Any) -> Any:
+    """Return something to look up what was seen by."""
+    if isinstance(value, Seen):
+        return (repr(value.constants), value.facts, key_of(value.items), value.anything)
+    if isinstance(value, tuple):
+        return tuple(key_of(item) for item in value)
+    return value

@@ -1,0 +1,133 @@
+"""What has no effect is told: rules nobody reaches, data nobody reads, facts nobody can have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sluiceway.policy import Bundle, PolicyWorkbench, check_bundle
+
+META = """# METADATA
+# title: T
+# description: D.
+# custom:
+#   code: g.no
+#   solution: Do.
+"""
+RULE = f"{META}deny contains found if {{\n\tnot ok\n\tfound := rego.metadata.rule().custom\n}}\n"
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "status": {"enum": ["ok", "failed"]},
+        "number": {"type": "integer"},
+        "facts": {"type": "object"},
+        "people": {"type": "array", "items": {"$ref": "#/$defs/person"}},
+        "evidence": {"type": "object", "additionalProperties": {"$ref": "#/$defs/person"}},
+    },
+    "$defs": {
+        "person": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}},
+            "then": {"properties": {"key": {"type": "string"}}},
+        }
+    },
+}
+
+
+def told(
+    engine: PolicyWorkbench, body: str, data: dict[str, Any] | None = None, **more: str
+) -> list[tuple[str, int, str]]:
+    source = f'package g\n\ndecision := {{"deny": deny, "warn": set()}}\n\n{RULE}\n{body}\n'
+    bundle = Bundle(
+        modules={"g/g.rego": source, **more},
+        data=data or {},
+        digest="",
+        origin="test",
+        schemas={"g": SCHEMA},
+    )
+    return [(each.code, each.row, each.message) for each in check_bundle(engine, bundle)]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'ok if input.status == "ok"',
+        "ok if input.number == 3",
+        "ok if input.facts.whatever.deep == 3",
+        'ok if input.people[0].name == "x"',
+        "ok if { some person in input.people; person.key }",
+        "ok if input.evidence[input.status].name",
+        'ok if object.get(input, ["status"], "missing") == "missing"',
+        'ok if object.get(input, "number", null) == null',
+        "ok if input.number in {1, 2}",
+    ],
+)
+def test_what_can_be_is_fine(engine: PolicyWorkbench, condition: str) -> None:
+    assert told(engine, condition) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "code", "says"),
+    [
+        ("ok if input.stats", "policy.input", "did you mean status?"),
+        ("ok if input.people[0].nme", "policy.input", "did you mean name?"),
+        ("ok if { some p in input.people; p.nme }", "policy.input", "input.people[_].nme"),
+        ('ok if object.get(input, ["stats", "x"], 1)', "policy.input", "did you mean status?"),
+        ('ok if input.status == "okay"', "policy.value", 'compared with "okay"'),
+        ('ok if input.number == "3"', "policy.value", 'compared with "3"'),
+        ('ok if object.get(input, ["status"], "no") == "okay"', "policy.value", '"okay"'),
+    ],
+)
+def test_what_no_input_can_be_is_told_at_its_row(
+    engine: PolicyWorkbench, condition: str, code: str, says: str
+) -> None:
+    ((found, row, message),) = told(engine, condition)
+    assert (found, row) == (code, 16)
+    assert says in message
+
+
+def test_a_denial_outside_of_the_decision_is_dead(engine: PolicyWorkbench) -> None:
+    more = RULE.replace("deny", "deny_more").replace("g.no", "g.more")
+    found = told(engine, f"ok if input.number\n\n{more}\nhelper := 1")
+    assert [each[0] for each in found] == ["policy.dead-rule", "policy.dead-rule"]
+    assert "g.deny_more" in found[0][2]
+    assert "g.helper" in found[1][2]
+
+
+def test_a_function_that_makes_a_key_of_a_rule_is_not_dead(engine: PolicyWorkbench) -> None:
+    body = """ok if count(sorted_by.x) > 0
+
+sorted_by[kind(each)] contains each if some each in [input.status]
+
+kind(each) := "x" if each == "a"
+"""
+    assert told(engine, body) == []
+
+
+def test_rules_that_conftest_asks_are_not_dead(engine: PolicyWorkbench) -> None:
+    other = f"package k8s\n\n{RULE.replace('g.no', 'k8s.no')}\nok if input.kind\n"
+    assert told(engine, "ok if input.number", None, **{"k8s/k8s.rego": other}) == []
+
+
+def test_data_that_no_rule_reads_is_told_with_the_nearest_that_is(engine: PolicyWorkbench) -> None:
+    body = """ok if {
+	input.number >= data.g.least
+	row := data.g.rows[input.status]
+	row.roles
+	data.g.list
+}"""
+    data = {
+        "g": {
+            "leest": 1,
+            "rows": {"a": {"roles": [], "rolls": []}, "b": {"roles": []}},
+            "list": {"any": {"thing": 1}},
+        },
+        "elsewhere": {"x": 1},
+    }
+    found = told(engine, body, data)
+    assert [(code, message.split(" reads ")[1]) for code, _, message in found] == [
+        ("policy.unused-data", "data.elsewhere"),
+        ("policy.unused-data", "data.g.leest; did you mean least?"),
+        ("policy.unused-data", "data.g.rows.a.rolls; did you mean roles?"),
+    ]
