@@ -100,7 +100,7 @@ def test_a_function_that_makes_a_key_of_a_rule_is_not_dead(engine: PolicyWorkben
 
 sorted_by[kind(each)] contains each if some each in [input.status]
 
-kind(each) := "x" if each == "a"
+kind(each) := "x" if each == "ok"
 """
     assert told(engine, body) == []
 
