@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -46,7 +46,9 @@ from sluiceway.model import (
     Scan,
     Traffic,
 )
-from sluiceway.policy.engine import PolicyEngine
+
+if TYPE_CHECKING:  # every plugin imports this module, and only engines need that package
+    from sluiceway.policy.engine import PolicyEngine
 
 __all__ = ["GROUP", "Settings", "hookimpl", "hookspec"]
 

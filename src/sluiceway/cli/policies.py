@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
-from sluiceway.model import to_json
 
 if TYPE_CHECKING:
     from sluiceway.policy import PolicyWorkbench, RuleResult, TestReport
@@ -32,7 +31,7 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
     bundle = policy.load_bundle(roots(shell, policies), data_files(shell, policies), tests=True)
     problems = policy.check_bundle(workbench_engine(shell), bundle)
     shell.result(
-        {"problems": to_json(problems), "files": len(bundle.modules)},
+        {"problems": problems, "files": len(bundle.modules)},
         lambda console: console.lines(
             [f"{each.file}:{each.row}:{each.col}: {each.code}: {each.message}" for each in problems]
             or [f"{len(bundle.modules)} files, nothing wrong"]
@@ -108,6 +107,8 @@ def _tested(shell: Shell, policies: str, only: str, floor: float) -> ExitCode:
 
 
 def _failure(report: TestReport, result: RuleResult) -> dict[str, Any]:
+    from sluiceway.model import to_json
+
     compared = report.compared.get(result.rule)
     return {**to_json(result), "compared": None if compared is None else compared.document()}
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.policies import POLICIES_HELP, data_files, roots, workbench_engine
 from sluiceway.errors import ConfigurationError, ExitCode, SluicewayError, UsageError
-from sluiceway.model import parse_time, to_json
 
 if TYPE_CHECKING:
     from sluiceway.policy import Bundle, Explanation, Recorded, Replayed
@@ -140,7 +139,7 @@ def docs(
     done = "differ" if check else "written or taken away"
     lines.append(f"{len(pages)} pages, {len(found)} {done}")
     shell.result(
-        {"folder": str(folder), "pages": sorted(pages), "different": to_json(found)},
+        {"folder": str(folder), "pages": sorted(pages), "different": found},
         lambda console: console.lines(lines),
     )
     return ExitCode.REFUSED if check and found else ExitCode.DONE
@@ -245,6 +244,8 @@ def _input(what: str) -> dict[str, Any]:
 
 def _moment(document: Mapping[str, Any]) -> datetime:
     """Return the moment that the input is about; what the schema refuses is left to it."""
+    from sluiceway.model import parse_time
+
     try:
         return parse_time(str(document.get("now")))
     except ValueError:
@@ -279,6 +280,7 @@ def _since(text: str, now: datetime) -> datetime:
 def _told(
     explanation: Explanation, document: Mapping[str, Any], record: Recorded | None
 ) -> dict[str, Any]:
+    from sluiceway.model import to_json
     from sluiceway.policy.reports import explanation_document
 
     told = explanation_document(explanation, document)
@@ -302,6 +304,8 @@ def _told(
 
 
 def _replayed(each: Replayed) -> dict[str, Any]:
+    from sluiceway.model import to_json
+
     return {
         "seq": each.recorded.seq,
         "run": each.recorded.run,
