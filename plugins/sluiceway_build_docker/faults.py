@@ -65,7 +65,7 @@ def build_failed(message: str, lines: Sequence[str], dockerfile: str) -> Sluicew
     return ActionFailed(
         f"the build failed: {message or 'no reason was given'}",
         means=f"It printed:\n{printed}" if printed else "",
-        remedy="Nothing was pushed.",
+        remedy=f"Correct {dockerfile}, or what it names; nothing was pushed.",
         code="build.failed",
     )
 
@@ -106,11 +106,19 @@ def unreachable(message: str, host: str) -> SluicewayError:
             "again), or use a rootless engine.",
             code="build.engine-denied",
         )
-    missing = "No such file" in message or "FileNotFoundError" in message
     return PluginError(
-        f"no Docker engine answers at {host}: {'there is no such socket' if missing else message}",
+        f"no Docker engine answers at {host}: {_reason(message)}",
         means="The builder docker needs an engine.",
         remedy="Start it (sudo systemctl start docker), point DOCKER_HOST to it, or choose a "
         'builder that needs none: [stages] build = "buildah" or "layers".',
         code="build.engine-missing",
     )
+
+
+def _reason(message: str) -> str:
+    """Say in plain words why nothing answers: the SDK's message quotes three libraries."""
+    if "No such file" in message or "FileNotFoundError" in message:
+        return "there is no such socket"
+    if "Connection refused" in message or "ConnectionRefusedError" in message:
+        return "the connection is refused"
+    return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -50,10 +51,6 @@ DEFAULTS: Mapping[str, Any] = {
 }
 _LOOKS = {"image": "container_image", "sbom": "spdx"}
 _INSTALL = "Install trivy (https://trivy.dev), or name it in [plugins.scan-trivy] program."
-_FETCH = (
-    "run `trivy image --download-db-only` where there is a network, or set "
-    "[plugins.scan-trivy] update = true"
-)
 _PROBE_SECONDS = 20.0
 
 
@@ -112,17 +109,21 @@ def examine(project: Project, settings: Mapping[str, Any]) -> Sequence[Check]:
     options = _options(settings)
     try:
         needed(options["program"], NAME, _INSTALL)
-        database = read(locate(project, options["cache"]), digested=False)
+        cache = locate(project, options["cache"])
+        database = read(cache, digested=False)
     except PluginError as error:
         return (Check(name=NAME, status=CheckStatus.FAIL, detail=error.what, remedy=error.remedy),)
     except ReportError as error:
         return (
-            Check(name=NAME, status=CheckStatus.FAIL, detail=f"trivy: {error}", remedy=_upper()),
+            Check(
+                name=NAME, status=CheckStatus.FAIL, detail=f"trivy: {error}", remedy=_upper(options)
+            ),
         )
     if database is None:
         status = CheckStatus.OK if options["update"] else CheckStatus.WARN
-        detail = "no database yet" + ("; it is fetched by the first scan" * options["update"])
-        return (Check(name=NAME, status=status, detail=detail, remedy=_upper()),)
+        detail = f"no database in {cache.uri} yet"
+        detail += "; it is fetched by the first scan" * options["update"]
+        return (Check(name=NAME, status=status, detail=detail, remedy=_upper(options)),)
     detail = f"{database.advisories} advisories, updated {rfc3339(database.updated)}"
     return (Check(name=NAME, status=CheckStatus.OK, detail=detail),)
 
@@ -149,7 +150,8 @@ class _Run:
                 before = read(self._cache)
                 if before is None and not self._options["update"]:
                     return self.refuse(
-                        f"there is no database in {self._cache.uri}; {_FETCH}", Status.NO_DATA
+                        f"there is no database in {self._cache.uri}; {_fetch(self._options)}",
+                        Status.NO_DATA,
                     )
                 report = ask(folder)
                 database = before if not self._options["update"] else read(self._cache)
@@ -252,5 +254,15 @@ def _credentials(project: Project, image: Image) -> dict[str, str]:
     return {"TRIVY_USERNAME": found.username, "TRIVY_PASSWORD": found.secret}
 
 
-def _upper() -> str:
-    return _FETCH[0].upper() + _FETCH[1:] + "."
+def _fetch(options: Mapping[str, Any]) -> str:
+    """Say how a database gets to where this scanner looks, which trivy's own default may not be."""
+    where = f" --cache-dir {shlex.quote(options['cache'])}" if options["cache"] else ""
+    return (
+        f"run `trivy image --download-db-only{where}` where there is a network, or set "
+        "[plugins.scan-trivy] update = true"
+    )
+
+
+def _upper(options: Mapping[str, Any]) -> str:
+    clause = _fetch(options)
+    return clause[0].upper() + clause[1:] + "."

@@ -169,7 +169,8 @@ def _decrypt(pem: bytes, password: str, origin: str) -> PrivateKey:
         raise ConfigurationError(
             f"COSIGN_PASSWORD does not open {origin}",
             means="The password is wrong or not set, or the key file was changed.",
-            remedy="Set COSIGN_PASSWORD to the password that the key pair was made with.",
+            remedy="Set COSIGN_PASSWORD to the password that the key pair was made with; unset it"
+            " for a pair that was made without one.",
             code="sign.password",
         ) from None
     try:

@@ -165,7 +165,7 @@ def test_the_width_comes_from_the_environment_then_the_terminal():
         ),
         (
             {"outcome": "needs-person", "image": None},
-            "Needs-person: dev → staging ; something changed",
+            "Needs-person: dev → staging; something changed",
         ),
     ],
 )

@@ -130,3 +130,4 @@ def test_a_reference_that_names_no_image_is_refused(text, code):
     with pytest.raises(UsageError) as caught:
         parse_reference(text)
     assert caught.value.code == code
+    assert "without a tag" not in caught.value.means  # as an address of a repository is

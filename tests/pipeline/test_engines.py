@@ -76,6 +76,16 @@ def test_one_chosen_engine_stays_the_only_one(shop):
     assert (engine["status"], engine["remedy"]) == ("fail", "invoke policy.engine --install")
 
 
+def test_the_embedded_engine_is_no_remedy_where_another_is_chosen(shop, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    configure(shop, "", '"cli"')
+    _, document, _ = shop.run("ci", "doctor")
+    (engine,) = [check for check in document["checks"] if check["name"] == "policy engine"]
+    assert engine["status"] == "fail"
+    assert engine["remedy"].startswith("Give policy-cli what it needs")
+    assert 'policy = "auto"' in engine["remedy"]
+
+
 def test_nobody_decides_in_place_of_a_server_that_is_down(shop):
     configure(shop, '\n[plugins.policy-server]\nurl = "http://127.0.0.1:9"\nretries = 0\n')
     shop.release()

@@ -68,6 +68,15 @@ def kinds(shop, digest):
     return sorted(item.predicate_type for item in attested(shop, digest))
 
 
+def test_a_release_leaves_a_workflow_its_summary(committed, monkeypatch, tmp_path):
+    shop, _ = committed
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    document, _ = released(shop)
+    text = (tmp_path / "summary").read_text()
+    assert text.startswith("### Released ")
+    assert document["image_digest"] in text
+
+
 def test_the_second_release_of_a_commit_is_the_first_ones_image(committed):
     shop, revision = committed
     first, reasons = released(shop)

@@ -151,6 +151,7 @@ def test_what_cannot_be_built_has_a_code_and_pushes_nothing(
 ):
     error = refused(project, request_for(text), registry, {**CLASSIC, **settings})
     assert (error.code, type(error)) == (code, kind), error.diagnostics()
+    assert error.remedy.startswith("Correct ")
     assert registry.tags() == ()
 
 
@@ -229,6 +230,8 @@ def test_an_engine_that_is_missing_or_denies(project, request_for, registry, tmp
     error = refused(project, request, registry, {**CLASSIC, "host": f"unix://{tmp_path}/none.sock"})
     assert (error.code, type(error)) == ("build.engine-missing", PluginError)
     assert "systemctl start docker" in error.remedy
+    error = refused(project, request, registry, {**CLASSIC, "host": "tcp://127.0.0.1:1"})
+    assert error.what == "no Docker engine answers at tcp://127.0.0.1:1: the connection is refused"
     (tmp_path / "none.sock").touch()
     error = refused(project, request, registry, {**CLASSIC, "host": f"unix://{tmp_path}/none.sock"})
     assert error.code == "build.engine-missing"

@@ -308,7 +308,8 @@ def test_doctor_says_how_old_the_database_is(cached: Path) -> None:
     shutil.rmtree(cached / "cache")
     (line,) = sluiceway_scan_trivy.sluiceway_doctor(project(cached), {"cache": "cache"})
     assert line.status is CheckStatus.WARN
-    assert line.remedy
+    assert line.detail == "no database in cache yet"
+    assert "--download-db-only --cache-dir cache`" in line.remedy  # where the scan will look
 
 
 # --- reports ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluiceway.cli.command import Shell, command
-from sluiceway.cli.github import write_outputs
+from sluiceway.cli.github import write_outputs, write_summary
 from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format, lock_files, relative, show_scan
 from sluiceway.errors import ExitCode, UsageError
 
@@ -212,4 +212,5 @@ def release(shell: Shell, force: bool = False) -> ExitCode:  # noqa: FBT001, FBT
     code = shell.ended(outcome, lambda console: console.release(outcome))
     if outcome["outcome"] == "done":
         write_outputs({key: outcome[key] for key in ("image_digest", "image_tag", "sbom_path")})
+    write_summary(outcome)
     return code

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sluiceway.cli.engines import remedy_for_none
 from sluiceway.errors import SluicewayError
 from sluiceway.model import Check, CheckStatus
 from sluiceway.workbench import Workbench
@@ -137,7 +138,7 @@ def _engine(bench: Workbench) -> Check:
                 name="policy engine",
                 status=CheckStatus.FAIL,
                 detail="none can be used here, so every gate refuses",
-                remedy="invoke policy.engine --install",
+                remedy=remedy_for_none(bench.plugins.serving("sluiceway_policy_engine")),
             )
     except SluicewayError as error:
         return _failed("policy engine", error)

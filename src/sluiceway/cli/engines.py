@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from sluiceway.policy import PolicyEngine
     from sluiceway.workbench import Workbench
 
-__all__ = ["engine", "serve"]
+__all__ = ["engine", "remedy_for_none", "serve"]
 
 _HOOK = "sluiceway_policy_engine"
+_EMBEDDED = "policy-embedded"
 _INSTALL = "invoke policy.engine --install"
 
 
@@ -83,6 +85,19 @@ def serve(shell: Shell, port: str = "8181", bundle_to: str = "") -> ExitCode:
         )
         server.wait()
     return ExitCode.DONE
+
+
+def remedy_for_none(chosen: Sequence[str]) -> str:
+    """Say what helps when none of the *chosen* plugins has an engine here.
+
+    Installing the embedded engine helps only where it is asked.
+    """
+    if _EMBEDDED in chosen:
+        return _INSTALL
+    return (
+        f"Give {' or '.join(chosen)} what it needs (`invoke policy.engine` says what), or write "
+        f'[stages] policy = "auto" and run: {_INSTALL}'
+    )
 
 
 def _write_bundle(shell: Shell, bundle: Any, file: Path) -> ExitCode:
@@ -156,5 +171,6 @@ def _told(rows: list[dict[str, Any]]) -> list[str]:
             lines += [f"{'':<{width}}  {row['remedy']}"] if row["remedy"] else []
             lines.append(f"{'':<{width}}  Every gate refuses; no other engine is asked instead.")
     if not any(row["decides"] for row in rows):
-        lines.append(f"none: every gate refuses. Run: {_INSTALL}")
+        lines.append("none: every gate refuses.")
+        lines.append(remedy_for_none([row["plugin"] for row in rows]))
     return lines

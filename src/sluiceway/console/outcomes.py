@@ -30,12 +30,17 @@ def headline(outcome: Mapping[str, Any]) -> str:
             return f"Promoted {what}: {way}"
         return f"{target} serves {what} again"
     if ended == "refused":
-        return f"Refused: {way or 'release'} {what}; nothing changed"
+        return f"Refused: {_joined(way or 'release', what)}; nothing changed"
     if ended == "rolled-back":
         serves = short(str(outcome.get("serves") or "")) or "what served before"
         return f"Rolled back: {way} {what}; {serves} serves"
     changed = "something changed" if outcome.get("changed") else "nothing changed"
-    return f"{str(ended or 'ended').capitalize()}: {way or 'release'} {what}; {changed}"
+    return f"{str(ended or 'ended').capitalize()}: {_joined(way or 'release', what)}; {changed}"
+
+
+def _joined(way: str, what: str) -> str:
+    """Name what was done to which digest; a run may end before it knows one."""
+    return f"{way} {what}".rstrip()
 
 
 def outcome_page(outcome: Any) -> list[Block]:

@@ -66,7 +66,9 @@ def scan_tick(attestations: Iterable[Attestation], digest: str, now: datetime) -
 def _judged(evidence: Evidence, now: datetime) -> tuple[bool, str]:
     facts = evidence.facts
     if not facts.get("attested") or not facts.get("scanned"):
-        return False, f"{evidence.status}: {evidence.summary}"
+        # What failed is printed after the word FAILED.
+        word = "" if evidence.status is Status.FAILED else f"{evidence.status}: "
+        return False, f"{word}{evidence.summary}"
     if evidence.made_at > now + _SKEW:
         return False, f"the scan says that it was made at {rfc3339(evidence.made_at)}, after now"
     counts: Mapping[str, int] = facts["counts"]

@@ -56,8 +56,8 @@ def broken(host: str, scheme: str, error: httpx.TransportError) -> ActionFailed:
     return ActionFailed(
         f"the registry {host} cannot be reached by {scheme}: {detail}",
         means="Nothing was read from it or written to it.",
-        remedy="Check the address in `[service] repository` or REGISTRY_URL, and that the"
-        " registry runs; then `invoke doctor`.",
+        remedy="Check that the registry runs, and its address: `repository` of the service or of the"
+        " environment, or REGISTRY_URL; then `invoke doctor`.",
         code="registry.unreachable",
     )
 
@@ -109,7 +109,7 @@ def malformed(host: str, detail: str) -> ActionFailed:
     return ActionFailed(
         f"{host} does not answer as an OCI registry: {detail}",
         means="It may be another service, or a registry that breaks the distribution specification.",
-        remedy="Check the address in `[service] repository` or REGISTRY_URL.",
+        remedy="Check its address: `repository` of the service or of the environment, or REGISTRY_URL.",
         code="registry.malformed",
     )
 

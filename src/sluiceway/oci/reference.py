@@ -92,7 +92,16 @@ def parse_reference(text: str) -> tuple[Repository, str, str]:
     named, at, digest = text.partition("@")
     host, slash, path = named.partition("/")
     path, colon, tag = path.partition(":")
-    repository = parse_repository(f"{host}{slash}{path}")
+    try:
+        repository = parse_repository(f"{host}{slash}{path}")
+    except UsageError as error:
+        # Of a repository's own address it is said that it has no tag; here one is asked for.
+        raise UsageError(
+            error.what,
+            means="An image is named with its registry: host[:port]/path, then :TAG or @sha256:...",
+            remedy="Write it like `registry.example/team/app:production`.",
+            code=error.code,
+        ) from None
     if at:
         check_digest(digest)
     if colon:

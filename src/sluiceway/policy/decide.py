@@ -20,7 +20,6 @@ _LEVELS = (Level.DENY, Level.WARN)
 _KEYS = {"msg": str, "code": str, "solution": str}
 _OPTIONAL: Mapping[str, type] = {"about": str, "aliases": list, "waivable": bool}
 _Judged = tuple[Finding, tuple[str, ...], bool]
-_ENGINE_MISSING = "invoke policy.engine --install"
 
 
 def decide(
@@ -179,8 +178,9 @@ def _of_defect(engine: PolicyEngine, error: Exception) -> Finding:
 def _engine_missing() -> Finding:
     return _deny(
         "policy.engine-missing",
-        "There is no policy engine on this machine, so nothing can be judged.",
-        f"Install the embedded one: {_ENGINE_MISSING}",
+        "None of the chosen policy engines is on this machine, so nothing can be judged.",
+        "`invoke policy.engine` says why each chosen engine is not used. The embedded one is "
+        "installed by: invoke policy.engine --install",
     )
 
 

@@ -112,7 +112,7 @@ def _problem(bench: Workbench) -> str:
     lines = changed.splitlines()
     if not lines:
         return ""
-    others = f" and {len(lines) - 1} others" if len(lines) > 1 else ""
+    others = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
     return f"the work tree has changes that are not committed ({lines[0][3:]}{others})"
 
 
