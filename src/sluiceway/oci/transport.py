@@ -224,7 +224,9 @@ class Transport:
     ) -> Iterator[httpx.Response]:
         response, sent = self._send(method, url, actions, headers, body)
         try:
-            if response.status_code == httpx.codes.UNAUTHORIZED and actions is not None:
+            # Credentials are the registry's: elsewhere, where an upload may be led, none are offered.
+            ours = _origin(url) == _origin(self.base)
+            if response.status_code == httpx.codes.UNAUTHORIZED and actions is not None and ours:
                 challenges = parse_challenges(response.headers.get_list("www-authenticate"))
                 _drain(response)
                 if self._authorizer.answer(challenges, actions, sent):
