@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from sluiceway import gates
+from sluiceway.gates import evidence
+from sluiceway.model import Image
+from sluiceway.runs import release
+
 from ..plugins.npm_kit import ADVISORY, answering  # noqa: TID252 - a kit of tests, no package
 from ..plugins.scan_kit import grype_cache, trivy_cache  # noqa: TID252 - a kit of tests, no package
 from .conftest import Shop
@@ -192,6 +197,34 @@ def test_a_release_judged_by_four_scanners(shop: Shop) -> None:
     assert str(shop.root) not in json.dumps(document["scans"])
     code, document, err = shop.run("ci", "promote", "--to=dev")
     assert code == 0, json.dumps(document) + err
+
+
+def test_the_newest_inventory_is_scanned_whatever_lies_beside_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of attestations is not signed: whoever may push decides which is read last."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    digest = shop.release()
+    bench = shop.bench()
+    manifest = bench.registry.manifest(digest)
+    assert manifest is not None
+    image = Image(
+        repository=bench.registry.repository, digest=digest, media_type=manifest.media_type
+    )
+    attestations = bench.plugins.one("sluiceway_attestations", image=image, registry=bench.registry)
+    newest = evidence.newest_sbom(attestations, digest)
+    assert newest is not None
+    (subject, *_) = newest.predicate["packages"]
+    older = {
+        **newest.predicate,
+        "creationInfo": {**newest.predicate["creationInfo"], "created": "2001-01-01T00:00:00Z"},
+        "packages": [subject],
+    }
+    release.attest(bench, image, manifest, gates.SPDX, older)
+    code, document, err = shop.run("ci", "scan")
+    assert code == 0, json.dumps(document) + err
+    assert [scan["status"] for scan in document["scans"]] == ["ok"]
+    assert denials(shop) == {}
 
 
 def npm_release(shop: Shop, advisories: Any) -> None:
