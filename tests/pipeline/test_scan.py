@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +229,41 @@ def test_the_newest_inventory_is_scanned_whatever_lies_beside_it(
     assert code == 0, json.dumps(document) + err
     assert [scan["status"] for scan in document["scans"]] == ["ok"]
     assert denials(shop) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_scanner_does_not_outlive_the_command(tmp_path: Path, number: int) -> None:
+    tree(tmp_path, "tool==1.0")
+    started = tmp_path / "pid"
+    scanner = tmp_path / "trivy"
+    scanner.write_text(
+        f"#!/bin/sh\necho $$ > {started}.new; mv {started}.new {started}\nexec sleep 60\n"
+    )
+    scanner.chmod(0o755)
+    configured(tmp_path, "trivy", more=f'[plugins.scan-trivy]\nprogram = "{scanner}"\n')
+    command = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from sluiceway.cli.program import main; main()",
+            "scan",
+            "--fs=tree",
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not started.exists():
+            assert command.poll() is None
+            time.sleep(0.02)
+        command.send_signal(number)
+        assert command.wait(30) == 130
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(started.read_text()), 0)
+    finally:
+        command.kill()
+        command.wait()
 
 
 def npm_release(shop: Shop, advisories: Any) -> None:
