@@ -20,7 +20,8 @@ from sluiceway_build_layers.tree import Kind, Node
 __all__ = ["write_layer"]
 
 _SIGNING_KEY = re.compile(rb"-----BEGIN ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY-----")
-_HEAD = 256
+_HEAD = 64 * 1024
+"""Bytes that are looked at: a key may follow comments, or a certificate."""
 
 
 def write_layer(target: Path, entries: Mapping[str, Node], epoch: int) -> None:

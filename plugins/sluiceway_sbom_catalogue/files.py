@@ -142,7 +142,7 @@ def _content(
                     code="sbom.too-large",
                 )
             path = Path(folder) / str(number)
-            registry.save_blob(layer["digest"], path)
+            registry.save_blob(layer["digest"], path, limit=largest_layer)
             _check_size(image, path, layer)
             _apply(image, path, files)
             path.unlink()

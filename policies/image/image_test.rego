@@ -84,6 +84,15 @@ test_without_settings_nothing_is_recent_and_it_is_said if {
 	contains(messages(fixture.image), "last (not set) hours") with data.image.scan_max_age_hours as "7"
 }
 
+test_the_scan_of_every_scanner_is_dated_rightly if {
+	every moment in ["2026-11-23T11:59:59Z", "2029-05-13T12:00:00Z", 7, null] {
+		denied(second_scanner({"scanned_at": moment})) == {"image.scan-stale"}
+		changed("/evidence/scan/facts/scanned_at", moment) == {"image.scan-stale"}
+	}
+	without("/evidence/scan/facts/scanners/0/scanned_at") == {"image.scan-stale"}
+	denied(second_scanner({"scanned_at": "2026-11-24T11:00:00Z"})) == set()
+}
+
 newest := "/evidence/scan/facts/scanners/0/database/newest"
 
 test_stale_database if {

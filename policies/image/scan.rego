@@ -90,22 +90,33 @@ had_advisories(database) if lib.at_least(database.advisories, 1)
 
 # METADATA
 # title: The scan is recent
-# description: Advisories appear daily; a scan older than data.image.scan_max_age_hours is none.
+# description: >-
+#   Advisories appear daily; a scan older than data.image.scan_max_age_hours is none. That holds for
+#   each scanner's: one that is dated in the future would stand before every later one of its
+#   scanner, and behind the others its date would not be seen.
 # custom:
 #   code: image.scan-stale
 #   solution: Scan {repository}@{digest} again by `invoke scan`.
 deny contains found if {
 	lib.status("scan") == "ok"
-	not scan_recent
-	message := sprintf("The scan was made at %s; at %s that is not within the last %v hours.", [
-		lib.value(["evidence", "scan", "facts", "scanned_at"]),
+	some moment in scan_moments
+	not scan_recent(moment)
+	message := sprintf("The scan was made at %v; at %s that is not within the last %v hours.", [
+		moment,
 		lib.value(["now"]),
 		scan_hours,
 	])
 	found := lib.finding(rego.metadata.rule(), message)
 }
 
-scan_recent if lib.within(lib.facts("scan").scanned_at, data.image.scan_max_age_hours)
+scan_moments contains object.get(lib.facts("scan"), "scanned_at", null)
+
+scan_moments contains object.get(scanner, "scanned_at", null) if some scanner in scanners
+
+scan_recent(moment) if {
+	is_string(moment)
+	lib.within(moment, data.image.scan_max_age_hours)
+}
 
 # METADATA
 # title: The advisories are recent

@@ -29,6 +29,7 @@ __all__ = [
     "spawn",
     "stoppable",
     "stream",
+    "terminated_politely",
     "which",
     "without_secrets",
 ]
@@ -69,6 +70,33 @@ def stoppable(check: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _stop.reset(token)
+
+
+@contextlib.contextmanager
+def terminated_politely() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal clean up in this block as Ctrl-C does.
+
+    Else they end us at once, and what we started, in sessions of its own, goes on without us.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    # A signal that whoever started us has ignored (nohup) stays ignored.
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check_stop() -> None:

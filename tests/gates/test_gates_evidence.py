@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sluiceway import scans
 from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
@@ -106,6 +107,22 @@ def test_the_oldest_scan_dates_them_all():
     assert facts(attested(VULNERABILITIES, scanned("osv")), old)[1]["scanned_at"] == (
         "2026-11-21T12:00:00Z"
     )
+
+
+def test_a_scan_of_another_inventory_is_no_judgement_of_this_one():
+    """Silence about a package that the scanner was never told of says nothing about it."""
+    small, whole = spdx(created="2026-11-23T12:00:00Z"), spdx("pkg:pypi/a@1", "pkg:npm/b@1")
+    scan = scans.scan_from(scanned("osv"), DIGEST)
+    kept = [attested(SPDX, small), attested(SPDX, whole)]
+    right = attested(VULNERABILITIES, vulnerability_predicate(scan, whole))
+    wrong = attested(VULNERABILITIES, vulnerability_predicate(scan, small))
+    status, found = facts(right, *kept)
+    assert (status, found["uncovered"]) == (Status.OK, [])
+    for attestations in ([wrong, *kept], [*reversed(kept), wrong], [wrong]):
+        status, found = facts(*attestations)
+        assert (status, found["scanned"]) == (Status.ERROR, False)
+        assert "another SBOM" in found["scanners"][0]["summary"]
+    assert facts(wrong, *kept)[1]["uncovered"] == ["pkg:npm/b@1", "pkg:pypi/a@1"]
 
 
 FOREIGN = {

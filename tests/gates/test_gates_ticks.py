@@ -68,6 +68,7 @@ def attestation(predicate, **more):
         ([attested(verified=False, problem="by a stranger")], False, "by a stranger"),
         ([attested(subject="sha256:" + "c" * 64)], False, "it is about"),
         ([attested(age=timedelta(hours=-1))], False, "after now"),
+        ([attested(age=timedelta(days=-900)), attested(tool="trivy")], False, "after now"),
         ([attested(age=timedelta(minutes=-1))], True, "just now"),
         ([attested(age=timedelta(days=40))], True, "40 days ago"),
         ([attestation({})], False, "error: "),

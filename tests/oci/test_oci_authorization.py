@@ -426,6 +426,22 @@ def test_a_proxy_that_ends_tls_may_name_itself_without(make_proxy, address, cert
         assert client.has_blob(client.put_blob(b"x").digest)
 
 
+def test_only_the_registry_itself_may_ask_who_we_are(proxy, make_proxy, address):
+    """Where an upload is led to, somebody else may answer, and name a realm of his own."""
+    elsewhere = make_proxy(address)
+    stranger = TokenServer(elsewhere)
+
+    def lead_off(passing):
+        if passing.method == "POST":
+            passing.headers["location"] = f"http://{elsewhere.address}/v2/team/app/blobs/uploads/1"
+
+    proxy.fault = lead_off
+    with connect(proxy) as client:
+        assert failing(lambda: client.put_blob(b"x")).code == "registry.denied"
+    assert stranger.asked == []
+    assert not any("authorization" in passing.sent for passing in elsewhere.seen)
+
+
 def test_an_authority_that_is_none_is_named(tmp_path):
     (tmp_path / "ca.pem").write_text("nothing")
     with (

@@ -342,6 +342,19 @@ def test_indexes_in_indexes_have_an_end(registry, production):
     assert caught.value.code == "manifest.invalid"
 
 
+def test_no_more_is_read_than_a_manifest_says(production):
+    """A registry may go on sending until the disk is full."""
+    registry = MemoryRegistry()
+    image = image_of(registry, "one")
+    document = document_of(image)
+    document["layers"][0]["size"] -= 1
+    lying = manifest_from(json.dumps(document).encode(), IMAGE_MANIFEST)
+    registry.put_manifest(lying.digest, lying)
+    with pytest.raises(ActionFailed) as caught:
+        carry_image(registry, production, lying.digest)
+    assert caught.value.code == "registry.too-large"
+
+
 def test_a_size_that_lies_is_found(production):
     registry = MemoryRegistry()
     image = image_of(registry, "one")

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from sluiceway.errors import ActionFailed
-from sluiceway.oci import promote_tag
+from sluiceway.oci import promote_tag, transport
 from sluiceway.oci.client import RegistryClient
 from sluiceway.oci.media_types import IMAGE_INDEX
 from sluiceway.oci.transport import RetryPolicy
@@ -347,3 +347,19 @@ def test_a_registry_that_does_not_delete_tags_is_told_apart(registry, make_image
             server.shutdown()
             thread.join()
     assert registry.resolve("dev") is not None
+
+
+@pytest.mark.parametrize("file", [False, True])
+def test_an_answer_that_drips_is_cut_off(client, registry, monkeypatch, tmp_path, file):
+    """Each byte is in time; at no patience at all every answer is one that takes for ever."""
+    blob = registry.put_blob(b"content")
+    monkeypatch.setattr(transport, "PATIENCE_SECONDS", -1.0)
+    read = (
+        (lambda: client.save_blob(blob.digest, tmp_path / "blob"))
+        if file
+        else (lambda: client.blob(blob.digest, limit=100))
+    )
+    assert failing(read).code == "registry.timeout"
+    assert list(tmp_path.glob("blob*")) == []
+    monkeypatch.undo()
+    assert client.blob(blob.digest, limit=100) == b"content"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,12 @@ def attested(shop, digest):
         repository=bench.registry.repository, digest=digest, media_type=manifest.media_type
     )
     return bench.plugins.one("sluiceway_attestations", image=image, registry=bench.registry)
+
+
+def named(bench, tag):
+    """The digest that the registry's *tag* names; no environment has this name."""
+    manifest = bench.registry.resolve(tag)
+    return "" if manifest is None else manifest.digest
 
 
 def kinds(shop, digest):
@@ -175,7 +182,7 @@ def test_a_tag_that_somebody_else_set_is_not_believed(committed):
     assert document["image_digest"] != forged.digest
     assert len(reasons) == 1
     assert "no provenance is attested to it" in reasons[0]
-    assert bench.held(f"source-{revision}") == document["image_digest"]
+    assert named(bench, f"source-{revision}") == document["image_digest"]
 
 
 def test_a_statement_by_a_key_that_is_not_trusted_is_not_believed(committed, tmp_path):
@@ -219,7 +226,7 @@ def test_another_source_is_built(committed, monkeypatch, change):
     assert labels["org.opencontainers.image.revision"] == expected
     if change in {"edited", "new"}:
         assert "not committed" in reasons[0]
-        assert shop.bench().held(f"source-{revision}") != document["image_digest"]
+        assert named(shop.bench(), f"source-{revision}") != document["image_digest"]
         again, _ = released(shop)  # and it is not found by the next one either
         assert again["reused"] is False
 
@@ -262,6 +269,50 @@ def test_a_folder_that_its_repository_ignores_is_in_no_commit(shop):
     assert "Dockerfile is not in the commit" in source.problem
 
 
+def test_files_that_look_like_a_repository_do_not_make_git_run_anything(
+    shop, tmp_path, monkeypatch
+):
+    """Anybody who may commit files can commit a repository, whose settings name programs."""
+    service, ran = shop.root / "service", tmp_path / "ran"
+    (service / "objects").mkdir()
+    (service / "refs").mkdir()
+    (service / "objects" / "keep").touch()
+    (service / "refs" / "keep").touch()
+    (service / "HEAD").write_text("ref: refs/heads/master\n")
+    (service / "config").write_text(
+        "[core]\nrepositoryformatversion = 0\nbare = false\nworktree = ..\n"
+        f'fsmonitor = "echo $COSIGN_PASSWORD > {ran}; false"\n'
+    )
+    git(shop.root, "init", "--quiet")
+    git(shop.root, "add", "--force", "service")
+    git(shop.root, "commit", "--quiet", "--message", "x")
+    revision = git(shop.root, "rev-parse", "HEAD")
+    # What the settings name is run as soon as there is a commit to compare with.
+    refs = service / "refs" / "heads"
+    refs.mkdir()
+    (refs / "master").write_text(revision)
+    for folder in (shop.root / ".git" / "objects").iterdir():
+        shutil.copytree(folder, service / "objects" / folder.name)
+    monkeypatch.setenv("COSIGN_PASSWORD", "of the key")
+    source = sources.describe(shop.bench())
+    assert not ran.exists()
+    assert source.commit in {"", revision}
+    assert source.problem
+
+
+@pytest.mark.parametrize("bit", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_git_was_told_not_to_look_at_is_not_surely_the_commits(committed, bit):
+    shop, _ = committed
+    assert not sources.describe(shop.bench()).dirty
+    changed = next(path for path in (shop.root / "service").rglob("*.py"))
+    git(shop.root / "service", "update-index", bit, str(changed))
+    with changed.open("a") as file:
+        file.write("# not in the commit\n")
+    source = sources.describe(shop.bench())
+    assert source.dirty
+    assert changed.name in source.problem
+
+
 def test_what_is_edited_during_the_build_is_not_that_commit(committed, monkeypatch):
     shop, revision = committed
     build = building._build
@@ -274,7 +325,7 @@ def test_what_is_edited_during_the_build_is_not_that_commit(committed, monkeypat
     monkeypatch.setattr(building, "_build", edited)
     document, _ = released(shop)
     assert document["revision"] == f"{revision}-dirty"
-    assert shop.bench().held(f"source-{revision}") == ""
+    assert named(shop.bench(), f"source-{revision}") == ""
 
 
 def test_a_release_that_was_killed_after_its_build_is_resumed_and_then_reused(committed):
@@ -300,11 +351,11 @@ def test_a_release_that_was_killed_after_its_build_is_resumed_and_then_reused(co
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     bench = shop.bench()
-    assert bench.held(f"source-{revision}") == ""
+    assert named(bench, f"source-{revision}") == ""
     assert bench.held("build") == ""
     code, document, err = shop.run("ci", "resume")
     assert code == 0, err + json.dumps(document)
-    assert bench.held("build") == bench.held(f"source-{revision}") != ""
+    assert bench.held("build") == named(bench, f"source-{revision}") != ""
     again, _ = released(shop)
     assert again["reused"] is True
 

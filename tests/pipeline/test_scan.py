@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from sluiceway import gates
+from sluiceway.gates import evidence
+from sluiceway.model import Image
+from sluiceway.runs import release
 
 from ..plugins.npm_kit import ADVISORY, answering  # noqa: TID252 - a kit of tests, no package
 from ..plugins.scan_kit import grype_cache, trivy_cache  # noqa: TID252 - a kit of tests, no package
@@ -192,6 +201,69 @@ def test_a_release_judged_by_four_scanners(shop: Shop) -> None:
     assert str(shop.root) not in json.dumps(document["scans"])
     code, document, err = shop.run("ci", "promote", "--to=dev")
     assert code == 0, json.dumps(document) + err
+
+
+def test_the_newest_inventory_is_scanned_whatever_lies_beside_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of attestations is not signed: whoever may push decides which is read last."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    digest = shop.release()
+    bench = shop.bench()
+    manifest = bench.registry.manifest(digest)
+    assert manifest is not None
+    image = Image(
+        repository=bench.registry.repository, digest=digest, media_type=manifest.media_type
+    )
+    attestations = bench.plugins.one("sluiceway_attestations", image=image, registry=bench.registry)
+    newest = evidence.newest_sbom(attestations, digest)
+    assert newest is not None
+    (subject, *_) = newest.predicate["packages"]
+    older = {
+        **newest.predicate,
+        "creationInfo": {**newest.predicate["creationInfo"], "created": "2001-01-01T00:00:00Z"},
+        "packages": [subject],
+    }
+    release.attest(bench, image, manifest, gates.SPDX, older)
+    code, document, err = shop.run("ci", "scan")
+    assert code == 0, json.dumps(document) + err
+    assert [scan["status"] for scan in document["scans"]] == ["ok"]
+    assert denials(shop) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_scanner_does_not_outlive_the_command(tmp_path: Path, number: int) -> None:
+    tree(tmp_path, "tool==1.0")
+    started = tmp_path / "pid"
+    scanner = tmp_path / "trivy"
+    scanner.write_text(
+        f"#!/bin/sh\necho $$ > {started}.new; mv {started}.new {started}\nexec sleep 60\n"
+    )
+    scanner.chmod(0o755)
+    configured(tmp_path, "trivy", more=f'[plugins.scan-trivy]\nprogram = "{scanner}"\n')
+    command = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from sluiceway.cli.program import main; main()",
+            "scan",
+            "--fs=tree",
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not started.exists():
+            assert command.poll() is None
+            time.sleep(0.02)
+        command.send_signal(number)
+        assert command.wait(30) == 130
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(started.read_text()), 0)
+    finally:
+        command.kill()
+        command.wait()
 
 
 def npm_release(shop: Shop, advisories: Any) -> None:

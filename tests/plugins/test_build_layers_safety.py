@@ -80,8 +80,10 @@ def test_names_that_mean_deletion_are_refused(build, context):
     assert refusal(build, "FROM scratch\nCOPY . /\n").code == "build.file-name"
 
 
-def test_a_private_signing_key_stops_the_build(build, context):
-    generate_key_pair(context / "keys", "password")
+@pytest.mark.parametrize("before", [0, 1000])
+def test_a_private_signing_key_stops_the_build(build, context, before):
+    key, _ = generate_key_pair(context / "keys", "password")
+    key.write_bytes(b"# kept by us\n" * before + key.read_bytes())
     error = refusal(build, "FROM scratch\nCOPY . /\n")
     assert error.code == "build.signing-key"
     put(context, **{".dockerignore": "keys/cosign.key\n"})

@@ -93,6 +93,19 @@ def test_a_package_json_that_contradicts_the_lock_file_hides_nothing(
 
 
 @real
+def test_an_npmrc_in_the_tree_is_given_none_of_our_secrets(
+    tmp_path: Path, endpoint: Endpoint
+) -> None:
+    """npm puts variables into it, and it says where they are sent."""
+    folder = service(tmp_path)
+    host = endpoint.url.removeprefix("http:")
+    (folder / ".npmrc").write_text(f"{host}/:_authToken=${{COSIGN_PASSWORD}}\n")
+    scan(tmp_path, endpoint, LODASH, environ={"COSIGN_PASSWORD": SECRET})
+    assert len(endpoint.tokens) == 1
+    assert SECRET not in str(endpoint.tokens)
+
+
+@real
 def test_nothing_found(tmp_path: Path, endpoint: Endpoint) -> None:
     service(tmp_path)
     endpoint.body = {}

@@ -62,6 +62,7 @@ def vulnerability(package: str, id_: str = "CVE-1") -> Vulnerability:
         ("pkg:deb/debian/openssl@1:3.0-1", "pkg:deb/debian/openssl@3.0-1?epoch=1"),
         ("pkg:npm/%40Angular/core@17.0.0", "pkg:npm/%40angular/core@17.0.0"),
         ("pkg:golang/example.com/x@v1.0.0", "pkg:golang/example.com/x@1.0.0"),
+        ("pkg:golang/example.com/x@v1.0.0#v2", "pkg:golang/example.com/x/v2@1.0.0"),
     ],
 )
 def test_spellings_of_one_package_are_the_same(one: str, other: str) -> None:
@@ -71,6 +72,7 @@ def test_spellings_of_one_package_are_the_same(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        ("pkg:golang/example.com/x@v1.0.0#v2", "pkg:golang/example.com/x@1.0.0"),
         ("pkg:pypi/a@1.0", "pkg:npm/a@1.0"),
         ("pkg:pypi/a@1.0", "pkg:pypi/a@1.1"),
         ("pkg:deb/debian/a@1.0", "pkg:deb/ubuntu/a@1.0"),

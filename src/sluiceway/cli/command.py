@@ -193,10 +193,13 @@ def _guarded(
     arguments: tuple[Any, ...],
     options: dict[str, Any],
 ) -> ExitCode:
+    from sluiceway import process
+
     with ExitStack() as stack:
         stack.callback(shell.close)
         try:
             stack.enter_context(shell.console.listening())
+            stack.enter_context(process.terminated_politely())
             return function(shell, *arguments, **options) or ExitCode.DONE
         except SluicewayError as error:
             shell.fail(error)

@@ -6,6 +6,7 @@ from sluiceway.gates.evidence import (
     VULNERABILITIES,
     collect,
     inventoried,
+    newest_sbom,
     signature_evidence,
     vulnerability_predicate,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "collect",
     "decide",
     "inventoried",
+    "newest_sbom",
     "signature_evidence",
     "statements",
     "ticks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +43,7 @@ SPDX = "https://spdx.dev/Document"
 VULNERABILITIES = "https://cosign.sigstore.dev/attestation/vuln/v1"
 """in-toto predicate type of a scan (cosign's ``--type vuln``)."""
 
+_JUDGED = "sbom="
 _US = Maker(plugin="core", tool="sluiceway", version="1")
 
 
@@ -144,12 +146,12 @@ def scan_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
     good = [item for item in found if item.verified and item.subject == digest]
     if not good:
         return [_unverified("scan", found, digest)]
+    sbom = newest_sbom(attestations, digest)
     read = [
-        (item.digest, _scanner_name(item.predicate), scans.scan_from(item.predicate, digest))
+        (item.digest, _scanner_name(item.predicate), _scan(item.predicate, digest, sbom))
         for item in good
     ]
     told = scans.latest((name, scan) for _, name, scan in read)
-    sbom = newest_sbom(attestations, digest)
     report = scans.join(
         told, () if sbom is None else scans.packages_of(sbom.predicate), subject=digest
     )
@@ -180,6 +182,29 @@ def scan_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
     ]
 
 
+def _scan(predicate: Mapping[str, Any], digest: str, sbom: Attestation | None) -> Scan:
+    """Return an attested scan; an error when it judged another inventory than *sbom*.
+
+    A scan names what it could not judge. It is silent about a package that it was never told of as
+    well, and that silence would pass for a judgement.
+    """
+    scan = scans.scan_from(predicate, digest)
+    invocation = predicate.get("invocation")
+    said = invocation.get("parameters") if isinstance(invocation, Mapping) else None
+    judged = [
+        text.removeprefix(_JUDGED)
+        for text in (said if isinstance(said, list | tuple) else ())
+        if isinstance(text, str) and text.startswith(_JUDGED)
+    ]
+    if judged in ([], [digest_of(sbom.predicate) if sbom is not None else ""]):
+        return scan
+    return replace(
+        scan,
+        status=Status.worst((scan.status, Status.ERROR)),
+        summary=f"{scan.summary}; it judged another SBOM than the newest, so scan again",
+    )
+
+
 def _scanner_name(predicate: Mapping[str, Any]) -> str:
     scanner = predicate.get("scanner")
     return str(scanner.get("uri", "")) if isinstance(scanner, Mapping) else ""
@@ -191,11 +216,15 @@ def _stalest(report: scans.Report) -> dict[str, Any]:
     return dict(report.scanners[ages.index(max(ages))].database)
 
 
-def vulnerability_predicate(scan: Scan) -> dict[str, Any]:
-    """Return *scan* as a cosign vulnerability predicate v1, our own record as its result."""
+def vulnerability_predicate(scan: Scan, sbom: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return *scan* as a cosign vulnerability predicate v1, our own record as its result.
+
+    The digest of the SPDX document *sbom* whose packages were judged is among the parameters.
+    """
     moment = rfc3339(scan.made_at)
+    judged = [] if sbom is None else [_JUDGED + digest_of(sbom)]
     return {
-        "invocation": {"parameters": [], "uri": "", "event_id": "", "builder.id": ""},
+        "invocation": {"parameters": judged, "uri": "", "event_id": "", "builder.id": ""},
         "scanner": {
             "uri": f"pkg:generic/{scan.maker.tool}",
             "version": scan.maker.version,

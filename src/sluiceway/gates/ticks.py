@@ -4,13 +4,13 @@ it free of grave vulnerabilities? Pure; the gate asks far more, by policy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sluiceway.gates.evidence import scan_evidence
-from sluiceway.model import Attestation, Evidence, Status, rfc3339
+from sluiceway.model import Attestation, Evidence, Status, parse_time, rfc3339
 
 __all__ = ["GRAVE", "Tick", "scan_tick", "signature_tick"]
 
@@ -69,8 +69,10 @@ def _judged(evidence: Evidence, now: datetime) -> tuple[bool, str]:
         # What failed is printed after the word FAILED.
         word = "" if evidence.status is Status.FAILED else f"{evidence.status}: "
         return False, f"{word}{evidence.summary}"
-    if evidence.made_at > now + _SKEW:
-        return False, f"the scan says that it was made at {rfc3339(evidence.made_at)}, after now"
+    # Of each scanner: one from the future would hide every later one, and be hidden by the others.
+    for moment in sorted({evidence.made_at, *_moments(facts)}):
+        if moment > now + _SKEW:
+            return False, f"the scan says that it was made at {rfc3339(moment)}, after now"
     counts: Mapping[str, int] = facts["counts"]
     grave = {name: counts.get(name, 0) for name in GRAVE if counts.get(name, 0)}
     said = ", ".join(f"{number} {name}" for name, number in grave.items())
@@ -85,6 +87,11 @@ def _judged(evidence: Evidence, now: datetime) -> tuple[bool, str]:
     )
     more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
     return False, f"{said}: {', '.join(named[:_SHOWN])}{more}; {when}{unseen}"
+
+
+def _moments(facts: Mapping[str, Any]) -> Iterator[datetime]:
+    for scanner in facts["scanners"]:
+        yield parse_time(scanner["scanned_at"])
 
 
 def _severity(item: Mapping[str, Any]) -> str:

@@ -105,8 +105,8 @@ class Registry(Protocol):
     def blob(self, digest: str, *, limit: int) -> bytes:
         """Return a blob's bytes; more than *limit* bytes is an ``ActionFailed``."""
 
-    def save_blob(self, digest: str, path: Path) -> None:
-        """Stream a blob to *path*."""
+    def save_blob(self, digest: str, path: Path, *, limit: int | None = None) -> None:
+        """Stream a blob to *path*; more than *limit* bytes is an ``ActionFailed``."""
 
     def has_blob(self, digest: str) -> bool:
         """Say whether the repository holds the blob."""

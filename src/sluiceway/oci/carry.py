@@ -227,7 +227,7 @@ class _Carrying:
             return
         with tempfile.TemporaryDirectory(prefix="sluiceway-carry-") as folder:
             path = Path(folder) / "blob"
-            self.source.save_blob(blob.digest, path)
+            self.source.save_blob(blob.digest, path, limit=blob.size)
             if (size := path.stat().st_size) != blob.size:
                 raise ActionFailed(
                     f"{blob.digest} has {size} bytes where {owner} says {blob.size}",

@@ -19,13 +19,12 @@ from sluiceway.oci.listing import next_page, parse_referrers, parse_tags
 from sluiceway.oci.media_types import ACCEPT, IMAGE_INDEX, MANIFEST_LIMIT, OCTET_STREAM
 from sluiceway.oci.reference import check_tag, is_digest, parse_repository
 from sluiceway.oci.referrers import add_to_fallback, read_fallback
-from sluiceway.oci.transport import RetryPolicy, Transport, read_capped
+from sluiceway.oci.transport import RetryPolicy, Transport, paced, read_capped
 from sluiceway.oci.uploads import BROKEN, Uploads
 
 __all__ = ["RegistryClient"]
 
 _PULL, _PUSH, _DELETE = "pull", "pull,push", "pull,push,delete"
-_PIECE = 1024 * 1024
 _MOST_PAGES = 1000
 _TAGS_A_PAGE = 1000
 _UPLOADS = 3
@@ -167,7 +166,7 @@ class RegistryClient:
             self._expect(response, httpx.codes.OK, missing=f"the blob {digest}")
             with replacing(path) as sink:
                 computed, size = hashlib.sha256(), 0
-                for piece in response.iter_raw(_PIECE):
+                for piece in paced(response):
                     size += len(piece)
                     if limit is not None and size > limit:
                         raise failures.too_large(self._host, f"the blob {digest}", limit)

@@ -70,7 +70,7 @@ def _pull(registry: Registry, layout: Layout, digest: str, seen: set[str]) -> Ma
         path = layout.blob_path(blob.digest)
         if path.exists() or not is_distributable(blob):
             continue
-        registry.save_blob(blob.digest, path)
+        registry.save_blob(blob.digest, path, limit=blob.size)
         if path.stat().st_size != blob.size:
             raise ActionFailed(
                 f"{blob.digest} has {path.stat().st_size} bytes where {digest} says {blob.size}",

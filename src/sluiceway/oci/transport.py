@@ -25,13 +25,16 @@ from sluiceway.oci.credentials import find_credentials
 from sluiceway.oci.http import httpx
 from sluiceway.oci.reference import Repository, is_loopback
 
-__all__ = ["Body", "RetryPolicy", "Transport", "read_capped"]
+__all__ = ["Body", "RetryPolicy", "Transport", "paced", "read_capped"]
 
 T = TypeVar("T")
 Body = Callable[[], "bytes | Iterator[bytes]"]
 """Makes a request's body, anew for every attempt."""
 
 CONNECT_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
+SLOWEST = 8 * 1024
+"""Bytes a second, on average, that an answer has to bring after :data:`PATIENCE_SECONDS`."""
 _RETRIED = frozenset({429, 502, 503, 504})
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """Methods whose 500 may be tried again (RFC 9110, 9.2.2): done twice is as done once."""
@@ -224,7 +227,9 @@ class Transport:
     ) -> Iterator[httpx.Response]:
         response, sent = self._send(method, url, actions, headers, body)
         try:
-            if response.status_code == httpx.codes.UNAUTHORIZED and actions is not None:
+            # Credentials are the registry's: elsewhere, where an upload may be led, none are offered.
+            ours = _origin(url) == _origin(self.base)
+            if response.status_code == httpx.codes.UNAUTHORIZED and actions is not None and ours:
                 challenges = parse_challenges(response.headers.get_list("www-authenticate"))
                 _drain(response)
                 if self._authorizer.answer(challenges, actions, sent):
@@ -317,11 +322,28 @@ class Transport:
         return answer
 
 
+def paced(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the body of *response* as it arrives.
+
+    The time limit of a connection is for each read: a byte now and then would hold a run, and what
+    it has locked, for ever.
+
+    Raises:
+        httpx.ReadTimeout: It comes more slowly than anything does that is meant to arrive.
+    """
+    began, size = time.monotonic(), 0
+    for piece in response.iter_raw():
+        size += len(piece)
+        if time.monotonic() - began > PATIENCE_SECONDS + size / SLOWEST:
+            raise httpx.ReadTimeout("its answer comes too slowly", request=response.request)
+        yield piece
+
+
 def read_capped(response: httpx.Response, limit: int, name: str) -> bytes:
     """Return the whole body of *response*; more than *limit* bytes is ``registry.too-large``."""
     pieces: list[bytes] = []
     size = 0
-    for piece in response.iter_raw():
+    for piece in paced(response):
         size += len(piece)
         if size > limit:
             raise failures.too_large(response.url.host, name, limit)
@@ -341,7 +363,7 @@ def _finish(response: httpx.Response) -> None:
 def _drain(response: httpx.Response) -> None:
     """Read a short body to its end, so that the connection can be used again."""
     size = 0
-    for piece in response.iter_raw():
+    for piece in paced(response):
         size += len(piece)
         if size > _DRAINED:
             return

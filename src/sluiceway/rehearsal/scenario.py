@@ -6,7 +6,6 @@ Nothing here is special: each act calls what the commands call, with flags that 
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -52,7 +51,7 @@ class Scenario:
         """
         document: dict[str, Any] = {}
         numbers: list[dict[str, Any]] = []
-        with self._everything_stopped_at_the_end(), _terminated_politely():
+        with self._everything_stopped_at_the_end(), process.terminated_politely():
             self._act("set up", self.workspace.make_signing_key)
             good = self._act(f"release {self.workspace.version}", lambda: self._release("ci"))
             self._act("build → dev", lambda: self._promote("ci", "dev"))
@@ -255,19 +254,3 @@ def _expected(outcome: dict[str, Any], wanted: str) -> dict[str, Any]:
         remedy=str(error.get("remedy", "")),
         code="demo.unexpected",
     )
-
-
-@contextmanager
-def _terminated_politely() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal clean up as Ctrl-C does."""
-
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

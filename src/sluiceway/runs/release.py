@@ -98,7 +98,8 @@ def scan(bench: Workbench, image: Image, manifest: Manifest) -> tuple[Scan, ...]
         bench, "sluiceway_scan", image.digest, image=image, sbom=sbom, registry=bench.registry
     )
     for result in scans:
-        attest(bench, image, manifest, gates.VULNERABILITIES, gates.vulnerability_predicate(result))
+        predicate = gates.vulnerability_predicate(result, sbom.document)
+        attest(bench, image, manifest, gates.VULNERABILITIES, predicate)
     return scans
 
 
@@ -176,16 +177,16 @@ def _attested_sbom(bench: Workbench, image: Image) -> Sbom:
 
 def _find_sbom(bench: Workbench, image: Image) -> Sbom | None:
     attestations = bench.plugins.one("sluiceway_attestations", image=image, registry=bench.registry)
-    for item in reversed(tuple(attestations)):
-        if item.predicate_type == gates.SPDX and item.verified and item.subject == image.digest:
-            document = dict(item.predicate)
-            return Sbom(
-                document=document,
-                subject=item.subject,
-                packages=max(len(document.get("packages", ())) - 1, 0),
-                maker=Maker(plugin="attestation", tool="spdx", version=""),
-            )
-    return None
+    found = gates.newest_sbom(attestations, image.digest)
+    if found is None:
+        return None
+    document = dict(found.predicate)
+    return Sbom(
+        document=document,
+        subject=found.subject,
+        packages=max(len(document.get("packages", ())) - 1, 0),
+        maker=Maker(plugin="attestation", tool="spdx", version=""),
+    )
 
 
 def signed_json(bench: Workbench, image: Image, manifest: Manifest) -> dict[str, Any]:

@@ -13,6 +13,13 @@ from sluiceway.workbench import Workbench
 __all__ = ["Source", "describe", "epoch", "version"]
 
 _SECONDS = 30.0
+_SETTINGS = (
+    # Files in a commit can look like a repository, whose settings name programs that git runs.
+    "safe.bareRepository=explicit",
+    # It is a program as well, and whether a file changed is not for it to say.
+    "core.fsmonitor=false",
+    "log.showSignature=false",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,7 @@ def _nameless(bench: Workbench) -> str:
 
 def _problem(bench: Workbench) -> str:
     dockerfile = str(bench.config.dockerfile.resolve())
+    places = ("--", str(bench.config.context.resolve()), dockerfile)
     # A folder that the repository ignores is in nobody's commit, and git calls it clean.
     if _git(bench, "ls-files", "--error-unmatch", "--", dockerfile) is None:
         return f"{bench.config.dockerfile.name} is not in the commit"
@@ -103,12 +111,15 @@ def _problem(bench: Workbench) -> str:
         "--porcelain",
         "--untracked-files=normal",
         "--ignore-submodules=none",
-        "--",
-        str(bench.config.context.resolve()),
-        dockerfile,
+        *places,
     )
-    if changed is None:
+    tracked = _git(bench, "ls-files", "-v", *places)
+    if changed is None or tracked is None:
         return "git cannot say whether the work tree is what was committed"
+    # Lower case is --assume-unchanged, S is --skip-worktree: git calls these clean unseen.
+    for line in tracked.splitlines():
+        if line[:1].islower() or line.startswith("S "):
+            return f"git was told not to look at {line[2:]} (see `git ls-files -v`)"
     lines = changed.splitlines()
     if not lines:
         return ""
@@ -121,10 +132,10 @@ def _git(bench: Workbench, *arguments: str) -> str | None:
     if process.which("git") is None or not Path(bench.config.context).is_dir():
         return None
     completed = process.run(
-        ["git", *arguments],
+        ["git", *(word for setting in _SETTINGS for word in ("-c", setting)), *arguments],
         timeout=_SECONDS,
         cwd=bench.config.context,
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        env=process.without_secrets(os.environ) | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
         check=False,
     )
     return completed.stdout if completed.code == 0 else None

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-__all__ = ["Package", "normal_name", "package_at", "packages_of", "same"]
+__all__ = ["Key", "Package", "key_of", "normal_name", "package_at", "packages_of", "same"]
 
 _IMAGES = frozenset({"oci", "docker"})
+_OS = frozenset({"apk", "deb", "rpm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,23 +84,56 @@ def package_at(locator: str, version: str = "") -> Package:
     )
 
 
-def same(package: Package) -> tuple[str, str, str] | None:
+class Key(NamedTuple):
+    """A package as it is compared: qualifiers and subpath are left out, names are normalised."""
+
+    ecosystem: str
+    """The package URL's type; empty for a package that has only a name."""
+    namespace: str
+    name: str
+    version: str
+
+
+@lru_cache(maxsize=65536)
+def key_of(package: str, installed: str = "") -> Key:
+    """Return what *package* (a package URL, or a mere name) is compared by.
+
+    Names are compared without regard to case, Python's by PEP 503; an epoch that stands among the
+    qualifiers is put before the version, where others write it. A Go module is named by its whole
+    path, of which some put the end into the subpath, and its version has no ``v``.
+
+    Args:
+        package: Package URL or name.
+        installed: The version where the package URL has none.
+    """
+    from packageurl import PackageURL
+
+    try:
+        purl = PackageURL.from_string(package)
+    except ValueError:
+        return Key("", "", package.strip(), installed)
+    qualifiers = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}
+    namespace, name = (purl.namespace or "").casefold(), purl.name.casefold()
+    version = purl.version or installed
+    if purl.type == "pypi":
+        name = normal_name("PyPI", name)
+    elif purl.type == "golang":
+        path = "/".join(filter(None, (purl.namespace, purl.name, purl.subpath))).casefold()
+        namespace, _, name = path.rpartition("/")
+        version = re.sub(r"^v(?=\d)", "", version)
+    elif purl.type in _OS and qualifiers.get("epoch", "0") != "0" and ":" not in version:
+        version = f"{qualifiers['epoch']}:{version}"
+    return Key(purl.type, namespace, name, version)
+
+
+def same(package: Package) -> Key | None:
     """Return a key that is equal for two spellings of one package in one version.
 
-    Qualifiers do not count (architecture, distribution), except the epoch, which some tools keep
-    apart from the version. ``None`` for a package without type or version: nobody can say.
+    ``None`` for a package without type or version: nobody can say.
     """
     if not package.type or not package.version:
         return None
-    parts = [part for part in (package.namespace, package.name) if part]
-    name = normal_name("PyPI" if package.type == "pypi" else "", "/".join(parts))
-    epoch = package.qualifiers.get("epoch", "")
-    version = package.version
-    if epoch not in {"", "0"} and not version.startswith(f"{epoch}:"):
-        version = f"{epoch}:{version}"
-    if package.type == "golang":
-        version = version.removeprefix("v")
-    return package.type, name, version
+    return key_of(package.label, package.version)
 
 
 def normal_name(ecosystem: str, name: str) -> str:

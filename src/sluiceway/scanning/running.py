@@ -36,10 +36,12 @@ def needed(program: str, plugin: str, remedy: str) -> None:
 def environment(environ: Mapping[str, str], *prefixes: str, **values: str) -> dict[str, str]:
     """Return *environ* without the names that begin with one of *prefixes*, and with *values*.
 
+    Nor are our secrets in it: settings in the tree, such as an ``.npmrc``, could have them sent.
     Prefixes are compared without regard to case, as npm reads its variables.
     """
     begins = tuple(prefix.casefold() for prefix in prefixes)
-    kept = {name: text for name, text in environ.items() if not name.casefold().startswith(begins)}
+    given = process.without_secrets(environ)
+    kept = {name: text for name, text in given.items() if not name.casefold().startswith(begins)}
     return {**kept, **values}
 
 

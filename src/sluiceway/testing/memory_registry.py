@@ -134,11 +134,11 @@ class MemoryRegistry:
         self._check(digest, content)
         return content
 
-    def save_blob(self, digest: str, path: Path) -> None:
-        """Write a blob to *path*."""
+    def save_blob(self, digest: str, path: Path, *, limit: int | None = None) -> None:
+        """Write a blob to *path*; more than *limit* bytes is an ``ActionFailed``."""
         with self._lock:
             size = len(self.blobs.get(digest, b""))
-        path.write_bytes(self.blob(digest, limit=size))
+        path.write_bytes(self.blob(digest, limit=size if limit is None else limit))
 
     def has_blob(self, digest: str) -> bool:
         """Say whether the repository holds the blob."""
