@@ -67,7 +67,8 @@ class AllowedSigners:
             raise ConfigurationError(
                 f"cannot read {path}: {error.strerror}",
                 means="Without a list of people and their keys nobody can be named.",
-                remedy=f'Create it: echo "you@example.org $(cat ~/.ssh/id_ed25519.pub)" >> {path}',
+                remedy="Create it, with the name under which the policies know you: echo "
+                f'"lena namespaces=\\"sluiceway\\" $(cat ~/.ssh/id_ed25519.pub)" >> {path}',
                 code="identity.allowed-signers",
             ) from error
         except UnicodeDecodeError as error:

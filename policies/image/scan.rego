@@ -163,8 +163,8 @@ database_recent(scanner) if {
 # custom:
 #   code: image.vulnerability
 #   solution: >-
-#     Upgrade the package and build again; or waive it for a while in sluiceway.toml, with the code
-#     image.vulnerability followed by a slash and the advisory's id.
+#     Upgrade the package and build again. If it cannot hurt you, waive it for a while: [[waivers]]
+#     code = "image.vulnerability/{about}" with reason, owner and expires (see docs/policies.md).
 deny contains found if {
 	some vulnerability in lib.facts("scan").vulnerabilities
 	not tolerated(vulnerability)

@@ -19,8 +19,15 @@ finding(rule, message) := {
 
 # METADATA
 # title: Finding about one thing
-# description: As finding, about one named thing, which a waiver may name behind a slash.
-finding_about(rule, message, about) := object.union(finding(rule, message), {"about": about})
+# description: >-
+#   As finding, about one named thing, which a waiver may name behind a slash; the solution may name
+#   it as well, as {about}.
+finding_about(rule, message, about) := object.union(found, {
+	"about": about,
+	"solution": replace(found.solution, "{about}", sprintf("%v", [about])),
+}) if {
+	found := finding(rule, message)
+}
 
 # METADATA
 # title: May be waived

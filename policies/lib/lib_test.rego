@@ -44,3 +44,9 @@ test_text_is_not_a_number if {
 	not lib.at_least(2, "few")
 	not lib.within("2026-11-24T11:00:00Z", "soon") with input.now as "2026-11-24T12:00:00Z"
 }
+
+test_a_solution_names_the_thing if {
+	rule := {"custom": {"code": "g.no", "solution": "waive g.no/{about}"}}
+	lib.finding_about(rule, "no", "X-1").solution == "waive g.no/X-1" with input as {}
+	lib.finding_about(rule, "no", null).solution == "waive g.no/null" with input as {}
+}

@@ -36,7 +36,7 @@ def followed(*events, terminal=False, debug=False):
 
 STEPS = (
     ("step.started", {"step": "build"}),
-    ("build.anew", {"reason": "nothing was built from this commit before"}),
+    ("build.anew", {"reason": "no finished release of this commit is here"}),
     ("build.step", {"text": "Step 1/2 : RUN npm ci"}),
     ("build.output", {"text": "added 12 packages"}),
 )
@@ -44,7 +44,7 @@ STEPS = (
 
 def test_a_log_has_the_steps_and_the_rest_for_whoever_debugs():
     text = followed(*STEPS)
-    assert "nothing was built from this commit before" in text
+    assert "no finished release of this commit is here" in text
     assert "Step 1/2 : RUN npm ci" in text
     assert "added 12 packages" not in text
     assert "added 12 packages" in followed(*STEPS, debug=True)

@@ -55,7 +55,7 @@ def attestation(predicate, **more):
     ("found", "good", "said"),
     [
         ([], False, "nobody attested a scan"),
-        ([attested()], True, "no CRITICAL, HIGH, UNKNOWN; nothing at all; scanned 3 hours ago by osv"),
+        ([attested()], True, "no CRITICAL, HIGH, UNKNOWN; and none milder; scanned 3 hours ago by osv"),
         ([attested("MEDIUM", "LOW", "LOW")], True, "1 MEDIUM, 2 LOW"),
         ([attested("HIGH")], False, "1 HIGH: GHSA-0 (HIGH) in pkg:pypi/jinja2@2.4.1"),
         ([attested("CRITICAL", "LOW")], False, "1 CRITICAL: GHSA-0"),

@@ -87,7 +87,7 @@ def test_a_release_leaves_a_workflow_its_summary(committed, monkeypatch, tmp_pat
 def test_the_second_release_of_a_commit_is_the_first_ones_image(committed):
     shop, revision = committed
     first, reasons = released(shop)
-    assert reasons == ["nothing was built from this commit before"]
+    assert reasons == ["no finished release of this commit is here"]
     assert (first["reused"], first["revision"]) == (False, revision)
     Path(first["sbom_path"]).unlink()
     before = kinds(shop, first["image_digest"])

@@ -19,7 +19,8 @@ def new(shell: Shell, folder: str = "") -> ExitCode:
     if not shell.bench.project.environ.get("COSIGN_PASSWORD"):
         shell.console.warn(
             f"{private} is not protected by a password: whoever can read the file can sign. "
-            "Set COSIGN_PASSWORD and make another pair to protect it."
+            f"To protect it, remove {private.name} and {public.name}, set COSIGN_PASSWORD and run "
+            "`invoke keys.new` again."
         )
     root = shell.bench.project.root
     beside = root / public.name

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["View"]
 
 _TITLES = {
+    "carry": "bring the image to the target's repository, if it has its own",
     "identify": "know who acts",
     "ask": "sign the request",
     "build": "build the image, once",

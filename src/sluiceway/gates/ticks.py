@@ -81,7 +81,7 @@ def _judged(evidence: Evidence, now: datetime) -> tuple[bool, str]:
     when = f"scanned {_age(now - evidence.made_at)} by {evidence.maker.tool or 'nobody named'}"
     if not grave:
         others = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-        return True, f"no {', '.join(GRAVE)}; {others or 'nothing at all'}; {when}{unseen}"
+        return True, f"no {', '.join(GRAVE)}; {others or 'and none milder'}; {when}{unseen}"
     named = list(
         dict.fromkeys(_named(item) for item in facts["vulnerabilities"] if _severity(item) in GRAVE)
     )

@@ -134,7 +134,7 @@ def earlier(
         try:
             manifest = bench.registry.resolve(source_tag(source.commit))
             if manifest is None:
-                reason = "nothing was built from this commit before"
+                reason = "no finished release of this commit is here"
             else:
                 image = Image(
                     repository=bench.registry.repository,
