@@ -48,12 +48,15 @@ def build(project: Project, request: BuildRequest, settings: Mapping[str, Any]) 
         _build(chosen, words, isolation, request, project, scratch)
         identifier = _read(scratch / "id")
         try:
-            manifest = _taken_out(chosen, words, identifier, request.layout, scratch)
+            manifest = _taken_out(chosen, words, identifier, project, request.layout, scratch)
         finally:
             # By its id: nothing else of the storage is ours. A failure to is none of the build.
             with suppress(SluicewayError):
                 process.run(
-                    [*words, "rmi", "--force", identifier], timeout=_TIDY_SECONDS, check=False
+                    [*words, "rmi", "--force", identifier],
+                    timeout=_TIDY_SECONDS,
+                    env=process.without_secrets(project.environ),
+                    check=False,
                 )
     layout = Layout.open(request.layout)
     configuration = json.loads(
@@ -218,7 +221,12 @@ def _patterns(project: Project, request: BuildRequest) -> str:
 
 
 def _taken_out(
-    chosen: Options, words: list[str], identifier: str, folder: Path, scratch: Path
+    chosen: Options,
+    words: list[str],
+    identifier: str,
+    project: Project,
+    folder: Path,
+    scratch: Path,
 ) -> Manifest:
     """Push the image into *folder* as a layout, and compare the digests."""
     reported = scratch / "digest"
@@ -226,7 +234,12 @@ def _taken_out(
     kept = scratch / "dir"
     target = f"dir:{kept}" if docker else f"oci:{folder}"
     line = [*words, "push", f"--digestfile={reported}", f"--format={'v2s2' if docker else 'oci'}"]
-    done = process.stream([*line, identifier, target], timeout=chosen.timeout_seconds, on_line=told)
+    done = process.stream(
+        [*line, identifier, target],
+        timeout=chosen.timeout_seconds,
+        on_line=told,
+        env=process.without_secrets(project.environ),
+    )
     if done.code != 0:
         raise failed(done.stdout, "the image")
     digest = _read(reported)

@@ -8,7 +8,9 @@ import subprocess
 import tarfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -213,6 +215,24 @@ def test_the_state_folder_is_never_in_the_context(project, request_for, settings
         """
     )
     plugin.sluiceway_build(project, request, settings)
+
+
+@real
+def test_no_call_of_buildah_sees_our_secrets(project, request_for, settings, tmp_path, monkeypatch):
+    folder, log = tmp_path / "bin", tmp_path / "seen"
+    folder.mkdir()
+    program = folder / "buildah"
+    program.write_text(f'#!/bin/sh\n(echo "$@"; env) >> {log}\nexec {which("buildah")} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    for name in process.SECRET_NAMES:
+        monkeypatch.setenv(name, "s3cret value")
+    project = replace(project, environ=dict(os.environ))
+    plugin.sluiceway_build(project, request_for("FROM scratch\nCOPY hello /\n"), settings)
+    plugin.sluiceway_doctor(project, settings)
+    seen = log.read_text()
+    assert [word for word in (" bud ", " push ", " rmi ", "--version") if word not in seen] == []
+    assert "s3cret value" not in seen
 
 
 @with_shell
