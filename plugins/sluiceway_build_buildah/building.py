@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway import events, process
+from sluiceway.config.build_context import Ignore, ignore_lines, refuse_signing_keys
 from sluiceway.errors import ActionFailed, ConfigurationError, PluginError, SluicewayError
 from sluiceway.model import BuildRequest, Built, Manifest, Project
 from sluiceway.oci import Layout, document_of, manifest_from
@@ -36,7 +37,8 @@ def build(project: Project, request: BuildRequest, settings: Mapping[str, Any]) 
     """Build *request* into ``request.layout``.
 
     Raises:
-        ConfigurationError: For the settings or the Dockerfile.
+        ConfigurationError: For the settings, the Dockerfile or the context
+            (``build.context``, ``build.signing-key``).
         PluginError: ``build.no-buildah``.
         ActionFailed: ``build.step-failed``, ``build.base-image``, ``build.failed``,
             ``build.digest-mismatch``, ``process.timeout``.
@@ -48,12 +50,15 @@ def build(project: Project, request: BuildRequest, settings: Mapping[str, Any]) 
         _build(chosen, words, isolation, request, project, scratch)
         identifier = _read(scratch / "id")
         try:
-            manifest = _taken_out(chosen, words, identifier, request.layout, scratch)
+            manifest = _taken_out(chosen, words, identifier, project, request.layout, scratch)
         finally:
             # By its id: nothing else of the storage is ours. A failure to is none of the build.
             with suppress(SluicewayError):
                 process.run(
-                    [*words, "rmi", "--force", identifier], timeout=_TIDY_SECONDS, check=False
+                    [*words, "rmi", "--force", identifier],
+                    timeout=_TIDY_SECONDS,
+                    env=process.without_secrets(project.environ),
+                    check=False,
                 )
     layout = Layout.open(request.layout)
     configuration = json.loads(
@@ -161,7 +166,10 @@ def _build(
     scratch: Path,
 ) -> None:
     ignored = scratch / "ignored"
-    ignored.write_text(_patterns(project, request), encoding="utf-8")
+    name, patterns = _patterns(project, request)
+    # buildah reads the context itself, so what it will leave out is worked out from the same lines.
+    refuse_signing_keys(request.context, Ignore(patterns, name))
+    ignored.write_text("\n".join([*patterns, ""]), encoding="utf-8")
     pull = {"missing": "false", "always": "always", "never": "never"}[chosen.pull]
     line = [*words, "bud", f"--file={request.dockerfile}", f"--iidfile={scratch / 'id'}"]
     line += [f"--timestamp={request.epoch}", f"--format={chosen.format}", f"--pull={pull}"]
@@ -195,30 +203,22 @@ def _build(
         )
 
 
-def _patterns(project: Project, request: BuildRequest) -> str:
+def _patterns(project: Project, request: BuildRequest) -> tuple[str, list[str]]:
     """Return what is left out of the context: what the service says, and our own state folder."""
-    text = ""
-    for path in (
-        request.dockerfile.with_name(request.dockerfile.name + ".dockerignore"),
-        request.context / ".dockerignore",
-    ):
-        if path.is_file():
-            try:
-                text = path.read_text(encoding="utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                # Building without it could put a secret into the image.
-                raise ConfigurationError(
-                    f"{path} cannot be read: {error}", code="build.context"
-                ) from error
-            break
-    own = ""
+    name, lines = ignore_lines(request.context, request.dockerfile)
     with suppress(ValueError):
-        own = project.state.resolve().relative_to(request.context.resolve()).as_posix()
-    return f"{text}\n{own}\n"
+        own = project.state.resolve().relative_to(request.context.resolve())
+        lines = [*lines, own.as_posix()]
+    return name, lines
 
 
 def _taken_out(
-    chosen: Options, words: list[str], identifier: str, folder: Path, scratch: Path
+    chosen: Options,
+    words: list[str],
+    identifier: str,
+    project: Project,
+    folder: Path,
+    scratch: Path,
 ) -> Manifest:
     """Push the image into *folder* as a layout, and compare the digests."""
     reported = scratch / "digest"
@@ -226,7 +226,12 @@ def _taken_out(
     kept = scratch / "dir"
     target = f"dir:{kept}" if docker else f"oci:{folder}"
     line = [*words, "push", f"--digestfile={reported}", f"--format={'v2s2' if docker else 'oci'}"]
-    done = process.stream([*line, identifier, target], timeout=chosen.timeout_seconds, on_line=told)
+    done = process.stream(
+        [*line, identifier, target],
+        timeout=chosen.timeout_seconds,
+        on_line=told,
+        env=process.without_secrets(project.environ),
+    )
     if done.code != 0:
         raise failed(done.stdout, "the image")
     digest = _read(reported)

@@ -21,7 +21,11 @@ def checks(project: Project, settings: Mapping[str, Any]) -> Sequence[Check]:
     name = "buildah builder"
     try:
         words, isolation = called(options(settings, project.environ), project)
-        version = process.run([words[0], "--version"], timeout=_SECONDS).stdout.strip()
+        version = process.run(
+            [words[0], "--version"],
+            timeout=_SECONDS,
+            env=process.without_secrets(project.environ),
+        ).stdout.strip()
     except SluicewayError as error:
         return (Check(name=name, status=CheckStatus.FAIL, detail=error.what, remedy=error.remedy),)
     how = f"isolation {isolation or 'its own choice'}"

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import tarfile
 from pathlib import Path
 
 from docker.utils.build import exclude_paths
 
+from sluiceway.config.build_context import ignore_lines, refuse_signing_key
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import BuildRequest, Project
 
 __all__ = ["pack"]
-
-_SIGNING_KEY = re.compile(rb"-----BEGIN ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY-----")
-_LARGEST_KEY = 64 * 1024
 
 
 def pack(project: Project, request: BuildRequest, archive: Path) -> str:
@@ -54,21 +51,8 @@ def pack(project: Project, request: BuildRequest, archive: Path) -> str:
 
 
 def _patterns(context: Path, dockerfile: Path) -> list[str]:
-    for path in (
-        dockerfile.with_name(dockerfile.name + ".dockerignore"),
-        context / ".dockerignore",
-    ):
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError) as error:
-            # Building without it could put a secret into the image.
-            raise ConfigurationError(
-                f"{path} cannot be read: {error}", code="build.context"
-            ) from error
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return []
+    _, lines = ignore_lines(context, dockerfile)
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _add(sink: tarfile.TarFile, path: Path, name: str, epoch: int) -> None:
@@ -82,14 +66,7 @@ def _add(sink: tarfile.TarFile, path: Path, name: str, epoch: int) -> None:
         sink.addfile(entry)
         return
     with path.open("rb") as source:
-        if entry.size <= _LARGEST_KEY and _SIGNING_KEY.search(source.read()):
-            raise ConfigurationError(
-                f"{name} in the build context is a private signing key",
-                means="It would be sent to the engine, and could end up in the image.",
-                remedy=f"Move it elsewhere, or add {name} to .dockerignore.",
-                code="build.signing-key",
-            )
-        source.seek(0)
+        refuse_signing_key(source, name)
         try:
             sink.addfile(entry, source)
         except OSError as error:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sluiceway.config.build_context import translate
 from sluiceway_build_layers.faults import needs_engine, wrong
-from sluiceway_build_layers.ignore import translate
 from sluiceway_build_layers.tree import Kind, Node, Tree
 
 __all__ = ["Ownership", "copy", "make_folder", "ownership"]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sluiceway.config.build_context import read_ignore
 from sluiceway.config.settings import take
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import BuildRequest, Built, Project, canonical, rfc3339
@@ -19,7 +20,6 @@ from sluiceway.oci.media_types import IMAGE_CONFIG, IMAGE_LAYER, IMAGE_MANIFEST
 from sluiceway_build_layers import words
 from sluiceway_build_layers.dockerfile import Instruction, read
 from sluiceway_build_layers.faults import needs_engine, wrong
-from sluiceway_build_layers.ignore import read_ignore
 from sluiceway_build_layers.layer import write_layer
 from sluiceway_build_layers.stage import Sources, Stage
 from sluiceway_build_layers.tree import Kind, Tree, scan

@@ -7,21 +7,16 @@ gzip's bytes change with the library that makes them. Source: image-spec 1.1, ``
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
-from sluiceway.errors import ActionFailed, ConfigurationError
+from sluiceway.config.build_context import refuse_signing_key
+from sluiceway.errors import ActionFailed
 from sluiceway_build_layers.tree import Kind, Node
 
 __all__ = ["write_layer"]
-
-_SIGNING_KEY = re.compile(rb"-----BEGIN ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY-----")
-_HEAD = 64 * 1024
-"""Bytes that are looked at: a key may follow comments, or a certificate."""
 
 
 def write_layer(target: Path, entries: Mapping[str, Node], epoch: int) -> None:
@@ -64,7 +59,7 @@ def _add_file(archive: tarfile.TarFile, information: tarfile.TarInfo, path: Path
         status = os.fstat(source.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise _changed(path)
-        _refuse_signing_key(source, path)
+        refuse_signing_key(source, str(path))
         information.size = status.st_size
         try:
             archive.addfile(information, source)
@@ -74,18 +69,6 @@ def _add_file(archive: tarfile.TarFile, information: tarfile.TarInfo, path: Path
             raise
         if source.read(1):
             raise _changed(path)
-
-
-def _refuse_signing_key(source: IO[bytes], path: Path) -> None:
-    """An image is read by everybody who runs it: whoever holds the key can sign anything."""
-    if _SIGNING_KEY.search(source.read(_HEAD)):
-        raise ConfigurationError(
-            f"{path} is a private signing key and would be in the image",
-            means="Whoever can pull the image could try its password.",
-            remedy=f"Add {path.name} to .dockerignore.",
-            code="build.signing-key",
-        )
-    source.seek(0)
 
 
 def _changed(path: Path) -> ActionFailed:

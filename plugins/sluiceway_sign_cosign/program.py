@@ -256,11 +256,12 @@ def _environ(given: Mapping[str, str], repository: str, key: str) -> dict[str, s
     """Return what cosign may see of the environment.
 
     Every flag of cosign can be set by a variable ``COSIGN_<FLAG>``, also those that switch checks
-    off, so none is let through but what opens the key.
+    off, so none is let through but what opens the key. Nor is any secret of ours that it has no
+    use for.
     """
     kept = {
         name: value
-        for name, value in given.items()
+        for name, value in process.without_secrets(given).items()
         if not name.startswith("COSIGN_") or name.startswith("COSIGN_PKCS11_")
     }
     # Without the variable cosign would ask on a terminal.

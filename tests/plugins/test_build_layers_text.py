@@ -1,12 +1,10 @@
-"""Dockerfile text to instructions and words, and ``.dockerignore`` to yes or no."""
+"""Dockerfile text to instructions and words."""
 
 from __future__ import annotations
 
 import pytest
 
-from sluiceway.errors import ConfigurationError
 from sluiceway_build_layers.dockerfile import exec_form, parse
-from sluiceway_build_layers.ignore import Ignore, read_ignore
 from sluiceway_build_layers.words import expand, pairs, split
 
 VARIABLES = {"A": "1", "SPACED": "two words", "EMPTY": ""}
@@ -110,62 +108,3 @@ def test_exec_form_is_proper_json_only():
     assert exec_form("['a']") is None
     assert exec_form("[1]") is None
     assert exec_form("a b") is None
-
-
-@pytest.mark.parametrize(
-    ("patterns", "path", "ignored"),
-    [
-        ("a", "a", True),
-        ("a", "a/b", True),
-        ("a", "b/a", False),
-        ("/a", "a", True),
-        ("a/", "a", True),
-        ("./a", "a", True),
-        ("*.pyc", "x.pyc", True),
-        ("*.pyc", "d/x.pyc", False),
-        ("**/*.pyc", "d/e/x.pyc", True),
-        ("**/*.pyc", "x.pyc", True),
-        ("**", "a/b", True),
-        ("a/**", "a/b/c", True),
-        ("a/**/z", "a/z", True),
-        ("a/**/z", "a/b/c/z", True),
-        ("?", "a", True),
-        ("?", "ab", False),
-        ("[a-c]", "b", True),
-        ("[^a]", "a", False),
-        ("# a", "a", False),
-        ("a\n!a", "a", False),
-        ("!a\na", "a", True),
-        ("*\n!keep", "keep", False),
-        ("*\n!keep", "keep/inside", False),
-        ("*\n!keep", "other", True),
-        ("d\n!d/keep", "d/keep", False),
-        ("d\n!d/keep", "d/other", True),
-        ("*.md\n!README*.md\nREADME-secret.md", "README-secret.md", True),
-        ("*.md\n!README*.md\nREADME-secret.md", "README.md", False),
-        ("a b", "a b", True),
-        ("\\*", "*", True),
-        ("\\*", "x", False),
-        (".", "a", False),
-    ],
-)
-def test_dockerignore(patterns, path, ignored):
-    assert Ignore(patterns.split("\n"))(path) is ignored
-
-
-def test_the_dockerfiles_own_ignore_file_goes_first(tmp_path):
-    (tmp_path / ".dockerignore").write_text("a\n")
-    assert read_ignore(tmp_path, tmp_path / "Dockerfile")("a")
-    (tmp_path / "Dockerfile.dockerignore").write_text("b\n")
-    ignored = read_ignore(tmp_path, tmp_path / "Dockerfile")
-    assert (ignored("a"), ignored("b")) == (False, True)
-
-
-def test_an_ignore_file_that_cannot_be_understood_stops_the_build(tmp_path):
-    (tmp_path / ".dockerignore").write_text("fine\n[a\n")
-    with pytest.raises(ConfigurationError) as caught:
-        read_ignore(tmp_path, tmp_path / "Dockerfile")
-    assert caught.value.what.startswith(".dockerignore:2: ")
-    (tmp_path / ".dockerignore").write_bytes(b"\xff\n")
-    with pytest.raises(ConfigurationError):
-        read_ignore(tmp_path, tmp_path / "Dockerfile")

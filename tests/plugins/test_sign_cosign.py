@@ -14,7 +14,7 @@ from tests.plugins.sign_kit import PASSWORD, Cosign, open_kind, project_in, push
 
 import sluiceway_sign_cosign as plugin
 import sluiceway_sign_key as own
-from sluiceway import events
+from sluiceway import events, process
 from sluiceway.errors import ActionFailed, ConfigurationError, PluginError
 from sluiceway.model import CheckStatus, Status
 from sluiceway.signing import SIGNATURE
@@ -299,6 +299,13 @@ def test_no_variable_that_sets_a_flag_gets_through():
     assert seen_by_cosign(given, "env://COSIGN_PRIVATE_KEY")["COSIGN_PRIVATE_KEY"] == "k"
     # Without a password cosign would ask on a terminal.
     assert seen_by_cosign({}) == {"COSIGN_PASSWORD": ""}
+
+
+def test_no_secret_gets_through_that_cosign_has_no_use_for():
+    given = dict.fromkeys((*process.SECRET_NAMES, "COSIGN_PKCS11_PIN", "VAULT_TOKEN"), "s3cret")
+    kept = {"COSIGN_PASSWORD", "COSIGN_PKCS11_PIN", "VAULT_TOKEN"}
+    assert set(seen_by_cosign(given)) == kept
+    assert set(seen_by_cosign(given, "env://COSIGN_PRIVATE_KEY")) == {*kept, "COSIGN_PRIVATE_KEY"}
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from sluiceway import events
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Descriptor, Manifest, Registry, canonical
+from sluiceway.oci.beside import BESIDE, config_for, unusable
 from sluiceway.oci.documents import (
     blobs_of,
     children_of,
@@ -27,25 +28,12 @@ from sluiceway.oci.documents import (
 from sluiceway.oci.media_types import INDEX_TYPES
 from sluiceway.oci.reference import fallback_tag
 
-__all__ = ["BESIDE", "Carried", "carry_image"]
-
-BESIDE = ("sig", "att", "sbom")
-"""Suffixes of the tags ``sha256-<hex>.<suffix>`` in which cosign keeps signatures, attestations and
-SBOMs of an image (sigstore/cosign, ``specs/SIGNATURE_SPEC.md``)."""
+__all__ = ["Carried", "carry_image"]
 
 _DEEPEST = 16
 """How many indexes may be in one another."""
 _MOST = 1000
 """Manifests that are brought along with one image; cosign's own limit for signatures."""
-_UNUSABLE = frozenset(
-    {
-        "manifest.invalid",
-        "registry.blob-missing",
-        "registry.corrupt",
-        "registry.manifest-missing",
-        "registry.too-large",
-    }
-)
 
 
 @runtime_checkable
@@ -260,7 +248,7 @@ class _Carrying:
         if not fresh:
             return there
         layers = [*document["layers"], *fresh]
-        config = self.target.put_blob(_config(layers))
+        config = self.target.put_blob(config_for(layers))
         document |= {
             "config": {**document["config"], "digest": config.digest, "size": config.size},
             "layers": layers,
@@ -289,22 +277,6 @@ class _Carrying:
 
     def _leave(self, name: str, error: ActionFailed) -> None:
         """Leave behind what is broken in itself; a registry that does not answer stops the whole."""
-        if error.code not in _UNUSABLE:
+        if not unusable(error):
             raise error
         self.left.append(f"{name}: {error.what}")
-
-
-def _config(layers: list[dict[str, Any]]) -> bytes:
-    """Return the config blob that cosign writes for so many *layers*."""
-    moment = "0001-01-01T00:00:00Z"
-    return json.dumps(
-        {
-            "architecture": "",
-            "created": moment,
-            "history": [{"created": moment}] * len(layers),
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
-            "config": {},
-        },
-        separators=(",", ":"),
-    ).encode()

@@ -14,6 +14,7 @@ from typing import Any
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Descriptor, Manifest, Registry
 from sluiceway.oci import blobs_of, document_of, manifest_from, sha256
+from sluiceway.oci.beside import unusable
 from sluiceway.oci.documents import artifact_type_of
 from sluiceway.oci.media_types import EMPTY, IMAGE_MANIFEST, INDEX_TYPES, MANIFEST_TYPES
 from sluiceway.signing.dsse import IN_TOTO, MalformedError, envelope, pae, strict_json
@@ -25,7 +26,6 @@ from sluiceway.signing.found import (
     by_keys,
     content,
     judge_envelope,
-    unusable,
 )
 from sluiceway.signing.public_key import PublicKey, Signer
 

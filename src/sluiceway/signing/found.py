@@ -8,6 +8,7 @@ from typing import Any
 
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Registry
+from sluiceway.oci.beside import unusable
 from sluiceway.signing.dsse import IN_TOTO, Envelope, MalformedError, read_envelope, strict_json
 from sluiceway.signing.public_key import PublicKey
 
@@ -21,7 +22,6 @@ __all__ = [
     "check_signed",
     "content",
     "judge_envelope",
-    "unusable",
 ]
 
 SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
@@ -32,16 +32,6 @@ MOST = 1000
 
 _STATEMENTS = frozenset({"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"})
 _MOST_SIGNATURES = 16
-_UNUSABLE = frozenset(
-    {
-        "manifest.invalid",
-        "registry.blob-missing",
-        "registry.corrupt",
-        "registry.manifest-missing",
-        "registry.too-large",
-    }
-)
-
 
 Check = Callable[[Envelope], str]
 """Says who made an envelope's signature: a trusted key's fingerprint, a trusted identity. Raises
@@ -68,15 +58,6 @@ class Found:
     """Who made its signature: the fingerprint of a trusted key, or a trusted identity."""
     problem: str = ""
     """Why it does not count; empty when it does."""
-
-
-def unusable(error: ActionFailed) -> bool:
-    """Say whether *error* is about this one piece of content, and not about reaching the registry.
-
-    Content that is missing, changed or too large is a reason not to believe it. A registry that
-    does not answer is no reason for anything: then the check could not be made.
-    """
-    return error.code in _UNUSABLE
 
 
 def content(registry: Registry, digest: str, limit: int) -> bytes:

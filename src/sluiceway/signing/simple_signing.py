@@ -17,6 +17,7 @@ from typing import Any
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Descriptor, Manifest, Registry
 from sluiceway.oci import descriptor_json, document_of, manifest_from, sha256
+from sluiceway.oci.beside import config_for, unusable
 from sluiceway.oci.documents import descriptor_from
 from sluiceway.oci.media_types import IMAGE_CONFIG, IMAGE_MANIFEST
 from sluiceway.signing.dsse import MalformedError, decoded, strict_json
@@ -29,7 +30,6 @@ from sluiceway.signing.found import (
     check_signed,
     content,
     judge_envelope,
-    unusable,
 )
 from sluiceway.signing.public_key import PublicKey, Signer
 
@@ -41,7 +41,6 @@ _ENVELOPE_TYPE = "application/vnd.dsse.envelope.v1+json"
 _SIGNATURE_KEY = "dev.cosignproject.cosign/signature"
 _CERTIFICATE_KEY = "dev.sigstore.cosign/certificate"
 _CLAIM = "cosign container image signature"
-_NEVER = "0001-01-01T00:00:00Z"
 _MOST_PAYLOAD = 64 * 1024
 _MOST_ENVELOPE = 64 * 1024 * 1024
 _ATTEMPTS = 6
@@ -203,17 +202,7 @@ def _layers(registry: Registry, tag: str, media_type: str) -> list[Descriptor]:
 def _manifest(
     registry: Registry, current: Manifest | None, layers: list[dict[str, Any]]
 ) -> Manifest:
-    # cosign keeps one history entry and one diff id per signature; so do its readers' tools.
-    config = _compact(
-        {
-            "architecture": "",
-            "created": _NEVER,
-            "history": [{"created": _NEVER} for _ in layers],
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
-            "config": {},
-        }
-    )
+    config = config_for(layers)
     registry.put_blob(config)
     document = {} if current is None else document_of(current)
     document |= {
