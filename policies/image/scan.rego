@@ -232,8 +232,6 @@ counted_as(vulnerability) := vulnerability.severity if {
 } else := "UNKNOWN"
 
 # Who scanned; nobody when that is not said.
-default scanners := []
-
 scanners := lib.facts("scan").scanners if is_array(lib.facts("scan").scanners)
 
 default scan_hours := "(not set)"

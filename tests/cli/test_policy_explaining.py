@@ -144,7 +144,10 @@ def test_a_ledger_that_was_changed_explains_nothing(site):
 def test_without_an_engine_there_is_a_remedy(site):
     site.decide("promote-1")
     path = site.root / "sluiceway.toml"
-    path.write_text(path.read_text() + '\n[plugins.policy-embedded]\nlibrary = "nowhere.so"\n')
+    path.write_text(
+        path.read_text()
+        + '\n[stages]\npolicy = "embedded"\n[plugins.policy-embedded]\nlibrary = "nowhere.so"\n'
+    )
     status, told = site.run("policy.explain", "last")
     assert (status, told["error"]["code"]) == (2, "policy.engine-missing")
     assert "policy.engine --install" in told["error"]["remedy"]
