@@ -61,7 +61,7 @@ source = { virtual = "." }
 [[package]]
 name = "requests"
 version = "2.20.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 """
 PYLOCK = """
 lock-version = "1.0"
