@@ -196,8 +196,8 @@ def test_a_stale_scan_is_refused(shop, monkeypatch):
     genuine = gates.vulnerability_predicate
     long_ago = datetime.now(UTC) - timedelta(days=30)
 
-    def aged(scan):
-        predicate = genuine(scan)
+    def aged(*arguments, **named):
+        predicate = genuine(*arguments, **named)
         for key in predicate["metadata"]:
             predicate["metadata"][key] = long_ago.isoformat().replace("+00:00", "Z")
         return predicate
