@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -44,6 +45,12 @@ _FOREIGN_NAMES = frozenset(
         "STAGING_DATABASE_URL",
     }
 )
+
+
+# A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: a test
+# that interrupts a program would wait for it in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
