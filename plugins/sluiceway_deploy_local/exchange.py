@@ -291,6 +291,8 @@ class Exchange:
             if first:
                 first = False
                 link.hurry()
+            if link.buffer:  # it arrived while the client took its time; nothing more may come
+                continue
             if not await self._more(link) and not (body.until_close and not link.lost):
                 raise _Failed("reset")
 
@@ -298,6 +300,8 @@ class Exchange:
         client = self._client
         client.write(data)
         if client.stuck:
+            if self._link is not None and (self._upload is None or self._upload.done()):
+                self._link.deadline = math.inf  # it is not the instance that is slow
             client.deadline = self._loop.time() + self._limits.body_seconds
             taken = await client.flush()
             client.deadline = math.inf
