@@ -83,36 +83,3 @@ test_a_setting_that_is_not_understood_allows_nothing if {
 	} with data.image.coverage as "warn"
 	said("warn", mixed) == set() with data.image.coverage as "warn"
 }
-
-test_a_scanner_that_is_asked_for if {
-	asked("trivy", fixture.image) == {["image.scanner-missing", "trivy"]}
-	asked("osv", fixture.image) == set()
-	asked("scan-osv", fixture.image) == set()
-	failed := fixture.set(fixture.image, "/evidence/scan/facts/scanners/0/status", "error")
-	asked("osv", failed) == {["image.scanner-missing", "osv"]}
-	asked(7, fixture.image) == {["image.scanner-missing", "7"]}
-}
-
-asked(name, document) := {[found.code, found.about] |
-	some found in image.decision.deny with input as document with data.image.required_scanners as [name]
-}
-
-test_scanners_asked_for_in_another_form_refuse if {
-	every wrong in [null, "osv", {}] {
-		{"image.scanner-missing"} == fixture.codes(image.decision.deny) with input as fixture.image
-			with data.image.required_scanners as wrong
-	}
-}
-
-gapped := fixture.set(fixture.image, "/evidence/sbom/facts/gaps", ["an RPM database"])
-
-test_gaps_of_the_inventory if {
-	image.decision.deny == set() with input as gapped
-	some found in image.decision.warn with input as gapped
-	found.code == "image.sbom-gaps"
-	found.msg == "The SBOM does not list an RPM database."
-	{"image.sbom-gaps"} == fixture.codes(image.decision.deny) with input as gapped
-		with data.image.coverage as object.union(defaults, {"gaps": "deny"})
-	image.decision.warn == set() with input as gapped
-		with data.image.coverage as object.union(defaults, {"gaps": "deny"})
-}

@@ -46,39 +46,3 @@ ways := sprintf("from %s an image goes to %s", [
 ]) if {
 	count(data.promotion.paths[input.source]) > 0
 } else := sprintf("nothing goes on from %s", [lib.value(["source"])])
-
-# METADATA
-# title: The source still holds this image
-# description: >-
-#   What is promoted is what the source environment holds at this moment (for a build: what the
-#   ledger recorded), not what it held when somebody looked.
-# custom:
-#   code: promotion.source
-#   solution: See what {source} holds now with `invoke status`, and promote that.
-deny contains found if {
-	not source_holds
-	message := sprintf("%s holds %s now, not %s.", [
-		lib.value(["source"]),
-		held("source_holds"),
-		lib.value(["image", "digest"]),
-	])
-	found := lib.finding(rego.metadata.rule(), message)
-}
-
-source_holds if input.source_holds == input.image.digest
-
-held(place) := input[place] if {
-	is_string(input[place])
-} else := "no image"
-
-# METADATA
-# title: There is something to do
-# description: The target holds this image already.
-# custom:
-#   code: promotion.noop
-#   solution: The tag stays as it is; the instance is started again if it does not run.
-warn contains found if {
-	input.target_holds == input.image.digest
-	message := sprintf("%s holds %s already.", [lib.value(["target"]), input.image.digest])
-	found := lib.finding(rego.metadata.rule(), message)
-}
