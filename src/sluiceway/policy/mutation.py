@@ -121,22 +121,30 @@ def survivors(
                 if rule_name(rule).startswith("test_")
             ]
     asked = {file for file in tests if tests[file]}
-    parts: dict[str, list[Bundle]] = {}
+    parts: dict[str, Bundle] = {}
+
+    def part(name: str, bundle: Bundle, files: set[str]) -> Bundle:
+        """Return the bundle that asks *files*, made and looked at once, when it is first needed."""
+        if name not in parts:
+            parts[name] = _asking(bundle, files, tests)
+            _check_undamaged(engine, parts[name])
+        return parts[name]
+
     found: list[Mutant] = []
     for mutant in damaged:
-        folder = _folder(mutant.file)
-        if folder not in parts:
-            own = {file for file in asked if packages[file] == packages[mutant.file]}
-            beside = {file for file in own if _folder(file) == folder}
-            needed = _needed(bundle, packages[mutant.file], packages, asked)
-            parts[folder] = [
-                _asking(part, files, tests)
-                for part, files in ((needed, beside), (needed, own - beside), (bundle, asked))
-                if files
-            ]
-            for part in parts[folder]:
-                _check_undamaged(engine, part)
-        if not any(_noticed(engine, part, mutant) for part in parts[folder]):
+        folder, own = _folder(mutant.file), packages[mutant.file]
+        needed = _needed(bundle, own, packages, asked)
+        package_tests = {file for file in asked if packages[file] == own}
+        beside = {file for file in package_tests if _folder(file) == folder}
+        stages = (
+            (f"folder {folder}", needed, beside),
+            (f"package {own}", needed, package_tests),
+            ("every test", bundle, asked),
+        )
+        if not any(
+            files and _noticed(engine, part(name, source, files), mutant)
+            for name, source, files in stages
+        ):
             found.append(mutant)
     return tuple(found)
 
