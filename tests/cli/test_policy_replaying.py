@@ -15,7 +15,7 @@ from sluiceway.policy.facts import MISSING
 
 ROLE = (("actor", "name"), "anna")
 NO_SMOKE = (("evidence", "smoke"), MISSING)
-PEOPLE_ROW = "promotion/people.rego"
+PEOPLE_ROW = "promotion/role/role.rego"
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_inputs_that_no_longer_fit_are_listed_as_such(site, changed):
 def test_what_the_engine_cannot_judge_is_told_apart(site, changed):
     site.decide("r1")
     edit(
-        changed / "promotion" / "path.rego",
+        changed / "promotion" / "source" / "source.rego",
         "source_holds if input",
         "source_holds if 1 / 0 == 1\n\nsource_holds if input",
     )
@@ -126,8 +126,12 @@ def test_what_the_engine_cannot_judge_is_told_apart(site, changed):
 @pytest.mark.parametrize(
     ("file", "text", "code"),
     [
-        ("promotion/path.rego", "package promotion\n\nx := (\n", "policy.syntax"),
-        ("promotion/path.rego", "package promotion\n\nx := time.now_ns()\n", "policy.forbidden"),
+        ("promotion/path/path.rego", "package promotion\n\nx := (\n", "policy.syntax"),
+        (
+            "promotion/path/path.rego",
+            "package promotion\n\nx := time.now_ns()\n",
+            "policy.forbidden",
+        ),
         ("promotion/data.json", "{", "policy.data"),
     ],
 )

@@ -173,11 +173,16 @@ def _compile_problems(engine: PolicyWorkbench, bundle: Bundle) -> Iterator[Probl
 
 
 def _layout_problems(name: str, source: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
-    """The directory is the package, so that one finds a rule by its name."""
-    directory = ".".join(name.split("/")[:-1])
-    wanted = {directory, f"{directory}_test"} if name.endswith(_TESTS) else {directory}
-    if directory and package(tree) not in wanted:
-        message = f"package {package(tree)} is in the folder of {directory}; a folder is a package"
+    """The folder is the package, or a rule of the package above, so that one finds it by its name."""
+    parts = name.split("/")[:-1]
+    folders = [".".join(parts[:length]) for length in (len(parts), len(parts) - 1) if length > 0]
+    named = package(tree)
+    plain = named.removesuffix("_test") if name.endswith(_TESTS) else named
+    if folders and not {named, plain} & set(folders):
+        message = (
+            f"package {named} is in the folder of {folders[0]}; a folder is a package, or holds a "
+            "rule of the package of the folder above"
+        )
         yield _problem(name, row_of(source, "package"), "policy.package", message)
     if rule_rows(source, tree) is None:
         message = "rules do not begin at the left margin, so they cannot be told apart; use opa fmt"
