@@ -57,8 +57,8 @@ scan_problems contains message if {
 #   code: image.scan-unscanned
 #   solution: >-
 #     Give the scanner an advisory database (see `invoke doctor`) and run `invoke scan` again. If the
-#     image really has no packages, waive it: [[waivers]] code = "image.scan-unscanned" with reason,
-#     owner and expires (see docs/policies.md).
+#     image really has no packages, waive it: `invoke waive image.scan-unscanned --digest={digest}`
+#     (see docs/policies.md).
 deny contains found if {
 	unscanned
 	message := sprintf("%s was not compared with any advisory (%s).", [
@@ -163,8 +163,8 @@ database_recent(scanner) if {
 # custom:
 #   code: image.vulnerability
 #   solution: >-
-#     Upgrade the package and build again. If it cannot hurt you, waive it for a while: [[waivers]]
-#     code = "image.vulnerability/{about}" with reason, owner and expires (see docs/policies.md).
+#     Upgrade the package and build again. If it cannot hurt you, waive it for a while:
+#     `invoke waive image.vulnerability/{about}` (see docs/policies.md).
 deny contains found if {
 	some vulnerability in lib.facts("scan").vulnerabilities
 	not tolerated(vulnerability)
@@ -178,8 +178,15 @@ deny contains found if {
 	about := lib.finding_about(rego.metadata.rule(), message, object.get(vulnerability, "id", ""))
 
 	# A waiver may use any name that no other vulnerability of the package has.
-	found := object.union(about, {"aliases": object.get(vulnerability, "own_aliases", [])})
+	found := object.union(about, {
+		"aliases": object.get(vulnerability, "own_aliases", []),
+		"packages": packages_of(vulnerability),
+	})
 }
+
+packages_of(vulnerability) := [vulnerability.package] if {
+	is_string(vulnerability.package)
+} else := []
 
 tolerated(vulnerability) if vulnerability.severity in data.image.tolerated_severities
 

@@ -14,6 +14,7 @@ package promotion
 decision := {
 	"deny": (deny | data.image.deny),
 	"warn": (warn | data.image.warn),
+	"waivers": data.waiver.judged,
 }
 
 # The row of data.promotion.paths for this promotion. A row says everything; what it leaves out is

@@ -13,7 +13,7 @@ import data.lib
 # title: Decision of the gate rollback
 # description: Everything that denies and everything that warns about going back.
 # entrypoint: true
-decision := {"deny": (deny | signature), "warn": warn}
+decision := {"deny": (deny | signature), "warn": warn, "waivers": data.waiver.judged}
 
 # Of the image's own rules only the signature's: a bad scan must not keep a worse version serving.
 signature := {found | some found in data.image.deny; startswith(found.code, "image.signature")}
