@@ -29,7 +29,7 @@ objections[waiver.id] contains message if {
 objections[waiver.id] contains message if {
 	some waiver in input.waivers
 	not vouched_for(waiver)
-	message := "nobody signed it; sign one by `invoke waive`, or set data.waiver.unsigned"
+	message := sprintf("nobody signed it; sign one by `invoke waive %v`, or set data.waiver.unsigned", [object.get(waiver, "code", "CODE")])
 }
 
 objections[waiver.id] contains "the person is not proven" if {
@@ -136,13 +136,17 @@ longest := data.waiver.max_days if is_number(data.waiver.max_days)
 # custom:
 #   code: waiver.expiring
 #   solution: >-
-#     Mend what {about} excuses before then, or sign another waiver by `invoke waive`; `invoke waivers`
+#     Mend what {about} excuses before then, or sign another by `invoke waive CODE`; `invoke waivers`
 #     lists them.
 warn contains found if {
 	some waiver in input.waivers
 	valid(waiver)
 	not lasts(waiver)
-	message := sprintf("The waiver %v by %v ends at %v.", [waiver.id, waiver.owner, waiver.expires])
+	message := sprintf("The waiver %v by %v ends at %v.", [
+		waiver.id,
+		object.get(waiver, "owner", "(missing)"),
+		object.get(waiver, "expires", "(missing)"),
+	])
 	found := lib.finding_about(rego.metadata.rule(), message, waiver.id)
 }
 

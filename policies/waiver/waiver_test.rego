@@ -18,7 +18,7 @@ objections(document) := found if {
 	found := waiver.judged.objections.w1 with input as document with data.promotion.people as fixture.people
 }
 
-nobody_signed := "nobody signed it; sign one by `invoke waive`, or set data.waiver.unsigned"
+nobody_signed := "nobody signed it; sign one by `invoke waive gate.smoke`, or set data.waiver.unsigned"
 
 test_one_that_counts if {
 	objections(good) == set()
@@ -52,6 +52,7 @@ test_one_that_nobody_signed if {
 	objections(unsigned) == set() with data.waiver.unsigned as true
 	objections(unsigned) == {nobody_signed} with data.waiver.unsigned as null
 	objections(fixture.set(unsigned, "/rehearsal", true)) == set()
+	"nobody signed it; sign one by `invoke waive CODE`, or set data.waiver.unsigned" in objections(fixture.unset(unsigned, "/waivers/0/code"))
 	objections(given("/signed", "yes")) == {nobody_signed}
 }
 
@@ -120,4 +121,6 @@ test_one_that_ends_soon_is_said if {
 	found.msg == "The waiver w1 by rita ends at 2026-12-01T12:00:00Z."
 	found.code == "waiver.expiring"
 	startswith(found.solution, "Mend what w1 excuses")
+	some nameless in waiver.warn with input as fixture.set(fixture.promotion, "/waivers", [{"id": "w1", "valid": true}])
+	nameless.msg == "The waiver w1 by (missing) ends at (missing)."
 }

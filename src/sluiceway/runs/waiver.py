@@ -126,7 +126,7 @@ def withdraw(bench: Workbench, name: str, *, reason: str) -> dict[str, Any]:
             code="identity.unproven",
         )
     (entry,) = (each for each in entries if each.run == name)
-    bench.ledger.append(
+    written = bench.ledger.append(  # the first withdrawal is the one that counts
         waivers.WITHDRAWN,
         key=f"{name}:withdrawn",
         run=new_run_id("withdraw"),
@@ -136,7 +136,8 @@ def withdraw(bench: Workbench, name: str, *, reason: str) -> dict[str, Any]:
         actor=actor.name,
         body={"statement": document, "signature": signature},
     )
-    return {"waiver": name, "by": actor.name, "reason": reason.strip()}
+    said = written.body["statement"]["predicate"]["reason"]
+    return {"waiver": name, "by": written.actor, "reason": said}
 
 
 def standing(bench: Workbench, now: datetime) -> list[dict[str, Any]]:
