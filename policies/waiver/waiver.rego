@@ -61,8 +61,9 @@ objections[waiver.id] contains "it is dated in the future" if {
 
 objections[waiver.id] contains message if {
 	some waiver in input.waivers
-	too_broad(waiver)
-	message := sprintf("a waiver of %s has to name which (%s/...) or a package", [waiver.code, waiver.code])
+	not narrow_enough(waiver)
+	code := object.get(waiver, "code", "(missing)")
+	message := sprintf("a waiver of %v has to name which (%v/...) or a package", [code, code])
 }
 
 valid(waiver) if waiver.valid == true
@@ -109,9 +110,15 @@ short_enough(waiver) if {
 
 made_before(waiver) if lib.hours_since(waiver.made_at) >= (0 - data.lib.clock_skew_minutes) / 60
 
-too_broad(waiver) if {
-	waiver.code in data.waiver.narrow
-	waiver.package == ""
+narrow_enough(waiver) if contains(waiver.code, "/")
+
+narrow_enough(waiver) if waiver.package != ""
+
+narrow_enough(waiver) if {
+	is_array(data.waiver.narrow)
+	every code in data.waiver.narrow {
+		code != waiver.code
+	}
 }
 
 # A setting in a form that nobody understands gives nobody the right.

@@ -106,6 +106,12 @@ test_what_may_hurt_in_many_ways_is_named if {
 	objections(fixture.set(broad, "/waivers/0/package", "pkg:npm/a")) == set()
 	objections(given("/code", "image.vulnerability/CVE-1")) == set()
 	objections(broad) == set() with data.waiver.narrow as []
+	objections(broad) == set() with data.waiver.narrow as ["image.sbom"]
+	every wrong in [null, "image.sbom", {}] {
+		objections(broad) == {message} with data.waiver.narrow as wrong
+	}
+	message in objections(fixture.unset(broad, "/waivers/0/package"))
+	"a waiver of (missing) has to name which ((missing)/...) or a package" in objections(lacking("/code"))
 }
 
 expiring(document) := {found.about | some found in waiver.judged.warn with input as document}

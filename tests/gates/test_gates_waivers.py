@@ -267,7 +267,10 @@ def test_one_that_nobody_signed_counts_in_a_rehearsal_or_where_the_policies_say_
     path.write_text(text)
     ((name, (state, why)),) = office.stands().items()
     assert name.startswith("file-")
-    assert (state, "sign one by `invoke waive image.scan-unscanned`" in why) == ("not-counting", True)
+    assert (state, "sign one by `invoke waive image.scan-unscanned`" in why) == (
+        "not-counting",
+        True,
+    )
     with pytest.raises(UsageError, match=r"stands in sluiceway\.toml"):
         withdraw(office("dana"), name, reason="")
     people.write_text(unsigned)
