@@ -39,7 +39,7 @@ class EmbeddedEngine:
         library: Path,
         pinned: str,
         *,
-        deadline_seconds: float = 10.0,
+        deadline_seconds: float = 5.0,
         memory_megabytes: int = 2048,
     ) -> None:
         self._library = library

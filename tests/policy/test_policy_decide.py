@@ -147,6 +147,26 @@ def test_an_input_that_is_not_right_refuses(
     assert set(codes(decision)) == {"input.schema"}
 
 
+class Counting(Broken):
+    """An engine that should not be asked."""
+
+    def __init__(self) -> None:
+        super().__init__(AssertionError("it was asked"))
+
+
+def test_an_input_of_ten_megabytes_is_not_looked_into() -> None:
+    bundle = rego('decision := {"deny": set(), "warn": set()}')
+    decision = judge(Counting(), bundle, {"a": "x" * (10 << 20)})
+    assert codes(decision) == ["input.size"]
+    assert "10.0 MB" in decision.findings[0].message
+    assert decision.input_digest.startswith("sha256:")
+
+
+def test_an_input_just_small_enough_is_judged(engine: PolicyEngine) -> None:
+    bundle = rego('decision := {"deny": set(), "warn": set()}')
+    assert judge(engine, bundle, {"a": "x" * ((8 << 20) - 8)}).allow
+
+
 def test_a_gate_without_a_schema_refuses(engine: PolicyEngine) -> None:
     bundle = rego('decision := {"deny": set(), "warn": set()}', gate="other")
     assert codes(judge(engine, bundle)) == ["input.schema"]

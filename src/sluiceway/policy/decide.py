@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Decision, Finding, Level, digest_of
+from sluiceway.model import Decision, Finding, Level, canonical, digest_of
 from sluiceway.policy.engine import Bundle, EngineError, PolicyEngine
 from sluiceway.policy.schema import schema_problems
 from sluiceway.policy.waivers import About, Exceptions, apply_waivers, listed, order
@@ -20,6 +20,9 @@ _LEVELS = (Level.DENY, Level.WARN)
 _KEYS = {"msg": str, "code": str, "solution": str}
 _OPTIONAL: Mapping[str, type] = {"about": str, "aliases": list, "packages": list, "waivable": bool}
 _NEVER = About(waivable=False)
+_LARGEST = 8 << 20
+"""Bytes of an input as canonical JSON. A scan of ten thousand findings has half of it; what is larger
+is not looked into, so that refusing it takes no longer than writing it down."""
 _Judged = tuple[Finding, About]
 
 
@@ -46,13 +49,17 @@ def decide(
         now: The moment of the decision, for waivers. Rules see ``input.now``.
 
     Codes of its own: ``policy.engine-missing``, ``policy.entrypoint`` (the rule is undefined),
-    ``policy.malformed`` (its value has another shape), ``input.schema``, and every code of
+    ``policy.malformed`` (its value has another shape), ``input.schema``, ``input.size`` (more than
+    8 MB), and every code of
     :class:`~sluiceway.policy.EngineError`.
     """
     findings: list[Finding] = []
     input_digest = ""
     try:
-        input_digest = digest_of(document)
+        body = canonical(document)
+        input_digest = digest_of(body)
+        if len(body) > _LARGEST:
+            findings.append(_too_large(len(body)))
     except (TypeError, ValueError, RecursionError) as error:
         findings.append(_input_finding(f"The input is not JSON data: {error}."))
     if not findings:
@@ -298,6 +305,16 @@ def _malformed(gate: str, what: str) -> Finding:
         f"{what}.",
         f"Make data.{gate}.decision "
         '{"deny": {{"code", "msg", "solution"}, ...}, "warn": {...}}; run `invoke policy.check`.',
+    )
+
+
+def _too_large(size: int) -> Finding:
+    return _deny(
+        "input.size",
+        f"The gate's input has {size / (1 << 20):.1f} MB, and at the most {_LARGEST >> 20} MB are "
+        "judged.",
+        "Look in it (`invoke history --json`) for what is so large: a scan's findings, approvals, "
+        "waivers, what a plugin says.",
     )
 
 

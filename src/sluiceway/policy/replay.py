@@ -121,7 +121,7 @@ def _outcome(
     new = {finding["code"] for finding in now} - known
     if any(code.startswith(_NOT_JUDGED) for code in new):
         return Outcome.UNJUDGED
-    if "input.schema" in new:
+    if any(code.startswith("input.") for code in new):
         return Outcome.UNFIT
     if decision.allow != recorded["allow"]:
         return Outcome.ALLOWS if decision.allow else Outcome.DENIES
