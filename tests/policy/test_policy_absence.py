@@ -242,6 +242,7 @@ def keys(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_no_absence_in_the_data_opens_what_was_refused(
     engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], waiver: dict[str, Any]
 ) -> None:

@@ -84,6 +84,7 @@ test_other if g.deny == set() with input as {"x": 1, "y": 1}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_policies_tests_notice_every_damage(
     engine: PolicyWorkbench, engine_factory: Callable[[], PolicyWorkbench]
 ) -> None:
