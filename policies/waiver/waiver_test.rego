@@ -110,6 +110,7 @@ test_what_may_hurt_in_many_ways_is_named if {
 	every wrong in [null, "image.sbom", {}] {
 		objections(broad) == {message} with data.waiver.narrow as wrong
 	}
+	objections(given("/code", "image.vulnerability/CVE-1")) == set() with data.waiver.narrow as null
 	message in objections(fixture.unset(broad, "/waivers/0/package"))
 	"a waiver of (missing) has to name which ((missing)/...) or a package" in objections(lacking("/code"))
 }
