@@ -291,10 +291,12 @@ class Exchange:
             if first:
                 first = False
                 link.hurry()
-            if link.buffer:  # it arrived while the client took its time; nothing more may come
-                continue
-            if not await self._more(link) and not (body.until_close and not link.lost):
+            if not await self._follows(link) and not (body.until_close and not link.lost):
                 raise _Failed("reset")
+
+    async def _follows(self, link: Link) -> bool:
+        # What arrived while the client took its time may be the last: then nothing wakes us.
+        return bool(link.buffer) or await self._more(link)
 
     async def _deliver(self, data: bytes) -> None:
         client = self._client

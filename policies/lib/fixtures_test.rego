@@ -119,6 +119,7 @@ promotion := {
 		"problem": "",
 	}],
 	"builder": "robot",
+	"waivers": [],
 	"evidence": object.union(image_evidence, {
 		"smoke": evidence("smoke", checks),
 		"canary": evidence("canary", {
@@ -138,12 +139,12 @@ promotion := {
 }
 
 image := object.union(
-	object.filter(promotion, ["now", "service", "run", "image"]),
+	object.filter(promotion, ["now", "service", "run", "image", "waivers"]),
 	{"gate": "image", "evidence": image_evidence},
 )
 
 rollback := object.union(
-	object.filter(promotion, ["now", "service", "run", "image", "actor", "rehearsal"]),
+	object.filter(promotion, ["now", "service", "run", "image", "waivers", "actor", "rehearsal"]),
 	{
 		"gate": "rollback",
 		"environment": "production",
@@ -152,6 +153,26 @@ rollback := object.union(
 		"evidence": object.filter(image_evidence, ["signature"]),
 	},
 )
+
+# One that counts, for whatever a test asks it about.
+waiver := {
+	"id": "w1",
+	"service": "settlement",
+	"code": "gate.smoke",
+	"environment": "production",
+	"digest": digest,
+	"package": "",
+	"reason": "Tested by hand.",
+	"owner": "rita",
+	"method": "ssh",
+	"proven": true,
+	"key": "SHA256:rita",
+	"signed": true,
+	"made_at": "2026-11-24T11:00:00Z",
+	"expires": "2026-12-24T11:00:00Z",
+	"valid": true,
+	"problem": "",
+}
 
 # The input with the value at a path replaced (or added).
 set(document, path, value) := json.patch(document, [{"op": "add", "path": path, "value": value}])

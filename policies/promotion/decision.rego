@@ -14,6 +14,7 @@ package promotion
 decision := {
 	"deny": (deny | data.image.deny),
 	"warn": (warn | data.image.warn),
+	"waivers": data.waiver.judged,
 }
 
 # The row of data.promotion.paths (or of the service's own) for this promotion. A row says everything;

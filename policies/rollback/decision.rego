@@ -16,4 +16,4 @@ package rollback
 # title: Decision of the gate rollback
 # description: Everything that denies and everything that warns about going back.
 # entrypoint: true
-decision := {"deny": (deny | signature), "warn": warn}
+decision := {"deny": (deny | signature), "warn": warn, "waivers": data.waiver.judged}

@@ -119,6 +119,14 @@ def test_a_gate_needs_its_decision_and_something_that_denies(
     assert nothing_denies == [("policy.entrypoint", 1, 1, "schemas/g/input.json")]
 
 
+def test_a_gate_whose_package_is_gone_is_told(engine: PolicyWorkbench) -> None:
+    found = check_bundle(engine, bundle(GOOD, schemas={"g": {}, "h": {}}))
+    assert [(each.code, each.file) for each in found] == [
+        ("policy.entrypoint", "schemas/h/input.json")
+    ]
+    assert "package h has no rule decision" in found[0].message
+
+
 def test_rules_are_found_with_their_metadata_whatever_stands_between(
     engine: PolicyWorkbench,
 ) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from sluiceway.model import Level, Waiver
+from sluiceway.model import Level
 from sluiceway.policy import Bundle, Explanation, PolicyWorkbench, decide, explain
 from sluiceway.policy.explain import Explained
 from sluiceway.policy.facts import MISSING, replaced
@@ -19,6 +19,19 @@ from sluiceway.policy.trial import Change, Trials, changed
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 Ask = Callable[..., Explanation]
+WAIVER: dict[str, Any] = {
+    "id": "w1",
+    "service": "settlement",
+    "code": "gate.smoke",
+    **dict.fromkeys(("environment", "digest", "package", "problem"), ""),
+    "reason": "r",
+    "owner": "rita",
+    "method": "ssh",
+    "key": "SHA256:rita",
+    **dict.fromkeys(("proven", "signed", "valid"), True),
+    "made_at": "2026-11-24T11:00:00Z",
+    "expires": "2026-12-24T11:00:00Z",
+}
 
 
 @pytest.fixture
@@ -321,11 +334,11 @@ def test_a_waiver_is_offered_only_where_it_would_work(ask: Ask) -> None:
 
 
 def test_a_waived_finding_needs_no_flip(ask: Ask) -> None:
-    waiver = Waiver(code="gate.smoke", reason="r", owner="o", expires=NOW + timedelta(days=1))
-    explanation = ask((("evidence", "smoke"), MISSING), waivers=(waiver,))
+    explanation = ask((("evidence", "smoke"), MISSING), (("waivers",), [WAIVER]))
     (found,) = explanation.findings
     assert explanation.decision.allow
-    assert found.finding.waived == waiver
+    assert found.finding.waived is not None
+    assert found.finding.waived.id == "w1"
     assert found.flips == ()
 
 

@@ -17,7 +17,8 @@ deny contains found if {
 	some ecosystem, packages in unjudged
 	coverage_level(ecosystem) == "deny"
 	message := unjudged_said(ecosystem, packages)
-	found := lib.finding_about(rego.metadata.rule(), message, ecosystem)
+	about := lib.finding_about(rego.metadata.rule(), message, ecosystem)
+	found := object.union(about, {"packages": packages})
 }
 
 # METADATA
@@ -32,7 +33,8 @@ warn contains found if {
 	some ecosystem, packages in unjudged
 	coverage_level(ecosystem) == "warn"
 	message := unjudged_said(ecosystem, packages)
-	found := lib.finding_about(rego.metadata.rule(), message, ecosystem)
+	about := lib.finding_about(rego.metadata.rule(), message, ecosystem)
+	found := object.union(about, {"packages": packages})
 }
 
 unjudged_said(ecosystem, packages) := sprintf("Packages of the ecosystem %s that no scan judged: %d, for example %v.", [

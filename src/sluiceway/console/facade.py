@@ -15,6 +15,7 @@ from sluiceway.console.live import View
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
 from sluiceway.console.stream import Sink
+from sluiceway.console.waivers import waivers_table
 from sluiceway.model import to_json
 from sluiceway.process import redact
 
@@ -115,6 +116,10 @@ class Console:
     def checks(self, checks: Iterable[Any]) -> None:
         """Print what the doctor found, with remedies."""
         self._print(tables.checks_table(checks))
+
+    def waivers(self, found: Iterable[Any]) -> None:
+        """Print every waiver and how it stands."""
+        self._print(waivers_table(found))
 
     def approvals(self, found: Iterable[Any]) -> None:
         """Print recorded approvals."""

@@ -1,6 +1,6 @@
 """Gates: collect evidence, build the input, have it judged by policy."""
 
-from sluiceway.gates import decide, statements, ticks
+from sluiceway.gates import decide, statements, ticks, waivers
 from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
@@ -25,4 +25,5 @@ __all__ = [
     "ticks",
     "verification_summary",
     "vulnerability_predicate",
+    "waivers",
 ]

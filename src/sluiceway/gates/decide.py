@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway import events, policy
+from sluiceway.gates import waivers
 from sluiceway.gates.statements import approvals
-from sluiceway.model import Actor, Decision, Evidence, Image, Waiver, rfc3339, to_json
+from sluiceway.model import Actor, Decision, Evidence, Image, rfc3339, to_json
 from sluiceway.workbench import Workbench
 
 __all__ = ["Judged", "promotion", "rollback"]
@@ -21,8 +22,6 @@ class Judged:
 
     decision: Decision
     document: Mapping[str, Any]
-    waivers: tuple[Waiver, ...] = ()
-    """The exceptions that were looked at, in force or not."""
 
 
 def promotion(
@@ -56,9 +55,10 @@ def promotion(
         "rehearsal": bench.config.rehearsal,
         "approvals": approvals(bench, image.digest, now),
         "builder": _builder(bench, image.digest),
+        "waivers": waivers.applicable(bench, environment=target, digest=image.digest, now=now),
         "evidence": to_json(evidence),
     }
-    return _judge(bench, "promotion", document, target, image.digest, now)
+    return _judge(bench, "promotion", document, now)
 
 
 def rollback(
@@ -86,30 +86,15 @@ def rollback(
         "rehearsal": bench.config.rehearsal,
         "evidence": to_json(evidence),
         "deployed_before": deployed_before,
+        "waivers": waivers.applicable(bench, environment=environment, digest=image.digest, now=now),
     }
-    return _judge(bench, "rollback", document, environment, image.digest, now)
+    return _judge(bench, "rollback", document, now)
 
 
-def _judge(
-    bench: Workbench,
-    gate: str,
-    document: Mapping[str, Any],
-    environment: str,
-    digest: str,
-    now: datetime,
-) -> Judged:
-    waivers = _applicable(bench.config.waivers, environment, digest)
-    decision = policy.decide(bench.engine, bench.bundle(), gate, document, now=now, waivers=waivers)
+def _judge(bench: Workbench, gate: str, document: Mapping[str, Any], now: datetime) -> Judged:
+    decision = policy.decide(bench.engine, bench.bundle(), gate, document, now=now)
     events.emit("gate.decided", decision=decision)
-    return Judged(decision=decision, document=document, waivers=waivers)
-
-
-def _applicable(waivers: tuple[Waiver, ...], environment: str, digest: str) -> tuple[Waiver, ...]:
-    return tuple(
-        waiver
-        for waiver in waivers
-        if waiver.environment in ("", environment) and waiver.digest in ("", digest)
-    )
+    return Judged(decision=decision, document=document)
 
 
 def _builder(bench: Workbench, digest: str) -> str:

@@ -173,7 +173,6 @@ def keep_decision(
         body={
             "decision": to_json(judged.decision),
             "input": dict(judged.document),
-            "waivers": to_json(judged.waivers),
             **asked,
         },
     )
