@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sluiceway import process
+from sluiceway.policy.archive import document_bytes
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
 
@@ -97,26 +98,25 @@ class Worker:
         """The process's id, which is its group's as well."""
         return self._process.pid
 
-    def ask(self, request: Mapping[str, Any], deadline: float) -> Any:
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        deadline: float,
+        document: Any = None,
+    ) -> Any:
         """Send *request* and return the answer.
 
         Args:
             request: JSON data with ``op``.
             deadline: A moment of :func:`time.monotonic`; at it the worker is killed.
+            document: The input of an evaluation; ``None`` is none at all, which is not ``null``.
 
         Raises:
             EngineError: The library's error, a time-out, or the worker's end.
         """
-        try:
-            body = json.dumps(
-                request, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-            ).encode()
-        except (UnicodeError, ValueError, TypeError, RecursionError) as error:
-            raise EngineError(
-                f"the input cannot be written as JSON: {error}",
-                means="A policy only ever sees JSON data.",
-                code="policy.evaluation",
-            ) from error
+        body = document_bytes(request)
+        if document is not None:
+            body += b"\n" + document_bytes(document)
         try:
             self._send(len(body).to_bytes(_LENGTH) + body, deadline, request["op"])
             return self._receive(deadline, request["op"])

@@ -76,7 +76,7 @@ class EmbeddedEngine:
         with self._lock:
             deadline, worker, key = self._ready(bundle, self._deadline_seconds)
             request = {"op": "evaluate", "key": key, "query": f"value := data.{path}"}
-            found = worker.ask({**request, "document": dict(document)}, deadline)
+            found = worker.ask(request, deadline, document)
         return found[0]["value"] if found else None
 
     def parse(self, modules: Mapping[str, str]) -> Mapping[str, Parsed]:

@@ -41,9 +41,9 @@ def evaluated(worker: Worker, case: dict[str, Any]) -> list[Any]:
     document = case.get("input")
     if case.get("input_term"):
         query = {"op": "evaluate", "key": ask["key"], "query": f"x := {case['input_term']}"}
-        document = worker.ask({**query, "document": None}, deadline)[0]["x"]
+        document = worker.ask(query, deadline)[0]["x"]
     query = {"op": "evaluate", "key": ask["key"], "query": case["query"]}
-    return list(worker.ask({**query, "document": document}, deadline))
+    return list(worker.ask(query, deadline, document))
 
 
 def same(found: list[Any], case: dict[str, Any]) -> bool:

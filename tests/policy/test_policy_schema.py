@@ -86,8 +86,8 @@ def opa_accepts(worker: Worker, schema: Any, document: Any) -> bool:
         worker.held = tuple(worker.ask(load, deadline))
     query = "result := json.match_schema(input.document, input.schema)[0]"
     both = {"document": json.dumps(document), "schema": json.dumps(schema)}
-    ask = {"op": "evaluate", "key": "s", "query": query, "document": both}
-    return bool(worker.ask(ask, deadline)[0]["result"])
+    ask = {"op": "evaluate", "key": "s", "query": query}
+    return bool(worker.ask(ask, deadline, both)[0]["result"])
 
 
 @pytest.mark.parametrize(("change", "problem"), CASES)

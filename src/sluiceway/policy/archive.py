@@ -90,14 +90,17 @@ def check_path(path: str) -> None:
         )
 
 
-def document_bytes(document: Mapping[str, Any]) -> bytes:
+def document_bytes(document: Any) -> bytes:
     """Return *document* as JSON for an engine; what is not JSON data is an :class:`EngineError`.
 
     A lone surrogate is refused: some would replace it, and judge another text than was given.
     """
     try:
         return json.dumps(
-            dict(document), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            dict(document) if isinstance(document, Mapping) else document,
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
         ).encode()
     except (UnicodeError, ValueError, TypeError, RecursionError) as error:
         raise EngineError(
