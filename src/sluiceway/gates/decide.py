@@ -23,6 +23,8 @@ class Judged:
     document: Mapping[str, Any]
     waivers: tuple[Waiver, ...] = ()
     """The exceptions that were looked at, in force or not."""
+    bundle: str = ""
+    """The artifact that the policies were pulled as, ``host/path@sha256:<hex>``; perhaps none."""
 
 
 def promotion(
@@ -97,9 +99,11 @@ def _judge(
     now: datetime,
 ) -> Judged:
     waivers = _applicable(bench.config.waivers, environment, digest)
-    decision = policy.decide(bench.engine, bench.bundle(), gate, document, now=now, waivers=waivers)
+    bundle = bench.bundle()
+    decision = policy.decide(bench.engine, bundle, gate, document, now=now, waivers=waivers)
     events.emit("gate.decided", decision=decision)
-    return Judged(decision=decision, document=document, waivers=waivers)
+    artifact = bundle.artifact if isinstance(bundle, policy.Bundle) else ""
+    return Judged(decision=decision, document=document, waivers=waivers, bundle=artifact)
 
 
 def _applicable(waivers: tuple[Waiver, ...], environment: str, digest: str) -> tuple[Waiver, ...]:

@@ -171,6 +171,7 @@ def keep_decision(
             "decision": to_json(judged.decision),
             "input": dict(judged.document),
             "waivers": to_json(judged.waivers),
+            **({"bundle": judged.bundle} if judged.bundle else {}),
             **asked,
         },
     )
