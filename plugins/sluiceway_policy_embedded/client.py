@@ -30,6 +30,8 @@ _START_SECONDS = 30.0
 _WATCH_SECONDS = 0.1
 """How often a long evaluation's memory is looked at."""
 _CHUNK = 1 << 20
+_PROC = Path("/proc")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _REMEDY_DEADLINE = (
     "Find the rule that loops with `invoke policy.test`, or raise deadline_seconds in "
     "[plugins.policy-embedded]."
@@ -188,20 +190,17 @@ class Worker:
 
     def _watch(self) -> None:
         """Kill the worker when it holds too much: not every system enforces its own limit."""
-        import psutil
-
-        with contextlib.suppress(psutil.Error):
-            used = psutil.Process(self._process.pid).memory_info().rss
-            if used > self._memory:
-                self.close()
-                raise EngineError(
-                    f"the policy engine used {used >> 20} MB, more than the "
-                    f"{self._memory >> 20} MB that it may, and was killed",
-                    means="The gate refuses, because nothing was decided.",
-                    remedy="Make the rule collect less, or raise memory_megabytes in "
-                    "[plugins.policy-embedded].",
-                    code="policy.crashed",
-                )
+        used = _resident(self._process.pid)
+        if used > self._memory:
+            self.close()
+            raise EngineError(
+                f"the policy engine used {used >> 20} MB, more than the "
+                f"{self._memory >> 20} MB that it may, and was killed",
+                means="The gate refuses, because nothing was decided.",
+                remedy="Make the rule collect less, or raise memory_megabytes in "
+                "[plugins.policy-embedded].",
+                code="policy.crashed",
+            )
 
     def _crashed(self, doing: str) -> EngineError:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -223,6 +222,19 @@ class Worker:
             else "Try again; when it repeats, `invoke policy.test` finds the rule that does it.",
             code="policy.crashed",
         )
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes that the process holds in memory; 0 when it is gone."""
+    if _PROC.is_dir():  # psutil would do, and takes longer to import than many a decision
+        with contextlib.suppress(OSError):
+            return int((_PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE
+        return 0
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
 
 
 def _translated(error: Mapping[str, str]) -> EngineError:
