@@ -31,7 +31,6 @@ _WATCH_SECONDS = 0.1
 """How often a long evaluation's memory is looked at."""
 _CHUNK = 1 << 20
 _PROC = Path("/proc")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _REMEDY_DEADLINE = (
     "Find the rule that loops with `invoke policy.test`, or raise deadline_seconds in "
     "[plugins.policy-embedded]."
@@ -228,7 +227,8 @@ def _resident(pid: int) -> int:
     """Return the bytes that the process holds in memory; 0 when it is gone."""
     if _PROC.is_dir():  # psutil would do, and takes longer to import than many a decision
         with contextlib.suppress(OSError):
-            return int((_PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE
+            pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
         return 0
     import psutil
 

@@ -20,6 +20,7 @@ from tests.plugins.sign_kit import push as push_image
 from tests.registry_kit import real_registry
 
 import sluiceway_sign_key
+from sluiceway import events
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.model import Evidence, Image, Manifest, Project, Registry
 from sluiceway.oci import manifest_from, open_registry
@@ -213,7 +214,10 @@ def test_a_kept_copy_stands_in_while_nobody_answers(
     site, stop = own_site
     site.pull()
     stop()
-    assert site.pull().digest == site.bundle.digest
+    said: list[events.Event] = []
+    with events.subscribed(said.append):
+        assert site.pull().digest == site.bundle.digest
+    assert [each.kind for each in said] == ["policy.kept"]
     assert site.refused(cache="fresh") == "policy.bundle-unreachable"
 
 
@@ -231,6 +235,11 @@ def test_a_kept_copy_that_changed_is_not_believed(
     file.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
     stop()
     assert site.refused() == "policy.bundle-unreachable"
+
+
+def test_where_nothing_can_be_kept_it_is_pulled_each_time(site: Site) -> None:
+    (site.folder / "cache").write_text("in the way")
+    assert site.pull().digest == site.bundle.digest
 
 
 def test_a_copy_of_another_repository_was_not_verified_for_this_one(

@@ -63,14 +63,11 @@ def push(
             "content": bundle.digest,
             "files": len(bundle.modules),
         },
-        lambda console: console.lines(
-            [
-                f"{len(bundle.modules)} files, signed; their content is {bundle.digest[:19]}",
-                "",
-                "[policy]",
-                f'bundle = "{registry.repository}"',
-                f'digest = "{manifest.digest}"',
-            ]
+        lambda console: console.verbatim(  # to be copied, so no terminal's width may break it
+            f"{len(bundle.modules)} files, signed; their content is {bundle.digest[:19]}\n\n"
+            "[policy]\n"
+            f'bundle = "{registry.repository}"\n'
+            f'digest = "{manifest.digest}"\n'
         ),
     )
     return ExitCode.DONE

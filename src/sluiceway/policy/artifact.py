@@ -159,16 +159,22 @@ class _Kept:
     def verified(self) -> bool:
         """Say whether this artifact's signature was found good here before."""
         body = self._read("verified")
+        mark: object = None
         with suppress(ValueError, RecursionError):
-            return body is not None and json.loads(body).get("artifact") == self.name
-        return False
+            mark = json.loads(body or b"null")
+        return isinstance(mark, dict) and mark.get("artifact") == self.name
 
     def keep(self, manifest: Manifest, content: bytes, evidence: Evidence) -> None:
-        """Write what is not there yet; the mark that it was verified comes last."""
+        """Write what is not there yet; a full disk keeps nobody from judging by what was pulled."""
+        with suppress(OSError):
+            self._keep(manifest, content, evidence)
+
+    def _keep(self, manifest: Manifest, content: bytes, evidence: Evidence) -> None:
         from sluiceway.oci.layout import replacing
 
         mark = {"artifact": self.name, "keys": evidence.facts.get("keys", [])}
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The mark that it was verified comes last.
         for word, body in (
             ("manifest", manifest.body),
             ("tar.gz", content),
@@ -181,7 +187,8 @@ class _Kept:
 
     def forget(self) -> None:
         """Take the mark away: its signature is not good now."""
-        self._path("verified").unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path("verified").unlink()
 
     def _sweep(self) -> None:
         """Remove what a process that was killed while writing has left."""
