@@ -93,6 +93,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
         yield folder, address
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a signing key, which takes long to make."""
+    return project_in(tmp_path_factory.mktemp("project"))
+
+
 def made(folder: Path, address: str, project: Project) -> Site:
     policies = load_bundle([bundled_policies()])
     manifest = push(open_registry(f"{address}/team/policies"), policies)
@@ -102,16 +108,16 @@ def made(folder: Path, address: str, project: Project) -> Site:
 
 
 @pytest.fixture
-def site(served: tuple[Path, str], tmp_path: Path) -> Site:
+def site(served: tuple[Path, str], project: Project, tmp_path: Path) -> Site:
     """A site of its own folder at the shared registry; what it pushes is the same for all."""
     folder, address = served
-    found = made(tmp_path, address, project_in(tmp_path))
+    found = made(tmp_path, address, project)
     (tmp_path / "r").symlink_to(folder / "r")
     return found
 
 
 @pytest.fixture
-def own_site(tmp_path: Path) -> Iterator[tuple[Site, Callable[[], None]]]:
+def own_site(project: Project, tmp_path: Path) -> Iterator[tuple[Site, Callable[[], None]]]:
     """A site whose registry may be stopped, or spoilt."""
     context = real_registry("registry", tmp_path / "r")
     address = context.__enter__()
@@ -123,7 +129,7 @@ def own_site(tmp_path: Path) -> Iterator[tuple[Site, Callable[[], None]]]:
             context.__exit__(None, None, None)
 
     try:
-        yield made(tmp_path, address, project_in(tmp_path)), stop
+        yield made(tmp_path, address, project), stop
     finally:
         stop()
 

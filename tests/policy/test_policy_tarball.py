@@ -115,6 +115,7 @@ def test_one_changed_byte_is_another_digest_and_the_pin_says_so() -> None:
         "g/./g.rego",
         "g\\g.rego",
         "g\n.rego",
+        "g\udcff.rego",
     ],
 )
 def test_a_name_that_is_no_place_in_a_bundle_is_refused(name: str) -> None:

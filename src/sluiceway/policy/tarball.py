@@ -168,7 +168,7 @@ def _name(archive: Archive, member: tarfile.TarInfo) -> str:
     # `opa build` writes the bundle's own root as "/"; nothing is ever written below ours.
     name = member.name.removeprefix("/").removeprefix("./")
     parts = name.split("/")
-    odd = "\\" in name or any(ord(sign) < ord(" ") or sign == "\x7f" for sign in name)
+    odd = "\\" in name or not name.isprintable()  # nor is a byte that is no UTF-8
     if odd or any(part in {"", ".", ".."} for part in parts):
         raise _unusable(archive, f"{shown} is not the path of a file in a bundle")
     return name
