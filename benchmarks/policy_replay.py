@@ -60,7 +60,6 @@ def record(
         at=now,
         decision=decision,
         document=mine,
-        waivers=(),
     )
 
 

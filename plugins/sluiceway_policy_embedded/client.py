@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sluiceway import process
+from sluiceway.policy.archive import document_bytes
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
 
@@ -29,6 +30,7 @@ _START_SECONDS = 30.0
 _WATCH_SECONDS = 0.1
 """How often a long evaluation's memory is looked at."""
 _CHUNK = 1 << 20
+_PROC = Path("/proc")
 _REMEDY_DEADLINE = (
     "Find the rule that loops with `invoke policy.test`, or raise deadline_seconds in "
     "[plugins.policy-embedded]."
@@ -97,26 +99,25 @@ class Worker:
         """The process's id, which is its group's as well."""
         return self._process.pid
 
-    def ask(self, request: Mapping[str, Any], deadline: float) -> Any:
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        deadline: float,
+        document: Any = None,
+    ) -> Any:
         """Send *request* and return the answer.
 
         Args:
             request: JSON data with ``op``.
             deadline: A moment of :func:`time.monotonic`; at it the worker is killed.
+            document: The input of an evaluation; ``None`` is none at all, which is not ``null``.
 
         Raises:
             EngineError: The library's error, a time-out, or the worker's end.
         """
-        try:
-            body = json.dumps(
-                request, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-            ).encode()
-        except (UnicodeError, ValueError, TypeError, RecursionError) as error:
-            raise EngineError(
-                f"the input cannot be written as JSON: {error}",
-                means="A policy only ever sees JSON data.",
-                code="policy.evaluation",
-            ) from error
+        body = document_bytes(request)
+        if document is not None:
+            body += b"\n" + document_bytes(document)
         try:
             self._send(len(body).to_bytes(_LENGTH) + body, deadline, request["op"])
             return self._receive(deadline, request["op"])
@@ -188,20 +189,17 @@ class Worker:
 
     def _watch(self) -> None:
         """Kill the worker when it holds too much: not every system enforces its own limit."""
-        import psutil
-
-        with contextlib.suppress(psutil.Error):
-            used = psutil.Process(self._process.pid).memory_info().rss
-            if used > self._memory:
-                self.close()
-                raise EngineError(
-                    f"the policy engine used {used >> 20} MB, more than the "
-                    f"{self._memory >> 20} MB that it may, and was killed",
-                    means="The gate refuses, because nothing was decided.",
-                    remedy="Make the rule collect less, or raise memory_megabytes in "
-                    "[plugins.policy-embedded].",
-                    code="policy.crashed",
-                )
+        used = _resident(self._process.pid)
+        if used > self._memory:
+            self.close()
+            raise EngineError(
+                f"the policy engine used {used >> 20} MB, more than the "
+                f"{self._memory >> 20} MB that it may, and was killed",
+                means="The gate refuses, because nothing was decided.",
+                remedy="Make the rule collect less, or raise memory_megabytes in "
+                "[plugins.policy-embedded].",
+                code="policy.crashed",
+            )
 
     def _crashed(self, doing: str) -> EngineError:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -223,6 +221,20 @@ class Worker:
             else "Try again; when it repeats, `invoke policy.test` finds the rule that does it.",
             code="policy.crashed",
         )
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes that the process holds in memory; 0 when it is gone."""
+    if _PROC.is_dir():  # psutil would do, and takes longer to import than many a decision
+        with contextlib.suppress(OSError):
+            pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+        return 0
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
 
 
 def _translated(error: Mapping[str, str]) -> EngineError:

@@ -81,7 +81,7 @@ class EmbeddedEngine:
             _, worker, key = self._ready(bundle, compiling)
             deadline = time.monotonic() + self._deadline_seconds
             request = {"op": "evaluate", "key": key, "query": f"value := data.{path}"}
-            found = worker.ask({**request, "document": dict(document)}, deadline)
+            found = worker.ask(request, deadline, document)
         return found[0]["value"] if found else None
 
     def parse(self, modules: Mapping[str, str]) -> Mapping[str, Parsed]:

@@ -3,9 +3,11 @@
 Run as a file by an isolated interpreter (``python -I -S worker.py LIBRARY SHA256 READ WRITE
 MEMORY_BYTES``), so it imports nothing but the standard library and starts in milliseconds.
 
-Messages are JSON behind an eight-byte big-endian length. A request is ``{"op": ...}``; the answer
-is ``{"ok": ...}`` or ``{"error": {"code", "message"}}`` with the library's own code. The end of
-the request pipe ends the process at once, in the middle of an evaluation too.
+Messages are JSON behind an eight-byte big-endian length. A request is ``{"op": ...}``, and perhaps
+a line end and a gate's input behind it, as JSON that goes to the library as it is: it may be large,
+and only the library has a use for what is in it. The answer is ``{"ok": ...}`` or ``{"error":
+{"code", "message"}}`` with the library's own code. The end of the request pipe ends the process at
+once, in the middle of an evaluation too.
 
 Before the first request the process gives up what a policy has no use for: it can open no more
 files or sockets, and it may not grow by more than MEMORY_BYTES.
@@ -112,12 +114,16 @@ class Engine:
         self._library.destroy(self._handle)
 
     def query(
-        self, query: str, document: Any = None, *, coverage: bool = False, trace: bool = False
+        self, query: str, document: bytes = b"", *, coverage: bool = False, trace: bool = False
     ) -> dict[str, Any]:
-        """Evaluate *query*; the same query of the same engine is prepared only once."""
-        body = b"" if document is None else _document(document)
+        """Evaluate *query*; the same query of the same engine is prepared only once.
+
+        *document* is JSON, and no input at all when it is empty.
+        """
+        if b"\0" in document:
+            raise BridgeError("document", "the input contains a NUL byte")
         return self._library.call(
-            "OpaEvalQuery", self._handle, _text(query), body, int(coverage), int(trace)
+            "OpaEvalQuery", self._handle, _text(query), document, int(coverage), int(trace)
         )
 
 
@@ -129,15 +135,18 @@ class Jobs:
         self._parser = Engine(library, {}, {})
         self._engines: OrderedDict[str, Engine] = OrderedDict()
 
-    def answer(self, request: dict[str, Any]) -> Any:
-        """Return what ``request["op"]`` yields."""
+    def answer(self, body: bytes) -> Any:
+        """Return what the request in *body* yields."""
+        head, _, document = body.partition(b"\n")
+        request = json.loads(head)
         operations: dict[str, Callable[..., Any]] = {
             "evaluate": self._evaluate,
             "load": self._load,
             "parse": self._parse,
             "run": self._run,
         }
-        return operations[request.pop("op")](**request)
+        more = {"document": document} if request["op"] == "evaluate" else {}
+        return operations[request.pop("op")](**request, **more)
 
     def _load(self, key: str, modules: dict[str, str], data: dict[str, Any]) -> list[str]:
         """Compile a bundle under *key*; return the keys that are held now, oldest first."""
@@ -152,7 +161,7 @@ class Jobs:
             self._engines.popitem(last=False)[1].close()
         return list(self._engines)
 
-    def _evaluate(self, key: str, query: str, document: Any) -> list[Any]:
+    def _evaluate(self, key: str, query: str, document: bytes) -> list[Any]:
         """Return ``[bindings, ...]``, one for each way in which *query* holds."""
         self._engines.move_to_end(key)
         envelope = self._engines[key].query(query, document)
@@ -164,7 +173,7 @@ class Jobs:
         for name, source in modules.items():
             query = "tree := rego.parse_module(input.name, input.source)"
             try:
-                envelope = self._parser.query(query, {"name": name, "source": source})
+                envelope = self._parser.query(query, _document({"name": name, "source": source}))
                 parsed[name] = {"tree": envelope["result"][0]["bindings"]["tree"]}
             except BridgeError as error:
                 parsed[name] = {"error": _parser_message(error.message)}
@@ -230,7 +239,7 @@ def main(arguments: list[str]) -> int:
     while True:
         body = waiting.get()
         try:
-            answer = {"ok": jobs.answer(json.loads(body))}
+            answer = {"ok": jobs.answer(body)}
         except BridgeError as error:
             answer = {"error": {"code": error.code, "message": error.message}}
         except (UnicodeError, ValueError, RecursionError) as error:

@@ -12,12 +12,12 @@ from sluiceway import config as configuration
 from sluiceway import plugins as loading
 from sluiceway.config import BUILD, Config
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Image, Project, Registry
+from sluiceway.model import Evidence, Image, Project, Registry
 from sluiceway.plugins import Plugins
 
 if TYPE_CHECKING:
     from sluiceway.ledger import Ledger
-    from sluiceway.policy import Bundle, PolicyEngine
+    from sluiceway.policy import Bundle, PolicyEngine, Source
 
 __all__ = ["Workbench"]
 
@@ -88,14 +88,38 @@ class Workbench:
         """Return the policies with the site's data, or the reason why they cannot be used."""
         from sluiceway import policy
 
-        root = self.config.policy_path
         try:
-            return policy.load_bundle(
-                [root] if root is not None else [policy.bundled_policies()],
-                list(self.config.policy_data),
-            )
+            bundle = policy.load_bundle([self.policies()], list(self.config.policy_data))
+            pinned = self.config.policy_digest
+            # An artifact was held to its digest before it was read.
+            return policy.check_pin(bundle, pinned) if pinned and not bundle.artifact else bundle
         except SluicewayError as error:
             return error
+
+    def policies(self) -> Source:
+        """Return where the policies are; those of a registry are pulled and their signature verified.
+
+        Raises:
+            SluicewayError: They cannot be had, or are not what was pinned.
+        """
+        from sluiceway import policy
+
+        repository = self.config.policy_bundle
+        if repository:
+            from sluiceway.policy.artifact import pull
+
+            return pull(
+                repository,
+                self.config.policy_digest,
+                self.project.state / "policies",
+                opened=self.registry_at,
+                verify=self._verified,
+            )
+        return self.config.policy_path or policy.bundled_policies()
+
+    def _verified(self, image: Image, registry: Registry) -> Evidence:
+        evidence: Evidence = self.plugins.one("sluiceway_verify", image=image, registry=registry)
+        return evidence
 
     def image(self, digest: str, environment: str = BUILD) -> Image | None:
         """Return the image with *digest* in the repository of *environment*, if it is there."""

@@ -215,3 +215,46 @@ def test_one_registrys_password_is_not_for_the_other(tmp_path):
     assert load(written(tmp_path, text), {}).project({}).environ == {}
     alone = MINIMAL + 'repository = "registry.example/shop"\n'
     assert load(written(tmp_path, alone), pair).project(pair).environ == pair
+
+
+PIN = "sha256:" + "a" * 64
+
+
+def test_policies_may_be_an_artifact_that_is_pinned(tmp_path):
+    text = f'{MINIMAL}[policy]\nbundle = "registry.example:5000/team/policies"\ndigest = "{PIN}"\n'
+    config = load(written(tmp_path, text), {})
+    assert config.policy_bundle == "registry.example:5000/team/policies"
+    assert config.policy_digest == PIN
+    assert config.policy_path is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('bundle = "registry.example/policies"', "policy.bundle-unpinned"),
+        ('bundle = "registry.example/policies:v1"', "policy.bundle-unpinned"),
+        (f'bundle = "registry.example/policies:v1"\ndigest = "{PIN}"', "policy.bundle-unpinned"),
+        (f'bundle = "registry.example/policies@{PIN}"', "policy.bundle-unpinned"),
+        (f'bundle = "policies"\ndigest = "{PIN}"', "configuration.type"),
+        (f'bundle = "https://registry.example/p"\ndigest = "{PIN}"', "configuration.type"),
+        (f'bundle = "r.example/p"\npath = "p"\ndigest = "{PIN}"', "configuration.type"),
+        ('digest = "sha256:abc"', "configuration.type"),
+        ('digest = "v1"', "configuration.type"),
+        ('bundle = "robot:hunter2@r.example/p"', "configuration.secret"),
+        (f'bundle = "robot:hunter2@r.example/p"\ndigest = "{PIN}"', "configuration.secret"),
+    ],
+)
+def test_a_bundle_that_is_not_pinned_or_no_repository_is_refused(tmp_path, text, code):
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, f"{MINIMAL}[policy]\n{text}\n"), {})
+    assert caught.value.code == code
+    assert "hunter2" not in str(caught.value.diagnostics())
+
+
+def test_the_services_password_is_not_for_the_policies_registry(tmp_path):
+    text = MINIMAL + 'repository = "registry.example/shop"\n'
+    text += f'[policy]\nbundle = "policies.example/team"\ndigest = "{PIN}"\n'
+    pair = {"REGISTRY_USERNAME": "robot", "REGISTRY_PASSWORD": "hunter2"}
+    environ = load(written(tmp_path, text), pair).project(pair).environ
+    assert find_credentials("registry.example", environ) is not None
+    assert find_credentials("policies.example", environ) is None

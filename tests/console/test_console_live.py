@@ -150,6 +150,7 @@ def test_what_a_person_should_know_is_said():
     said(listener, "lease.unrenewed", run="r", reason="disk full")
     said(listener, "run.stopping", run="r")
     said(listener, "shutdown.failed", plugin="deploy-local", reason="gone")
+    said(listener, "policy.kept", bundle="host/policies@sha256:c", reason="refused")
     said(listener, "act.started", title="release 1.0")
     said(listener, "built", image="host/app@sha256:" + "b" * 64, reproducible="yes")
     evidence = Evidence(
@@ -177,6 +178,7 @@ def test_what_a_person_should_know_is_said():
         "run r could not renew its lease: disk full",
         "stopping run r: what it changed is undone",
         "deploy-local could not be stopped: gone",
+        "the kept copy of host/policies@sha256:c decides, for nobody answers: refused",
         "release 1.0",
         "built bbbbbbbbbbbb",
         "    scan no-data: no database",

@@ -86,8 +86,8 @@ def opa_accepts(worker: Worker, schema: Any, document: Any) -> bool:
         worker.held = tuple(worker.ask(load, deadline))
     query = "result := json.match_schema(input.document, input.schema)[0]"
     both = {"document": json.dumps(document), "schema": json.dumps(schema)}
-    ask = {"op": "evaluate", "key": "s", "query": query, "document": both}
-    return bool(worker.ask(ask, deadline)[0]["result"])
+    ask = {"op": "evaluate", "key": "s", "query": query}
+    return bool(worker.ask(ask, deadline, both)[0]["result"])
 
 
 @pytest.mark.parametrize(("change", "problem"), CASES)
@@ -163,3 +163,34 @@ def test_a_keyword_that_is_not_understood_is_never_ignored(schema: Any) -> None:
 def test_only_so_many_problems_are_told() -> None:
     schema = {"required": [f"field{n}" for n in range(100)]}
     assert len(schema_problems(schema, {})) == 10
+
+
+def test_a_definition_may_contain_itself() -> None:
+    schema = {
+        "$ref": "#/$defs/tree",
+        "$defs": {
+            "tree": {
+                "type": "object",
+                "properties": {"leaves": {"items": {"$ref": "#/$defs/tree"}}},
+                "additionalProperties": False,
+            }
+        },
+    }
+    assert schema_problems(schema, {"leaves": [{"leaves": []}, {}]}) == ()
+    assert schema_problems(schema, {"leaves": [{"leaves": [{"x": 1}]}]}) == (
+        "input.leaves[0].leaves[0].x is not known",
+    )
+    deep: dict[str, Any] = {}
+    for _ in range(10_000):
+        deep = {"leaves": [deep]}
+    with pytest.raises(ConfigurationError, match="too deep"):
+        schema_problems(schema, deep)
+
+
+def test_the_check_of_one_schema_is_never_anothers() -> None:
+    """Checks are kept by the schema's identity, which a later one may be given again."""
+    for number in range(200):
+        schema = {"const": number}
+        assert schema_problems(schema, number) == ()
+        assert schema_problems(schema, number + 1) != ()
+        del schema

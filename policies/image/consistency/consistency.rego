@@ -24,8 +24,9 @@ consistent if {
 	listed := lib.facts("scan").vulnerabilities
 	is_array(listed)
 	counts := lib.facts("scan").counts
+	words := [counted_as(each) | some each in listed]
 	every severity in severities | {"UNKNOWN"} {
-		counts[severity] == count([1 | some each in listed; counted_as(each) == severity])
+		counts[severity] == count([1 | some word in words; word == severity])
 	}
 }
 

@@ -9,7 +9,7 @@ from sluiceway.cli.command import Shell, command
 from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
 
 if TYPE_CHECKING:
-    from sluiceway.policy import PolicyWorkbench, RuleResult, TestReport
+    from sluiceway.policy import PolicyWorkbench, RuleResult, Source, TestReport
 
 __all__ = [
     "POLICIES_HELP",
@@ -28,13 +28,15 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
     """Check the policies: syntax, types, METADATA, forbidden built-ins, entrypoints."""
     from sluiceway import policy
 
-    bundle = policy.load_bundle(roots(shell, policies), data_files(shell, policies), tests=True)
+    sources, data = roots(shell, policies), data_files(shell, policies)
+    bundle = policy.load_bundle(sources, data, tests=True)
     problems = policy.check_bundle(workbench_engine(shell), bundle)
+    digest = policy.load_bundle(sources, data).digest  # tests decide nothing
     shell.result(
-        {"problems": problems, "files": len(bundle.modules)},
+        {"problems": problems, "files": len(bundle.modules), "digest": digest},
         lambda console: console.lines(
             [f"{each.file}:{each.row}:{each.col}: {each.code}: {each.message}" for each in problems]
-            or [f"{len(bundle.modules)} files, nothing wrong"]
+            or [f"{len(bundle.modules)} files, nothing wrong", digest]
         ),
     )
     return ExitCode.REFUSED if problems else ExitCode.DONE
@@ -117,7 +119,8 @@ def _watch(shell: Shell, policies: str, only: str, floor: float) -> None:
     """Run the tests now and after every save, until somebody interrupts."""
     from sluiceway.policy.watch import saved, snapshot
 
-    watched = [*roots(shell, policies), *data_files(shell, policies)]
+    sources = [each for each in roots(shell, policies) if isinstance(each, Path)]
+    watched = [*sources, *data_files(shell, policies)]
     before = snapshot(watched)
     _tested_or_told(shell, policies, only, floor)
     for names in saved(watched, before):
@@ -132,14 +135,9 @@ def _tested_or_told(shell: Shell, policies: str, only: str, floor: float) -> Non
         shell.console.error(error.diagnostics())
 
 
-def roots(shell: Shell, policies: str) -> list[Path]:
-    """Return the folders of policies that a command is about."""
-    if policies:
-        return [Path(policies)]
-    from sluiceway import policy
-
-    configured = shell.bench_or_bare.config.policy_path
-    return [configured if configured is not None else policy.bundled_policies()]
+def roots(shell: Shell, policies: str) -> list[Source]:
+    """Return where the policies are that a command is about: a folder, or a bundle."""
+    return [Path(policies)] if policies else [shell.bench_or_bare.policies()]
 
 
 def data_files(shell: Shell, policies: str) -> list[Path]:

@@ -17,7 +17,7 @@ from sluiceway.errors import ConfigurationError, ExitCode, SluicewayError, Usage
 if TYPE_CHECKING:
     from sluiceway.policy import Bundle, Explanation, Recorded, Replayed
 
-__all__ = ["docs", "explain", "new", "replay"]
+__all__ = ["docs", "evaluate", "explain", "new", "replay"]
 
 _OTHERS = 50
 """Inputs of other decisions that values to try are taken from."""
@@ -64,6 +64,40 @@ def explain(shell: Shell, what: str) -> ExitCode:
     told = _told(explanation, document, record)
     shell.result(told, lambda console: console.explanation(told))
     return ExitCode.DONE
+
+
+@command(
+    name="eval",
+    help={
+        "gate": "The gate's name, for example promotion.",
+        "input": "A file with its input as JSON; - is stdin.",
+        "policies": POLICIES_HELP,
+    },
+)
+def evaluate(
+    shell: Shell,
+    gate: str,
+    input: str = "-",  # noqa: A002 - the flag's name
+    policies: str = "",
+) -> ExitCode:
+    """Let one gate judge an input by hand, as a run would; end with 3 when it refuses."""
+    from sluiceway import policy
+    from sluiceway.model import to_json
+
+    document = _input(input)
+    bench = shell.bench_or_bare
+    bundle = _bundle(shell, policies) if policies else bench.bundle()
+    if isinstance(bundle, policy.Bundle):
+        _check_gate(gate, bundle)
+    decision = policy.decide(
+        bench.engine,
+        bundle,
+        gate,
+        document,
+        now=_moment(document),
+    )
+    shell.result({"decision": to_json(decision)}, lambda console: console.decision(decision))
+    return ExitCode.DONE if decision.allow else ExitCode.REFUSED
 
 
 @command(
@@ -162,6 +196,12 @@ def new(
     from sluiceway.policy.scaffold import new_rule, write_rule
 
     (root,) = roots(shell, policies)
+    if not isinstance(root, Path) or root.is_file():
+        raise UsageError(
+            "these policies are a bundle, and rules are written into a folder",
+            remedy="Name the folder that the bundle is made of: --policies=FOLDER",
+            code="policy.bundled",
+        )
     if root.resolve() == policy.bundled_policies().resolve() and not bundled:
         raise UsageError(
             "these are the policies that came with Sluiceway",

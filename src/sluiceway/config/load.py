@@ -10,6 +10,12 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from sluiceway.config.addresses import (
+    own_repository,
+    pinned_policies,
+    service_repository,
+    source_address,
+)
 from sluiceway.config.model import Config, DeployTimes, Summary
 from sluiceway.config.settings import typed, unknown_keys
 from sluiceway.errors import ConfigurationError
@@ -29,7 +35,13 @@ _TABLES: Mapping[str, Mapping[str, Any]] = {
         "version_file": "",
         "source": "",
     },
-    "policy": {"path": "", "data": [], "verification_summary": "if-possible"},
+    "policy": {
+        "path": "",
+        "bundle": "",
+        "digest": "",
+        "data": [],
+        "verification_summary": "if-possible",
+    },
     "canary": {
         "traffic_percent": 5.0,
         "error_rate_threshold": 5.0,
@@ -73,8 +85,6 @@ _DEFAULT_ENVIRONMENTS: Mapping[str, Mapping[str, Any]] = {
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 _TAKEN = ("build", "source-", "pushed", "sha256-")
 """How the tags begin that builds, builders and signatures use."""
-_REPOSITORY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
-_EMBEDDED_REGISTRY = "127.0.0.1:5555"
 _AUTO = "auto"
 """In ``[stages]``: what a stage that several plugins may serve does when nothing is said."""
 
@@ -138,19 +148,22 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
             code="configuration.range",
         )
     environments, times = _environments(document.get("environments", {}), path, origins)
+    bundle, pin = pinned_policies(tables["policy"])
     return Config(
         path=path,
         service=service,
-        repository=_repository(tables["service"]["repository"], service, environ, origins),
+        repository=service_repository(tables["service"]["repository"], service, environ, origins),
         dockerfile=root / tables["service"]["dockerfile"],
         context=root / tables["service"]["context"],
         version_file=root / tables["service"]["version_file"]
         if tables["service"]["version_file"]
         else None,
-        source=_source(tables["service"]["source"]),
+        source=source_address(tables["service"]["source"]),
         stages=_stages(document.get("stages", {}), origins, path),
         plugins=_plugins(document.get("plugins", {})),
         policy_path=root / tables["policy"]["path"] if tables["policy"]["path"] else None,
+        policy_bundle=bundle,
+        policy_digest=pin,
         policy_data=_policy_data(tables["policy"]["data"], root),
         summary=_summary(tables["policy"]["verification_summary"], path),
         environments=environments,
@@ -261,61 +274,6 @@ def _service_name(name: str, path: Path) -> str:
     return name
 
 
-def _repository(
-    repository: str, service: str, environ: Mapping[str, str], origins: dict[str, str]
-) -> str:
-    base = environ.get("REGISTRY_URL", "").removeprefix("https://").removeprefix("http://")
-    if "@" in base or "@" in repository:
-        raise _secret_in_address()
-    if base:
-        origins["service.repository"] = "environment REGISTRY_URL"
-        repository = f"{base.rstrip('/')}/{service}"
-    repository = repository or f"{_EMBEDDED_REGISTRY}/{service}"
-    return _named_repository(repository, "[service] repository or REGISTRY_URL")
-
-
-def _own_repository(repository: str, where: str) -> str:
-    """Return an environment's repository; ``REGISTRY_URL`` says nothing about it."""
-    if "@" in repository:
-        raise _secret_in_address(f"Take them out of {where}, and run `docker login` instead.")
-    return _named_repository(repository, f"{where} repository") if repository else ""
-
-
-def _named_repository(repository: str, origin: str) -> str:
-    if not _REPOSITORY.fullmatch(repository):
-        raise ConfigurationError(
-            f"the image repository is {repository!r}, which is not 'host[:port]/path' in lower case",
-            remedy=f"Correct {origin}; leave out scheme, tag and digest.",
-            code="configuration.type",
-        )
-    return repository
-
-
-def _source(address: str) -> str:
-    """Return where the source lives; it goes into labels and statements that anybody may read."""
-    user = re.match(r"[a-z][a-z0-9+.-]*://([^/@]*)@", address, re.IGNORECASE)
-    if user and ":" in user[1]:
-        raise ConfigurationError(
-            "[service] source contains a password",
-            means="It would be written into every image, so it is not used (nor shown here).",
-            remedy="Leave out everything before the @.",
-            code="configuration.secret",
-        )
-    return address
-
-
-def _secret_in_address(
-    remedy: str = "Put them into REGISTRY_USERNAME and REGISTRY_PASSWORD, and the address alone "
-    "into REGISTRY_URL.",
-) -> ConfigurationError:
-    return ConfigurationError(
-        "the registry's address contains a user name or a password",
-        means="It would be shown in every message and tag, so it is not used (nor shown here).",
-        remedy=remedy,
-        code="configuration.secret",
-    )
-
-
 def _stages(
     table: Mapping[str, Any], origins: dict[str, str], path: Path
 ) -> dict[str, tuple[str, ...]]:
@@ -414,7 +372,7 @@ def _environments(
                 name=name,
                 strategy=Strategy(values["strategy"]),
                 route=values["route"] or name,
-                repository=_own_repository(values["repository"], where),
+                repository=own_repository(values["repository"], where),
                 settings={"port": values["port"], "env": values["env"], **values["deploy"]},
             )
         )

@@ -54,7 +54,11 @@ class Config:
     plugins: Mapping[str, Mapping[str, Any]]
     """Plugin name to its own settings."""
     policy_path: Path | None
-    """A folder of Rego; ``None`` for the bundled policies."""
+    """A folder of Rego, or a tar of one; ``None`` for the bundled policies or a bundle's."""
+    policy_bundle: str
+    """The repository of an artifact, ``host[:port]/path``, that is pulled by its digest."""
+    policy_digest: str
+    """What the policies must be: the artifact's digest, or else the content's; perhaps empty."""
     policy_data: tuple[Path, ...]
     summary: Summary
     environments: tuple[Environment, ...]
@@ -129,6 +133,8 @@ class Config:
         """
         if environ.get("REGISTRY_URL") or not environ.get("REGISTRY_USERNAME"):
             return environ
-        hosts = {self.repository_of(each.name).partition("/")[0] for each in self.environments}
+        repositories = [self.repository_of(each.name) for each in self.environments]
+        repositories += [self.policy_bundle] if self.policy_bundle else []
+        hosts = {repository.partition("/")[0] for repository in repositories}
         own = self.repository.partition("/")[0]
         return environ if hosts <= {own} else {**environ, "REGISTRY_URL": own}

@@ -190,6 +190,10 @@ class View:
         else:
             self._below = clean(data["text"])
 
+    def _on_policy_kept(self, _event: Event, data: Mapping[str, Any]) -> None:
+        words = f"the kept copy of {data['bundle']} decides, for nobody answers: {data['reason']}"
+        self._say(words, Tone.WARN)
+
     def _on_notify_failed(self, _event: Event, data: Mapping[str, Any]) -> None:
         self._say(f"{data['plugin']} could not tell people: {data['reason']}", Tone.WARN)
 

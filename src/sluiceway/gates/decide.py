@@ -22,6 +22,8 @@ class Judged:
 
     decision: Decision
     document: Mapping[str, Any]
+    bundle: str = ""
+    """The artifact that the policies were pulled as, ``host/path@sha256:<hex>``; perhaps none."""
 
 
 def promotion(
@@ -92,9 +94,11 @@ def rollback(
 
 
 def _judge(bench: Workbench, gate: str, document: Mapping[str, Any], now: datetime) -> Judged:
-    decision = policy.decide(bench.engine, bench.bundle(), gate, document, now=now)
+    bundle = bench.bundle()
+    decision = policy.decide(bench.engine, bundle, gate, document, now=now)
     events.emit("gate.decided", decision=decision)
-    return Judged(decision=decision, document=document)
+    artifact = bundle.artifact if isinstance(bundle, policy.Bundle) else ""
+    return Judged(decision=decision, document=document, bundle=artifact)
 
 
 def _builder(bench: Workbench, digest: str) -> str:

@@ -1,6 +1,6 @@
 """Policies: engines, bundles, decisions, and what authors of Rego need."""
 
-from sluiceway.policy.bundle import bundled_policies, load_bundle
+from sluiceway.policy.bundle import Source, bundled_policies, check_pin, load_bundle
 from sluiceway.policy.check import Problem, RuleDocument, check_bundle, rule_documents
 from sluiceway.policy.decide import decide, weigh_waivers
 from sluiceway.policy.engine import (
@@ -15,9 +15,11 @@ from sluiceway.policy.engine import (
 from sluiceway.policy.explain import Explanation, explain
 from sluiceway.policy.replay import Outcome, Recorded, Replayed, replay
 from sluiceway.policy.suite import FileCoverage, TestReport, run_tests
+from sluiceway.policy.tarball import Archive
 from sluiceway.policy.waivers import Exceptions
 
 __all__ = [
+    "Archive",
     "Bundle",
     "EngineError",
     "Exceptions",
@@ -33,9 +35,11 @@ __all__ = [
     "RuleDocument",
     "RuleResult",
     "RuleRun",
+    "Source",
     "TestReport",
     "bundled_policies",
     "check_bundle",
+    "check_pin",
     "decide",
     "explain",
     "load_bundle",

@@ -1,7 +1,7 @@
 """A bundle as the one file that OPA itself reads, for engines that are other programs.
 
 The archive is an OPA bundle (openpolicyagent.org/docs/management-bundles): Rego at its own paths,
-``data.json`` at the root, and a manifest. Its revision is the digest of what is inside, and its
+``data.json`` at the root, the schemas where they were, and a manifest. Its revision is the digest of what is inside, and its
 roots are the packages and data that it brings, which a server then lets nobody else write.
 """
 
@@ -62,6 +62,10 @@ def archive(bundle: Bundle) -> bytes:
     """
     manifest = {"revision": revision(bundle), "roots": roots(bundle), "rego_version": 1}
     files = {".manifest": canonical(manifest), "data.json": canonical(bundle.data)}
+    # OPA passes over what is not called data.json; whoever loads the bundle here needs them.
+    files |= {
+        f"schemas/{gate}/input.json": canonical(each) for gate, each in bundle.schemas.items()
+    }
     for name, source in bundle.modules.items():
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or path.suffix != ".rego" or "\0" in name:
@@ -90,14 +94,17 @@ def check_path(path: str) -> None:
         )
 
 
-def document_bytes(document: Mapping[str, Any]) -> bytes:
+def document_bytes(document: Any) -> bytes:
     """Return *document* as JSON for an engine; what is not JSON data is an :class:`EngineError`.
 
     A lone surrogate is refused: some would replace it, and judge another text than was given.
     """
     try:
         return json.dumps(
-            dict(document), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            dict(document) if isinstance(document, Mapping) else document,
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
         ).encode()
     except (UnicodeError, ValueError, TypeError, RecursionError) as error:
         raise EngineError(

@@ -1,4 +1,4 @@
-"""Reading policies from folders, laid out as OPA's bundles are.
+"""Reading policies from folders and tars, laid out as OPA's bundles are.
 
 Rego beside its tests, ``data.json`` in any folder (it becomes ``data.<folder>``), and
 ``schemas/<gate>/input.json`` at the root (a folder each: OPA takes every JSON file for data and must
@@ -8,9 +8,11 @@ values replaced.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,12 @@ from sluiceway.errors import ConfigurationError
 from sluiceway.model import digest_of
 from sluiceway.policy.engine import Bundle
 from sluiceway.policy.schema import check_schema
+from sluiceway.policy.tarball import Archive, check_roots, is_archive, read_archive
 
-__all__ = ["bundled_policies", "load_bundle", "merge"]
+__all__ = ["Source", "bundled_policies", "check_pin", "load_bundle", "merge"]
+
+Source = Path | Archive
+"""A folder of policies, a single Rego file, a tar, or a tar that was read already."""
 
 _LARGEST = 32 << 20
 """Bytes of one file: more is a mistake, and would not fit the engine's deadline."""
@@ -47,37 +53,31 @@ def bundled_policies() -> Path:
 
 
 def load_bundle(
-    paths: Sequence[Path], data_files: Sequence[Path] = (), *, tests: bool = False
+    paths: Sequence[Source], data_files: Sequence[Path] = (), *, tests: bool = False
 ) -> Bundle:
     """Read policies, their data and the schemas of their inputs.
 
     Args:
-        paths: Folders of policies (or single Rego files); of two files with one relative path
-            the later folder's is taken.
+        paths: Folders of policies (or single Rego files, or tars); of two files with one relative
+            path the later one's is taken.
         data_files: JSON files merged last, at the root of ``data``.
         tests: Include ``*_test.rego``; decisions never do.
 
     Raises:
         ConfigurationError: ``policy.missing``, ``policy.empty`` (no Rego), ``policy.data`` (not
-            JSON, or not an object), ``input.schema``.
+            JSON, or not an object), ``policy.archive`` (a tar that is refused), ``input.schema``.
     """
     modules: dict[str, str] = {}
     data: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     for root in paths:
-        for path, name in _files(root):
-            if name.endswith(".rego"):
-                if tests or not name.endswith(_TESTS):
-                    modules[name] = _text(path)
-            elif _SCHEMA.fullmatch(name):
-                schemas[path.parent.name] = _object(path)
-                check_schema(schemas[path.parent.name], name)
-            elif path.name == "data.json":
-                folder = name.split("/")[:-1]
-                data = merge(data, _nested(folder, _object(path)))
+        found = _read(root, tests=tests)
+        modules |= found.modules
+        data = merge(data, found.data)
+        schemas |= found.schemas
     for path in data_files:
-        data = merge(data, _object(path))
-    origin = ", ".join(str(path) for path in paths) or "no folder"
+        data = merge(data, _object(_text(path), str(path)))
+    origin = ", ".join(_origin(path) for path in paths) or "no folder"
     if not any(not name.endswith(_TESTS) for name in modules):
         raise ConfigurationError(
             f"there is no Rego in {origin}",
@@ -86,7 +86,72 @@ def load_bundle(
             code="policy.empty",
         )
     content = {"modules": modules, "data": data, "schemas": schemas}
-    return Bundle(**content, digest=digest_of(content), origin=origin)
+    artifact = next((path.artifact for path in paths if isinstance(path, Archive)), "")
+    return Bundle(**content, digest=digest_of(content), origin=origin, artifact=artifact)
+
+
+def check_pin(bundle: Bundle, digest: str) -> Bundle:
+    """Return *bundle* when it is what *digest* names.
+
+    Raises:
+        ConfigurationError: ``policy.bundle-changed``.
+    """
+    if bundle.digest == digest:
+        return bundle
+    raise ConfigurationError(
+        f"the policies in {bundle.origin} are {bundle.digest}, and digest in [policy] says {digest}",
+        means="Rules, data, a schema or a file of the site's data changed, so every gate refuses.",
+        remedy="Look at what changed. If it is meant, write the digest that `invoke policy.check` "
+        "prints into [policy].",
+        code="policy.bundle-changed",
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one source brings."""
+
+    modules: dict[str, str] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    schemas: dict[str, Any] = field(default_factory=dict)
+
+
+def _read(root: Source, *, tests: bool) -> _Found:
+    found = _Found()
+    if isinstance(root, Path) and root.is_file() and is_archive(root.name):
+        root = Archive(content=_bytes(root), origin=str(root))
+    if isinstance(root, Archive):
+        contents = read_archive(root)
+        files: Iterator[tuple[str, str, str]] = (
+            (name, _decoded(body, f"{name} in {root.origin}"), f"{name} in {root.origin}")
+            for name, body in contents.files.items()
+            if _is_policy(name)
+        )
+    else:
+        files = ((name, _text(path), str(path)) for path, name in _files(root) if _is_policy(name))
+    for name, text, place in files:
+        if name.endswith(".rego"):
+            if tests or not name.endswith(_TESTS):
+                found.modules[name] = text
+        elif _SCHEMA.fullmatch(name):
+            gate = name.split("/")[1]
+            found.schemas[gate] = _object(text, place)
+            check_schema(found.schemas[gate], name)
+        else:
+            folder = name.split("/")[:-1]
+            found.data = merge(found.data, _nested(folder, _object(text, place)))
+    if isinstance(root, Archive):
+        check_roots(root, contents.roots, found.modules, found.data)
+    return found
+
+
+def _is_policy(name: str) -> bool:
+    base = name.rpartition("/")[2]
+    return name.endswith(".rego") or base == "data.json" or _SCHEMA.fullmatch(name) is not None
+
+
+def _origin(source: Source) -> str:
+    return source.origin if isinstance(source, Archive) else str(source)
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,37 +190,59 @@ def _nested(folder: Sequence[str], value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
+    return _decoded(_bytes(path), str(path))
+
+
+def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > _LARGEST:
-            raise ConfigurationError(
-                f"{path} is larger than {_LARGEST >> 20} MB",
-                means="No policy or policy data should be.",
-                code="policy.data",
-            )
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error}",
-            means="Every gate that needs it refuses.",
-            remedy="Give it the right permissions, or save it as UTF-8.",
-            code="policy.missing",
-        ) from error
+            raise _too_large(str(path))
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _decoded(body: bytes, place: str) -> str:
+    if len(body) > _LARGEST:
+        raise _too_large(place)
     try:
-        value = json.loads(_text(path), parse_constant=_refuse, object_pairs_hook=_unique)
+        # As a file that is opened as text: whoever checks out with CRLF has the same policies.
+        return io.TextIOWrapper(io.BytesIO(body), encoding="utf-8").read()
+    except UnicodeError as error:
+        raise _unreadable(place, error) from error
+
+
+def _too_large(place: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{place} is larger than {_LARGEST >> 20} MB",
+        means="No policy or policy data should be.",
+        code="policy.data",
+    )
+
+
+def _unreadable(place: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"{place} cannot be read: {error}",
+        means="Every gate that needs it refuses.",
+        remedy="Give it the right permissions, or save it as UTF-8.",
+        code="policy.missing",
+    )
+
+
+def _object(text: str, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        place = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        row = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise ConfigurationError(
-            f"{path}{place} is not JSON: {error}",
+            f"{place}{row} is not JSON: {error}",
             means="Every gate that needs it refuses.",
             remedy="Correct it there.",
             code="policy.data",
         ) from error
     if not isinstance(value, dict):
         raise ConfigurationError(
-            f"{path} is not a JSON object",
+            f"{place} is not a JSON object",
             means="Policy data is an object whose keys become data.<key>.",
             code="policy.data",
         )

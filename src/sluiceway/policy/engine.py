@@ -33,6 +33,8 @@ class Bundle:
     """Where it was read, for messages."""
     schemas: Mapping[str, Any] = field(default_factory=dict)
     """Gate name to the JSON Schema (draft 7) of its input."""
+    artifact: str = ""
+    """``host/path@sha256:<hex>`` of the artifact in a registry that they were pulled as."""
 
 
 class EngineError(SluicewayError):

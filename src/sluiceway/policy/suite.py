@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sluiceway.policy.bundle import load_bundle
+from sluiceway.policy.bundle import Source, load_bundle
 from sluiceway.policy.compared import Compared, compare
 from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench, RuleResult
 from sluiceway.policy.tree import package, rule_name
@@ -76,7 +76,7 @@ class TestReport:
 
 def run_tests(
     engine_factory: Callable[[], PolicyWorkbench | None],
-    roots: Sequence[Path],
+    roots: Sequence[Source],
     data: Sequence[Path] = (),
     *,
     only: str = "",

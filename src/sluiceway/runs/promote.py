@@ -173,6 +173,7 @@ def keep_decision(
         body={
             "decision": to_json(judged.decision),
             "input": dict(judged.document),
+            **({"bundle": judged.bundle} if judged.bundle else {}),
             **asked,
         },
     )
