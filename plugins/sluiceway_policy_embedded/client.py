@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sluiceway import process
+from sluiceway.errors import SluicewayError
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
 
@@ -97,20 +98,25 @@ class Worker:
         """The process's id, which is its group's as well."""
         return self._process.pid
 
-    def ask(self, request: Mapping[str, Any], deadline: float) -> Any:
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        deadline: float,
+        lent: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> Any:
         """Send *request* and return the answer.
 
         Args:
             request: JSON data with ``op``.
             deadline: A moment of :func:`time.monotonic`; at it the worker is killed.
+            lent: Functions that the policies may call meanwhile; what they raise as
+                ``ValueError`` or :class:`SluicewayError` is an error of the built-in.
 
         Raises:
             EngineError: The library's error, a time-out, or the worker's end.
         """
         try:
-            body = json.dumps(
-                request, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-            ).encode()
+            body = _encoded(request)
         except (UnicodeError, ValueError, TypeError, RecursionError) as error:
             raise EngineError(
                 f"the input cannot be written as JSON: {error}",
@@ -118,8 +124,12 @@ class Worker:
                 code="policy.evaluation",
             ) from error
         try:
-            self._send(len(body).to_bytes(_LENGTH) + body, deadline, request["op"])
-            return self._receive(deadline, request["op"])
+            self._send(body, deadline, request["op"])
+            while True:
+                answer = self._receive(deadline, request["op"])
+                if "call" not in answer:
+                    return answer["ok"]
+                self._send(_encoded(_called(answer["call"], lent or {})), deadline, request["op"])
         except EngineError:
             raise
         except BaseException:  # an interrupted exchange leaves the pipes out of step
@@ -169,7 +179,7 @@ class Worker:
             ) from error
         if "error" in answer:
             raise _translated(answer["error"])
-        return answer["ok"]
+        return answer
 
     def _wait(self, selector: selectors.BaseSelector, deadline: float, doing: str) -> None:
         while True:
@@ -223,6 +233,21 @@ class Worker:
             else "Try again; when it repeats, `invoke policy.test` finds the rule that does it.",
             code="policy.crashed",
         )
+
+
+def _encoded(message: Mapping[str, Any]) -> bytes:
+    body = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return len(body).to_bytes(_LENGTH) + body
+
+
+def _called(call: Mapping[str, Any], lent: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+    """Return the value of a lent function, or what is wrong with its arguments."""
+    try:
+        return {"result": lent[call["name"]](*call["arguments"])}
+    except SluicewayError as error:
+        return {"error": error.what}
+    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+        return {"error": str(error)}
 
 
 def _translated(error: Mapping[str, str]) -> EngineError:

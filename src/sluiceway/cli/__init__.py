@@ -25,6 +25,7 @@ def namespace() -> Collection:
         policies,
         policy_workbench,
         promoting,
+        upgrading,
     )
 
     root = Collection(
@@ -58,6 +59,7 @@ def namespace() -> Collection:
             policy_workbench.replay,
             policy_workbench.docs,
             policy_workbench.new,
+            upgrading.upgrade,
         ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),
