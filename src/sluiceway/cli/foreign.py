@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +13,8 @@ from sluiceway.cli.command import Shell
 from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
 
 if TYPE_CHECKING:
-    from sluiceway.policy.engine import Bundle, VisitingEngine
-    from sluiceway.policy.foreign.judge import Judged
+    from sluiceway.policy.engine import VisitingEngine
+    from sluiceway.policy.foreign.run import Ran
     from sluiceway.policy.foreign.settings import Options
 
 __all__ = ["check_files", "verify_folders", "visiting_engine"]
@@ -31,25 +32,13 @@ def check_files(
     """Judge *files* and print what was found."""
 
     def judged() -> ExitCode:
-        from sluiceway.policy.foreign import inputs, judge
         from sluiceway.policy.foreign.functions import allowed_builtins
-        from sluiceway.policy.foreign.results import exit_status
+        from sluiceway.policy.foreign.run import run_check
 
         chosen = _options(shell, flags)
         also = allowed_builtins(allow)
-        contents = inputs.read_files(
-            inputs.list_files(files, chosen.ignore), chosen.parser, sys.stdin.read
-        )
-        found = judge.judge(
-            visiting_engine(shell),
-            _load(shell, chosen),
-            contents,
-            wanted=chosen.namespace,
-            every=chosen.all_namespaces,
-            combined=chosen.combine,
-            also=also,
-        )
-        if not found.rules and exit_code != _CONFTEST:
+        ran = run_check(visiting_engine(shell), chosen, files, also=also, stdin=sys.stdin.read)
+        if not ran.judged.rules and exit_code != _CONFTEST:
             raise UsageError(
                 f"no rule judges in {', '.join(chosen.namespace)}",
                 means="Nothing would be found, whatever is in the files.",
@@ -57,10 +46,8 @@ def check_files(
                 " or judge by all with --all-namespaces.",
                 code="policy.no-rules",
             )
-        status = exit_status(found.results, fail_on_warn=chosen.fail_on_warn)
-        _show(shell, found, chosen, status)
-        # As conftest does, which looks at --no-fail only when there is something to print.
-        return ExitCode.DONE if chosen.no_fail else _ended(status, exit_code)
+        _show(shell, ran)
+        return _ended(ran.status, exit_code)
 
     return _with_status(shell, exit_code, judged)
 
@@ -72,26 +59,23 @@ def verify_folders(
 
     def verified() -> ExitCode:
         from sluiceway.policy.foreign.functions import allowed_builtins
-        from sluiceway.policy.foreign.results import exit_status
-        from sluiceway.policy.foreign.verify import verify
+        from sluiceway.policy.foreign.run import run_verify
 
-        chosen = _options(shell, flags)
-        found = verify(
+        ran = run_verify(
             visiting_engine(shell),
-            _load(shell, chosen),
+            _options(shell, flags),
             wanted=flags["namespace"],
             only=only,
             also=allowed_builtins(allow),
         )
-        if not found.rules and exit_code != _CONFTEST:
+        if not ran.judged.rules and exit_code != _CONFTEST:
             raise UsageError(
                 "there are no tests",
                 remedy="Tests are rules named test_...",
                 code="policy.no-tests",
             )
-        status = exit_status(found.results)
-        _show(shell, found, chosen, status, tests=True)
-        return _ended(status, exit_code)
+        _show(shell, ran)
+        return _ended(ran.status, exit_code)
 
     return _with_status(shell, exit_code, verified)
 
@@ -123,6 +107,7 @@ def _options(shell: Shell, flags: Mapping[str, Any]) -> Options:
     from sluiceway.config.settings import nearest
     from sluiceway.policy.foreign.formats import FORMATS
     from sluiceway.policy.foreign.settings import conftest_settings, options
+    from sluiceway.policy.foreign.sources import DATA_ENDINGS
 
     found = options(conftest_settings(Path.cwd(), os.environ), flags)
     if found.output not in FORMATS:
@@ -132,6 +117,9 @@ def _options(shell: Shell, flags: Mapping[str, Any]) -> Options:
             remedy=f"Did you mean --output={guess}?" if guess else f"Use {', '.join(FORMATS)}.",
             code="policy.format",
         )
+    for name in found.data:
+        if Path(name).is_file() and Path(name).suffix not in DATA_ENDINGS:
+            shell.console.warn(f"--data {name} is neither JSON nor YAML: conftest passes over it")
     if shell.as_json and flags["output"]:
         raise UsageError(
             f"--json and --output={found.output} ask for two documents",
@@ -141,39 +129,21 @@ def _options(shell: Shell, flags: Mapping[str, Any]) -> Options:
     return found
 
 
-def _show(
-    shell: Shell, found: Judged, chosen: Options, status: int, *, tests: bool = False
-) -> None:
-    from sluiceway.policy.foreign.formats import Style, json_text, written
+def _show(shell: Shell, ran: Ran) -> None:
+    from sluiceway.policy.foreign.formats import json_text
+    from sluiceway.policy.foreign.numbers import go_json
 
-    for note in found.notes:
+    for note in ran.judged.notes:
         shell.console.warn(note)
-    style = Style(suppress_exceptions=chosen.suppress_exceptions, show_skipped=tests)
     document = {
-        "results": [json_text.document(each) for each in found.results],
-        "notes": found.notes,
-        "status": status,
+        "results": json.loads(go_json([json_text.document(each) for each in ran.judged.results])),
+        "notes": ran.judged.notes,
+        "status": ran.status,
     }
-    if shell.as_json:
-        shell.result(document)
-    elif status or not chosen.quiet:
-        text = written(chosen.output, found.results, style)
-        if sys.stdout.isatty():  # a checked file must not be able to steer the terminal
-            text = text.replace("\x1b", "\ufffd")
-        shell.result(document, lambda console: console.verbatim(text))
-
-
-def _load(shell: Shell, chosen: Options) -> Bundle:
-    from sluiceway.policy.foreign.sources import DATA_ENDINGS, load_foreign
-
-    for name in chosen.data:
-        if Path(name).is_file() and Path(name).suffix not in DATA_ENDINGS:
-            shell.console.warn(f"--data {name} is neither JSON nor YAML: conftest passes over it")
-    return load_foreign(_paths(chosen.policy), _paths(chosen.data))
-
-
-def _paths(names: Sequence[str]) -> list[Path]:
-    return [Path(name) for name in names]
+    text = ran.text
+    if sys.stdout.isatty():  # a checked file must not be able to steer the terminal
+        text = text.replace("\x1b", "\ufffd")
+    shell.result(document, lambda console: console.verbatim(text))
 
 
 def visiting_engine(shell: Shell) -> VisitingEngine:

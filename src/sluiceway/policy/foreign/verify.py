@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluiceway.policy.engine import Answer, Bundle, EngineError, Parsed, VisitingEngine
@@ -10,13 +11,40 @@ from sluiceway.policy.foreign.functions import LENT, with_folders
 from sluiceway.policy.foreign.judge import Judged, parsed_or_refused
 from sluiceway.policy.foreign.results import Checked, Finding
 from sluiceway.policy.foreign.rules import chosen, package_name
+from sluiceway.policy.tokens import tokens
 
 __all__ = ["verify"]
 
 _BATCH = 50
 """Tests asked together: every query is compiled anew."""
-_Test = tuple[str, str]
-"""File and path of a rule: ``policy/a_test.rego``, ``data.main.test_a``."""
+_TEST = "test_"
+_TODO = "todo_test_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Test:
+    file: str
+    space: str
+    base: str
+    """The package as a reference: ``data.main``."""
+    word: str
+    """The rule's name."""
+    again: int
+    """How many tests of the same name came before."""
+
+    @property
+    def skipped(self) -> bool:
+        return self.word.startswith(_TODO)
+
+    @property
+    def path(self) -> str:
+        """Where it is evaluated."""
+        return f"{self.base}.{self.word}" + (f"__{self.again:02d}" if self.again else "")
+
+    @property
+    def name(self) -> str:
+        """How it is called in what is printed."""
+        return f"{self.base}.{self.word}" + (f"#{self.again:02d}" if self.again else "")
 
 
 def verify(
@@ -27,7 +55,9 @@ def verify(
     only: str = "",
     also: Collection[str] = (),
 ) -> Judged:
-    """Run every ``test_`` rule of every module; ``todo_`` rules are skipped.
+    """Run every ``test_`` rule of every module; ``todo_test_`` rules are skipped.
+
+    Rules of one name are tests of their own, numbered ``#01`` from the second on, as OPA has it.
 
     Args:
         engine: Evaluates.
@@ -41,46 +71,65 @@ def verify(
         EngineError: When the policies do not compile.
     """
     parsed = parsed_or_refused(engine, bundle)
-    bundle = with_folders(bundle)
-    judged = Judged()
-    tests = [each for each in _tests(parsed, wanted) if only in each[1]]
-    asked = list(dict.fromkeys(path for _, path in tests if not _skipped(path)))
+    every = list(_tests(parsed))
+    bundle = with_folders(replace(bundle, modules=_apart(bundle.modules, every)))
+    names = sorted({each.space for each in every})
+    kept = set(chosen(names, wanted)) if wanted else set(names)
+    tests = [each for each in every if each.space in kept and only in each.name]
+    asked = [each.path for each in tests if not each.skipped]
     if asked:
         engine.ask(bundle, "true", "", also=also, lent=LENT)  # what does not compile says so
     values: dict[str, Any] = {}
     for start in range(0, len(asked), _BATCH):
         values |= _values(engine, bundle, asked[start : start + _BATCH], also)
-    seen: dict[tuple[str, str], int] = {}
-    for file, path in tests:
-        again = seen.get((file, path), 0)
-        seen[file, path] = again + 1
-        name = f"{path}#{again:02d}" if again else path
-        value = values.get(path, ())
-        judged.rules += not _skipped(path)
+    judged = Judged(rules=len(asked))
+    for test in tests:
+        value = values.get(test.path)
         if isinstance(value, EngineError):
-            judged.notes.append(f"{name}: {value.what}")
-        judged.results.append(_checked(file, name, value))
+            judged.notes.append(f"{test.name}: {value.what}")
+        judged.results.append(_checked(test, value))
     return judged
 
 
-def _tests(parsed: Mapping[str, Parsed], wanted: Sequence[str]) -> Iterator[_Test]:
-    names = sorted({package_name(module.tree) for module in parsed.values()})
-    kept = set(chosen(names, wanted)) if wanted else set(names)
+def _tests(parsed: Mapping[str, Parsed]) -> Iterator[_Test]:
+    seen: dict[str, int] = {}
     for file, module in sorted(parsed.items()):
-        name = package_name(module.tree)
-        if name not in kept:
-            continue
-        base = "data" + ("" if name.startswith("[") else ".") + name
+        space = package_name(module.tree)
+        base = "data" + ("" if space.startswith("[") else ".") + space
         for rule in module.tree.get("rules") or []:
-            word = str(
-                rule["head"].get("name") or (rule["head"].get("ref") or [{}])[0].get("value")
-            )
-            if word.startswith(("test_", "todo_")):
-                yield file, f"{base}.{word}"
+            head = rule["head"]
+            word = str(head.get("name") or (head.get("ref") or [{}])[0].get("value"))
+            if word.startswith((_TEST, _TODO)):
+                path = f"{base}.{word}"
+                again = seen.get(path, 0) if word.startswith(_TEST) else 0
+                seen[path] = again + 1
+                yield _Test(file=file, space=space, base=base, word=word, again=again)
 
 
-def _skipped(path: str) -> bool:
-    return path.rpartition(".")[2].startswith("todo_")
+def _apart(modules: Mapping[str, str], tests: Sequence[_Test]) -> dict[str, str]:
+    """Return the modules with a name of its own for every further test of one name."""
+    changed = dict(modules)
+    for file in {test.file for test in tests if test.again}:
+        heads: dict[str, list[str]] = {}
+        for test in tests:
+            if test.file == file and test.word.startswith(_TEST):
+                heads.setdefault(test.word, []).append(test.path.rpartition(".")[2])
+        changed[file] = _renamed(modules[file], heads)
+    return changed
+
+
+def _renamed(source: str, heads: Mapping[str, list[str]]) -> str:
+    made = ""
+    depth = 0
+    fresh = True
+    for token in tokens(source):
+        text = token.text
+        if depth == 0 and fresh and heads.get(text):
+            text = heads[text].pop(0)
+        depth += (token.text in "([{") - (token.text in ")]}") if token.kind == "mark" else 0
+        fresh = token.kind == "newline" or (fresh and token.kind == "space")
+        made += text
+    return made
 
 
 def _values(
@@ -108,13 +157,13 @@ def _asked(
     return engine.ask(bundle, query, "", also=also, lent=LENT)
 
 
-def _checked(file: str, name: str, value: Any) -> Checked:
-    said = (Finding(message=name),)
-    if _skipped(name.partition("#")[0]):
-        return Checked(file=file, namespace="", skipped=said)
+def _checked(test: _Test, value: Any) -> Checked:
+    said = (Finding(message=test.name),)
+    if test.skipped:
+        return Checked(file=test.file, namespace="", skipped=said)
     if isinstance(value, list) and len(value) == 1 and _holds(value[0]):
-        return Checked(file=file, namespace="", successes=1)
-    return Checked(file=file, namespace="", failures=said)
+        return Checked(file=test.file, namespace="", successes=1)
+    return Checked(file=test.file, namespace="", failures=said)
 
 
 def _holds(value: Any) -> bool:

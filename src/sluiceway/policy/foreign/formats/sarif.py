@@ -79,13 +79,11 @@ def _result(
             "shortDescription": {"text": _WORDS[kind]},
             **({"properties": by_key(dict(finding.metadata))} if finding.metadata else {}),
         }
-    file = checked.file
-    place: dict[str, Any] = {}
+    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(checked.file)}}
     if finding.location is not None:
         line = _whole(finding.location.line)
-        file = finding.location.file
+        place["artifactLocation"] = {"uri": _uri(finding.location.file)}
         place["region"] = {"startLine": line, "endLine": line}
-    place["artifactLocation"] = {"uri": quote(file, safe="$&+,/:;=@!'()*~")}
     return {
         "ruleId": rule,
         "ruleIndex": list(rules).index(rule),
@@ -93,6 +91,10 @@ def _result(
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": place}],
     }
+
+
+def _uri(file: str) -> str:
+    return quote(file, safe="$&+,/:;=@!'()*~")
 
 
 def _whole(line: str) -> int:
