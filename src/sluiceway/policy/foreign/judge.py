@@ -78,6 +78,7 @@ def judge(
     refuse_bare_if(parsed, bundle.modules)
     known = namespaces(parsed)
     bundle = with_folders(bundle)
+    engine.ask(bundle, "true", "", also=also, lent=LENT)  # what does not compile says so
     judged = Judged()
     for name in chosen(list(known), wanted, every=every):
         space = known.get(name) or Namespace(name=name)

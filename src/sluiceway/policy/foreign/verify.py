@@ -77,8 +77,7 @@ def verify(
     kept = set(chosen(names, wanted)) if wanted else set(names)
     tests = [each for each in every if each.space in kept and only in each.name]
     asked = [each.path for each in tests if not each.skipped]
-    if asked:
-        engine.ask(bundle, "true", "", also=also, lent=LENT)  # what does not compile says so
+    engine.ask(bundle, "true", "", also=also, lent=LENT)  # what does not compile says so
     values: dict[str, Any] = {}
     for start in range(0, len(asked), _BATCH):
         values |= _values(engine, bundle, asked[start : start + _BATCH], also)
