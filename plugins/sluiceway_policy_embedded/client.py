@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sluiceway import process
+from sluiceway.errors import SluicewayError
 from sluiceway.policy.archive import document_bytes
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
@@ -104,6 +105,7 @@ class Worker:
         request: Mapping[str, Any],
         deadline: float,
         document: Any = None,
+        lent: Mapping[str, Callable[..., Any]] | None = None,
     ) -> Any:
         """Send *request* and return the answer.
 
@@ -111,6 +113,8 @@ class Worker:
             request: JSON data with ``op``.
             deadline: A moment of :func:`time.monotonic`; at it the worker is killed.
             document: The input of an evaluation; ``None`` is none at all, which is not ``null``.
+            lent: Functions that the policies may call meanwhile; what they raise as
+                ``ValueError`` or :class:`SluicewayError` is an error of the built-in.
 
         Raises:
             EngineError: The library's error, a time-out, or the worker's end.
@@ -119,8 +123,13 @@ class Worker:
         if document is not None:
             body += b"\n" + document_bytes(document)
         try:
-            self._send(len(body).to_bytes(_LENGTH) + body, deadline, request["op"])
-            return self._receive(deadline, request["op"])
+            self._send(_framed(body), deadline, request["op"])
+            while True:
+                answer = self._receive(deadline, request["op"])
+                if "call" not in answer:
+                    return answer["ok"]
+                reply = _answered(answer["call"], lent or {})
+                self._send(_framed(reply), deadline, request["op"])
         except EngineError:
             raise
         except BaseException:  # an interrupted exchange leaves the pipes out of step
@@ -170,7 +179,7 @@ class Worker:
             ) from error
         if "error" in answer:
             raise _translated(answer["error"])
-        return answer["ok"]
+        return answer
 
     def _wait(self, selector: selectors.BaseSelector, deadline: float, doing: str) -> None:
         while True:
@@ -235,6 +244,28 @@ def _resident(pid: int) -> int:
     with contextlib.suppress(psutil.Error):
         return int(psutil.Process(pid).memory_info().rss)
     return 0
+
+
+def _framed(body: bytes) -> bytes:
+    return len(body).to_bytes(_LENGTH) + body
+
+
+def _answered(call: Mapping[str, Any], lent: Mapping[str, Callable[..., Any]]) -> bytes:
+    """Return the answer to the worker's question; it always gets one, or it would wait for ever."""
+    try:
+        return document_bytes(_called(call, lent))
+    except EngineError as error:
+        return document_bytes({"error": error.what})
+
+
+def _called(call: Mapping[str, Any], lent: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+    """Return the value of a lent function, or what is wrong with its arguments."""
+    try:
+        return {"result": lent[call["name"]](*call["arguments"])}
+    except SluicewayError as error:
+        return {"error": error.what}
+    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+        return {"error": str(error)}
 
 
 def _translated(error: Mapping[str, str]) -> EngineError:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sluiceway.model import digest_of
 from sluiceway.policy.builtins import refuse_forbidden
-from sluiceway.policy.engine import Bundle, EngineError, Parsed, RuleResult, RuleRun
+from sluiceway.policy.engine import Answer, Bundle, EngineError, Parsed, RuleResult, RuleRun
 from sluiceway_policy_embedded.client import Worker
 from sluiceway_policy_embedded.pins import OPA_VERSION
 
@@ -121,6 +122,25 @@ class EmbeddedEngine:
             },
         )
 
+    def ask(
+        self,
+        bundle: Bundle,
+        query: str,
+        text: str,
+        *,
+        also: Collection[str] = (),
+        lent: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> Answer:
+        """Answer *query* over *bundle*, whose rules may use more than a gate's."""
+        lent = lent or {}
+        with self._lock:
+            deadline, worker, key = self._ready(
+                bundle, _AUTHORING_SECONDS, also=frozenset(also), lent=lent
+            )
+            request = {"op": "query", "key": key, "query": query, "text": text}
+            answer = worker.ask(request, deadline, lent)
+        return Answer(found=tuple(answer["found"]), printed=tuple(answer["printed"]))
+
     def close(self) -> None:
         """End the worker. Closing twice is fine; a later call starts a new one."""
         with self._lock:
@@ -134,20 +154,29 @@ class EmbeddedEngine:
             self._worker = Worker(self._library, self._pinned, self._memory_megabytes)
         return self._worker
 
-    def _ready(self, bundle: Bundle, seconds: float) -> tuple[float, Worker, str]:
+    def _ready(
+        self,
+        bundle: Bundle,
+        seconds: float,
+        *,
+        also: frozenset[str] = frozenset(),
+        lent: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> tuple[float, Worker, str]:
         """Return a deadline from now, and a worker that has compiled *bundle* under a key."""
         worker = self._running()
         deadline = time.monotonic() + seconds
         key = self._key(bundle)
+        functions = {name: _arity(function) for name, function in sorted((lent or {}).items())}
+        if also or functions:  # never the key under which a gate's bundle was vetted
+            key = f"{key} {sorted(also)} {functions}"
         if key not in self._vetted:
             parsed = worker.ask({"op": "parse", "modules": dict(bundle.modules)}, deadline)
-            refuse_forbidden(_parsed(parsed), bundle.modules)
+            refuse_forbidden(_parsed(parsed), bundle.modules, also | functions.keys())
             self._vetted.add(key)
         if key not in worker.held:
             modules, data = dict(bundle.modules), dict(bundle.data)
-            held = worker.ask(
-                {"op": "load", "key": key, "modules": modules, "data": data}, deadline
-            )
+            request = {"op": "load", "key": key, "modules": modules, "data": data}
+            held = worker.ask({**request, "functions": functions}, deadline, lent)
             worker.held = tuple(held)
         return deadline, worker, key
 
@@ -156,6 +185,10 @@ class EmbeddedEngine:
         if self._last is None or self._last[0] is not bundle:
             self._last = (bundle, digest_of({"modules": bundle.modules, "data": bundle.data}))
         return self._last[1]
+
+
+def _arity(function: Callable[..., Any]) -> int:
+    return len(inspect.signature(function).parameters)
 
 
 def _check_path(path: str) -> None:

@@ -9,6 +9,9 @@ and only the library has a use for what is in it. The answer is ``{"ok": ...}`` 
 {"code", "message"}}`` with the library's own code. The end of the request pipe ends the process at
 once, in the middle of an evaluation too.
 
+While it evaluates, the worker may put a question of its own: ``{"call": {"name", "arguments"}}`` asks
+for the value of a function that the parent lent to the policies, and the next message answers it.
+
 Before the first request the process gives up what a policy has no use for: it can open no more
 files or sockets, and it may not grow by more than MEMORY_BYTES.
 
@@ -51,6 +54,12 @@ class BridgeError(Exception):
         self.message = message
 
 
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_char_p)
+"""Engine, name and arguments as JSON, to a JSON envelope that the library frees."""
+Lent = Callable[[str, list[Any]], dict[str, Any]]
+"""Name and arguments of a lent function to ``{"result"}`` or ``{"error"}``."""
+
+
 class Library:
     """The functions of libopabridge that are used here."""
 
@@ -64,11 +73,15 @@ class Library:
             ("OpaFreeString", [ctypes.c_void_p], None),
             ("OpaAddPolicy", [handle, text, text], ctypes.c_void_p),
             ("OpaAddData", [handle, text, text], ctypes.c_void_p),
+            ("OpaRegisterBuiltin", [handle, text, flag, _CALLBACK], ctypes.c_void_p),
             ("OpaEvalQuery", [handle, text, text, flag, flag], ctypes.c_void_p),
         ):
             function = getattr(self._functions, name)
             function.argtypes = arguments
             function.restype = result
+        self._allocate = ctypes.CDLL(None).malloc
+        self._allocate.argtypes = [ctypes.c_size_t]
+        self._allocate.restype = ctypes.c_void_p
 
     def new(self) -> int:
         """Return a handle to an empty engine."""
@@ -77,6 +90,13 @@ class Library:
     def destroy(self, handle: int) -> None:
         """Free an engine."""
         self._functions.OpaDestroy(handle)
+
+    def keep(self, body: bytes) -> int | None:
+        """Copy *body* to where the library frees it; ``None`` when there is no memory for it."""
+        address: int | None = self._allocate(len(body) + 1)
+        if address:
+            ctypes.memmove(address, body + b"\0", len(body) + 1)
+        return address
 
     def call(self, name: str, *arguments: Any) -> dict[str, Any]:
         """Call *name* and return its envelope; raise :class:`BridgeError` when it says so."""
@@ -97,10 +117,21 @@ class Library:
 class Engine:
     """One compiled set of modules and data."""
 
-    def __init__(self, library: Library, modules: dict[str, str], data: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        library: Library,
+        modules: dict[str, str],
+        data: dict[str, Any],
+        functions: dict[str, int] | None = None,
+        lent: Lent | None = None,
+    ) -> None:
         self._library = library
+        self._lent = lent
         self._handle = library.new()
+        self._callback = _CALLBACK(self._called)  # has to live as long as the engine
         try:
+            for name, arity in (functions or {}).items():
+                library.call("OpaRegisterBuiltin", self._handle, _text(name), arity, self._callback)
             for name in sorted(modules):
                 library.call("OpaAddPolicy", self._handle, _text(name), _text(modules[name]))
             if data:
@@ -112,6 +143,15 @@ class Engine:
     def close(self) -> None:
         """Free the engine in the library."""
         self._library.destroy(self._handle)
+
+    def _called(self, _handle: int, name: bytes, arguments: bytes) -> int | None:
+        """Answer the library, which calls from the middle of an evaluation: never raise."""
+        try:
+            answer = self._lent(name.decode(), json.loads(arguments)) if self._lent else {}
+            body = _document(answer)
+        except Exception as error:  # noqa: BLE001 - an exception must not cross into Go
+            body = _document({"error": f"{type(error).__name__}: {error}"})
+        return self._library.keep(body)
 
     def query(
         self, query: str, document: bytes = b"", *, coverage: bool = False, trace: bool = False
@@ -130,8 +170,9 @@ class Engine:
 class Jobs:
     """The operations that a parent may ask for."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, lent: Lent | None = None) -> None:
         self._library = library
+        self.lent = lent
         self._parser = Engine(library, {}, {})
         self._engines: OrderedDict[str, Engine] = OrderedDict()
 
@@ -143,14 +184,24 @@ class Jobs:
             "evaluate": self._evaluate,
             "load": self._load,
             "parse": self._parse,
+            "query": self._query,
             "run": self._run,
         }
         more = {"document": document} if request["op"] == "evaluate" else {}
         return operations[request.pop("op")](**request, **more)
 
-    def _load(self, key: str, modules: dict[str, str], data: dict[str, Any]) -> list[str]:
-        """Compile a bundle under *key*; return the keys that are held now, oldest first."""
-        engine = Engine(self._library, modules, data)
+    def _load(
+        self,
+        key: str,
+        modules: dict[str, str],
+        data: dict[str, Any],
+        functions: dict[str, int] | None = None,
+    ) -> list[str]:
+        """Compile a bundle under *key*; return the keys that are held now, oldest first.
+
+        *functions* are lent by the parent: name to the number of arguments.
+        """
+        engine = Engine(self._library, modules, data, functions, self.lent)
         try:
             engine.query("true")  # the library compiles at the first query
         except BaseException:
@@ -166,6 +217,13 @@ class Jobs:
         self._engines.move_to_end(key)
         envelope = self._engines[key].query(query, document)
         return [result.get("bindings", {}) for result in envelope.get("result") or []]
+
+    def _query(self, key: str, query: str, text: str) -> dict[str, Any]:
+        """Return ``{"found": [bindings, ...], "printed": [...]}`` for an input as JSON text."""
+        self._engines.move_to_end(key)
+        envelope = self._engines[key].query(query, _text(text))
+        found = [result.get("bindings", {}) for result in envelope.get("result") or []]
+        return {"found": found, "printed": _lines(envelope)}
 
     def _parse(self, modules: dict[str, str]) -> dict[str, Any]:
         """Return each module's ``{"tree"}`` or ``{"error"}`` as OPA's own parser sees it."""
@@ -219,7 +277,7 @@ class Jobs:
             "rule": rule,
             "passed": False,
             "failed_at": _failed_at(traced.get("trace") or []),
-            "printed": [f"{line['location']}: {line['message']}" for line in _prints(traced)],
+            "printed": _lines(traced),
         }
 
 
@@ -236,6 +294,13 @@ def main(arguments: list[str]) -> int:
     _send(answers, {"ok": {"process": os.getpid()}})
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
+
+    def lent(name: str, values: list[Any]) -> dict[str, Any]:
+        _send(answers, {"call": {"name": name, "arguments": values}})
+        answer: dict[str, Any] = json.loads(waiting.get())
+        return answer
+
+    jobs.lent = lent
     while True:
         body = waiting.get()
         try:
@@ -321,8 +386,9 @@ def _merge(lines: dict[str, tuple[set[int], set[int]]], envelope: dict[str, Any]
                 rows.add(span["start"]["row"])
 
 
-def _prints(envelope: dict[str, Any]) -> list[dict[str, str]]:
-    return envelope.get("prints") or []
+def _lines(envelope: dict[str, Any]) -> list[str]:
+    """Return what ``print`` said."""
+    return [f"{line['location']}: {line['message']}" for line in envelope.get("prints") or []]
 
 
 def _failed_at(trace: list[dict[str, Any]]) -> str:

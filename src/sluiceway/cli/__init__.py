@@ -26,6 +26,7 @@ def namespace() -> Collection:
         policy_bundles,
         policy_workbench,
         promoting,
+        upgrading,
         waiving,
     )
 
@@ -64,6 +65,7 @@ def namespace() -> Collection:
             policy_workbench.docs,
             policy_workbench.new,
             policy_bundles.push,
+            upgrading.upgrade,
         ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),

@@ -7,13 +7,14 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from invoke.exceptions import Exit, ParseError
 from invoke.parser import parser
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from sluiceway.errors import ExitCode, SluicewayError
@@ -143,6 +144,8 @@ def command(
     *,
     name: str | None = None,
     help: Mapping[str, str] | None = None,
+    repeated: Sequence[str] = (),
+    words: str = "",
 ) -> Callable[[_Command], Task[Any]]: ...
 
 
@@ -151,17 +154,27 @@ def command(
     *,
     name: str | None = None,
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word for it
+    repeated: Sequence[str] = (),
+    words: str = "",
 ) -> Task[Any] | Callable[[_Command], Task[Any]]:
     """Make an Invoke task of *function*, whose first parameter is a :class:`Shell`.
 
-    The function returns an :class:`ExitCode` or ``None`` for done.
+    The function returns an :class:`ExitCode` or ``None`` for done. Each of *repeated* is a list of
+    the values of a flag that may be given several times; *words* is such a one whose values may
+    stand by themselves as well, behind the command (a word that is a command's name begins that).
     """
     if function is None:
-        return lambda later: _task(later, name, help or {})
-    return _task(function, name, help or {})
+        return lambda later: _task(later, name, help or {}, repeated, words)
+    return _task(function, name, help or {}, repeated, words)
 
 
-def _task(function: _Command, name: str | None, described: Mapping[str, str]) -> Task[Any]:
+def _task(
+    function: _Command,
+    name: str | None,
+    described: Mapping[str, str],
+    repeated: Sequence[str],
+    words: str,
+) -> Task[Any]:
     @functools.wraps(function)
     def body(_context: object, *arguments: Any, **options: Any) -> None:
         shell = Shell(as_json=options.pop("json"), debug=options.pop("debug"))
@@ -172,19 +185,73 @@ def _task(function: _Command, name: str | None, described: Mapping[str, str]) ->
     signature = inspect.signature(function)
     taken = list(signature.parameters.values())
     shared = [
-        inspect.Parameter(flag, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
+        inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=False)
         for flag in _SHARED
         if flag not in signature.parameters
     ]
-    body.__signature__ = signature.replace(parameters=[*taken, *shared])  # type: ignore[attr-defined]
+    lists = {*repeated, words}
+    # Invoke takes the type of a default for the type of each value; without one it is a list.
+    shown = [each.replace(default=None) if each.name in lists else each for each in taken]
+    body.__signature__ = signature.replace(parameters=[*shown, *shared])  # type: ignore[attr-defined]
     required = [each.name for each in taken[1:] if each.default is inspect.Parameter.empty]
-    return Task(
+    return _Task(
         body,
         name=name,
         positional=required,
+        iterable=[*repeated, words] if words else repeated,
         help={**described, **_SHARED_HELP},
         auto_shortflags=False,
+        words=words,
     )
+
+
+class _Words(Argument):
+    """A flag's list of values that may stand by themselves too."""
+
+
+class _Task(Task[Any]):
+    """A task of which one argument may be a :class:`_Words`."""
+
+    def __init__(self, *arguments: Any, words: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._words = words
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: FBT001 - Invoke's signature
+        """Return the arguments in Invoke's order."""
+        found = super().get_arguments(ignore_unknown_help=ignore_unknown_help)
+        for argument in found:
+            if argument.name == self._words:
+                argument.__class__ = _Words
+        return found
+
+
+_ParseMachine = parser.ParseMachine
+
+
+class _Machine(_ParseMachine):
+    """Invoke's parser, which also gives words that nothing else claims to a command's list."""
+
+    def _bring_definitions_to_object_level(self) -> None:
+        """Begin with the states of Invoke's class: they are not inherited by themselves."""
+        self._states.update(_ParseMachine._class_states)  # noqa: SLF001 - see above
+        self._transitions.extend(_ParseMachine._class_transitions)  # noqa: SLF001 - see above
+
+    def handle(self, token: str) -> None:
+        """Take one token of the command line."""
+        context = self.context
+        known = {**context.flags, **context.inverse_flags} if context is not None else {}
+        found = context.args.values() if context is not None else ()
+        words = next((each for each in found if isinstance(each, _Words)), None)
+        if (
+            words is None
+            or token in known
+            or self.waiting_for_flag_value
+            or token in self.contexts
+            or (token[:1] == "-" and token != "-")  # noqa: S105 - a token of a command line
+        ):
+            super().handle(token)
+        else:
+            words.value = token
 
 
 def _guarded(
@@ -263,6 +330,10 @@ class _UsageError(ParseError, Exit):
 
 
 def usage_errors_exit_with_two(commands: tuple[str, ...]) -> None:
-    """Let Invoke's parser raise errors that end with exit code 2 and name the nearest word."""
+    """Let Invoke's parser raise errors that end with exit code 2 and name the nearest word.
+
+    It also lets a command take words by themselves (see :func:`command`).
+    """
     _UsageError.commands = commands
     parser.ParseError = _UsageError  # type: ignore[attr-defined, assignment]
+    parser.ParseMachine = _Machine  # type: ignore[misc]

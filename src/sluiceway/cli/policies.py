@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,15 +24,100 @@ __all__ = [
 POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
 
 
-@command(help={"policies": POLICIES_HELP})
-def check(shell: Shell, policies: str = "") -> ExitCode:
-    """Check the policies: syntax, types, METADATA, forbidden built-ins, entrypoints."""
+FOREIGN_HELP = {
+    "data": "A file or folder whose JSON and YAML become data; may be repeated.",
+    "output": "stdout (the default), table, json, junit, sarif, github, tap or azuredevops.",
+    "quiet": "Print nothing when nothing is wrong.",
+    "allow_builtins": "A built-in that asks the clock or chance and may be used; may be repeated.",
+}
+
+
+@command(
+    help={
+        "policies": POLICIES_HELP,
+        "policy": "A folder of policies written for conftest (default: policy); may be repeated.",
+        "files": "FILE... to judge by them: files, folders, patterns, - for stdin.",
+        **FOREIGN_HELP,
+        "namespace": "Judge by this package (default: main) or pattern; may be repeated.",
+        "all_namespaces": "Judge by every package.",
+        "combine": "Judge all files together, as one list of path and contents.",
+        "parser": "The format of every FILE; by its name when left out.",
+        "ignore": "Leave out paths in which this regular expression is found.",
+        "fail_on_warn": "Refuse for a warning too; conftest's status is then 2 and 1.",
+        "no_fail": "End with 0 whatever is found.",
+        "suppress_exceptions": "Do not show exceptions in the format stdout.",
+        "exit_code": "conftest: end with conftest's exit status (0, 1, 2) instead of the contract's.",
+    },
+    repeated=("policy", "namespace", "data", "allow_builtins"),
+    words="files",
+)
+def check(
+    shell: Shell,
+    policies: str = "",
+    *,
+    policy: Sequence[str] = (),
+    files: Sequence[str] = (),
+    data: Sequence[str] = (),
+    namespace: Sequence[str] = (),
+    all_namespaces: bool = False,
+    combine: bool = False,
+    parser: str = "",
+    ignore: str = "",
+    output: str = "",
+    fail_on_warn: bool = False,
+    no_fail: bool = False,
+    quiet: bool = False,
+    suppress_exceptions: bool = False,
+    allow_builtins: Sequence[str] = (),
+    exit_code: str = "",
+) -> ExitCode:
+    """Check the policies: syntax, types, METADATA, forbidden built-ins, entrypoints.
+
+    With FILE...: judge these files by policies written for conftest, as `conftest test` does.
+    """
+    flags = {
+        "policy": tuple(policy),
+        "data": tuple(data),
+        "namespace": tuple(namespace),
+        "all_namespaces": all_namespaces,
+        "combine": combine,
+        "parser": parser,
+        "ignore": ignore,
+        "output": output,
+        "fail_on_warn": fail_on_warn,
+        "no_fail": no_fail,
+        "quiet": quiet,
+        "suppress_exceptions": suppress_exceptions,
+    }
+    if files:
+        from sluiceway.cli.foreign import check_files
+
+        if policies:
+            raise UsageError(
+                "--policies is for our own policies, and FILE... for foreign ones",
+                remedy="Name the folder with --policy.",
+            )
+        return check_files(shell, list(files), flags, allow_builtins, exit_code)
+    others = [key for key, value in flags.items() if value and key != "policy"]
+    if others or allow_builtins or exit_code:
+        word = (others or ["allow_builtins" if allow_builtins else "exit_code"])[0]
+        raise UsageError(
+            f"--{word.replace('_', '-')} is for FILE..., and there is none",
+            remedy="For example: invoke policy.check --policy DIR deployment.yaml",
+        )
+    return _check_policies(shell, policies, policy)
+
+
+def _check_policies(shell: Shell, policies: str, named: Sequence[str]) -> ExitCode:
     from sluiceway import policy
 
-    sources, data = roots(shell, policies), data_files(shell, policies)
-    bundle = policy.load_bundle(sources, data, tests=True)
+    if policies and named:
+        raise UsageError("--policies and --policy both name a folder", remedy="Leave one out.")
+    sources: Sequence[policy.Source] = [Path(each) for each in named] or roots(shell, policies)
+    site = [] if named else data_files(shell, policies)
+    bundle = policy.load_bundle(sources, site, tests=True)
     problems = policy.check_bundle(workbench_engine(shell), bundle)
-    digest = policy.load_bundle(sources, data).digest  # tests decide nothing
+    digest = policy.load_bundle(sources, site).digest  # tests decide nothing
     shell.result(
         {"problems": problems, "files": len(bundle.modules), "digest": digest},
         lambda console: console.lines(
@@ -49,16 +135,57 @@ def check(shell: Shell, policies: str = "") -> ExitCode:
         "only": "Only tests whose dotted name contains this.",
         "coverage_floor": "Fail below this percentage of covered lines.",
         "watch": "Run them again whenever a policy is saved.",
+        "policy": "A folder of policies written for conftest, whose tests run as `conftest verify`"
+        " runs them; may be repeated.",
+        **FOREIGN_HELP,
+        "namespace": "Only tests of this package or pattern; may be repeated.",
+        "exit_code": "conftest: end with conftest's exit status (0, 1) instead of the contract's.",
     },
+    repeated=("policy", "namespace", "data", "allow_builtins"),
 )
 def run_tests(
     shell: Shell,
     policies: str = "",
     only: str = "",
     coverage_floor: str = "0",
-    watch: bool = False,  # noqa: FBT001, FBT002 - a flag
+    *,
+    watch: bool = False,
+    policy: Sequence[str] = (),
+    data: Sequence[str] = (),
+    namespace: Sequence[str] = (),
+    output: str = "",
+    quiet: bool = False,
+    allow_builtins: Sequence[str] = (),
+    exit_code: str = "",
 ) -> ExitCode:
-    """Run the tests beside the policies, with coverage."""
+    """Run the tests beside the policies, with coverage.
+
+    With --policy: run the tests of policies written for conftest, as `conftest verify` does.
+    """
+    if policy:
+        from sluiceway.cli.foreign import verify_folders
+
+        if policies or watch or coverage_floor != "0":
+            raise UsageError(
+                "--policy does not go together with --policies, --watch or --coverage-floor",
+                remedy="Use --policies for all of them when the policies are your gates' own.",
+            )
+        flags = {
+            "policy": tuple(policy),
+            "data": tuple(data),
+            "namespace": tuple(namespace),
+            "output": output,
+            "quiet": quiet,
+        }
+        return verify_folders(shell, flags, only, allow_builtins, exit_code)
+    foreign = {"data": data, "namespace": namespace, "output": output, "quiet": quiet}
+    given = [key for key, value in foreign.items() if value]
+    if given or allow_builtins or exit_code:
+        word = (given or ["allow_builtins" if allow_builtins else "exit_code"])[0]
+        raise UsageError(
+            f"--{word.replace('_', '-')} is for policies written for conftest",
+            remedy="Name their folder with --policy.",
+        )
     try:
         floor = float(coverage_floor)
     except ValueError:

@@ -7,7 +7,7 @@ judged first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,11 +121,13 @@ def capabilities(current: Mapping[str, Any]) -> dict[str, Any]:
     return {**current, "builtins": kept, "allow_net": []}
 
 
-def find_forbidden(parsed: Mapping[str, Parsed], sources: Mapping[str, str]) -> Iterator[Forbidden]:
+def find_forbidden(
+    parsed: Mapping[str, Parsed], sources: Mapping[str, str], also: Collection[str] = ()
+) -> Iterator[Forbidden]:
     """Yield every mention of a forbidden built-in and every call of an unknown function.
 
     A mention counts wherever it stands, not only as a call: ``with count as http.send`` makes
-    one built-in answer for another.
+    one built-in answer for another. What is in *also* may be used too.
     """
     defined: dict[str, set[str]] = {}
     for module in parsed.values():
@@ -136,16 +138,23 @@ def find_forbidden(parsed: Mapping[str, Parsed], sources: Mapping[str, str]) -> 
         if not module.tree:
             continue
         known = {"data", *defined[package(module.tree)], *aliases(module.tree)}
-        found = {name: FORBIDDEN[name] for name in mentions(module.tree) if name in FORBIDDEN}
+        found = {
+            name: FORBIDDEN[name]
+            for name in mentions(module.tree)
+            if name in FORBIDDEN and name not in also
+        }
+        judged = {*ALLOWED, *FORBIDDEN, *also}
         for name, _ in calls(module.tree):
-            if name not in ALLOWED | FORBIDDEN.keys() and name.partition(".")[0] not in known:
+            if name not in judged and name.partition(".")[0] not in known:
                 found[name] = "is neither defined here nor a built-in that is known to be pure"
         for name, reason in sorted(found.items()):
             row = row_of(sources.get(file, ""), name)
             yield Forbidden(file=file, row=row, name=name, reason=reason)
 
 
-def refuse_forbidden(parsed: Mapping[str, Parsed], sources: Mapping[str, str]) -> None:
+def refuse_forbidden(
+    parsed: Mapping[str, Parsed], sources: Mapping[str, str], also: Collection[str] = ()
+) -> None:
     """Raise :class:`EngineError` for the first module that does not parse or use that is wrong.
 
     Codes: ``policy.syntax``, ``policy.forbidden``.
@@ -158,7 +167,7 @@ def refuse_forbidden(parsed: Mapping[str, Parsed], sources: Mapping[str, str]) -
                 remedy="Correct it at the place named and run `invoke policy.check`.",
                 code="policy.syntax",
             )
-    for use in find_forbidden(parsed, sources):
+    for use in find_forbidden(parsed, sources, also):
         raise EngineError(
             f"{use.file}:{use.row}: {use.name} {use.reason}",
             means="The policy was not evaluated, so the gate refuses.",

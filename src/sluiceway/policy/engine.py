@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sluiceway.errors import ExitCode, SluicewayError
 
 __all__ = [
+    "Answer",
     "Bundle",
     "EngineError",
     "Parsed",
@@ -16,6 +17,7 @@ __all__ = [
     "PolicyWorkbench",
     "RuleResult",
     "RuleRun",
+    "VisitingEngine",
 ]
 
 
@@ -123,3 +125,34 @@ class PolicyWorkbench(PolicyEngine, Protocol):
 
     def run(self, bundle: Bundle, rules: Sequence[str]) -> RuleRun:
         """Evaluate every rule (dotted path under ``data``) with coverage and without input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a query yielded."""
+
+    found: tuple[Mapping[str, Any], ...]
+    """The bindings of each way in which the query holds."""
+    printed: tuple[str, ...]
+    """What ``print`` calls said, each with ``file:row``."""
+
+
+class VisitingEngine(PolicyWorkbench, Protocol):
+    """A workbench that also evaluates policies written for other tools, which are no gate."""
+
+    def ask(
+        self,
+        bundle: Bundle,
+        query: str,
+        text: str,
+        *,
+        also: Collection[str] = (),
+        lent: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> Answer:
+        """Answer *query* with the JSON *text* as ``input``, its numbers as they are written.
+
+        Without a text, ``input`` is undefined.
+
+        *also* are built-ins that a gate may not use and this bundle may; *lent* are functions by
+        name, with JSON values in and out. Raises :class:`EngineError`.
+        """

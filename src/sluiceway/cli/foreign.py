@@ -1,0 +1,160 @@
+"""How ``policy.check`` and ``policy.test`` use policies that were written for conftest."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sluiceway.cli.command import Shell
+from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
+
+if TYPE_CHECKING:
+    from sluiceway.policy.engine import VisitingEngine
+    from sluiceway.policy.foreign.run import Ran
+    from sluiceway.policy.foreign.settings import Options
+
+__all__ = ["check_files", "verify_folders", "visiting_engine"]
+
+_CONFTEST = "conftest"
+
+
+def check_files(
+    shell: Shell,
+    files: Sequence[str],
+    flags: Mapping[str, Any],
+    allow: Sequence[str],
+    exit_code: str,
+) -> ExitCode:
+    """Judge *files* and print what was found."""
+
+    def judged() -> ExitCode:
+        from sluiceway.policy.foreign.functions import allowed_builtins
+        from sluiceway.policy.foreign.run import run_check
+
+        chosen = _options(shell, flags)
+        also = allowed_builtins(allow)
+        ran = run_check(visiting_engine(shell), chosen, files, also=also, stdin=sys.stdin.read)
+        if not ran.judged.rules and exit_code != _CONFTEST:
+            raise UsageError(
+                f"no rule judges in {', '.join(chosen.namespace)}",
+                means="Nothing would be found, whatever is in the files.",
+                remedy="Name a package that has deny, violation or warn rules with --namespace,"
+                " or judge by all with --all-namespaces.",
+                code="policy.no-rules",
+            )
+        _show(shell, ran)
+        return _ended(ran.status, exit_code)
+
+    return _with_status(shell, exit_code, judged)
+
+
+def verify_folders(
+    shell: Shell, flags: Mapping[str, Any], only: str, allow: Sequence[str], exit_code: str
+) -> ExitCode:
+    """Run the tests of foreign policies and print what they said."""
+
+    def verified() -> ExitCode:
+        from sluiceway.policy.foreign.functions import allowed_builtins
+        from sluiceway.policy.foreign.run import run_verify
+
+        ran = run_verify(
+            visiting_engine(shell),
+            _options(shell, flags),
+            wanted=flags["namespace"],
+            only=only,
+            also=allowed_builtins(allow),
+        )
+        if not ran.judged.rules and exit_code != _CONFTEST:
+            raise UsageError(
+                "there are no tests",
+                remedy="Tests are rules named test_...",
+                code="policy.no-tests",
+            )
+        _show(shell, ran)
+        return _ended(ran.status, exit_code)
+
+    return _with_status(shell, exit_code, verified)
+
+
+def _with_status(shell: Shell, exit_code: str, work: Callable[[], ExitCode]) -> ExitCode:
+    """Do *work*; with conftest's exit status, an error of any kind ends with 1."""
+    if exit_code not in {"", _CONFTEST}:
+        raise UsageError(
+            f"--exit-code={exit_code} is not known",
+            remedy="Leave it out for the contract's exit codes, or give --exit-code=conftest.",
+        )
+    try:
+        return work()
+    except SluicewayError as error:
+        if exit_code != _CONFTEST:
+            raise
+        shell.fail(error)
+        return ExitCode(1)
+
+
+def _ended(status: int, exit_code: str) -> ExitCode:
+    """Return the exit code: the contract's, or conftest's number whatever it means in ours."""
+    if exit_code == _CONFTEST:
+        return ExitCode(status)
+    return ExitCode.REFUSED if status else ExitCode.DONE
+
+
+def _options(shell: Shell, flags: Mapping[str, Any]) -> Options:
+    from sluiceway.config.settings import nearest
+    from sluiceway.policy.foreign.formats import FORMATS
+    from sluiceway.policy.foreign.settings import conftest_settings, options
+    from sluiceway.policy.foreign.sources import DATA_ENDINGS
+
+    found = options(conftest_settings(Path.cwd(), os.environ), flags)
+    if found.output not in FORMATS:
+        guess = nearest(found.output, FORMATS)
+        raise UsageError(
+            f"there is no format {found.output!r}",
+            remedy=f"Did you mean --output={guess}?" if guess else f"Use {', '.join(FORMATS)}.",
+            code="policy.format",
+        )
+    for name in found.data:
+        if Path(name).is_file() and Path(name).suffix not in DATA_ENDINGS:
+            shell.console.warn(f"--data {name} is neither JSON nor YAML: conftest passes over it")
+    if shell.as_json and flags["output"]:
+        raise UsageError(
+            f"--json and --output={found.output} ask for two documents",
+            remedy="Leave one of them out.",
+            code="policy.format",
+        )
+    return found
+
+
+def _show(shell: Shell, ran: Ran) -> None:
+    from sluiceway.policy.foreign.formats import json_text
+    from sluiceway.policy.foreign.numbers import go_json
+
+    for note in ran.judged.notes:
+        shell.console.warn(note)
+    document = {
+        "results": json.loads(go_json([json_text.document(each) for each in ran.judged.results])),
+        "notes": ran.judged.notes,
+        "status": ran.status,
+    }
+    text = ran.text
+    if sys.stdout.isatty():  # a checked file must not be able to steer the terminal
+        text = text.replace("\x1b", "\ufffd")
+    shell.result(document, lambda console: console.verbatim(text))
+
+
+def visiting_engine(shell: Shell) -> VisitingEngine:
+    """Return the engine for policies that are no gate's, or say which line installs one."""
+    from sluiceway.cli.policies import workbench_engine
+
+    found = workbench_engine(shell)
+    if not hasattr(found, "ask"):
+        raise PluginError(
+            f"the engine {found.name} cannot evaluate policies written for other tools",
+            remedy="Install the embedded one: invoke policy.engine --install",
+            code="policy.no-workbench",
+        )
+    return cast("VisitingEngine", found)

@@ -1,0 +1,109 @@
+"""``policy.upgrade``: what Rego v0 would be in v1, shown before anything is written."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.cli.command import Shell, command
+from sluiceway.errors import ActionFailed, ExitCode, SluicewayError
+
+if TYPE_CHECKING:
+    from sluiceway.policy.engine import VisitingEngine
+
+__all__ = ["upgrade"]
+
+
+@command(
+    help={
+        "folder": "A folder of policies, or one file.",
+        "write": "Write the files; otherwise only the difference is shown.",
+    }
+)
+def upgrade(
+    shell: Shell,
+    folder: str,
+    write: bool = False,  # noqa: FBT001, FBT002 - a flag
+) -> ExitCode:
+    """Rewrite policies of Rego v0 as v1: show the difference, and write it with --write."""
+    from sluiceway.cli.foreign import visiting_engine
+    from sluiceway.policy.foreign.sources import load_foreign
+    from sluiceway.policy.upgrade import upgraded
+
+    engine = visiting_engine(shell)
+    before = load_foreign([Path(folder)]).modules
+    old = {name: before[name] for name, parsed in engine.parse(before).items() if parsed.error}
+    tried = {name: upgraded(source) for name, source in old.items()}
+    left = {name: parsed.error for name, parsed in engine.parse(tried).items() if parsed.error}
+    after = {name: text for name, text in sorted(tried.items()) if name not in left}
+    difference = "".join(
+        line if line.endswith("\n") else f"{line}\n"
+        for name, text in after.items()
+        for line in difflib.unified_diff(
+            before[name].splitlines(keepends=True), text.splitlines(keepends=True), name, name
+        )
+    )
+    note = "" if left else _uncompiled(engine, {**before, **after})
+    if write:
+        for name, text in after.items():
+            _replace(Path(name), text)
+    document: dict[str, Any] = {
+        "files": len(before),
+        "upgraded": list(after),
+        "left": left,
+        "written": write,
+        "difference": difference,
+        "note": note,
+    }
+    for name, error in left.items():
+        shell.console.warn(f"{name} is left as it is, because it would not be v1: {error}")
+    if note:
+        shell.console.warn(note)
+    shell.result(document, lambda console: console.verbatim(difference + _summary(document)))
+    return ExitCode.UNABLE if left else ExitCode.DONE
+
+
+def _summary(document: Mapping[str, Any]) -> str:
+    count = len(document["upgraded"])
+    files = "1 file" if count == 1 else f"{count} files"
+    others = document["files"] - count - len(document["left"])
+    done = "written" if document["written"] else "would change; nothing was written"
+    text = f"{files} {done}, {others} v1 already"
+    if count and not document["written"]:
+        text += ". Next: the same with --write"
+    return f"{text}\n"
+
+
+def _uncompiled(engine: VisitingEngine, modules: Mapping[str, str]) -> str:
+    """Return why the folder, all of which parses now, does not compile as a whole; or nothing."""
+    from sluiceway.policy.builtins import FORBIDDEN
+    from sluiceway.policy.engine import Bundle
+    from sluiceway.policy.foreign.functions import LENT, with_folders
+
+    bundle = with_folders(Bundle(modules=modules, data={}, digest="", origin="upgrade"))
+    try:
+        engine.ask(bundle, "true", "", also=frozenset(FORBIDDEN), lent=LENT)
+    except SluicewayError as error:
+        return f"they are v1, but do not compile together: {error.what}"
+    return ""
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside the file and rename: an interruption leaves the old one or the new one."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(name).chmod(path.stat().st_mode & 0o777)
+        Path(name).replace(path)
+    except OSError as error:
+        raise ActionFailed(
+            f"{path} cannot be written: {error.strerror}",
+            means="Files before it in the list are written, this one and later ones are not.",
+            remedy="Correct it and run the command again.",
+            code="policy.upgrade",
+        ) from error

@@ -1,0 +1,1 @@
+"""Policies that were written for conftest, judged as conftest judges."""

@@ -1,0 +1,96 @@
+"""One run of ``conftest test``: from options and names to what is printed and the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluiceway.policy.engine import VisitingEngine
+from sluiceway.policy.foreign.formats import Style, written
+from sluiceway.policy.foreign.inputs import list_files, read_files
+from sluiceway.policy.foreign.judge import Judged, judge
+from sluiceway.policy.foreign.results import exit_status
+from sluiceway.policy.foreign.settings import Options
+from sluiceway.policy.foreign.sources import load_foreign
+from sluiceway.policy.foreign.verify import verify
+
+__all__ = ["Ran", "run_check", "run_verify"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How it ended."""
+
+    judged: Judged
+    text: str
+    """What is printed in the chosen format."""
+    status: int
+    """conftest's exit status."""
+
+
+def run_check(
+    engine: VisitingEngine,
+    options: Options,
+    words: Sequence[str],
+    *,
+    also: Collection[str] = (),
+    stdin: Callable[[], str] = str,
+) -> Ran:
+    """Judge the files that *words* mean, as ``conftest test`` does.
+
+    Args:
+        engine: Evaluates.
+        options: conftest's options.
+        words: Files, folders, patterns, ``-``.
+        also: Built-ins that are allowed beyond a gate's.
+        stdin: Returns what ``-`` stands for.
+
+    Raises:
+        SluicewayError: Where conftest ends with 1 and an error.
+    """
+    contents = read_files(list_files(words, options.ignore), options.parser, stdin)
+    judged = judge(
+        engine,
+        load_foreign(
+            [Path(each) for each in options.policy], [Path(each) for each in options.data]
+        ),
+        contents,
+        wanted=options.namespace,
+        every=options.all_namespaces,
+        combined=options.combine,
+        also=also,
+    )
+    status = exit_status(judged.results, fail_on_warn=options.fail_on_warn)
+    style = Style(suppress_exceptions=options.suppress_exceptions)
+    text = "" if options.quiet and not status else written(options.output, judged.results, style)
+    return Ran(judged=judged, text=text, status=0 if options.no_fail else status)
+
+
+def run_verify(
+    engine: VisitingEngine,
+    options: Options,
+    *,
+    wanted: Sequence[str] = (),
+    only: str = "",
+    also: Collection[str] = (),
+) -> Ran:
+    """Run the tests of the policies, as ``conftest verify`` does.
+
+    Args:
+        engine: Evaluates.
+        options: conftest's options, of which policy, data, output and quiet count.
+        wanted: Namespaces or patterns of them; all when empty.
+        only: Only tests whose dotted name contains this.
+        also: Built-ins that are allowed beyond a gate's.
+
+    Raises:
+        SluicewayError: Where conftest ends with 1 and an error.
+    """
+    policies = [Path(each) for each in options.policy]
+    bundle = load_foreign(policies, [Path(each) for each in options.data])
+    judged = verify(engine, bundle, wanted=wanted, only=only, also=also)
+    status = exit_status(judged.results)
+    style = Style(show_skipped=True)
+    text = "" if options.quiet and not status else written(options.output, judged.results, style)
+    return Ran(judged=judged, text=text, status=status)
