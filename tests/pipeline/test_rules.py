@@ -58,7 +58,7 @@ def test_freeze_soak_signer_and_paths_of_ones_own(shop):
     signers = [{"environments": ["dev"], "keys": ["SHA256:somebody-else"]}]
     setting(shop, image={"signers": signers})
     _, verified, _ = shop.run("ci", "verify")
-    (key,) = verified["evidence"]["facts"]["keys"]
+    (key,) = verified["signature"]["facts"]["keys"]
     assert key in refused(shop)["image.signer"]
     setting(shop, image={"signers": [{"environments": ["dev"], "keys": [key]}]})
     assert refused(shop) == {}

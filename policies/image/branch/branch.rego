@@ -10,8 +10,8 @@ import data.lib
 # custom:
 #   code: image.branch
 #   solution: >-
-#     Merge it, fetch the branch where releases are built, and make the release from there by `invoke
-#     release`.
+#     Merge it, fetch the branch where releases are built, and make the release from there by
+#     `invoke release`.
 deny contains found if {
 	provenance_wants("branches")
 	not on_a_protected_branch

@@ -9,8 +9,8 @@ import data.lib
 # custom:
 #   code: image.builder
 #   solution: >-
-#     Build it with a builder that data.image.provenance.builders lists ([stages] build), by `invoke
-#     release`.
+#     Build it with a builder that data.image.provenance.builders lists ([stages] build), by
+#     `invoke release`.
 deny contains found if {
 	provenance_wants("builders")
 	not built_by_one_of_ours

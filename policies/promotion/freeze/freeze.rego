@@ -11,8 +11,8 @@ import data.lib
 # custom:
 #   code: promotion.freeze
 #   solution: >-
-#     Wait until it ends, or ask a person with one of its roles to run `invoke promote --from={source}
-#     --to={target}`. A rollback is never frozen.
+#     Wait until it ends, or ask a person with one of its roles to run
+#     `invoke promote --from={source} --to={target}`. A rollback is never frozen.
 deny contains found if {
 	some index in freezes_in_force
 	freeze := data.promotion.freezes[index]
