@@ -18,7 +18,7 @@ test_a_good_image_passes if {
 }
 
 test_nothing_known_denies_everything if {
-	denied({}) == {"image.sbom", "image.scan-missing", "image.signature"}
+	denied({}) == {"image.provenance", "image.sbom", "image.scan-missing", "image.signature"}
 }
 
 test_without_settings_nothing_is_recent_and_it_is_said if {

@@ -29,6 +29,14 @@ checks := {"checks": [{"name": "health", "status": "ok", "detail": "200"}]}
 
 image_evidence := {
 	"signature": evidence("signature", {"present": 1, "verified": 1, "keys": ["k"], "problems": []}),
+	"provenance": evidence("provenance", {
+		"attested": true,
+		"builder": "urn:sluiceway:builder:build-layers",
+		"repository": "https://example.com/settlement",
+		"revision": "c0ffee",
+		"branches": ["refs/heads/main"],
+		"statements": 1,
+	}),
 	"sbom": evidence("sbom", {
 		"attested": true,
 		"format": "SPDX-2.3",
@@ -95,6 +103,7 @@ promotion := {
 	"target": "production",
 	"environments": ["dev", "staging", "canary", "production"],
 	"source_holds": digest,
+	"source_since": "2026-11-23T12:00:00Z",
 	"target_holds": other,
 	"actor": {"name": "tom", "method": "ssh", "proven": true, "key": "SHA256:tom"},
 	"rehearsal": false,
@@ -117,6 +126,13 @@ promotion := {
 			"requests": 500,
 			"run": "r0",
 			"environment": "canary",
+			"limits": {
+				"consecutive": 3,
+				"traffic_percent": 5,
+				"error_rate_threshold": 5,
+				"latency_p99_threshold_ms": 2000,
+				"duration_seconds": 300,
+			},
 		}),
 	}),
 }

@@ -48,7 +48,7 @@ test_the_image_is_judged_too if {
 
 test_without_data_nothing_goes if {
 	denied({}) == {
-		"identity.unproven", "image.sbom", "image.scan-missing", "image.signature",
+		"identity.unproven", "image.provenance", "image.sbom", "image.scan-missing", "image.signature",
 		"promotion.path", "promotion.source",
 	}
 }

@@ -48,6 +48,7 @@ def replaced(document: Any, place: Place, value: Any) -> Any:
 # Taking away a whole item of these lists says less, not something wrong: they are only shown.
 SHOWN = (
     "keys",
+    "branches",
     "problems",
     "ecosystems",
     "environments",
@@ -57,7 +58,7 @@ SHOWN = (
     "vulnerabilities",
 )
 # What may honestly be unknown.
-NULLABLE = {"newest", "target_holds", "current", "advisories", "age_days"}
+NULLABLE = {"newest", "source_since", "target_holds", "current", "advisories", "age_days"}
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -107,9 +108,17 @@ REFUSED: list[tuple[str, str, Place, Any]] = [
     ("promotion", "identity.unproven", ("actor", "proven"), False),
     ("promotion", "promotion.source", ("source_holds",), OTHER),
     ("promotion", "promotion.canary", ("evidence", "canary", "facts", "verdict"), "fail"),
+    (
+        "promotion",
+        "promotion.canary-limits",
+        ("evidence", "canary", "facts", "limits", "error_rate_threshold"),
+        100,
+    ),
     ("promotion", "gate.smoke", ("evidence", "smoke", "status"), "failed"),
     ("promotion", "image.signature", ("evidence", "signature", "facts", "verified"), 0),
     ("promotion", "image.signature-subject", ("evidence", "signature", "subject"), OTHER),
+    ("promotion", "image.provenance", ("evidence", "provenance", "status"), "failed"),
+    ("promotion", "image.provenance", ("evidence", "provenance", "subject"), OTHER),
     ("promotion", "image.sbom", ("evidence", "sbom", "facts", "attested"), False),
     ("promotion", "image.scan-missing", ("evidence", "scan", "status"), "error"),
     ("promotion", "image.scan-unscanned", ("evidence", "scan", "status"), "no-data"),

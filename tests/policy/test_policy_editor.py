@@ -23,7 +23,7 @@ def test_opa_checks_tests_and_formats_the_folder_as_it_is() -> None:
     for arguments in (
         ["check", "--strict", folder],
         ["check", "--strict", "--schema", f"{folder}/schemas", folder],
-        ["test", folder],
+        ["test", "--timeout=60s", folder],
     ):
         done = opa(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,8 @@ import data.lib
 # title: The path is allowed
 # description: >-
 #   Images go along data.promotion.paths and no other way: from the build to dev, staging, canary and
-#   production, one after the other.
+#   production, one after the other. A service of another order has paths of its own in
+#   data.promotion.services.
 # custom:
 #   code: promotion.path
 #   solution: Promote along the path, one environment at a time; `invoke status` shows what is where.
@@ -42,7 +43,7 @@ known("source") if input.source == "build"
 
 ways := sprintf("from %s an image goes to %s", [
 	lib.value(["source"]),
-	concat(" or ", [name | some name, row in data.promotion.paths[input.source]; is_object(row)]),
+	concat(" or ", [name | some name, row in service_paths[input.source]; is_object(row)]),
 ]) if {
-	count(data.promotion.paths[input.source]) > 0
+	count(service_paths[input.source]) > 0
 } else := sprintf("nothing goes on from %s", [lib.value(["source"])])

@@ -14,7 +14,7 @@ from pathlib import Path
 from sluiceway.errors import UsageError
 from sluiceway.workbench import Workbench
 
-__all__ = ["PEOPLE", "Workspace"]
+__all__ = ["LIMITS", "PEOPLE", "Workspace"]
 
 PEOPLE: dict[str, list[str]] = {
     "ci": ["ci"],
@@ -24,6 +24,16 @@ PEOPLE: dict[str, list[str]] = {
 }
 """Who is who in the rehearsal: name to roles, as the policies read them."""
 
+LIMITS = {
+    "consecutive": 3,
+    "error_rate_percent": 5,
+    "minutes": 0.05,
+    "p99_ms": 2000,
+    "traffic_percent": 50,
+}
+"""What a canary must keep to here: nobody watches a rehearsal for five minutes, and its clients are
+few, so that a wider share of them is needed. Its people are proven like real ones, so that these
+numbers stand in its own data rather than behind ``rehearsal = true``."""
 _MARK = ".rehearsal"
 _CONFIGURATION = """\
 # The example service as its team would configure it; `docs/getting-started.md` explains each key.
@@ -107,7 +117,7 @@ class Workspace:
             )
         )
         (root / "people.json").write_text(
-            json.dumps({"promotion": {"people": PEOPLE}}, indent=2) + "\n"
+            json.dumps({"promotion": {"people": PEOPLE, "canary_limits": LIMITS}}, indent=2) + "\n"
         )
         workspace._make_ssh_keys()
         return workspace
