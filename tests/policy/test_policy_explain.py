@@ -111,6 +111,53 @@ def test_each_refusal_has_its_rule_and_a_change_that_lifts_it(
     assert (flip,) in flips(found)
 
 
+FREEZE = {"name": "n", "reason": "r", "environments": "all", "roles": []}
+HOURS = {"from": "2026-11-24T11:00:00Z", "to": "2026-11-24T12:30:00Z"}
+NIGHT = {"days": ["Monday"], "from": "20:00", "to": "14:00", "offset": "+01:00"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changes", "code", "flip"),
+    [
+        (["freezes"], [{**FREEZE, **HOURS}], [], "promotion.freeze", "input.now"),
+        (["freezes"], [{**FREEZE, "weekly": NIGHT}], [], "promotion.freeze", "input.now"),
+        (
+            ["paths", "canary", "production", "soak_hours"],
+            48,
+            [],
+            "promotion.soak",
+            "input.source_since",
+        ),
+        (
+            ["canary_limits", "minutes"],
+            5,
+            [(("evidence", "canary", "facts", "limits", "duration_seconds"), 6)],
+            "promotion.canary-limits",
+            "input.evidence.canary.facts.limits.duration_seconds",
+        ),
+    ],
+)
+def test_what_waiting_or_another_number_would_do_is_told(
+    engine: PolicyWorkbench,
+    staffed: Bundle,
+    passing: dict[str, dict[str, Any]],
+    path: list[str],
+    value: Any,
+    changes: Any,
+    code: str,
+    flip: str,
+) -> None:
+    document: Any = passing["promotion"]
+    for place, instead in changes:
+        document = replaced(document, place, instead)
+    data = replaced(staffed.data, ("promotion", *path), value)
+    explanation = explain(engine, replace(staffed, data=data), "promotion", document, now=NOW)
+    (found,) = explanation.findings
+    assert found.finding.code == code
+    assert (flip,) in flips(found)
+    assert all(each.allow for each in found.flips)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

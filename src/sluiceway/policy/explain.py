@@ -37,7 +37,13 @@ _TOGETHER = 64
 """Combinations of the findings' own changes."""
 _NEVER = frozenset({("input", "gate"), ("input", "run"), ("input", "service")})
 """Naming the input, not describing it."""
-_LAST = (("input", "now"), ("input", "image", "digest"), ("input", "source"), ("input", "target"))
+_NOW: Place = ("input", "now")
+_LAST: tuple[Place, ...] = (
+    _NOW,
+    ("input", "image", "digest"),
+    ("input", "source"),
+    ("input", "target"),
+)
 """Changing these is asking another question; tried when nothing else flips."""
 
 
@@ -302,8 +308,11 @@ class _Search:
         )
         usable = [place for place in _changeable(places, self._roots) if place not in _NEVER]
         likely = [place for place in usable if place not in _LAST]
-        for tried in (likely, [place for place in usable if place in _LAST]):
+        last = [place for place in usable if place in _LAST]
+        for tried in ([*likely, *({_NOW} & set(last))], last):
             options = {place: candidates.of(place) for place in tried}
+            if tried is not last and _NOW in options:
+                options[_NOW] = _later(options[_NOW], self._roots)
             singles = [
                 (Change(place, look(self._roots, place), value),)
                 for place, values in options.items()
@@ -410,6 +419,12 @@ def _nearest(flip: Flip) -> tuple[int, bool, bool]:
 
 def _denies(finding: Finding) -> bool:
     return finding.level is Level.DENY and finding.waived is None
+
+
+def _later(moments: Sequence[Any], roots: Mapping[str, Any]) -> list[Any]:
+    """Return those of *moments* that are still to come: waiting is something that one can do."""
+    now = look(roots, _NOW)
+    return [each for each in moments if isinstance(each, str) and each > str(now)]
 
 
 def _code(document: RuleDocument) -> str:
