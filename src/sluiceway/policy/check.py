@@ -17,6 +17,7 @@ from sluiceway.policy.idle import idle_problems
 from sluiceway.policy.tree import (
     aliases,
     calls,
+    metadata_text,
     package,
     references,
     row_of,
@@ -127,7 +128,7 @@ def rule_documents(
         for rule, row in zip(rules, rule_rows(source, module.tree) or [], strict=False):
             if _JUDGING.fullmatch(rule_name(rule)) and not rule.get("default"):
                 found.append((name, row, package(module.tree), rule_name(rule)))
-                texts.append(_metadata_text(source, row))
+                texts.append(metadata_text(source, row))
     values = engine.evaluate(_METADATA, "sluiceway.metadata.values", {"texts": texts})
     return [
         RuleDocument(
@@ -173,11 +174,16 @@ def _compile_problems(engine: PolicyWorkbench, bundle: Bundle) -> Iterator[Probl
 
 
 def _layout_problems(name: str, source: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
-    """The directory is the package, so that one finds a rule by its name."""
-    directory = ".".join(name.split("/")[:-1])
-    wanted = {directory, f"{directory}_test"} if name.endswith(_TESTS) else {directory}
-    if directory and package(tree) not in wanted:
-        message = f"package {package(tree)} is in the folder of {directory}; a folder is a package"
+    """The folder is the package, or a rule of the package above, so that one finds it by its name."""
+    parts = name.split("/")[:-1]
+    folders = [".".join(parts[:length]) for length in (len(parts), len(parts) - 1) if length > 0]
+    named = package(tree)
+    plain = named.removesuffix("_test") if name.endswith(_TESTS) else named
+    if folders and not {named, plain} & set(folders):
+        message = (
+            f"package {named} is in the folder of {folders[0]}; a folder is a package, or holds a "
+            "rule of the package of the folder above"
+        )
         yield _problem(name, row_of(source, "package"), "policy.package", message)
     if rule_rows(source, tree) is None:
         message = "rules do not begin at the left margin, so they cannot be told apart; use opa fmt"
@@ -255,16 +261,3 @@ def _metadata_problems(document: RuleDocument) -> Iterator[Problem]:
     if isinstance(code, str) and code and not _CODE.fullmatch(code):
         message = f"the code {code!r} is not of the form gate.reason"
         yield _problem(document.file, document.row, "policy.metadata", message)
-
-
-def _metadata_text(source: str, row: int) -> str:
-    """Return the YAML of the METADATA comment that ends right above *row*."""
-    lines = source.splitlines()
-    found: list[str] = []
-    for line in reversed(lines[: row - 1]):
-        if not line.startswith("#"):
-            break
-        if line.strip() == "# METADATA":
-            return "\n".join(reversed(found))
-        found.append(line[1:].removeprefix(" "))
-    return ""

@@ -99,8 +99,8 @@ def survivors(
 ) -> tuple[Mutant, ...]:
     """Return those of *damaged* that no test noticed.
 
-    The tests of the damaged package are asked first, with no more than they need, and only what
-    survives them is shown to all.
+    The tests beside the damage are asked first, then those of its package, with no more than they
+    need, and only what survives them is shown to all.
 
     Args:
         engine: Runs the tests.
@@ -111,30 +111,40 @@ def survivors(
         EngineError: When a test fails without any damage (``policy.tests-fail``).
     """
     tests: dict[str, list[str]] = {}
+    packages: dict[str, str] = {}
     for file, module in sorted(engine.parse(bundle.modules).items()):
+        packages[file] = package(module.tree).removesuffix("_test")
         if file.endswith(_TESTS):
             tests[file] = [
                 f"{package(module.tree)}.{rule_name(rule)}"
                 for rule in module.tree.get("rules") or []
                 if rule_name(rule).startswith("test_")
             ]
-    parts: dict[str, list[Bundle]] = {}
+    asked = {file for file in tests if tests[file]}
+    parts: dict[str, Bundle] = {}
+
+    def part(name: str, bundle: Bundle, files: set[str]) -> Bundle:
+        """Return the bundle that asks *files*, made and looked at once, when it is first needed."""
+        if name not in parts:
+            parts[name] = _asking(bundle, files, tests)
+            _check_undamaged(engine, parts[name])
+        return parts[name]
+
     found: list[Mutant] = []
     for mutant in damaged:
-        folder = _folder(mutant.file)
-        if folder not in parts:
-            own = {file for file in tests if _folder(file) == folder and tests[file]}
-            parts[folder] = [
-                _asking(part, files, tests)
-                for part, files in (
-                    (_needed(bundle, folder, tests), own),
-                    (bundle, set(tests)),
-                )
-                if files
-            ]
-            for part in parts[folder]:
-                _check_undamaged(engine, part)
-        if not any(_noticed(engine, part, mutant) for part in parts[folder]):
+        folder, own = _folder(mutant.file), packages[mutant.file]
+        needed = _needed(bundle, own, packages, asked)
+        package_tests = {file for file in asked if packages[file] == own}
+        beside = {file for file in package_tests if _folder(file) == folder}
+        stages = (
+            (f"folder {folder}", needed, beside),
+            (f"package {own}", needed, package_tests),
+            ("every test", bundle, asked),
+        )
+        if not any(
+            files and _noticed(engine, part(name, source, files), mutant)
+            for name, source, files in stages
+        ):
             found.append(mutant)
     return tuple(found)
 
@@ -143,20 +153,20 @@ def _folder(file: str) -> str:
     return file.rpartition("/")[0]
 
 
-def _needed(bundle: Bundle, folder: str, tests: Mapping[str, list[str]]) -> Bundle:
-    """Return the files of *folder* and of the packages that they name, without others' tests."""
-    wanted, waiting = {folder}, [folder]
+def _needed(bundle: Bundle, own: str, packages: Mapping[str, str], asked: set[str]) -> Bundle:
+    """Return the files of a package and of those that it names, without the tests of others."""
+    wanted, waiting = {own}, [own]
     while waiting:
         here = waiting.pop()
         for file, source in bundle.modules.items():
-            if _folder(file) == here:
+            if packages[file] == here:
                 named = {name.removesuffix("_test") for name in _NAMED.findall(source)}
                 waiting += sorted(named - wanted)
                 wanted |= named
     modules = {
         file: text
         for file, text in bundle.modules.items()
-        if _folder(file) == folder or (_folder(file) in wanted and not tests.get(file))
+        if packages[file] == own or (packages[file] in wanted and file not in asked)
     }
     return replace(bundle, modules=modules)
 
