@@ -8,11 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway import events, policy
-from sluiceway.gates.statements import approvals
-from sluiceway.model import Actor, Decision, Evidence, Image, Waiver, rfc3339, to_json
+from sluiceway.errors import SluicewayError
+from sluiceway.gates import change, consent
+from sluiceway.model import (
+    Actor,
+    ApprovalRequest,
+    Decision,
+    Evidence,
+    Image,
+    Waiver,
+    rfc3339,
+    to_json,
+)
 from sluiceway.workbench import Workbench
 
-__all__ = ["Judged", "promotion", "rollback"]
+__all__ = ["Judged", "promotion", "promotion_input", "rollback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +49,46 @@ def promotion(
     now: datetime,
 ) -> Judged:
     """Ask the gate ``promotion`` whether *image* may go from *source* to *target*."""
-    document = {
+    bundle = bench.bundle()
+    document = promotion_input(
+        bench,
+        bundle,
+        image=image,
+        source=source,
+        target=target,
+        source_holds=source_holds,
+        target_holds=target_holds,
+        actor=actor,
+        evidence=evidence,
+        run=run,
+        now=now,
+    )
+    return _judge(bench, bundle, "promotion", document, target, image.digest, now)
+
+
+def promotion_input(
+    bench: Workbench,
+    bundle: policy.Bundle | SluicewayError,
+    *,
+    image: Image,
+    source: str,
+    target: str,
+    source_holds: str,
+    target_holds: str,
+    actor: Actor,
+    evidence: Mapping[str, Evidence],
+    run: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the input of the gate ``promotion``, as ``schemas/promotion/input.json`` has it."""
+    request = ApprovalRequest(
+        image=image,
+        source=source,
+        target=target,
+        revisions=change.revisions(bench, image.digest),
+        at=now,
+    )
+    return {
         "gate": "promotion",
         "now": rfc3339(now),
         "service": bench.config.service,
@@ -52,11 +101,12 @@ def promotion(
         "target_holds": target_holds or None,
         "actor": to_json(actor),
         "rehearsal": bench.config.rehearsal,
-        "approvals": approvals(bench, image.digest, now),
+        "policy_digest": "" if isinstance(bundle, SluicewayError) else bundle.digest,
+        "approvals": consent.gathered(bench, request),
         "builder": _builder(bench, image.digest),
+        "change": change.change(bench, image.digest, target_holds),
         "evidence": to_json(evidence),
     }
-    return _judge(bench, "promotion", document, target, image.digest, now)
 
 
 def rollback(
@@ -85,11 +135,12 @@ def rollback(
         "evidence": to_json(evidence),
         "deployed_before": deployed_before,
     }
-    return _judge(bench, "rollback", document, environment, image.digest, now)
+    return _judge(bench, bench.bundle(), "rollback", document, environment, image.digest, now)
 
 
 def _judge(
     bench: Workbench,
+    bundle: policy.Bundle | SluicewayError,
     gate: str,
     document: Mapping[str, Any],
     environment: str,
@@ -97,7 +148,7 @@ def _judge(
     now: datetime,
 ) -> Judged:
     waivers = _applicable(bench.config.waivers, environment, digest)
-    decision = policy.decide(bench.engine, bench.bundle(), gate, document, now=now, waivers=waivers)
+    decision = policy.decide(bench.engine, bundle, gate, document, now=now, waivers=waivers)
     events.emit("gate.decided", decision=decision)
     return Judged(decision=decision, document=document, waivers=waivers)
 

@@ -24,6 +24,9 @@ PEOPLE: dict[str, list[str]] = {
 }
 """Who is who in the rehearsal: name to roles, as the policies read them."""
 
+_PATHS = {"canary": {"production": {"exclude_committers": False}}}
+"""The rehearsal's service is a plain folder: it has no commits whose authors could be told. Who built
+it still may not approve it."""
 _MARK = ".rehearsal"
 _CONFIGURATION = """\
 # The example service as its team would configure it; `docs/getting-started.md` explains each key.
@@ -107,7 +110,7 @@ class Workspace:
             )
         )
         (root / "people.json").write_text(
-            json.dumps({"promotion": {"people": PEOPLE}}, indent=2) + "\n"
+            json.dumps({"promotion": {"people": PEOPLE, "paths": _PATHS}}, indent=2) + "\n"
         )
         workspace._make_ssh_keys()
         return workspace
