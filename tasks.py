@@ -15,8 +15,9 @@ ns = namespace()
 def test(context: Context, k: str = "") -> None:  # noqa: PT028 - a command, not a test
     """Run the test suite."""
     root = Path(__file__).parent
+    pytest = f"'{sys.executable}' -m pytest -q -n 2 --dist worksteal"
     chosen = f" -k '{k}'" if k else ""
-    context.run(f"cd '{root}' && '{sys.executable}' -m pytest -q -n 2{chosen}", pty=False)
+    context.run(f"cd '{root}' && {pytest}{chosen}", pty=False)
 
 
 ns.add_task(test)

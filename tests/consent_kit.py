@@ -147,6 +147,7 @@ class Service:
             source="canary",
             target="production",
             source_holds=NEW,
+            source_since=datetime.now(UTC) - timedelta(hours=2),
             target_holds=held,
             actor=actor,
             evidence=self._evidence(),

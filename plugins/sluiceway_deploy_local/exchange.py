@@ -291,13 +291,19 @@ class Exchange:
             if first:
                 first = False
                 link.hurry()
-            if not await self._more(link) and not (body.until_close and not link.lost):
+            if not await self._follows(link) and not (body.until_close and not link.lost):
                 raise _Failed("reset")
+
+    async def _follows(self, link: Link) -> bool:
+        # What arrived while the client took its time may be the last: then nothing wakes us.
+        return bool(link.buffer) or await self._more(link)
 
     async def _deliver(self, data: bytes) -> None:
         client = self._client
         client.write(data)
         if client.stuck:
+            if self._link is not None and (self._upload is None or self._upload.done()):
+                self._link.deadline = math.inf  # it is not the instance that is slow
             client.deadline = self._loop.time() + self._limits.body_seconds
             taken = await client.flush()
             client.deadline = math.inf

@@ -21,7 +21,7 @@ __all__ = ["sluiceway_doctor", "sluiceway_policy_engine"]
 _NAME = "policy-cli"
 _DEFAULTS: Mapping[str, Any] = {
     "program": "opa",
-    "deadline_seconds": 10.0,
+    "deadline_seconds": 5.0,
     "opa_version": OPA_LINE,
 }
 _SHORTEST, _LONGEST = 0.1, 600.0

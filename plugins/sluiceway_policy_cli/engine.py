@@ -43,7 +43,7 @@ class CommandEngine:
     """
 
     def __init__(
-        self, program: str, *, deadline_seconds: float = 10.0, opa_version: str = OPA_LINE
+        self, program: str, *, deadline_seconds: float = 5.0, opa_version: str = OPA_LINE
     ) -> None:
         self.program = program
         self._deadline_seconds = deadline_seconds

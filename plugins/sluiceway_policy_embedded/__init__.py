@@ -19,7 +19,7 @@ __all__ = ["sluiceway_doctor", "sluiceway_policy_engine"]
 
 _NAME = "policy-embedded"
 _DEFAULTS: Mapping[str, Any] = {
-    "deadline_seconds": 10.0,
+    "deadline_seconds": 5.0,
     "memory_megabytes": 2048,
     "library": "",
 }

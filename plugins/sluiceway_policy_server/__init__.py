@@ -30,7 +30,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "ca_file": "",
     "client_certificate": "",
     "client_key": "",
-    "timeout_seconds": 10.0,
+    "timeout_seconds": 5.0,
     "retries": 2,
     "reread_seconds": 0.0,
     "opa_version": OPA_LINE,

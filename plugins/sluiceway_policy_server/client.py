@@ -71,7 +71,7 @@ class Connection:
         token: str = "",
         authority: Path | None = None,
         certificate: tuple[Path, Path] | None = None,
-        timeout_seconds: float = 10.0,
+        timeout_seconds: float = 5.0,
         retries: int = 2,
     ) -> None:
         self.address = address

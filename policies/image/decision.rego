@@ -11,4 +11,4 @@ package image
 # title: Decision of the gate image
 # description: Everything that denies and everything that warns about this image.
 # entrypoint: true
-decision := {"deny": deny, "warn": warn}
+decision := {"deny": deny, "warn": warn, "waivers": data.waiver.judged}

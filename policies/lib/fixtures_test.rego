@@ -31,6 +31,14 @@ checks := {"checks": [{"name": "health", "status": "ok", "detail": "200"}]}
 
 image_evidence := {
 	"signature": evidence("signature", {"present": 1, "verified": 1, "keys": ["k"], "problems": []}),
+	"provenance": evidence("provenance", {
+		"attested": true,
+		"builder": "urn:sluiceway:builder:build-layers",
+		"repository": "https://example.com/settlement",
+		"revision": "c0ffee",
+		"branches": ["refs/heads/main"],
+		"statements": 1,
+	}),
 	"sbom": evidence("sbom", {
 		"attested": true,
 		"format": "SPDX-2.3",
@@ -97,6 +105,7 @@ promotion := {
 	"target": "production",
 	"environments": ["dev", "staging", "canary", "production"],
 	"source_holds": digest,
+	"source_since": "2026-11-23T12:00:00Z",
 	"target_holds": other,
 	"actor": {"name": "tom", "method": "ssh", "proven": true, "key": "SHA256:tom"},
 	"rehearsal": false,
@@ -124,6 +133,7 @@ promotion := {
 		# She is known by her name alone, so that no list of addresses is needed.
 		"people": [{"name": "Anna", "email": "anna"}],
 	},
+	"waivers": [],
 	"evidence": object.union(image_evidence, {
 		"smoke": evidence("smoke", checks),
 		"canary": evidence("canary", {
@@ -131,17 +141,24 @@ promotion := {
 			"requests": 500,
 			"run": "r0",
 			"environment": "canary",
+			"limits": {
+				"consecutive": 3,
+				"traffic_percent": 5,
+				"error_rate_threshold": 5,
+				"latency_p99_threshold_ms": 2000,
+				"duration_seconds": 300,
+			},
 		}),
 	}),
 }
 
 image := object.union(
-	object.filter(promotion, ["now", "service", "run", "image"]),
+	object.filter(promotion, ["now", "service", "run", "image", "waivers"]),
 	{"gate": "image", "evidence": image_evidence},
 )
 
 rollback := object.union(
-	object.filter(promotion, ["now", "service", "run", "image", "actor", "rehearsal"]),
+	object.filter(promotion, ["now", "service", "run", "image", "waivers", "actor", "rehearsal"]),
 	{
 		"gate": "rollback",
 		"environment": "production",
@@ -150,6 +167,26 @@ rollback := object.union(
 		"evidence": object.filter(image_evidence, ["signature"]),
 	},
 )
+
+# One that counts, for whatever a test asks it about.
+waiver := {
+	"id": "w1",
+	"service": "settlement",
+	"code": "gate.smoke",
+	"environment": "production",
+	"digest": digest,
+	"package": "",
+	"reason": "Tested by hand.",
+	"owner": "rita",
+	"method": "ssh",
+	"proven": true,
+	"key": "SHA256:rita",
+	"signed": true,
+	"made_at": "2026-11-24T11:00:00Z",
+	"expires": "2026-12-24T11:00:00Z",
+	"valid": true,
+	"problem": "",
+}
 
 # The input with the value at a path replaced (or added).
 set(document, path, value) := json.patch(document, [{"op": "add", "path": path, "value": value}])

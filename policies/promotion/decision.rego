@@ -14,11 +14,12 @@ package promotion
 decision := {
 	"deny": (deny | data.image.deny),
 	"warn": (warn | data.image.warn),
+	"waivers": data.waiver.judged,
 }
 
-# The row of data.promotion.paths for this promotion. A row says everything; what it leaves out is
-# demanded (see the objects below), so that a short row is a strict one.
+# The row of data.promotion.paths (or of the service's own) for this promotion. A row says everything;
+# what it leaves out is demanded, so that a short row is a strict one. Only a time to soak is not.
 step := row if {
-	row := data.promotion.paths[input.source][input.target]
+	row := service_paths[input.source][input.target]
 	is_object(row)
 }

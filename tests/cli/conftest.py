@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sluiceway import policy
-from sluiceway.model import Waiver, parse_time, to_json
+from sluiceway.model import parse_time, to_json
 from sluiceway.policy import bundled_policies, load_bundle
 from sluiceway.policy.facts import replaced
 from sluiceway.workbench import Workbench
@@ -41,12 +41,7 @@ class Site:
         (self.root / "data.json").write_text(json.dumps({"promotion": {"people": PEOPLE}}))
         self.bench = Workbench.open(self.root, {})
 
-    def decide(
-        self,
-        run: str,
-        *changes: tuple[tuple[str | int, ...], Any],
-        waivers: tuple[Waiver, ...] = (),
-    ) -> dict[str, Any]:
+    def decide(self, run: str, *changes: tuple[tuple[str | int, ...], Any]) -> dict[str, Any]:
         """Judge the passing promotion with *changes* and write it down, as a run does."""
         document: Any = {**self.passing, "run": run}
         for place, value in changes:
@@ -57,7 +52,6 @@ class Site:
             "promotion",
             document,
             now=parse_time(document["now"]) if "now" in document else datetime.now(UTC),
-            waivers=waivers,
         )
         self.bench.ledger.append(
             "decision",
@@ -67,11 +61,7 @@ class Site:
             environment=str(document.get("target", "")),
             digest=document["image"]["digest"],
             actor="tom",
-            body={
-                "decision": to_json(decision),
-                "input": document,
-                "waivers": to_json(waivers),
-            },
+            body={"decision": to_json(decision), "input": document},
         )
         return dict(to_json(decision))
 

@@ -19,7 +19,7 @@ def test_a_recorded_refusal_is_explained(site):
     assert told["recorded"]["outcome"] == "same"
     assert told["recorded"]["same_policies"] is True
     (finding,) = told["findings"]
-    assert finding["rule"]["file"] == "promotion/people.rego"
+    assert finding["rule"]["file"] == "promotion/role/role.rego"
     assert finding["title"] == "The person may do this"
     assert [flip["changes"][0]["path"] for flip in finding["flips"]] == [
         "input.actor.name",
@@ -34,7 +34,7 @@ def test_a_person_sees_rule_facts_and_the_smallest_change(site):
     for text in (
         "Gate promotion: refused",
         "As recorded, by the same policies.",
-        "The person may do this (promotion/people.rego:15)",
+        "The person may do this (promotion/role/role.rego:15)",
         "*  input.actor.name",
         "One change that lifts it, any of these",
         'data.promotion.people.anna  ["developer"]  ["tech-lead"]',

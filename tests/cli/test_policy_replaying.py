@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import timedelta
 
 import pytest
 
 from sluiceway.gates.recorded import recorded
-from sluiceway.model import Waiver, canonical, parse_time, to_json
+from sluiceway.model import canonical
 from sluiceway.policy import bundled_policies, replay
 from sluiceway.policy.facts import MISSING
 
 ROLE = (("actor", "name"), "anna")
 NO_SMOKE = (("evidence", "smoke"), MISSING)
-PEOPLE_ROW = "promotion/people.rego"
+WAIVER = {
+    "id": "w1",
+    "service": "settlement",
+    "code": "gate.smoke",
+    **dict.fromkeys(("environment", "digest", "package", "problem"), ""),
+    "reason": "r",
+    "owner": "rita",
+    "method": "ssh",
+    "key": "SHA256:rita",
+    **dict.fromkeys(("proven", "signed", "valid"), True),
+    "made_at": "2026-11-24T11:00:00Z",
+    "expires": "2026-12-24T11:00:00Z",
+}
+PEOPLE_ROW = "promotion/role/role.rego"
 
 
 @pytest.fixture
@@ -33,14 +45,11 @@ def edit(path, old, new):
 
 
 def test_the_recorded_policies_give_the_recorded_decisions_byte_for_byte(site):
-    moment = parse_time(site.passing["now"])
-    soon, over = moment + timedelta(days=1), moment - timedelta(days=1)
-    smoke = Waiver(code="gate.smoke", reason="r", owner="tom", expires=soon)
-    expired = Waiver(code="gate.smoke", reason="r", owner="tom", expires=over)
+    over = {**WAIVER, "expires": "2026-11-24T12:00:00Z"}
     site.decide("r1")
     site.decide("r2", ROLE)
-    site.decide("r3", NO_SMOKE, waivers=(smoke,))
-    site.decide("r4", NO_SMOKE, waivers=(expired,))
+    assert site.decide("r3", NO_SMOKE, (("waivers",), [WAIVER]))["allow"]
+    assert not site.decide("r4", NO_SMOKE, (("waivers",), [over]))["allow"]
     site.decide("r5", (("image", "media_type"), 5))
     records = recorded(site.bench)
     assert len(records) == 5
@@ -53,16 +62,14 @@ def test_the_recorded_policies_give_the_recorded_decisions_byte_for_byte(site):
     assert (told["identical"], told["changed"]) == (5, [])
 
 
-def test_old_entries_know_the_waivers_that_their_decision_names(site):
-    moment = parse_time(site.passing["now"])
-    waiver = Waiver(code="gate.smoke", reason="r", owner="o", expires=moment + timedelta(days=1))
-    decision = site.decide("r1", NO_SMOKE, waivers=(waiver,))
-    body = {"decision": decision, "input": recorded(site.bench)[0].document}
-    site.bench.ledger.append("decision", key="old", run="r0", service="settlement", body=body)
-    old = recorded(site.bench)[-1]
-    assert [to_json(each) for each in old.waivers] == [to_json(waiver)]
-    (again,) = replay(site.bench.engine, site.bench.bundle(), [old])
-    assert again.identical
+def test_a_waiver_that_no_longer_counts_flips_what_rested_on_it(site, changed):
+    site.decide("r1", NO_SMOKE, (("waivers",), [WAIVER]))
+    edit(changed / "waiver" / "data.json", '"release-manager"', '"director"')
+    code, told = site.run("policy.replay", f"--policies={changed}", "--fail-on-change")
+    assert code == 3
+    assert told["counts"]["allow-to-deny"] == 1
+    (finding,) = told["changed"][0]["decision"]["findings"]
+    assert "the person has none of the roles tech-lead, director" in finding["message"]
 
 
 def test_what_flips_is_told_with_codes_and_the_first_explained(site, changed):
@@ -114,7 +121,7 @@ def test_inputs_that_no_longer_fit_are_listed_as_such(site, changed):
 def test_what_the_engine_cannot_judge_is_told_apart(site, changed):
     site.decide("r1")
     edit(
-        changed / "promotion" / "path.rego",
+        changed / "promotion" / "source" / "source.rego",
         "source_holds if input",
         "source_holds if 1 / 0 == 1\n\nsource_holds if input",
     )
@@ -126,8 +133,12 @@ def test_what_the_engine_cannot_judge_is_told_apart(site, changed):
 @pytest.mark.parametrize(
     ("file", "text", "code"),
     [
-        ("promotion/path.rego", "package promotion\n\nx := (\n", "policy.syntax"),
-        ("promotion/path.rego", "package promotion\n\nx := time.now_ns()\n", "policy.forbidden"),
+        ("promotion/path/path.rego", "package promotion\n\nx := (\n", "policy.syntax"),
+        (
+            "promotion/path/path.rego",
+            "package promotion\n\nx := time.now_ns()\n",
+            "policy.forbidden",
+        ),
         ("promotion/data.json", "{", "policy.data"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sluiceway import policy
-from sluiceway.model import Waiver, canonical, to_json
+from sluiceway.model import canonical, rfc3339, to_json
 from sluiceway.policy import Bundle, EngineError, PolicyEngine, bundled_policies, load_bundle
 
 from ..plugins.policy_engines_kit import (  # noqa: TID252 - tests are in no package
@@ -139,16 +139,7 @@ def verdict(engine: PolicyEngine, policies: Bundle, case: Case) -> bytes:
 def decision(engine: PolicyEngine, policies: Bundle, case: Case) -> bytes:
     """Return the gate's whole decision by *engine*, but for the engine's name."""
     gate, _, document = case
-    waivers = [
-        Waiver(code=code, reason="r", owner="tom", expires=NOW + timedelta(days=days))
-        for code, days in (
-            ("image.vulnerability/GHSA-3", 9),
-            ("image.scan-stale", 9),
-            ("gate.smoke", -1),
-            ("image.signature", 9),
-        )
-    ]
-    made = policy.decide(engine, policies, gate, document, now=NOW, waivers=waivers)
+    made = policy.decide(engine, policies, gate, document, now=NOW)
     return canonical({**to_json(made), "engine": ""})
 
 
@@ -162,7 +153,15 @@ def engine() -> Iterator[PolicyEngine]:
 @pytest.fixture(scope="module")
 def passing(engine: PolicyEngine) -> dict[str, Any]:
     tests = load_bundle([bundled_policies()], tests=True)
-    return {gate: engine.evaluate(tests, f"lib_test.{gate}", {}) for gate in GATES}
+    waiver = engine.evaluate(tests, "lib_test.waiver", {})
+    waivers = [
+        {**waiver, "id": code, "code": code, "expires": rfc3339(NOW + timedelta(days=days))}
+        for code, days in (("image.vulnerability/GHSA-3", 9), ("gate.smoke", -1))
+    ]
+    return {
+        gate: {**engine.evaluate(tests, f"lib_test.{gate}", {}), "waivers": waivers}
+        for gate in GATES
+    }
 
 
 @pytest.fixture(scope="module")

@@ -216,18 +216,33 @@ def test_no_advisory_database_is_not_scanned_and_refused_unless_waived(shop):
     code, document, _ = shop.run("ci", "promote", "--to=dev")
     assert code == ExitCode.REFUSED
     assert denials(document) == ["image.scan-unscanned"]
-    path.write_text(
-        path.read_text()
-        + '\n[[waivers]]\ncode = "image.scan-unscanned"\nreason = "the feed is down"\n'
-        f'owner = "lena"\nexpires = {datetime.now(UTC).date() + timedelta(days=2)}\n'
-        'environment = "dev"\n'
-    )
+    waive = ("waive", "image.scan-unscanned", "--reason=the feed is down", "--environment=dev")
+    code, document, _ = shop.run("dana", *waive)
+    assert (code, document["error"]["code"]) == (ExitCode.REFUSED, "waiver.refused")
+    code, document, _ = shop.run("lena", *waive, "--expires=6d")
+    assert code == 0, document
+    name = document["waiver"]["id"]
     code, document, _ = shop.run("ci", "promote", "--to=dev")
     assert code == 0
     (waived,) = [each for each in document["decision"]["findings"] if each["waived"]]
-    assert waived["waived"]["owner"] == "lena"
-    code, board, _ = shop.run("ci", "status")
-    assert board["waivers"][0]["code"] == "image.scan-unscanned"
+    assert (waived["waived"]["id"], waived["waived"]["owner"]) == (name, "lena")
+    assert waived["waived"]["signed"] is True
+    assert "waiver.expiring" in {each["code"] for each in document["decision"]["findings"]}
+    _, board, _ = shop.run("ci", "status")
+    (standing,) = board["waivers"]
+    assert (standing["state"], standing["used"]) == ("expiring", document["run"])
+    resting = {each["environment"]: each["waivers"] for each in board["environments"]}
+    assert [each["id"] for each in resting["dev"]] == [name]
+    assert resting["staging"] == []
+    code, document, _ = shop.run("dana", "waivers", f"--withdraw={name}", "--reason=it is back")
+    assert (code, document["withdrawn"]["by"]) == (0, "dana")
+    before = shop.state()
+    code, document, _ = shop.run("ci", "promote", "--to=dev")
+    assert code == ExitCode.REFUSED
+    (finding,) = [each for each in document["decision"]["findings"] if each["level"] == "deny"]
+    assert f"The waiver {name} by lena does not count" in finding["message"]
+    assert "dana withdrew it" in finding["message"]
+    assert shop.state() == before
 
 
 def test_a_known_vulnerability_is_refused(shop):

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from sluiceway import events, oci
+from sluiceway.gates.provenance import PROVENANCE
 from sluiceway.model import Image
-from sluiceway.runs import building, provenance
+from sluiceway.runs import building
 from sluiceway.runs import source as sources
 
 pytestmark = pytest.mark.slow
@@ -133,13 +134,16 @@ def test_provenance_says_what_was_built_from_what(committed):
     (statement,) = [
         item
         for item in attested(shop, document["image_digest"])
-        if item.predicate_type == provenance.PROVENANCE
+        if item.predicate_type == PROVENANCE
     ]
     assert statement.verified
     definition = statement.predicate["buildDefinition"]
     assert definition["resolvedDependencies"] == [
         {"name": "source", "digest": {"gitCommit": revision}}
     ]
+    (branch,) = sources.describe(shop.bench()).branches
+    assert definition["internalParameters"] == {"reproducible": "yes", "branches": [branch]}
+    assert branch.startswith("refs/heads/")
     external = definition["externalParameters"]
     assert external["service"] == "settlement"
     assert (external["revision"], external["dockerfile"]) == (revision, "Dockerfile")

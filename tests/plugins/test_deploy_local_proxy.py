@@ -150,7 +150,9 @@ async def test_large_bodies_flow_both_ways_with_little_memory():
         await peer.head()
         left = size
         while left:
-            left -= len(await peer.reader.read(min(left, 1 << 16)))
+            piece = await peer.reader.read(min(left, 1 << 16))
+            assert piece, f"the request ended {left} bytes early"
+            left -= len(piece)
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         for _ in range(size // 100_000):
             peer.send(b"y" * 100_000)
@@ -171,12 +173,47 @@ async def test_large_bodies_flow_both_ways_with_little_memory():
         await client.head()
         left = size
         while left:
-            left -= len(await client.reader.read(min(left, 1 << 16)))
+            piece = await client.reader.read(min(left, 1 << 16))
+            assert piece, f"the answer ended {left} bytes early"
+            left -= len(piece)
             most = max(most, *(len(link.buffer) for link in b.frontend._busy), 0)
         await sending
         await b.settled()
         assert most < 2_000_000
         assert b.counters.errors == 0
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@run
+async def test_what_arrives_while_the_client_is_slow_is_passed_on(chunked):
+    """The answer's end comes while the proxy waits for the client: nothing follows to wake it."""
+    piece, tail, all_sent = b"y" * 65_536, b"the end", asyncio.Event()
+
+    async def answer(peer):
+        await peer.head()
+        framing = b"Transfer-Encoding: chunked" if chunked else b"Connection: close"
+        peer.send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % framing)
+        while not any(link.stuck for link in b.frontend._clients):
+            peer.send(b"10000\r\n%b\r\n" % piece if chunked else piece)
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        peer.send(b"7\r\n%b\r\n0\r\n\r\n" % tail if chunked else tail)
+        await peer.writer.drain()
+        if not chunked:
+            peer.writer.close()
+        await asyncio.sleep(0.05)
+        all_sent.set()
+
+    limits = Limits(header_seconds=5, idle_seconds=5, body_seconds=5, response_seconds=0.3)
+    async with bench(answer, limits) as b:
+        client = await b.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await all_sent.wait()
+        await asyncio.sleep(0.6)  # longer than an instance may be silent
+        assert (await client.rest()).endswith(tail + b"\r\n0\r\n\r\n")
+        await b.settled()
+        assert (b.counters.errors, b.counters.aborted) == (0, 0)
 
 
 @run

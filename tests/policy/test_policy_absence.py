@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from sluiceway.policy import Bundle, PolicyEngine, decide
+from sluiceway.policy.answered import ask_together
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
 GATES = ("promotion", "image", "rollback")
+SEVERITIES = dict.fromkeys(("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"), 0)
 Place = tuple[str | int, ...]
 
 
@@ -48,6 +51,7 @@ def replaced(document: Any, place: Place, value: Any) -> Any:
 # Taking away a whole item of these lists says less, not something wrong: they are only shown.
 SHOWN = (
     "keys",
+    "branches",
     "problems",
     "ecosystems",
     "environments",
@@ -57,7 +61,7 @@ SHOWN = (
     "vulnerabilities",
 )
 # What may honestly be unknown.
-NULLABLE = {"newest", "target_holds", "current", "advisories", "age_days"}
+NULLABLE = {"newest", "source_since", "target_holds", "current", "advisories", "age_days"}
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -113,9 +117,17 @@ REFUSED: list[tuple[str, str, Place, Any]] = [
     ("promotion", "identity.unproven", ("actor", "proven"), False),
     ("promotion", "promotion.source", ("source_holds",), OTHER),
     ("promotion", "promotion.canary", ("evidence", "canary", "facts", "verdict"), "fail"),
+    (
+        "promotion",
+        "promotion.canary-limits",
+        ("evidence", "canary", "facts", "limits", "error_rate_threshold"),
+        100,
+    ),
     ("promotion", "gate.smoke", ("evidence", "smoke", "status"), "failed"),
     ("promotion", "image.signature", ("evidence", "signature", "facts", "verified"), 0),
     ("promotion", "image.signature-subject", ("evidence", "signature", "subject"), OTHER),
+    ("promotion", "image.provenance", ("evidence", "provenance", "status"), "failed"),
+    ("promotion", "image.provenance", ("evidence", "provenance", "subject"), OTHER),
     ("promotion", "image.sbom", ("evidence", "sbom", "facts", "attested"), False),
     ("promotion", "image.scan-missing", ("evidence", "scan", "status"), "error"),
     ("promotion", "image.scan-unscanned", ("evidence", "scan", "status"), "no-data"),
@@ -137,31 +149,149 @@ REFUSED: list[tuple[str, str, Place, Any]] = [
         ("evidence", "scan", "facts", "counts", "CRITICAL"),
         2,
     ),
+    ("image", "image.signature", ("evidence", "signature", "facts", "verified"), 0),
+    ("image", "image.sbom", ("evidence", "sbom", "status"), "error"),
+    ("image", "image.scan-missing", ("evidence", "scan", "facts", "attested"), False),
+    ("image", "image.scan-unscanned", ("evidence", "scan", "facts", "scanners"), []),
     ("rollback", "rollback.unknown", ("deployed_before",), False),
     ("rollback", "identity.unproven", ("actor", "proven"), False),
     ("rollback", "image.signature", ("evidence", "signature", "status"), "failed"),
 ]
 
 
-@pytest.mark.parametrize(("gate", "code", "place", "value"), REFUSED)
+# One waiver for each way of not counting: what is changed in one that excuses missing smoke tests.
+NOT_COUNTING: list[tuple[str, Any]] = [
+    ("environment", "canary"),
+    ("digest", OTHER),
+    ("package", "pkg:npm/left-pad"),
+    ("code", "gate.smoke/health"),
+    ("code", "gate.contract"),
+    ("service", "payments"),
+    ("expires", "2026-11-24T12:00:00Z"),
+    ("made_at", "2026-01-01T00:00:00Z"),
+    ("made_at", "2026-11-25T00:00:00Z"),
+    ("valid", False),
+    ("signed", False),
+    ("proven", False),
+    ("owner", "anna"),
+    ("owner", "tom"),
+    ("key", "SHA256:tom"),
+]
+# What a waiver is compared with, besides its own fields.
+COMPARED = {"service", "target", "image", "actor", "rehearsal", "now", "gate"}
+
+
+def refused(passing: dict[str, Any], gate: str) -> Iterator[tuple[str, Any]]:
+    """Yield a code and an input of *gate* that is refused by it."""
+    for of, code, place, value in REFUSED:
+        if of == gate:
+            yield code, replaced(passing[gate], place, value)
+
+
+def unexcused(passing: dict[str, Any], waiver: dict[str, Any]) -> Iterator[Any]:
+    """Yield promotions without good smoke tests, each with a waiver that does not count."""
+    failed = replaced(passing["promotion"], ("evidence", "smoke", "status"), "failed")
+    for field, value in NOT_COUNTING:
+        assert waiver[field] != value
+        yield {**failed, "waivers": [{**waiver, field: value}]}
+
+
+def absences(document: Any, place: Place) -> Iterator[Any]:
+    """Yield *document* without the field, and with null in its place."""
+    yield without(document, place)
+    if at(document, place) is not None:
+        yield replaced(document, place, None)
+
+
+@pytest.mark.parametrize("gate", GATES)
 def test_no_absence_opens_what_was_refused(
-    engine: PolicyEngine,
-    staffed: Bundle,
-    passing: dict[str, Any],
-    gate: str,
-    code: str,
-    place: Place,
-    value: Any,
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], gate: str
 ) -> None:
-    document = replaced(passing[gate], place, value)
-    decision = decide(engine, staffed, gate, document, now=NOW)
-    assert code in {finding.code for finding in decision.findings}
-    opened = [
-        gone
-        for gone in fields(document)
-        if decide(engine, staffed, gate, without(document, gone), now=NOW).allow
-    ]
+    opened: list[tuple[str, Place]] = []
+    inputs = judged = 0
+    everywhere: set[Place] = set()
+    for code, document in refused(passing, gate):
+        decision = decide(engine, staffed, gate, document, now=NOW)
+        assert code in {finding.code for finding in decision.findings}
+        inputs += 1
+        for place in fields(document):
+            everywhere.add(place)
+            for less in absences(document, place):
+                judged += 1
+                if decide(engine, staffed, gate, less, now=NOW).allow:
+                    opened.append((code, place))
+    print(  # noqa: T201 - how much was tried is what one wants to know of this: -s shows it
+        f"\n{gate}: {len(everywhere)} fields taken away and nulled in {inputs} refused inputs: "
+        f"{judged} judged, {len(opened)} opened"
+    )
     assert opened == []
+    assert judged > 50 * inputs > 0
+
+
+def test_no_absence_lets_a_waiver_count(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], waiver: dict[str, Any]
+) -> None:
+    failed = replaced(passing["promotion"], ("evidence", "smoke", "status"), "failed")
+    counting = {**failed, "waivers": [waiver]}
+    assert decide(engine, staffed, "promotion", counting, now=NOW).allow
+    opened: list[tuple[Any, Place]] = []
+    judged = 0
+    for document in unexcused(passing, waiver):
+        assert not decide(engine, staffed, "promotion", document, now=NOW).allow
+        for place in fields(document):
+            if place[0] in {"waivers", *COMPARED}:
+                for less in absences(document, place):
+                    judged += 1
+                    if decide(engine, staffed, "promotion", less, now=NOW).allow:
+                        opened.append((document["waivers"], place))
+    print(f"\nwaivers: {judged} absences judged, {len(opened)} opened")  # noqa: T201 - as above
+    assert opened == []
+
+
+def keys(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield the place of every key of data."""
+    for key, inner in value.items():
+        yield (*place, key)
+        if isinstance(inner, dict):
+            yield from keys(inner, (*place, key))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_no_absence_in_the_data_opens_what_was_refused(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], waiver: dict[str, Any]
+) -> None:
+    """Each key of each data.json; a gate that lost its settings asks for more, not for less."""
+    broad = {**waiver, "code": "image.vulnerability", "digest": "", "environment": ""}
+    facts = ("evidence", "scan", "facts")
+    severe = replaced(passing["promotion"], (*facts, "vulnerabilities", 0, "severity"), "HIGH")
+    severe = replaced(severe, (*facts, "counts"), {**SEVERITIES, "HIGH": 1})
+    documents = {
+        "promotion": [
+            *(document for _, document in refused(passing, "promotion")),
+            *unexcused(passing, waiver),
+            severe,
+            {**severe, "waivers": [broad]},
+        ],
+        "rollback": [document for _, document in refused(passing, "rollback")],
+    }
+    places = list(keys(staffed.data))
+    opened: list[Place] = []
+    judged = 0
+    for place in places:
+        for data in absences(staffed.data, place):
+            less = replace(staffed, data=data)
+            for gate, cases in documents.items():
+                answers = ask_together(engine, less, gate, cases)
+                for answer, case in zip(answers, cases, strict=True):
+                    judged += 1
+                    if decide(answer, less, gate, case, now=NOW).allow:
+                        opened.append(place)
+    print(  # noqa: T201 - as above
+        f"\ndata: {len(places)} keys taken away and nulled: {judged} judged, {len(opened)} opened"
+    )
+    assert opened == []
+    assert len(places) > 40
 
 
 @pytest.mark.parametrize("kind", ["contract", "migrations"])

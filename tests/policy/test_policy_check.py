@@ -55,6 +55,7 @@ def test_a_good_policy_has_none(engine: PolicyWorkbench) -> None:
         ("package g\n\nx := time.now_ns()\n", "policy.forbidden", 3),
         ("package g\n\nx := nothing.like(1)\n", "policy.forbidden", 3),
         ("package other\n\nx := 1\n", "policy.package", 1),
+        ("package g.g\n\nx := 1\n", "policy.package", 1),
         ('package g\n\ndeny contains "x" if input.x\n', "policy.metadata", 3),
         (GOOD.replace("#   solution: Do.\n", ""), "policy.metadata", 8),
         (GOOD.replace("# title: T", "# title: ''"), "policy.metadata", 9),
@@ -73,6 +74,24 @@ def test_each_problem_is_found_at_its_place(
     engine: PolicyWorkbench, source: str, code: str, row: int
 ) -> None:
     assert (code, row) in [(each[0], each[1]) for each in problems(engine, source)]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "codes"),
+    [
+        ("g/rule/rule.rego", "package g\n\nx := 1\n", []),
+        ("g/rule/rule_test.rego", "package g_test\n\nx := 1\n", []),
+        ("g/rule/rule.rego", "package g.rule\n\nx := 1\n", []),
+        ("g/rule/rule.rego", "package g_test\n\nx := 1\n", ["policy.package"]),
+        ("g/rule/rule.rego", "package rule\n\nx := 1\n", ["policy.package"]),
+        ("g/rule/deeper/rule.rego", "package g\n\nx := 1\n", ["policy.package"]),
+    ],
+)
+def test_a_rule_may_have_a_folder_of_its_own_in_that_of_its_package(
+    engine: PolicyWorkbench, name: str, source: str, codes: list[str]
+) -> None:
+    found = problems(engine, "package h\n\nx := 1\n", modules={name: source})
+    assert [code for code, *_, file in found if file == name] == codes
 
 
 def test_the_column_is_that_of_the_drawing(engine: PolicyWorkbench) -> None:
@@ -98,6 +117,14 @@ def test_a_gate_needs_its_decision_and_something_that_denies(
     assert ("policy.entrypoint", 1, 1, "schemas/g/input.json") in found
     nothing_denies = problems(engine, "package g\n\ndecision := {}\n", schemas={"g": {}})
     assert nothing_denies == [("policy.entrypoint", 1, 1, "schemas/g/input.json")]
+
+
+def test_a_gate_whose_package_is_gone_is_told(engine: PolicyWorkbench) -> None:
+    found = check_bundle(engine, bundle(GOOD, schemas={"g": {}, "h": {}}))
+    assert [(each.code, each.file) for each in found] == [
+        ("policy.entrypoint", "schemas/h/input.json")
+    ]
+    assert "package h has no rule decision" in found[0].message
 
 
 def test_rules_are_found_with_their_metadata_whatever_stands_between(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from sluiceway.errors import ConfigurationError
-from sluiceway.model import Decision, Level, Waiver, digest_of
+from sluiceway.model import Decision, Level, digest_of
 from sluiceway.policy import Bundle, EngineError, PolicyEngine, decide
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -148,6 +147,26 @@ def test_an_input_that_is_not_right_refuses(
     assert set(codes(decision)) == {"input.schema"}
 
 
+class Counting(Broken):
+    """An engine that should not be asked."""
+
+    def __init__(self) -> None:
+        super().__init__(AssertionError("it was asked"))
+
+
+def test_an_input_of_ten_megabytes_is_not_looked_into() -> None:
+    bundle = rego('decision := {"deny": set(), "warn": set()}')
+    decision = judge(Counting(), bundle, {"a": "x" * (10 << 20)})
+    assert codes(decision) == ["input.size"]
+    assert "10.0 MB" in decision.findings[0].message
+    assert decision.input_digest.startswith("sha256:")
+
+
+def test_an_input_just_small_enough_is_judged(engine: PolicyEngine) -> None:
+    bundle = rego('decision := {"deny": set(), "warn": set()}')
+    assert judge(engine, bundle, {"a": "x" * ((8 << 20) - 8)}).allow
+
+
 def test_a_gate_without_a_schema_refuses(engine: PolicyEngine) -> None:
     bundle = rego('decision := {"deny": set(), "warn": set()}', gate="other")
     assert codes(judge(engine, bundle)) == ["input.schema"]
@@ -182,176 +201,11 @@ made(code, msg) := {"code": code, "msg": msg, "solution": "s"}"""
     ]
 
 
-def waiver(code: str = "g.no", **more: Any) -> Waiver:
-    fields = {"reason": "r", "owner": "olga", "expires": NOW + timedelta(days=1), **more}
-    return Waiver(code=code, **fields)
-
-
-DENIED = rego(
-    'decision := {"deny": {{"code": "g.no", "msg": "No.", "solution": "Do.", "about": "X-1"}}, '
-    '"warn": set()}'
-)
-DOCUMENT = {"target": "production", "image": {"digest": "sha256:" + "a" * 64}}
-
-
-@pytest.mark.parametrize(
-    "exception",
-    [
-        waiver(),
-        waiver("g.no/X-1"),
-        waiver(environment="production"),
-        waiver(digest="sha256:" + "a" * 64),
-    ],
-)
-def test_a_waiver_in_force_excuses_and_stays_visible(
-    engine: PolicyEngine, exception: Waiver
-) -> None:
-    decision = judge(engine, DENIED, DOCUMENT, waivers=[exception])
-    assert decision.allow
-    (finding,) = decision.findings
-    assert finding.level is Level.DENY
-    assert finding.waived == exception
-
-
-@pytest.mark.parametrize(
-    "exception",
-    [
-        waiver("g.other"),
-        waiver("g"),
-        waiver("g.no/X-2"),
-        waiver(environment="canary"),
-        waiver(digest="sha256:" + "b" * 64),
-    ],
-)
-def test_a_waiver_for_something_else_does_not(engine: PolicyEngine, exception: Waiver) -> None:
-    decision = judge(engine, DENIED, DOCUMENT, waivers=[exception])
-    assert not decision.allow
-    assert decision.findings[0].message == "No."
-
-
-@pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=-1), timedelta(days=-30)])
-def test_an_expired_waiver_does_not_and_it_is_said(engine: PolicyEngine, late: timedelta) -> None:
-    decision = judge(engine, DENIED, DOCUMENT, waivers=[waiver(expires=NOW + late)])
-    assert not decision.allow
-    assert "waiver by olga expired on 20" in decision.findings[0].message
-
-
-def test_of_two_waivers_the_one_in_force_counts(engine: PolicyEngine) -> None:
-    both = [waiver(expires=NOW - timedelta(days=1)), waiver(), waiver(expires=NOW)]
-    assert judge(engine, DENIED, DOCUMENT, waivers=both).allow
-
-
-def test_what_the_policy_forbids_to_waive_stays(engine: PolicyEngine) -> None:
-    body = (
-        'decision := {"deny": {{"code": "g.no", "msg": "No.", "solution": "Do.", '
-        '"waivable": false}}, "warn": set()}'
-    )
-    decision = judge(engine, rego(body), DOCUMENT, waivers=[waiver()])
-    assert not decision.allow
-    assert "cannot be waived" in decision.findings[0].message
-
-
-@pytest.mark.parametrize("code", ["policy.engine-missing", "policy.entrypoint", "input.schema"])
-def test_the_judgement_itself_cannot_be_waived(engine: PolicyEngine, code: str) -> None:
-    bundle = rego("other := 1", schema={"type": "object", "required": ["x"]})
-    chosen = None if code == "policy.engine-missing" else engine
-    document = {"x": 1} if code == "policy.entrypoint" else {}
-    decision = judge(chosen, bundle, document, waivers=[waiver(code)])
-    assert codes(decision) == [code]
-    assert not decision.allow
-
-
-def test_a_policy_cannot_pass_its_own_code_off_as_waivable(engine: PolicyEngine) -> None:
-    forged = FINDING.replace("g.no", "policy.timeout")
-    bundle = rego(f'decision := {{"deny": {{{forged}}}, "warn": set()}}')
-    assert not judge(engine, bundle, {}, waivers=[waiver("policy.timeout")]).allow
-
-
-def test_the_bundled_gates_pass_and_waive(
-    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any]
-) -> None:
-    for gate, document in passing.items():
-        decision = decide(engine, staffed, gate, document, now=NOW)
-        assert decision.allow, decision
-        assert decision.findings == ()
-    unscanned = copy.deepcopy(passing["promotion"])
-    unscanned["evidence"]["scan"] |= {"status": "no-data", "facts": {"attested": False}}
-    refused = decide(engine, staffed, "promotion", unscanned, now=NOW)
-    assert codes(refused) == ["image.scan-unscanned"]
-    excused = waiver("image.scan-unscanned", environment="production")
-    assert decide(engine, staffed, "promotion", unscanned, now=NOW, waivers=[excused]).allow
-    unsigned = copy.deepcopy(passing["promotion"])
-    del unsigned["evidence"]["signature"]
-    never = waiver("image.signature")
-    assert not decide(engine, staffed, "promotion", unsigned, now=NOW, waivers=[never]).allow
-
-
-def test_a_vulnerability_may_be_waived_by_its_id(
-    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any]
-) -> None:
-    document = copy.deepcopy(passing["promotion"])
-    facts = document["evidence"]["scan"]["facts"]
-    facts["counts"] |= {"MEDIUM": 0, "HIGH": 1, "CRITICAL": 1}
-    (whole,) = facts["vulnerabilities"]
-    facts["vulnerabilities"] = [
-        {**whole, "id": name, "severity": severity}
-        for name, severity in (("GHSA-1", "HIGH"), ("GHSA-2", "CRITICAL"))
-    ]
-    one = [waiver("image.vulnerability/GHSA-1")]
-    decision = decide(engine, staffed, "promotion", document, now=NOW, waivers=one)
-    assert not decision.allow
-    assert [finding.waived is not None for finding in decision.findings] == [True, False]
-    both = [*one, waiver("image.vulnerability/GHSA-2")]
-    assert decide(engine, staffed, "promotion", document, now=NOW, waivers=both).allow
-
-
-def named(document: Any, *names: tuple[str, ...]) -> Any:
-    """Return *document* with a serious vulnerability of one package for each of *names*."""
-    changed = copy.deepcopy(document)
-    facts = changed["evidence"]["scan"]["facts"]
-    facts["counts"] |= {"MEDIUM": 0, "HIGH": len(names)}
-    (whole,) = facts["vulnerabilities"]
-    facts["vulnerabilities"] = [
-        {
-            **whole,
-            "id": first,
-            "aliases": others,
-            "own_aliases": [name for name in others if sum(name in each for each in names) == 1],
-            "severity": "HIGH",
-        }
-        for first, *others in names
-    ]
-    return changed
-
-
-@pytest.mark.parametrize("name", ["CVE-1", "GHSA-1", "PYSEC-1"])
-def test_a_vulnerability_may_be_waived_by_any_of_its_names(
-    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any], name: str
-) -> None:
-    document = named(passing["promotion"], ("CVE-1", "GHSA-1", "PYSEC-1"))
-    excused = [waiver(f"image.vulnerability/{name}")]
-    assert decide(engine, staffed, "promotion", document, now=NOW, waivers=excused).allow
-
-
-def test_a_name_that_two_vulnerabilities_share_excuses_neither(
-    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any]
-) -> None:
-    document = named(passing["promotion"], ("CVE-1", "GHSA-1"), ("CVE-2", "GHSA-1"))
-
-    def waived(*names: str) -> list[bool]:
-        waivers = [waiver(f"image.vulnerability/{name}") for name in names]
-        decision = decide(engine, staffed, "promotion", document, now=NOW, waivers=waivers)
-        return [finding.waived is not None for finding in decision.findings]
-
-    assert waived("GHSA-1") == [False, False]
-    assert waived("CVE-1") == [True, False]
-    assert waived("CVE-1", "CVE-2") == [True, True]
-
-
+@pytest.mark.parametrize("key", ["aliases", "packages"])
 @pytest.mark.parametrize("aliases", ['"X"', "[1]", '{"X": 1}', "null"])
-def test_aliases_in_another_form_are_no_finding(engine: PolicyEngine, aliases: str) -> None:
+def test_names_in_another_form_are_no_finding(engine: PolicyEngine, aliases: str, key: str) -> None:
     body = (
         'decision := {"deny": {{"code": "g.no", "msg": "No.", "solution": "Do.", '
-        f'"aliases": {aliases}}}}}, "warn": set()}}'
+        f'"{key}": {aliases}}}}}, "warn": set()}}'
     )
     assert codes(judge(engine, rego(body))) == ["policy.malformed"]

@@ -23,7 +23,7 @@ def test_opa_checks_tests_and_formats_the_folder_as_it_is() -> None:
     for arguments in (
         ["check", "--strict", folder],
         ["check", "--strict", "--schema", f"{folder}/schemas", folder],
-        ["test", folder],
+        ["test", "--timeout=60s", folder],
     ):
         done = opa(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -34,9 +34,9 @@ def test_opa_checks_tests_and_formats_the_folder_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("promotion/path.rego", "input.source_holds ==", "input.source_hold =="),
-        ("rollback/decision.rego", "input.deployed_before", "input.deployed"),
-        ("image/scan.rego", 'lib.status("scan") == "no-data"', "input.imag.digest"),
+        ("promotion/source/source.rego", "input.source_holds ==", "input.source_hold =="),
+        ("rollback/unknown/unknown.rego", "input.deployed_before", "input.deployed"),
+        ("image/scan/scan.rego", 'lib.status("scan") == "no-data"', "input.imag.digest"),
     ],
 )
 def test_a_misspelt_input_is_underlined_by_the_schema(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from sluiceway.model import Level, Waiver
+from sluiceway.model import Level
 from sluiceway.policy import Bundle, Explanation, PolicyWorkbench, decide, explain
 from sluiceway.policy.explain import Explained
 from sluiceway.policy.facts import MISSING, replaced
@@ -19,6 +19,19 @@ from sluiceway.policy.trial import Change, Trials, changed
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 Ask = Callable[..., Explanation]
+WAIVER: dict[str, Any] = {
+    "id": "w1",
+    "service": "settlement",
+    "code": "gate.smoke",
+    **dict.fromkeys(("environment", "digest", "package", "problem"), ""),
+    "reason": "r",
+    "owner": "rita",
+    "method": "ssh",
+    "key": "SHA256:rita",
+    **dict.fromkeys(("proven", "signed", "valid"), True),
+    "made_at": "2026-11-24T11:00:00Z",
+    "expires": "2026-12-24T11:00:00Z",
+}
 
 
 @pytest.fixture
@@ -47,45 +60,55 @@ UNKNOWN_SOURCE: Changed = (("source_holds",), None)
 @pytest.mark.parametrize(
     ("changes", "code", "file", "flip"),
     [
-        ([ROLE], "promotion.role", "promotion/people.rego", "input.actor.name"),
-        ([ROLE], "promotion.role", "promotion/people.rego", "data.promotion.people.anna"),
-        ([NO_APPROVAL], "promotion.approval", "promotion/approval.rego", "input.approvals"),
+        ([ROLE], "promotion.role", "promotion/role/role.rego", "input.actor.name"),
+        ([ROLE], "promotion.role", "promotion/role/role.rego", "data.promotion.people.anna"),
+        (
+            [NO_APPROVAL],
+            "promotion.approval",
+            "promotion/approval/approval.rego",
+            "input.approvals",
+        ),
         (
             [(("approvals", 0, "approver", "name"), "tom")],
             "promotion.approval",
-            "promotion/approval.rego",
+            "promotion/approval/approval.rego",
             "input.approvals[0].approver.name",
         ),
         (
             [(("evidence", "canary", "facts", "requests"), 12)],
             "promotion.canary",
-            "promotion/gates.rego",
+            "promotion/canary/canary.rego",
             "input.evidence.canary.facts.requests",
         ),
         (
             [(("evidence", "canary", "made_at"), "2026-11-01T00:00:00Z")],
             "promotion.canary",
-            "promotion/gates.rego",
+            "promotion/canary/canary.rego",
             "input.evidence.canary.made_at",
         ),
-        ([(("target",), "dev")], "promotion.path", "promotion/path.rego", "input.target"),
-        ([UNKNOWN_SOURCE], "promotion.source", "promotion/path.rego", "input.source_holds"),
+        ([(("target",), "dev")], "promotion.path", "promotion/path/path.rego", "input.target"),
+        (
+            [UNKNOWN_SOURCE],
+            "promotion.source",
+            "promotion/source/source.rego",
+            "input.source_holds",
+        ),
         (
             [(("evidence", "smoke"), MISSING)],
             "gate.smoke",
-            "promotion/gates.rego",
+            "promotion/checks/checks.rego",
             "input.evidence.smoke",
         ),
         (
             [(("evidence", "signature"), MISSING)],
             "image.signature",
-            "image/signature.rego",
+            "image/signature/signature.rego",
             "input.evidence.signature",
         ),
         (
             [(("evidence", "scan", "facts", "scanned_at"), "2026-11-20T00:00:00Z")],
             "image.scan-stale",
-            "image/scan.rego",
+            "image/scan/scan.rego",
             "input.evidence.scan.facts.scanned_at",
         ),
     ],
@@ -99,6 +122,53 @@ def test_each_refusal_has_its_rule_and_a_change_that_lifts_it(
     assert found.document is not None
     assert found.document.file == file
     assert (flip,) in flips(found)
+
+
+FREEZE = {"name": "n", "reason": "r", "environments": "all", "roles": []}
+HOURS = {"from": "2026-11-24T11:00:00Z", "to": "2026-11-24T12:30:00Z"}
+NIGHT = {"days": ["Monday"], "from": "20:00", "to": "14:00", "offset": "+01:00"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changes", "code", "flip"),
+    [
+        (["freezes"], [{**FREEZE, **HOURS}], [], "promotion.freeze", "input.now"),
+        (["freezes"], [{**FREEZE, "weekly": NIGHT}], [], "promotion.freeze", "input.now"),
+        (
+            ["paths", "canary", "production", "soak_hours"],
+            48,
+            [],
+            "promotion.soak",
+            "input.source_since",
+        ),
+        (
+            ["canary_limits", "minutes"],
+            5,
+            [(("evidence", "canary", "facts", "limits", "duration_seconds"), 6)],
+            "promotion.canary-limits",
+            "input.evidence.canary.facts.limits.duration_seconds",
+        ),
+    ],
+)
+def test_what_waiting_or_another_number_would_do_is_told(
+    engine: PolicyWorkbench,
+    staffed: Bundle,
+    passing: dict[str, dict[str, Any]],
+    path: list[str],
+    value: Any,
+    changes: Any,
+    code: str,
+    flip: str,
+) -> None:
+    document: Any = passing["promotion"]
+    for place, instead in changes:
+        document = replaced(document, place, instead)
+    data = replaced(staffed.data, ("promotion", *path), value)
+    explanation = explain(engine, replace(staffed, data=data), "promotion", document, now=NOW)
+    (found,) = explanation.findings
+    assert found.finding.code == code
+    assert (flip,) in flips(found)
+    assert all(each.allow for each in found.flips)
 
 
 @pytest.mark.parametrize(
@@ -264,11 +334,11 @@ def test_a_waiver_is_offered_only_where_it_would_work(ask: Ask) -> None:
 
 
 def test_a_waived_finding_needs_no_flip(ask: Ask) -> None:
-    waiver = Waiver(code="gate.smoke", reason="r", owner="o", expires=NOW + timedelta(days=1))
-    explanation = ask((("evidence", "smoke"), MISSING), waivers=(waiver,))
+    explanation = ask((("evidence", "smoke"), MISSING), (("waivers",), [WAIVER]))
     (found,) = explanation.findings
     assert explanation.decision.allow
-    assert found.finding.waived == waiver
+    assert found.finding.waived is not None
+    assert found.finding.waived.id == "w1"
     assert found.flips == ()
 
 

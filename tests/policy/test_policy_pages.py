@@ -32,7 +32,7 @@ def test_every_code_has_a_page_and_a_row(pages: dict[str, str]) -> None:
 def test_a_page_says_why_what_to_do_and_what_it_judges_by(pages: dict[str, str]) -> None:
     page = pages["promotion.role.md"]
     assert "## The person may do this" in page
-    assert "This rule **denies** (package `promotion`, `promotion/people.rego`)." in page
+    assert "This rule **denies** (package `promotion`, `promotion/role/role.rego`)." in page
     assert "invoke promote --from={source} --to={target}" in page
     assert "* `data.promotion.people[input.actor.name]`" in page
     assert "No waiver excuses it" in page

@@ -99,7 +99,7 @@ def test_a_rule_of_the_policies_reads_what_it_says(engine: PolicyWorkbench) -> N
     bundle = load_bundle([bundled_policies()])
     parsed = engine.parse(bundle.modules)
     reader = Reader([each.tree for each in parsed.values()])
-    tree = parsed["promotion/people.rego"].tree
+    tree = parsed["promotion/role/role.rego"].tree
     role = next(rule for rule in tree["rules"] if rule_name(rule) == "deny")
     shown = {shown_path(path) for path in reader.rule(package(tree), role).judged}
     assert {

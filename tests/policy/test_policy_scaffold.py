@@ -49,7 +49,10 @@ def test_in_a_folder_of_ones_own_it_passes_at_once_and_denies(
 ) -> None:
     root = folder(tmp_path)
     paths = write_rule(root, new_rule("g.code-freeze", load_bundle([root])))
-    assert [path.name for path in paths] == ["code_freeze.rego", "code_freeze_test.rego"]
+    assert [str(path.relative_to(root)) for path in paths] == [
+        "g/code_freeze/code_freeze.rego",
+        "g/code_freeze/code_freeze_test.rego",
+    ]
     bundle = load_bundle([root], tests=True)
     assert check_bundle(engine, bundle) == []
     report = run_tests(engine_factory, [root])
@@ -64,7 +67,7 @@ def test_in_a_folder_of_ones_own_it_passes_at_once_and_denies(
 def test_beside_the_bundled_rules_it_uses_what_they_share(
     engine: PolicyWorkbench, staffed: Bundle, passing: dict[str, Any]
 ) -> None:
-    files = new_rule("promotion.freeze", staffed)
+    files = new_rule("promotion.holiday", staffed)
     modules = {**staffed.modules, **files}
     bundle = Bundle(
         modules=modules, data=staffed.data, schemas=staffed.schemas, digest="", origin="test"
@@ -72,7 +75,7 @@ def test_beside_the_bundled_rules_it_uses_what_they_share(
     assert check_bundle(engine, bundle) == []
     decision = engine.evaluate(bundle, "promotion.decision", passing["promotion"])
     (found,) = decision["deny"]
-    assert found["code"] == "promotion.freeze"
+    assert found["code"] == "promotion.holiday"
     assert found["waivable"] is False
 
 
@@ -85,8 +88,8 @@ def test_codes_that_are_none(staffed: Bundle, code: str) -> None:
 
 def test_a_package_that_is_not_there_or_judges_nothing(staffed: Bundle) -> None:
     with pytest.raises(UsageError) as caught:
-        new_rule("promotoin.freeze", staffed)
-    assert "Did you mean promotion.freeze?" in caught.value.remedy
+        new_rule("promotoin.holiday", staffed)
+    assert "Did you mean promotion.holiday?" in caught.value.remedy
     with pytest.raises(UsageError):
         new_rule("lib.freeze", staffed)
 
@@ -94,15 +97,17 @@ def test_a_package_that_is_not_there_or_judges_nothing(staffed: Bundle) -> None:
 def test_nothing_is_written_over_and_nothing_is_left_half(tmp_path: Path) -> None:
     root = folder(tmp_path)
     files = new_rule("g.x", load_bundle([root]))
-    (root / "g" / "x_test.rego").write_text("mine")
+    (root / "g" / "x").mkdir()
+    (root / "g" / "x" / "x_test.rego").write_text("mine")
     with pytest.raises(UsageError) as caught:
         write_rule(root, files)
     assert caught.value.code == "policy.exists"
-    assert not (root / "g" / "x.rego").exists()
-    assert (root / "g" / "x_test.rego").read_text() == "mine"
+    assert not (root / "g" / "x" / "x.rego").exists()
+    assert (root / "g" / "x" / "x_test.rego").read_text() == "mine"
     with pytest.raises(ActionFailed):
-        write_rule(root, {"g/y.rego": "", "nowhere/y.rego": ""})
-    assert not (root / "g" / "y.rego").exists()
+        write_rule(root, {"g/y/y.rego": "", "nowhere/y/y.rego": ""})
+    assert not (root / "g" / "y").exists()
+    assert not (root / "nowhere").exists()
 
 
 def test_the_bundled_folder_has_packages_that_can_be_joined() -> None:

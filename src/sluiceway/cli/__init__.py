@@ -25,6 +25,7 @@ def namespace() -> Collection:
         policies,
         policy_workbench,
         promoting,
+        waiving,
     )
 
     root = Collection(
@@ -39,6 +40,8 @@ def namespace() -> Collection:
         promoting.rollback,
         promoting.approve,
         promoting.approvals,
+        waiving.waive,
+        waiving.waivers,
         promoting.resume,
         looking.status,
         looking.history,

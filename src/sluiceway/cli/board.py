@@ -7,6 +7,7 @@ from typing import Any
 from sluiceway.errors import SluicewayError
 from sluiceway.model import Environment, Strategy, Traffic, rfc3339
 from sluiceway.runs import history
+from sluiceway.runs.waiver import resting
 from sluiceway.workbench import Workbench
 
 __all__ = ["rows"]
@@ -16,8 +17,9 @@ def rows(bench: Workbench) -> list[dict[str, Any]]:
     """Return one row per environment, in the order of the path.
 
     Each is ``{"environment", "digest", "version", "since", "by", "run", "serving", "healthy",
-    "weight", "url", "problem"}``. *digest* is what the registry's tag names; *serving* what the
-    deployer runs. Where the two differ, or one cannot be asked, *problem* says so.
+    "weight", "url", "problem", "waivers"}``. *digest* is what the registry's tag names; *serving* what the
+    deployer runs. Where the two differ, or one cannot be asked, *problem* says so. *waivers* are
+    those that the digest's promotion into the environment rested on.
     """
     return [_row(bench, environment.name) for environment in bench.config.environments]
 
@@ -36,6 +38,7 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
         "weight": None,
         "url": "",
         "problem": "",
+        "waivers": [],
     }
     problems: list[str] = []
     try:
@@ -47,6 +50,7 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
         row |= {"since": rfc3339(entry.at), "by": entry.actor, "run": entry.run}
         if not row["digest"] and problems:
             row["digest"] = entry.digest
+    row["waivers"] = resting(bench, name, row["digest"]) if row["digest"] else []
     row["version"] = _version(bench, row["digest"])
     try:
         traffic = bench.plugins.one("sluiceway_traffic", environment=environment)

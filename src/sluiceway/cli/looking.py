@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway.cli.command import Shell, command
@@ -14,15 +15,13 @@ __all__ = ["doctor", "down", "history", "pipeline", "plugins", "status"]
 
 @command
 def status(shell: Shell) -> ExitCode:
-    """Show which digest is where, since when, by whom, and whether it is healthy."""
+    """Show which digest is where, since when, by whom, whether it is healthy, and on what waivers."""
     from sluiceway.cli.board import rows
+    from sluiceway.runs.waiver import standing
 
     bench = shell.bench
     board = rows(bench)
-    waivers = [
-        {"code": item.code, "owner": item.owner, "reason": item.reason, "expires": item.expires}
-        for item in bench.config.waivers
-    ]
+    waivers = standing(bench, datetime.now(UTC))
     shell.result(
         {
             "service": bench.config.service,

@@ -39,12 +39,12 @@ def explain(shell: Shell, what: str) -> ExitCode:
     if what == "-" or what.endswith(".json") or Path(what).is_file():
         document = _input(what)
         known = _known_inputs(shell)
-        moment, waivers = _moment(document), shell.bench_or_bare.config.waivers
+        moment = _moment(document)
     else:
         from sluiceway.gates.recorded import find
 
         record, known = find(shell.bench, what)
-        document, moment, waivers = dict(record.document), record.at, record.waivers
+        document, moment = dict(record.document), record.at
     gate = str(document.get("gate", ""))
     bundle = _bundle(shell, "")
     _check_gate(gate, bundle)
@@ -59,7 +59,6 @@ def explain(shell: Shell, what: str) -> ExitCode:
         gate,
         document,
         now=moment,
-        waivers=waivers,
         others=others[:_OTHERS],
     )
     told = _told(explanation, document, record)

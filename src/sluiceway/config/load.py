@@ -62,6 +62,7 @@ _WAIVER: Mapping[str, Any] = {
     "expires": None,
     "environment": "",
     "digest": "",
+    "package": "",
 }
 _DEFAULT_ENVIRONMENTS: Mapping[str, Mapping[str, Any]] = {
     "dev": {},
@@ -472,7 +473,7 @@ def _waiver(table: Any, index: int) -> Waiver:
             remedy="Write a date without quotes: expires = 2027-01-31",
             code="configuration.type",
         )
-    for key in ("code", "reason", "owner", "environment", "digest"):
+    for key in ("code", "reason", "owner", "environment", "digest", "package"):
         typed(table.get(key, ""), "", f"{where} {key}")
     return Waiver(
         code=table["code"],
@@ -481,4 +482,5 @@ def _waiver(table: Any, index: int) -> Waiver:
         expires=moment,
         environment=table.get("environment", ""),
         digest=check_digest(table["digest"]) if table.get("digest") else "",
+        package=table.get("package", ""),
     )

@@ -15,6 +15,7 @@ from sluiceway.console.live import View
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
 from sluiceway.console.stream import Sink
+from sluiceway.console.waivers import waivers_table
 from sluiceway.model import to_json
 from sluiceway.process import redact
 
@@ -131,6 +132,10 @@ class Console:
             consents.waiting(waiting) if waiting_problem is None else tables.error(waiting_problem)
         )
         self._print([*page, Line.of(""), *tables.approvals(approvals)])
+
+    def waivers(self, found: Iterable[Any]) -> None:
+        """Print every waiver and how it stands."""
+        self._print(waivers_table(found))
 
     def scans(self, subject: Any, report: Any) -> None:
         """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""

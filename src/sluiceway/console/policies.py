@@ -145,7 +145,7 @@ def _flips(finding: Mapping[str, Any]) -> list[Block]:
         text = "No change of one or two of these facts was found that lifts it."
         page.append(Line.of(text, Tone.WARN, 2))
     if finding["waivable"]:
-        page.append(Line.of(f"A waiver of {finding['code']} would lift it, too.", Tone.DIM, 2))
+        page.append(Line.of(f"A waiver may excuse {finding['code']}, too.", Tone.DIM, 2))
     return page
 
 

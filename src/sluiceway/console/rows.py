@@ -52,6 +52,8 @@ class EnvironmentRow:
     """Percent of its route's traffic."""
     url: str
     problem: str
+    waivers: tuple[Mapping[str, Any], ...]
+    """What its digest's promotion rested on."""
 
     @classmethod
     def of(cls, record: Any) -> EnvironmentRow:
@@ -68,6 +70,7 @@ class EnvironmentRow:
             weight=row.get("weight"),
             url=_text(row, "url"),
             problem=_text(row, "problem"),
+            waivers=tuple(row.get("waivers", ())),
         )
 
 
@@ -112,12 +115,20 @@ def _detail(body: Mapping[str, Any]) -> str:
         return f"{_text(body, 'outcome')}: {_text(error, 'what')}"
     statement = body.get("statement")
     if isinstance(statement, Mapping):
-        predicate = statement.get("predicate") or {}
-        return f"{_text(predicate, 'source')} → {_text(predicate, 'target')}"
+        return _said(statement.get("predicate") or {})
     for key in ("reason", "outcome", "verdict"):
         if body.get(key):
             return _text(body, key)
     return _text(body, "version")
+
+
+def _said(predicate: Mapping[str, Any]) -> str:
+    """Return what a person signed: an exception, the end of one, or a way."""
+    for key in ("code", "waiver"):
+        if predicate.get(key):
+            reason = _text(predicate, "reason")
+            return _text(predicate, key) + (f": {reason}" if reason else "")
+    return f"{_text(predicate, 'source')} → {_text(predicate, 'target')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

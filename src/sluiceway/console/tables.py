@@ -17,6 +17,7 @@ from sluiceway.console.rows import (
     read,
 )
 from sluiceway.console.text import NONE, ago, moment, short
+from sluiceway.console.waivers import resting, waivers_stack
 from sluiceway.model import parse_time
 
 __all__ = [
@@ -164,7 +165,8 @@ def board(
     Args:
         service: The service's name.
         rows: Environments in the order of the path; see :class:`EnvironmentRow`.
-        waivers: ``{"code", "owner", "reason", "expires"}`` of every waiver in force or not.
+        waivers: ``{"code", "owner", "reason", "expires", "state", "why"}`` of every waiver,
+            whether it counts or not.
         now: What ages are counted from.
     """
     now = now or datetime.now(UTC)
@@ -204,9 +206,12 @@ def board(
             _stack((name, cell(problem, Tone.WARN)) for name, problem in problems),
         ]
     page += _whole(row.digest for row in environments)
-    waived = [(str(item["code"]), _waiver(item, now)) for item in waivers]
-    if waived:
-        page += [Line.of(""), Line.of("Waivers", Tone.WARN), _stack(waived)]
+    for title, lines in (
+        ("Rests on waivers", resting((row.environment, row.waivers) for row in environments)),
+        ("Waivers", waivers_stack(waivers)),
+    ):
+        if lines:
+            page += [Line.of(""), Line.of(title, Tone.WARN), _stack(lines)]
     return page
 
 
@@ -214,16 +219,6 @@ def _health(row: EnvironmentRow) -> Cell:
     if row.healthy is None:
         return cell("unknown" if row.digest else "", Tone.DIM)
     return cell("healthy", Tone.GOOD) if row.healthy else cell("unhealthy", Tone.BAD)
-
-
-def _waiver(item: Mapping[str, Any], now: datetime) -> Cell:
-    expires = read(item).get("expires", "")
-    over = bool(expires) and parse_time(expires) <= now
-    until = f"expired {moment(expires)}" if over else f"until {moment(expires)}"
-    return cell(
-        f"{item.get('owner', '')}, {until}: {item.get('reason', '')}",
-        Tone.DIM if over else Tone.WARN,
-    )
 
 
 def _whole(digests: Iterable[str]) -> list[Block]:

@@ -1,6 +1,6 @@
 """Gates: collect evidence, build the input, have it judged by policy."""
 
-from sluiceway.gates import change, consent, decide, statements, ticks, waiting
+from sluiceway.gates import change, consent, decide, statements, ticks, waiting, waivers
 from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
@@ -28,4 +28,5 @@ __all__ = [
     "verification_summary",
     "vulnerability_predicate",
     "waiting",
+    "waivers",
 ]

@@ -9,14 +9,13 @@ from typing import Any
 
 from sluiceway import events, policy
 from sluiceway.errors import SluicewayError
-from sluiceway.gates import change, consent
+from sluiceway.gates import change, consent, waivers
 from sluiceway.model import (
     Actor,
     ApprovalRequest,
     Decision,
     Evidence,
     Image,
-    Waiver,
     rfc3339,
     to_json,
 )
@@ -31,8 +30,6 @@ class Judged:
 
     decision: Decision
     document: Mapping[str, Any]
-    waivers: tuple[Waiver, ...] = ()
-    """The exceptions that were looked at, in force or not."""
 
 
 def promotion(
@@ -42,6 +39,7 @@ def promotion(
     source: str,
     target: str,
     source_holds: str,
+    source_since: datetime | None,
     target_holds: str,
     actor: Actor,
     evidence: Mapping[str, Evidence],
@@ -57,13 +55,14 @@ def promotion(
         source=source,
         target=target,
         source_holds=source_holds,
+        source_since=source_since,
         target_holds=target_holds,
         actor=actor,
         evidence=evidence,
         run=run,
         now=now,
     )
-    return _judge(bench, bundle, "promotion", document, target, image.digest, now)
+    return _judge(bench, bundle, "promotion", document, now)
 
 
 def promotion_input(
@@ -74,6 +73,7 @@ def promotion_input(
     source: str,
     target: str,
     source_holds: str,
+    source_since: datetime | None,
     target_holds: str,
     actor: Actor,
     evidence: Mapping[str, Evidence],
@@ -98,6 +98,7 @@ def promotion_input(
         "target": target,
         "environments": [environment.name for environment in bench.config.environments],
         "source_holds": source_holds or None,
+        "source_since": rfc3339(source_since) if source_since is not None else None,
         "target_holds": target_holds or None,
         "actor": to_json(actor),
         "rehearsal": bench.config.rehearsal,
@@ -105,6 +106,7 @@ def promotion_input(
         "approvals": consent.gathered(bench, request),
         "builder": _builder(bench, image.digest),
         "change": change.change(bench, image.digest, target_holds),
+        "waivers": waivers.applicable(bench, environment=target, digest=image.digest, now=now),
         "evidence": to_json(evidence),
     }
 
@@ -134,8 +136,9 @@ def rollback(
         "rehearsal": bench.config.rehearsal,
         "evidence": to_json(evidence),
         "deployed_before": deployed_before,
+        "waivers": waivers.applicable(bench, environment=environment, digest=image.digest, now=now),
     }
-    return _judge(bench, bench.bundle(), "rollback", document, environment, image.digest, now)
+    return _judge(bench, bench.bundle(), "rollback", document, now)
 
 
 def _judge(
@@ -143,22 +146,11 @@ def _judge(
     bundle: policy.Bundle | SluicewayError,
     gate: str,
     document: Mapping[str, Any],
-    environment: str,
-    digest: str,
     now: datetime,
 ) -> Judged:
-    waivers = _applicable(bench.config.waivers, environment, digest)
-    decision = policy.decide(bench.engine, bundle, gate, document, now=now, waivers=waivers)
+    decision = policy.decide(bench.engine, bundle, gate, document, now=now)
     events.emit("gate.decided", decision=decision)
-    return Judged(decision=decision, document=document, waivers=waivers)
-
-
-def _applicable(waivers: tuple[Waiver, ...], environment: str, digest: str) -> tuple[Waiver, ...]:
-    return tuple(
-        waiver
-        for waiver in waivers
-        if waiver.environment in ("", environment) and waiver.digest in ("", digest)
-    )
+    return Judged(decision=decision, document=document)
 
 
 def _builder(bench: Workbench, digest: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from sluiceway import events, scans
 from sluiceway.config import BUILD
 from sluiceway.errors import PluginError
+from sluiceway.gates.provenance import provenance_evidence
 from sluiceway.model import (
     Attestation,
     Evidence,
@@ -56,6 +57,7 @@ def collect(bench: Workbench, image: Image, source: str, target: str) -> dict[st
     events.emit("evidence.started", image=str(image))
     gathered.append(signature_evidence(bench, image))
     attestations = _attestations(bench, image)
+    gathered += provenance_evidence(attestations, image.digest)
     gathered += sbom_evidence(attestations, image.digest)
     gathered += scan_evidence(attestations, image.digest)
     gathered += _canary_evidence(bench, image, source)

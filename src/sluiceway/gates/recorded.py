@@ -9,7 +9,7 @@ from typing import Any
 from sluiceway.config.settings import nearest
 from sluiceway.errors import UsageError
 from sluiceway.ledger import Entry
-from sluiceway.model import Waiver, parse_time
+from sluiceway.model import parse_time
 from sluiceway.policy.replay import Recorded
 from sluiceway.workbench import Workbench
 
@@ -90,14 +90,4 @@ def _record(entry: Entry) -> Recorded:
         at=parse_time(str(decision["at"])),
         decision=decision,
         document=entry.body["input"],
-        waivers=_waivers(entry.body, decision),
     )
-
-
-def _waivers(body: Mapping[str, Any], decision: Mapping[str, Any]) -> tuple[Waiver, ...]:
-    """Return the exceptions of then; of an old entry those that its decision names."""
-    stored = body.get("waivers")
-    if stored is None:
-        stored = [each["waived"] for each in decision["findings"] if each.get("waived")]
-    waivers = (Waiver(**{**each, "expires": parse_time(each["expires"])}) for each in stored)
-    return tuple(dict.fromkeys(waivers))

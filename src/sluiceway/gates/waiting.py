@@ -111,6 +111,7 @@ def consent(
         source=source,
         target=target,
         source_holds=bench.held(source) if source != BUILD else image.digest,
+        source_since=None,  # how long it has stood there is no matter of consent
         target_holds=bench.held(target),
         actor=_NOBODY,
         evidence={},

@@ -28,6 +28,14 @@ class Waiver:
     """Only for promotions into this environment; empty means every one."""
     digest: str = ""
     """Only for this image digest; empty means every one."""
+    package: str = ""
+    """Only for findings about this package (a package URL, with or without a version)."""
+    service: str = ""
+    """The service that it was made for."""
+    id: str = ""
+    """What it is called, to withdraw it: the run that signed it, or ``file-...``."""
+    signed: bool = False
+    """A person signed it; otherwise it stands in ``sluiceway.toml``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

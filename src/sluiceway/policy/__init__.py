@@ -2,7 +2,7 @@
 
 from sluiceway.policy.bundle import bundled_policies, load_bundle
 from sluiceway.policy.check import Problem, RuleDocument, check_bundle, rule_documents
-from sluiceway.policy.decide import decide
+from sluiceway.policy.decide import decide, weigh_waivers
 from sluiceway.policy.engine import (
     Bundle,
     EngineError,
@@ -15,10 +15,12 @@ from sluiceway.policy.engine import (
 from sluiceway.policy.explain import Explanation, explain
 from sluiceway.policy.replay import Outcome, Recorded, Replayed, replay
 from sluiceway.policy.suite import FileCoverage, TestReport, run_tests
+from sluiceway.policy.waivers import Exceptions
 
 __all__ = [
     "Bundle",
     "EngineError",
+    "Exceptions",
     "Explanation",
     "FileCoverage",
     "Outcome",
@@ -40,4 +42,5 @@ __all__ = [
     "replay",
     "rule_documents",
     "run_tests",
+    "weigh_waivers",
 ]

@@ -18,6 +18,9 @@ from sluiceway.policy.seen import ANY, Keyed, Path, Reading, Seen
 __all__ = ["Candidates"]
 
 _ORDER = frozenset({"lt", "lte", "gt", "gte"})
+_HOURS = (-1, 1, 24, 12, 16, 72, -24, -72, -168, -720)
+"""Moments around ``input.now`` that are tried: past a night's freeze and a weekend's, and long enough
+ago for an image to have soaked."""
 _MOST = 24
 _TESTED = 4
 """Made-up entries tried for one list."""
@@ -149,7 +152,7 @@ class Candidates:
         except ValueError:
             return
         yield rfc3339(at)
-        for hours in (-1, 1, 24):
+        for hours in _HOURS:
             yield rfc3339(at + timedelta(hours=hours))
 
     def _recorded(self, place: Place) -> Iterator[Any]:

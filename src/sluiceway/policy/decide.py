@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Decision, Finding, Level, Waiver, digest_of
-from sluiceway.policy.engine import Bundle, PolicyEngine
+from sluiceway.model import Decision, Finding, Level, canonical, digest_of
+from sluiceway.policy.engine import Bundle, EngineError, PolicyEngine
 from sluiceway.policy.schema import schema_problems
-from sluiceway.policy.waivers import apply_waivers, order
+from sluiceway.policy.waivers import About, Exceptions, apply_waivers, listed, order
 
-__all__ = ["decide"]
+__all__ = ["decide", "weigh_waivers"]
 
 _GATE = re.compile(r"[a-z][a-z0-9_]*")
 _LEVELS = (Level.DENY, Level.WARN)
 _KEYS = {"msg": str, "code": str, "solution": str}
-_OPTIONAL: Mapping[str, type] = {"about": str, "aliases": list, "waivable": bool}
-_Judged = tuple[Finding, tuple[str, ...], bool]
+_OPTIONAL: Mapping[str, type] = {"about": str, "aliases": list, "packages": list, "waivable": bool}
+_NEVER = About(waivable=False)
+_LARGEST = 8 << 20
+"""Bytes of an input as canonical JSON. A scan of ten thousand findings has half of it; what is larger
+is not looked into, so that refusing it takes no longer than writing it down."""
+_Judged = tuple[Finding, About]
 
 
 def decide(
@@ -29,7 +33,6 @@ def decide(
     document: Mapping[str, Any],
     *,
     now: datetime,
-    waivers: Sequence[Waiver] = (),
 ) -> Decision:
     """Judge *document* by the rule ``data.<gate>.decision`` of *bundle*.
 
@@ -40,25 +43,27 @@ def decide(
         bundle: The policies, or the error that reading them ended with (its own code).
         gate: The gate's name, also its package.
         document: The gate's input, JSON data; checked against ``schemas/<gate>/input.json``
-            (``input.schema``).
+            (``input.schema``). Its ``waivers`` are the exceptions of the site: one that the
+            rules do not object to excuses the findings that it is about, and a waived finding stays
+            in the decision.
         now: The moment of the decision, for waivers. Rules see ``input.now``.
-        waivers: Exceptions of the site. A waived finding stays in the decision.
 
     Codes of its own: ``policy.engine-missing``, ``policy.entrypoint`` (the rule is undefined),
-    ``policy.malformed`` (its value has another shape), ``input.schema``, and every code of
+    ``policy.malformed`` (its value has another shape), ``input.schema``, ``input.size`` (more than
+    8 MB), and every code of
     :class:`~sluiceway.policy.EngineError`.
     """
     findings: list[Finding] = []
     input_digest = ""
     try:
-        input_digest = digest_of(document)
+        body = canonical(document)
+        input_digest = digest_of(body)
+        if len(body) > _LARGEST:
+            findings.append(_too_large(len(body)))
     except (TypeError, ValueError, RecursionError) as error:
         findings.append(_input_finding(f"The input is not JSON data: {error}."))
     if not findings:
-        findings = [
-            apply_waivers(finding, waivers, document, now=now, names=names, waivable=waivable)
-            for finding, names, waivable in _findings(engine, bundle, gate, document)
-        ]
+        findings = _excused(engine, bundle, gate, document, now)
     findings = sorted(dict.fromkeys(findings), key=order)
     return Decision(
         gate=gate,
@@ -71,35 +76,82 @@ def decide(
     )
 
 
-def _findings(
+def weigh_waivers(
+    engine: PolicyEngine | None, bundle: Bundle | SluicewayError, document: Mapping[str, Any]
+) -> Exceptions:
+    """Ask the policies (``data.waiver.judged``) which waivers count, outside of any decision.
+
+    Args:
+        engine: The engine, or ``None`` when there is none here.
+        bundle: The policies, or the error that reading them ended with.
+        document: ``now``, ``service``, ``rehearsal``, ``actor``, ``gate`` and ``waivers`` as a
+            gate's input has them; an actor without a name asks for nothing.
+
+    Raises:
+        SluicewayError: When they cannot be asked, or answer in another form.
+    """
+    if isinstance(bundle, SluicewayError):
+        raise bundle
+    if engine is None:
+        missing = _engine_missing()
+        raise EngineError(missing.message, remedy=missing.solution, code=missing.code)
+    value = engine.evaluate(bundle, "waiver.judged", document)
+    try:
+        return _exceptions({} if value is None else {"waivers": value}, document)
+    except ValueError as error:
+        raise EngineError(
+            f"data.waiver.judged {error}",
+            means="Nobody can tell which waivers count, so none does.",
+            remedy="Run `invoke policy.check`.",
+            code="policy.malformed",
+        ) from error
+
+
+def _excused(
     engine: PolicyEngine | None,
     bundle: Bundle | SluicewayError,
     gate: str,
     document: Mapping[str, Any],
-) -> Iterator[_Judged]:
-    """Yield findings, each with the names of what it is about and whether it may be waived."""
+    now: datetime,
+) -> list[Finding]:
+    """Return the findings with their waivers, and what is said of those that the decision needs."""
+    value, problems = _asked(engine, bundle, gate, document)
+    judged: list[_Judged] = [(problem, _NEVER) for problem in problems]
+    exceptions = Exceptions()
+    if not problems:
+        judged = list(_read(value, gate))
+        try:
+            exceptions = _exceptions(value, document)
+        except ValueError as error:
+            judged.append((_malformed(gate, f"data.{gate}.decision.waivers {error}"), _NEVER))
+    findings = [
+        apply_waivers(finding, about, exceptions, document, now=now) for finding, about in judged
+    ]
+    needed = {each.waived.id for each in findings if each.waived is not None}
+    return findings + [exceptions.warnings[id_] for id_ in needed & exceptions.warnings.keys()]
+
+
+def _asked(
+    engine: PolicyEngine | None,
+    bundle: Bundle | SluicewayError,
+    gate: str,
+    document: Mapping[str, Any],
+) -> tuple[Any, tuple[Finding, ...]]:
+    """Return what the rules say, or why they could not be asked."""
     if isinstance(bundle, SluicewayError):
-        yield _of_error(bundle), (), False
-        return
+        return None, (_of_error(bundle),)
     if engine is None:
-        yield _engine_missing(), (), False
-        return
+        return None, (_engine_missing(),)
     problems = tuple(_input_problems(bundle, gate, document))
     if problems:
-        yield from ((problem, (), False) for problem in problems)
-        return
+        return None, problems
     try:
         value = engine.evaluate(bundle, f"{gate}.decision", document)
     except SluicewayError as error:
-        yield _of_error(error), (), False
-        return
+        return None, (_of_error(error),)
     except Exception as error:  # noqa: BLE001 - whatever an engine does wrong, the gate refuses
-        yield _of_defect(engine, error), (), False
-        return
-    if value is None:
-        yield _no_entrypoint(gate, bundle), (), False
-        return
-    yield from _read(value, gate)
+        return None, (_of_defect(engine, error),)
+    return value, (() if value is not None else (_no_entrypoint(gate, bundle),))
 
 
 def _input_problems(bundle: Bundle, gate: str, document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -118,30 +170,84 @@ def _input_problems(bundle: Bundle, gate: str, document: Mapping[str, Any]) -> I
         yield _of_error(error)
         return
     yield from (_input_finding(f"The gate's input is wrong: {problem}.") for problem in problems)
+    if not problems:
+        try:
+            listed(document)
+        except ValueError as error:
+            yield _input_finding(f"The gate's input is wrong: {error}.")
 
 
 def _read(value: Any, gate: str) -> Iterator[_Judged]:
     """Yield the findings of a decision document; whatever is not one is a deny of its own."""
-    if not isinstance(value, Mapping) or set(value) != {level.value for level in _LEVELS}:
-        shape = "an object with exactly the keys deny and warn"
-        yield _malformed(gate, f"data.{gate}.decision is not {shape}"), (), False
+    levels = {level.value for level in _LEVELS}
+    if not isinstance(value, Mapping) or not levels <= set(value) <= {*levels, "waivers"}:
+        shape = "an object with the keys deny and warn, and perhaps waivers"
+        yield _malformed(gate, f"data.{gate}.decision is not {shape}"), _NEVER
         return
     for level in _LEVELS:
-        entries = value[level.value]
-        if not isinstance(entries, list):
-            yield _malformed(gate, f"data.{gate}.decision.{level.value} is not a set"), (), False
+        yield from _entries(value[level.value], level, gate, f"decision.{level.value}")
+
+
+def _entries(entries: Any, level: Level, gate: str, where: str) -> Iterator[_Judged]:
+    if not isinstance(entries, list):
+        yield _malformed(gate, f"data.{gate}.{where} is not a set"), _NEVER
+        return
+    for entry in entries:
+        problem = _entry_problem(entry)
+        if problem:
+            yield _malformed(gate, f"a finding in data.{gate}.{where} {problem}"), _NEVER
             continue
-        for entry in entries:
-            problem = _entry_problem(entry)
-            if problem:
-                where = f"a finding in data.{gate}.decision.{level.value}"
-                yield _malformed(gate, f"{where} {problem}"), (), False
-                continue
-            finding = Finding(
-                code=entry["code"], level=level, message=entry["msg"], solution=entry["solution"]
+        finding = Finding(
+            code=entry["code"], level=level, message=entry["msg"], solution=entry["solution"]
+        )
+        names = (entry.get("about", ""), *entry.get("aliases", ()))
+        yield (
+            finding,
+            About(
+                names=tuple(name for name in names if name),
+                packages=tuple(entry.get("packages", ())),
+                waivable=entry.get("waivable", True),
+            ),
+        )
+
+
+def _exceptions(value: Any, document: Mapping[str, Any]) -> Exceptions:
+    """Return the waivers of the input with what the rules say about them.
+
+    Raises:
+        ValueError: When that has another shape than it must.
+    """
+    waivers = listed(document)
+    if not isinstance(value, Mapping) or "waivers" not in value:
+        return Exceptions(waivers=waivers)
+    said = value["waivers"]
+    if not isinstance(said, Mapping) or set(said) != {"objections", "warn"}:
+        msg = "is not an object with exactly the keys objections and warn"
+        raise ValueError(msg)
+    objections, warnings = said["objections"], said["warn"]
+    if not isinstance(objections, Mapping) or not all(map(_texts, objections.values())):
+        msg = "has objections that are not sets of texts by the id of a waiver"
+        raise ValueError(msg)
+    if not isinstance(warnings, list) or any(map(_entry_problem, warnings)):
+        msg = "has a warn that is not a set of findings"
+        raise ValueError(msg)
+    return Exceptions(
+        waivers=waivers,
+        objections=objections,
+        warnings={
+            entry.get("about", ""): Finding(
+                code=entry["code"],
+                level=Level.WARN,
+                message=entry["msg"],
+                solution=entry["solution"],
             )
-            names = (entry.get("about", ""), *entry.get("aliases", ()))
-            yield finding, tuple(name for name in names if name), entry.get("waivable", True)
+            for entry in warnings
+        },
+    )
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
 
 
 def _entry_problem(entry: Any) -> str:
@@ -153,8 +259,9 @@ def _entry_problem(entry: Any) -> str:
     for key in entry:
         if key not in _KEYS and not isinstance(entry[key], _OPTIONAL.get(key, ())):
             return f"has {key!r}, which is not a key of a finding or is of another type"
-    if not all(isinstance(name, str) for name in entry.get("aliases", ())):
-        return "has 'aliases' that are not texts"
+    for key in ("aliases", "packages"):
+        if not all(isinstance(name, str) for name in entry.get(key, ())):
+            return f"has {key!r} that are not texts"
     return ""
 
 
@@ -198,6 +305,16 @@ def _malformed(gate: str, what: str) -> Finding:
         f"{what}.",
         f"Make data.{gate}.decision "
         '{"deny": {{"code", "msg", "solution"}, ...}, "warn": {...}}; run `invoke policy.check`.',
+    )
+
+
+def _too_large(size: int) -> Finding:
+    return _deny(
+        "input.size",
+        f"The gate's input has {size / (1 << 20):.1f} MB, and at the most {_LARGEST >> 20} MB are "
+        "judged.",
+        "Look in it (`invoke history --json`) for what is so large: a scan's findings, approvals, "
+        "waivers, what a plugin says.",
     )
 
 

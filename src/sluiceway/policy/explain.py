@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import combinations, islice, product
 from typing import Any, cast
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Decision, Finding, Level, Waiver
+from sluiceway.model import Decision, Finding, Level
 from sluiceway.policy.answered import Answered
 from sluiceway.policy.candidates import Candidates
 from sluiceway.policy.check import RuleDocument, rule_documents
@@ -37,7 +37,13 @@ _TOGETHER = 64
 """Combinations of the findings' own changes."""
 _NEVER = frozenset({("input", "gate"), ("input", "run"), ("input", "service")})
 """Naming the input, not describing it."""
-_LAST = (("input", "now"), ("input", "image", "digest"), ("input", "source"), ("input", "target"))
+_NOW: Place = ("input", "now")
+_LAST: tuple[Place, ...] = (
+    _NOW,
+    ("input", "image", "digest"),
+    ("input", "source"),
+    ("input", "target"),
+)
 """Changing these is asking another question; tried when nothing else flips."""
 
 
@@ -73,7 +79,7 @@ class Explained:
     facts: tuple[Fact, ...] = ()
     flips: tuple[Flip, ...] = ()
     waivable: bool = False
-    """A waiver of its code would lift it, evaluated."""
+    """The policies let a waiver that counts excuse it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +113,6 @@ def explain(
     document: Mapping[str, Any],
     *,
     now: datetime,
-    waivers: Sequence[Waiver] = (),
     others: Sequence[Mapping[str, Any]] = (),
 ) -> Explanation:
     """Judge *document* and explain the decision.
@@ -118,7 +123,6 @@ def explain(
         gate: The gate's name.
         document: Its input.
         now: The moment of the decision.
-        waivers: Exceptions in force then.
         others: Inputs of other decisions of this gate, the newest first; values to try come from
             them as well.
 
@@ -126,7 +130,7 @@ def explain(
         EngineError: When the rules cannot be parsed. What the judgement itself refuses is a
             decision like any other.
     """
-    search = _Search(engine, bundle, gate, document, now, tuple(waivers), tuple(others))
+    search = _Search(engine, bundle, gate, document, now, tuple(others))
     decision = search.decision
     told = tuple(search.explained(finding) for finding in decision.findings)
     refusing = [each for each in told if _denies(each.finding)]
@@ -149,12 +153,11 @@ class _Search:
         gate: str,
         document: Mapping[str, Any],
         now: datetime,
-        waivers: tuple[Waiver, ...],
         others: tuple[Mapping[str, Any], ...],
     ) -> None:
         self._engine, self._bundle, self._gate = engine, bundle, gate
         self._document, self._now = document, now
-        self._waivers, self._others = waivers, others
+        self._others = others
         self._roots = {"input": document, "data": bundle.data}
         self._schema = bundle.schemas.get(gate, {})
         self._parsed = engine.parse(bundle.modules)
@@ -165,9 +168,7 @@ class _Search:
         self._base: Any = None
         self.decision = self.judged(())
 
-    def judged(
-        self, changes: Sequence[Change], waivers: tuple[Waiver, ...] = (), value: Any = None
-    ) -> Decision:
+    def judged(self, changes: Sequence[Change], value: Any = None) -> Decision:
         """Return the whole judgement with *changes* made.
 
         *value* is what the rules were found to say to them, so that it is not asked again.
@@ -178,14 +179,7 @@ class _Search:
             bundle = replace(bundle, data=data)
         if value is not None:
             engine = Answered(engine.name, value)
-        return decide(
-            engine,
-            bundle,
-            self._gate,
-            document,
-            now=self._now,
-            waivers=(*self._waivers, *waivers),
-        )
+        return decide(engine, bundle, self._gate, document, now=self._now)
 
     def base(self) -> Any:
         """Return what the rules alone say to the input as it is."""
@@ -279,14 +273,14 @@ class _Search:
         )
 
     def _waivable(self, finding: Finding) -> bool:
-        waiver = Waiver(
-            code=finding.code, reason="trial", owner="trial", expires=self._now + timedelta(days=1)
-        )
-        again = self.judged((), (waiver,))
-        return any(
-            each.waived == waiver and (each.code, each.level) == (finding.code, finding.level)
-            for each in again.findings
-        )
+        """Say whether the policies let a waiver excuse *finding*."""
+        entries = (self.base() or {}).get(str(finding.level), ())
+        mine = [
+            each
+            for each in entries
+            if isinstance(each, Mapping) and each.get("code") == finding.code
+        ]
+        return bool(mine) and all(each.get("waivable", True) is True for each in mine)
 
     # -- flips -----------------------------------------------------------------------------------
 
@@ -302,8 +296,11 @@ class _Search:
         )
         usable = [place for place in _changeable(places, self._roots) if place not in _NEVER]
         likely = [place for place in usable if place not in _LAST]
-        for tried in (likely, [place for place in usable if place in _LAST]):
+        last = [place for place in usable if place in _LAST]
+        for tried in ([*likely, *({_NOW} & set(last))], last):
             options = {place: candidates.of(place) for place in tried}
+            if tried is not last and _NOW in options:
+                options[_NOW] = _later(options[_NOW], self._roots)
             singles = [
                 (Change(place, look(self._roots, place), value),)
                 for place, values in options.items()
@@ -410,6 +407,12 @@ def _nearest(flip: Flip) -> tuple[int, bool, bool]:
 
 def _denies(finding: Finding) -> bool:
     return finding.level is Level.DENY and finding.waived is None
+
+
+def _later(moments: Sequence[Any], roots: Mapping[str, Any]) -> list[Any]:
+    """Return those of *moments* that are still to come: waiting is something that one can do."""
+    now = look(roots, _NOW)
+    return [each for each in moments if isinstance(each, str) and each > str(now)]
 
 
 def _code(document: RuleDocument) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sluiceway.model import Decision, Waiver, canonical, to_json
+from sluiceway.model import Decision, canonical, to_json
 from sluiceway.policy.answered import ask_together
 from sluiceway.policy.decide import decide
 from sluiceway.policy.engine import Bundle, PolicyEngine
@@ -47,8 +47,6 @@ class Recorded:
     """JSON of a :class:`~sluiceway.model.Decision`."""
     document: Mapping[str, Any]
     """The input that it was made from."""
-    waivers: tuple[Waiver, ...]
-    """The exceptions that were looked at then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +75,7 @@ class Replayed:
 def replay(
     engine: PolicyEngine, bundle: Bundle, records: Iterable[Recorded]
 ) -> tuple[Replayed, ...]:
-    """Judge every record's input by *bundle*, at its own moment and with its own waivers.
+    """Judge every record's input (its waivers included) by *bundle*, at its own moment.
 
     So nothing but the policies (with their data and schemas) differs from what was; judged by the
     recorded policies, a record gives the recorded decision byte for byte.
@@ -101,7 +99,6 @@ def _again(engine: PolicyEngine, bundle: Bundle, record: Recorded) -> Replayed:
         str(record.decision["gate"]),
         record.document,
         now=record.at,
-        waivers=record.waivers,
     )
     was, now = record.decision.get("findings", ()), to_json(decision)["findings"]
     before, after = _codes(was), _codes(now)
@@ -124,7 +121,7 @@ def _outcome(
     new = {finding["code"] for finding in now} - known
     if any(code.startswith(_NOT_JUDGED) for code in new):
         return Outcome.UNJUDGED
-    if "input.schema" in new:
+    if any(code.startswith("input.") for code in new):
         return Outcome.UNFIT
     if decision.allow != recorded["allow"]:
         return Outcome.ALLOWS if decision.allow else Outcome.DENIES

@@ -1,4 +1,4 @@
-"""Beginning a rule: its file, its METADATA and its test; it refuses until somebody writes it."""
+"""Beginning a rule: its folder, METADATA and test; it refuses until somebody writes it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sluiceway.policy.engine import Bundle
 __all__ = ["new_rule", "write_rule"]
 
 _CODE = re.compile(r"([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)\.([a-z][a-z0-9-]*)")
+_PACKAGE = re.compile(r"^package ([a-z][a-z0-9_.]*)$", re.MULTILINE)
 _JUDGES = re.compile(r"^(deny contains|decision :=)", re.MULTILINE)
 _RULE = """package {package}
 {importing}
@@ -66,18 +67,18 @@ def new_rule(code: str, bundle: Bundle) -> dict[str, str]:
             code="policy.code",
         )
     package, reason = match[1], match[2]
-    folders = {
-        name.rpartition("/")[0].replace("/", ".")
-        for name, source in bundle.modules.items()
-        if "/" in name and _JUDGES.search(source)
+    packages = {
+        named[1]
+        for source in bundle.modules.values()
+        if _JUDGES.search(source) and (named := _PACKAGE.search(source))
     }
-    if package not in folders:
-        guess = nearest(package, folders)
+    if package not in packages:
+        guess = nearest(package, packages)
         raise UsageError(
             f"{bundle.origin} has no package {package}",
             means="A rule counts when its package's decision holds it; a new package has none.",
             remedy=(f"Did you mean {guess}.{reason}? " if guess else "")
-            + f"Packages: {', '.join(sorted(folders))}.",
+            + f"Packages: {', '.join(sorted(packages))}.",
             code="policy.package",
         )
     words = reason.replace("-", "_")
@@ -91,7 +92,7 @@ def new_rule(code: str, bundle: Bundle) -> dict[str, str]:
         "importing": "\nimport data.lib\n" if with_lib else "",
         "finding": (_LIB_FINDING if with_lib else _OWN_FINDING).format(code=code),
     }
-    folder = package.replace(".", "/")
+    folder = f"{package.replace('.', '/')}/{words}"
     return {
         f"{folder}/{words}.rego": _RULE.format(**filled),
         f"{folder}/{words}_test.rego": _TEST.format(**filled),
@@ -115,14 +116,20 @@ def write_rule(root: Path, files: Mapping[str, str]) -> list[Path]:
                 code="policy.exists",
             )
     written: list[Path] = []
+    made: list[Path] = []
     try:
         for path, text in paths.items():
+            if not path.parent.is_dir():  # the rule's own folder, in that of its package
+                path.parent.mkdir()
+                made.append(path.parent)
             with path.open("x", encoding="utf-8") as file:
                 written.append(path)
                 file.write(text)
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
+        for folder in made:
+            folder.rmdir()
         raise ActionFailed(
             f"{root} cannot be written: {error.strerror or error}",
             remedy="Give a folder of your own as --policies.",

@@ -14,7 +14,7 @@ from pathlib import Path
 from sluiceway.errors import UsageError
 from sluiceway.workbench import Workbench
 
-__all__ = ["PEOPLE", "Workspace"]
+__all__ = ["LIMITS", "PEOPLE", "Workspace"]
 
 PEOPLE: dict[str, list[str]] = {
     "ci": ["ci"],
@@ -27,6 +27,16 @@ PEOPLE: dict[str, list[str]] = {
 _PATHS = {"canary": {"production": {"exclude_committers": False}}}
 """The rehearsal's service is a plain folder: it has no commits whose authors could be told. Who built
 it still may not approve it."""
+LIMITS = {
+    "consecutive": 3,
+    "error_rate_percent": 5,
+    "minutes": 0.05,
+    "p99_ms": 2000,
+    "traffic_percent": 50,
+}
+"""What a canary must keep to here: nobody watches a rehearsal for five minutes, and its clients are
+few, so that a wider share of them is needed. Its people are proven like real ones, so that these
+numbers stand in its own data rather than behind ``rehearsal = true``."""
 _MARK = ".rehearsal"
 _CONFIGURATION = """\
 # The example service as its team would configure it; `docs/getting-started.md` explains each key.
@@ -110,7 +120,11 @@ class Workspace:
             )
         )
         (root / "people.json").write_text(
-            json.dumps({"promotion": {"people": PEOPLE, "paths": _PATHS}}, indent=2) + "\n"
+            json.dumps(
+                {"promotion": {"people": PEOPLE, "paths": _PATHS, "canary_limits": LIMITS}},
+                indent=2,
+            )
+            + "\n"
         )
         workspace._make_ssh_keys()
         return workspace

@@ -13,6 +13,7 @@ from typing import Any
 from sluiceway import events, oci
 from sluiceway.config import BUILD
 from sluiceway.errors import ActionFailed, UsageError
+from sluiceway.gates.provenance import PROVENANCE
 from sluiceway.model import BuildRequest, Built, Image, Manifest, Pushed, rfc3339, to_json
 from sluiceway.runs import provenance
 from sluiceway.runs import source as sources
@@ -43,7 +44,8 @@ def built_once_json(bench: Workbench, *, force: bool) -> dict[str, Any]:
 
     As :func:`built_json`; ``reused`` says which it was. Reused is only what a provenance
     attestation that verifies with a trusted key says was built from this commit, this Dockerfile
-    and these settings; with *force* nothing is.
+    and these settings; with *force* nothing is. ``restated`` says that its provenance is to be
+    attested once more, because the commit is on further branches by now.
     """
     source = sources.describe(bench)
     if force:
@@ -53,9 +55,11 @@ def built_once_json(bench: Workbench, *, force: bool) -> dict[str, Any]:
     found = provenance.earlier(bench, source, wanted)
     if found is None:
         return _built(bench, source)
-    manifest, how = found
+    manifest, how, branches = found
     bench.registry.put_manifest(own_tag(manifest.digest), manifest)
     result = _result(bench, manifest, source, wanted) | how | {"reused": True}
+    # Since it was built its commit may have been merged: the same build is then stated again.
+    result["restated"] = not set(source.branches) <= branches
     events.emit("build.reused", image=_reference(result["image"]), since=how["finished"])
     return result
 
@@ -65,18 +69,20 @@ def provenance_json(
 ) -> dict[str, Any]:
     """Attest where the image comes from; then let its commit's tag name it.
 
-    In this order: what the tag names without a statement is never used.
+    In this order: what the tag names without a statement is never used. A build that was reused
+    is stated as the run that it was made in.
     """
-    if not provenance.attested(bench, image, run):
+    run = str(built.get("invocation") or run)
+    if not provenance.attested(bench, image, run, built["source"].get("branches", ())):
         bench.plugins.one(
             "sluiceway_attest",
             image=image,
             manifest=manifest,
             registry=bench.registry,
-            predicate_type=provenance.PROVENANCE,
+            predicate_type=PROVENANCE,
             predicate=provenance.predicate(built, run),
         )
-    source = Source(**built["source"])
+    source = Source(**{**built["source"], "branches": tuple(built["source"].get("branches", ()))})
     if not source.commit or source.problem:
         return {"tag": ""}
     tag = provenance.source_tag(source.commit)
@@ -157,7 +163,12 @@ def _unless_changed(before: Source, after: Source) -> Source:
     """Return what may be said of the source: somebody may have edited it during the build."""
     if before == after:
         return before
-    return replace(before, dirty=bool(before.commit), problem="it was changed during the build")
+    return replace(
+        before,
+        dirty=bool(before.commit),
+        problem="it was changed during the build",
+        branches=(),
+    )
 
 
 def _result(

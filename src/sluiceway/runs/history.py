@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from sluiceway.config import BUILD
 from sluiceway.ledger import Entry, Ledger
 
-__all__ = ["SERVING", "current", "previous"]
+__all__ = ["SERVING", "current", "held_since", "previous"]
 
 SERVING = ("deployed", "rolled-back")
 """Kinds of entries after which an environment serves :attr:`~sluiceway.ledger.Entry.digest`."""
@@ -16,6 +19,28 @@ def current(ledger: Ledger, service: str, environment: str) -> Entry | None:
         kinds=SERVING, service=service, environment=environment, newest_first=True, limit=1
     )
     return entries[0] if entries and entries[0].digest else None
+
+
+def held_since(ledger: Ledger, service: str, environment: str, digest: str) -> datetime | None:
+    """Return since when *environment* has held *digest* without interruption, or ``None``.
+
+    A canary that failed is an interruption: its tag named another digest meanwhile. Bringing the
+    same digest there again is none. A build is held since its first release: it keeps a tag of its
+    own, whatever is built after it.
+    """
+    if environment == BUILD:
+        released = ledger.entries(kinds=("release",), service=service, digest=digest, limit=1)
+        return released[0].at if released else None
+    since: datetime | None = None
+    for entry in ledger.entries(
+        kinds=SERVING, service=service, environment=environment, newest_first=True
+    ):
+        if entry.digest != digest:
+            break
+        since = entry.at
+        if entry.body.get("previous", "") != digest:
+            break
+    return since
 
 
 def previous(ledger: Ledger, service: str, environment: str) -> str:

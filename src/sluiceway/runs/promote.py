@@ -137,6 +137,9 @@ def judge(
         source=request["source"],
         target=request["target"],
         source_holds=found["source_holds"],
+        source_since=history.held_since(
+            bench.ledger, bench.config.service, request["source"], image.digest
+        ),
         target_holds=found["target_holds"],
         actor=Actor(**asked["actor"]),
         evidence=evidence,
@@ -170,7 +173,6 @@ def keep_decision(
         body={
             "decision": to_json(judged.decision),
             "input": dict(judged.document),
-            "waivers": to_json(judged.waivers),
             **asked,
         },
     )

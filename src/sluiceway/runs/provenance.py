@@ -12,14 +12,13 @@ from typing import Any
 
 from sluiceway import __version__, events
 from sluiceway.errors import SluicewayError
+from sluiceway.gates.provenance import BUILD_TYPE, PROVENANCE, origin, provenance_evidence
 from sluiceway.model import Attestation, Image, Manifest, digest_of
 from sluiceway.runs import source as sources
 from sluiceway.runs.source import Source
 from sluiceway.workbench import Workbench
 
 __all__ = [
-    "BUILD_TYPE",
-    "PROVENANCE",
     "attested",
     "earlier",
     "matching",
@@ -28,10 +27,6 @@ __all__ = [
     "source_tag",
 ]
 
-PROVENANCE = "https://slsa.dev/provenance/v1"
-"""in-toto predicate type (cosign's ``--type slsaprovenance1``)."""
-BUILD_TYPE = "urn:sluiceway:build:dockerfile:v1"
-"""How ``externalParameters`` are to be read: they are :func:`parameters`."""
 _BUILDER = "urn:sluiceway:builder:"
 
 
@@ -73,7 +68,10 @@ def predicate(built: Mapping[str, Any], run: str) -> dict[str, Any]:
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": external,
-            "internalParameters": {"reproducible": built["reproducible"]},
+            "internalParameters": {
+                "reproducible": built["reproducible"],
+                "branches": list(built["source"].get("branches", ())),
+            },
             "resolvedDependencies": _dependencies(built),
         },
         "runDetails": {
@@ -122,14 +120,16 @@ def matching(
 
 def earlier(
     bench: Workbench, source: Source, wanted: Mapping[str, Any]
-) -> tuple[Manifest, dict[str, str]] | None:
+) -> tuple[Manifest, dict[str, str], frozenset[str]] | None:
     """Return the image that was built from exactly this source before, and how that was.
 
-    How: ``{"reproducible", "started", "finished"}`` as its provenance says.
+    How: ``{"reproducible", "started", "finished", "invocation"}`` as its provenance says; and the
+    branches on which any of its verified statements puts the commit.
 
     Whatever speaks against it is told in an event, ``build.anew``, and then there is none.
     """
     manifest, said, reason = None, None, source.problem
+    attestations: tuple[Attestation, ...] = ()
     if not reason:
         try:
             manifest = bench.registry.resolve(source_tag(source.commit))
@@ -141,27 +141,35 @@ def earlier(
                     digest=manifest.digest,
                     media_type=manifest.media_type,
                 )
-                said, reason = matching(_attestations(bench, image), manifest.digest, wanted)
+                attestations = _attestations(bench, image)
+                said, reason = matching(attestations, manifest.digest, wanted)
                 reason = reason and f"what {source_tag(source.commit)} names is not used: {reason}"
         except SluicewayError as error:
             reason = f"an earlier build could not be looked for: {error.what}"
     if manifest is None or said is None or reason:
         events.emit("build.anew", reason=reason)
         return None
-    return manifest, {
+    stated = provenance_evidence(attestations, manifest.digest)
+    how = {
         "reproducible": _said(said, "buildDefinition", "internalParameters", "reproducible"),
         "started": _said(said, "runDetails", "metadata", "startedOn"),
         "finished": _said(said, "runDetails", "metadata", "finishedOn"),
+        "invocation": _said(said, "runDetails", "metadata", "invocationId"),
     }
+    return manifest, how, frozenset(name for each in stated for name in each.facts["branches"])
 
 
-def attested(bench: Workbench, image: Image, run: str) -> bool:
-    """Say whether the provenance that *run* made is already there (it was cut off afterwards)."""
+def attested(bench: Workbench, image: Image, run: str, branches: Iterable[str] = ()) -> bool:
+    """Say whether the provenance of *run*'s build is already there (a run was cut off afterwards).
+
+    One that does not put the commit on each of *branches* says less, and is not it.
+    """
     return any(
         item.predicate_type == PROVENANCE
         and item.verified
         and item.subject == image.digest
         and _said(item.predicate, "runDetails", "metadata", "invocationId") == run
+        and set(branches) <= set(origin(item.predicate).branches)
         for item in _attestations(bench, image)
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluiceway import process
@@ -13,6 +13,8 @@ from sluiceway.workbench import Workbench
 __all__ = ["Source", "describe", "epoch", "git", "version"]
 
 _SECONDS = 30.0
+_MOST_BRANCHES = 500
+"""More than these are left out of what is said, so that a rule about one left out refuses."""
 _SETTINGS = (
     # Files in a commit can look like a repository, whose settings name programs that git runs.
     "safe.bareRepository=explicit",
@@ -34,6 +36,11 @@ class Source:
     """The build context's path inside the repository (``service/``); ``""`` is its top."""
     problem: str
     """Why this source cannot be named by its commit alone; ``""`` when it can."""
+    branches: tuple[str, ...] = field(default=(), compare=False)
+    """References that hold the commit, as this repository knows them now: ``refs/heads/main`` is
+    the branch here, ``refs/remotes/origin/main`` what origin had when it was last asked. Empty when
+    there is no commit, when it is not the whole truth, or when git does not say. They may move
+    while an image is built, so they are no part of what makes two sources the same."""
 
     @property
     def revision(self) -> str:
@@ -52,9 +59,11 @@ def describe(bench: Workbench) -> Source:
     commit = git(bench, "rev-parse", "--verify", "HEAD")
     if not commit:
         return Source(commit="", dirty=False, folder="", problem=_nameless(bench))
+    problem = _problem(bench)
     return Source(
         commit=commit.strip(),
-        dirty=bool(problem := _problem(bench)),
+        dirty=bool(problem),
+        branches=() if problem else _branches(bench, commit.strip()),
         folder=(git(bench, "rev-parse", "--show-prefix") or "").strip(),
         problem=problem,
     )
@@ -125,6 +134,21 @@ def _problem(bench: Workbench) -> str:
         return ""
     others = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
     return f"the work tree has changes that are not committed ({lines[0][3:]}{others})"
+
+
+def _branches(bench: Workbench, commit: str) -> tuple[str, ...]:
+    """Return the branches, ours and remotes', that hold *commit*. Names of names are left out."""
+    listed = git(
+        bench,
+        "for-each-ref",
+        f"--contains={commit}",
+        f"--count={_MOST_BRANCHES}",
+        "--format=%(refname) %(symref)",
+        "refs/heads",
+        "refs/remotes",
+    )
+    lines = [line.split() for line in (listed or "").splitlines()]
+    return tuple(sorted(words[0] for words in lines if len(words) == 1))
 
 
 def git(bench: Workbench, *arguments: str) -> str | None:

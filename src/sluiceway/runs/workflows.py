@@ -37,7 +37,7 @@ def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         _, manifest = release.open_image(bench, image.digest)
         context.step("sign", lambda: release.signed_json(bench, image, manifest))
         reused = bool(built["reused"])
-        if not reused:
+        if not reused or built.get("restated"):
             context.step(
                 "provenance",
                 lambda: building.provenance_json(bench, image, manifest, built, request["run"]),

@@ -1,0 +1,29 @@
+package promotion
+
+import data.lib
+
+# METADATA
+# title: No other evidence speaks against it
+# description: >-
+#   Evidence of any further kind (a plugin's) is about this image and says ok. A check that could not
+#   be made, or settled nothing, is not a pass. Kinds that the path asks for are there.
+# custom:
+#   code: gate.evidence
+#   solution: See what that check says, or what its plugin needs with `invoke doctor`, and promote again.
+deny contains found if {
+	some kind in other_kinds
+	not lib.passed(kind)
+	message := sprintf("The evidence %s does not pass %s: its status is %s about %s (%s).", [
+		kind,
+		lib.value(["image", "digest"]),
+		lib.status(kind),
+		lib.value(["evidence", kind, "subject"]),
+		lib.said(kind),
+	])
+	found := lib.finding_about(rego.metadata.rule(), message, kind)
+}
+
+# Kinds with rules of their own, here or in package image.
+own_rules := {"signature", "provenance", "sbom", "scan", "smoke", "contract", "canary"}
+
+other_kinds := ({kind | some kind, _ in input.evidence} | {kind | some kind in step.evidence}) - own_rules

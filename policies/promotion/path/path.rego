@@ -1,0 +1,49 @@
+package promotion
+
+import data.lib
+
+# METADATA
+# title: The path is allowed
+# description: >-
+#   Images go along data.promotion.paths and no other way: from the build to dev, staging, canary and
+#   production, one after the other. A service of another order has paths of its own in
+#   data.promotion.services.
+# custom:
+#   code: promotion.path
+#   solution: Promote along the path, one environment at a time; `invoke status` shows what is where.
+deny contains found if {
+	not step
+	message := sprintf("There is no path from %s to %s; %s.", [
+		lib.value(["source"]),
+		lib.value(["target"]),
+		ways,
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+# METADATA
+# title: The environments exist
+# description: Both ends of the promotion are environments of this service's configuration.
+# custom:
+#   code: promotion.path
+#   solution: Name an environment of sluiceway.toml; `invoke status` lists them.
+deny contains found if {
+	some place in ["source", "target"]
+	not known(place)
+	message := sprintf("There is no environment %s; this service has %s.", [
+		lib.value([place]),
+		concat(", ", object.get(input, "environments", [])),
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+known(place) if input[place] in input.environments
+
+known("source") if input.source == "build"
+
+ways := sprintf("from %s an image goes to %s", [
+	lib.value(["source"]),
+	concat(" or ", [name | some name, row in service_paths[input.source]; is_object(row)]),
+]) if {
+	count(service_paths[input.source]) > 0
+} else := sprintf("nothing goes on from %s", [lib.value(["source"])])

@@ -1,0 +1,37 @@
+package promotion
+
+import data.lib
+
+# METADATA
+# title: The person may do this
+# description: >-
+#   Who promotes has, by data.promotion.people, one of the roles that the path demands: CI from the
+#   build to dev, a developer to staging, a tech lead to canary and to production.
+# custom:
+#   code: promotion.role
+#   solution: >-
+#     Ask one of those to run `invoke promote --from={source} --to={target}`, or give the person the
+#     role in data.promotion.people.
+deny contains found if {
+	step
+	not has_role
+	message := sprintf("%s (%s) may not promote from %s to %s; that takes the role %s.", [
+		lib.value(["actor", "name"]),
+		roles_of(lib.value(["actor", "name"])),
+		lib.value(["source"]),
+		lib.value(["target"]),
+		concat(" or ", object.get(step, "roles", [])),
+	])
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+has_role if person_has(input.actor.name, step.roles)
+
+person_has(name, roles) if {
+	some role in data.promotion.people[name]
+	role in roles
+}
+
+roles_of(name) := concat(", ", data.promotion.people[name]) if {
+	count(data.promotion.people[name]) > 0
+} else := "no role"

@@ -1,0 +1,27 @@
+package promotion_test
+
+import data.lib_test as fixture
+import data.promotion
+
+test_roles if {
+	denied(going("build", "dev", "anna")) == {"promotion.role"}
+	denied(going("dev", "staging", "robot")) == {"promotion.role"}
+	denied(going("staging", "canary", "anna")) == {"promotion.role"}
+	changed("/actor/name", "rita") == {"promotion.approval", "promotion.role"}
+	changed("/actor/name", "mallory") == {"promotion.role"}
+	without("/actor/name") == {"promotion.approval", "promotion.role"}
+}
+
+test_a_role_refusal_says_who_and_what_it_takes if {
+	some found in judged(going("staging", "canary", "anna")).deny
+	found.msg == "anna (developer) may not promote from staging to canary; that takes the role tech-lead."
+	some nobody in judged(going("staging", "canary", "mallory")).deny
+	startswith(nobody.msg, "mallory (no role) may not")
+}
+
+test_a_person_without_roles_has_no_role if {
+	nobody := object.union(fixture.people, {"anna": []})
+	some found in promotion.decision.deny with input as going("dev", "staging", "anna")
+		with data.promotion.people as nobody
+	startswith(found.msg, "anna (no role) may not")
+}
