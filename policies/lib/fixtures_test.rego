@@ -7,6 +7,8 @@ digest := "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 
 other := "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
+policies := "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+
 people := {
 	"anna": ["developer"],
 	"robot": ["ci"],
@@ -107,6 +109,7 @@ promotion := {
 	"target_holds": other,
 	"actor": {"name": "tom", "method": "ssh", "proven": true, "key": "SHA256:tom"},
 	"rehearsal": false,
+	"policy_digest": policies,
 	"approvals": [{
 		"approver": {"name": "rita", "method": "ssh", "proven": true, "key": "SHA256:rita"},
 		"digest": digest,
@@ -115,10 +118,21 @@ promotion := {
 		"reason": "All well.",
 		"made_at": "2026-11-24T11:30:00Z",
 		"expires": "2026-11-25T11:30:00Z",
+		"policy_digest": policies,
+		"verdict": "approved",
 		"valid": true,
 		"problem": "",
 	}],
 	"builder": "robot",
+	"change": {
+		"known": true,
+		"problem": "",
+		"revision": "3f2a",
+		"since": "9c01",
+		"commits": 1,
+		# She is known by her name alone, so that no list of addresses is needed.
+		"people": [{"name": "Anna", "email": "anna"}],
+	},
 	"waivers": [],
 	"evidence": object.union(image_evidence, {
 		"smoke": evidence("smoke", checks),

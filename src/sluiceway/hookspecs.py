@@ -25,6 +25,8 @@ import pluggy
 
 from sluiceway.model import (
     Actor,
+    Approval,
+    ApprovalRequest,
     Attestation,
     BuildRequest,
     Built,
@@ -206,6 +208,18 @@ def sluiceway_evidence(
 
     Two plugins may not answer with the same kind. A check that could not be made is an evidence
     of status ERROR, not an exception.
+    """
+
+
+@hookspec
+def sluiceway_approvals(
+    project: Project, request: ApprovalRequest, settings: Settings
+) -> Sequence[Approval] | None:
+    """*All.* Say who was asked elsewhere about this promotion, and what they said.
+
+    An approval that cannot count is returned with its ``problem``; a rejection always; and what
+    could not be read as one of verdict ``UNKNOWN``, because it may be a rejection. ``proven`` is
+    only who was proven to be that person.
     """
 
 

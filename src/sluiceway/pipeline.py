@@ -82,6 +82,14 @@ STAGES: tuple[Stage, ...] = (
         many=True,
     ),
     Stage(
+        name="approval",
+        title="hear who consents",
+        hooks=("sluiceway_approvals",),
+        kind="approval",
+        default=("github",),
+        many=True,
+    ),
+    Stage(
         name="policy",
         title="judge it by Rego",
         hooks=("sluiceway_policy_engine",),

@@ -159,6 +159,34 @@ APPROVAL = {
     "problem": "",
 }
 
+WAITING = {
+    "source": "canary",
+    "target": "production",
+    "digest": DIGEST,
+    "path": True,
+    "needed": 2,
+    "counted": ["ravi"],
+    "roles": ["tech-lead"],
+    "roles_lacking": [],
+    "could": ["lena", "tess"],
+    "may_promote": ["lena"],
+    "problems": [],
+    "ready": False,
+    "approvals": [],
+}
+APPROVED = {
+    "approver": {"name": "ravi", "method": "ssh", "proven": True, "key": ""},
+    "digest": DIGEST,
+    "source": "canary",
+    "target": "production",
+    "reason": "",
+    "expires": "2026-11-24T08:00:00Z",
+    "policy_digest": DIGEST,
+    "repeats": "",
+    "counts": False,
+    "why_not": [],
+}
+
 TABLES: dict[str, Callable[[Console, str], None]] = {
     "decision": lambda console, value: console.decision(decided(value, value)),
     "board": lambda console, value: console.board("settlement", board(value)),
@@ -185,6 +213,8 @@ TABLES: dict[str, Callable[[Console, str], None]] = {
     "approvals": lambda console, value: console.approvals(
         [APPROVAL, {**APPROVAL, "valid": False, "problem": value}]
     ),
+    "waiting": lambda console, value: console.approvals([], [{**WAITING, "problems": [value]}]),
+    "approved": lambda console, value: console.approved({**APPROVED, "why_not": [value]}),
     "error": lambda console, value: console.error(
         {"code": "registry.unreachable", "what": value, "means": value, "remedy": value}
     ),
@@ -391,3 +421,45 @@ def test_the_pipeline_says_where_a_choice_was_made():
     assert "scan-osv (unusable here)" in text
     assert "nothing" in text
     assert "sluiceway.toml" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "1 of 2: ravi lena or tess, to approve it"),
+        ({"roles_lacking": ["security"], "counted": ["a", "b"]}, "the consent of a security; lena"),
+        ({"could": []}, "nobody who is in data.promotion.people, to approve it"),
+        ({"ready": True}, "lena, to promote it"),
+        ({"ready": True, "needed": 0, "counted": []}, "none needed lena, to promote it"),
+        ({"path": False, "needed": None}, "no such path nobody: data.promotion.paths has no such"),
+        ({"needed": "two"}, "1 of two: ravi lena or tess, to approve it"),
+        ({"problems": ["Nobody recorded it."]}, "Nobody recorded it; lena or tess"),
+    ],
+)
+def test_what_waits_says_for_whom(more, said):
+    text = shown(lambda console: console.approvals([], [{**WAITING, **more}]), width=200)
+    assert said in " ".join(text.split())
+
+
+def test_an_approval_says_whether_it_counts_and_that_it_is_the_second():
+    def text(**more):
+        return " ".join(shown(lambda console: console.approved({**APPROVED, **more})).split())
+
+    assert "counts no: the person built it" in text(why_not=["the person built it"])
+    assert "counts not known: no engine" in text(counts=None, why_not=["no engine"])
+    assert "counts" not in text(counts=True).replace("one person counts once", "")
+    assert "you approved this already (approve-1)" in text(counts=True, repeats="approve-1")
+
+
+def test_recorded_approvals_say_why_they_do_not_count():
+    rows = [
+        {**APPROVAL, "counts": False, "why_not": ["the person lacks the role"]},
+        {**APPROVAL, "counts": True, "why_not": []},
+        {**APPROVAL, "counts": None, "why_not": []},
+    ]
+    text = shown(lambda console: console.approvals(rows), width=200)
+    states = [
+        line.rpartition("  ")[2] for line in text.splitlines() if "canary → production" in line
+    ]
+    assert states == ["the person lacks the role", "counts", "valid"]
+    assert "Nothing waits" in text

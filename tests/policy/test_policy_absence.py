@@ -108,6 +108,12 @@ REFUSED: list[tuple[str, str, Place, Any]] = [
     ("promotion", "promotion.approval", ("approvals", 0, "digest"), OTHER),
     ("promotion", "promotion.approval", ("approvals", 0, "expires"), "2026-11-24T12:00:00Z"),
     ("promotion", "promotion.approval", ("builder",), "rita"),
+    ("promotion", "promotion.approval", ("policy_digest",), OTHER),
+    ("promotion", "promotion.approval", ("approvals", 0, "policy_digest"), ""),
+    ("promotion", "promotion.rejected", ("approvals", 0, "verdict"), "rejected"),
+    ("promotion", "promotion.approval", ("change", "people", 0, "email"), "rita"),
+    ("promotion", "promotion.committers-unknown", ("change", "known"), False),
+    ("promotion", "promotion.committers-unknown", ("change", "people", 0, "email"), "who@x"),
     ("promotion", "identity.unproven", ("actor", "proven"), False),
     ("promotion", "promotion.source", ("source_holds",), OTHER),
     ("promotion", "promotion.canary", ("evidence", "canary", "facts", "verdict"), "fail"),
@@ -302,3 +308,63 @@ def test_only_whole_evidence_that_nobody_asks_for_may_be_absent(
         if decide(engine, staffed, "promotion", without(document, gone), now=NOW).allow
     ]
     assert opened == [("evidence", kind)]
+
+
+REJECTION = {"verdict": "rejected", "reason": "Not before Monday."}
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "at_most"),
+    [
+        (REJECTION, "promotion.rejected", [("approvals", 1)]),
+        ({"verdict": "unknown", "valid": False}, "promotion.review-unread", [("approvals", 1)]),
+    ],
+)
+def test_a_rejection_is_unheard_only_where_the_whole_of_it_is_absent(
+    engine: PolicyEngine,
+    staffed: Bundle,
+    passing: dict[str, Any],
+    more: dict[str, Any],
+    code: str,
+    at_most: list[Place],
+) -> None:
+    document = copy.deepcopy(passing["promotion"])
+    document["approvals"].append({**document["approvals"][0], **more})
+    refused = decide(engine, staffed, "promotion", document, now=NOW)
+    assert {finding.code for finding in refused.findings} == {code}
+    opened = [
+        gone
+        for gone in fields(document)
+        if decide(engine, staffed, "promotion", without(document, gone), now=NOW).allow
+    ]
+    assert opened == at_most
+
+
+def test_of_several_who_made_a_change_only_a_whole_one_may_be_absent(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any]
+) -> None:
+    document = copy.deepcopy(passing["promotion"])
+    document["change"]["people"].append({"name": "Rita", "email": "rita"})
+    assert not decide(engine, staffed, "promotion", document, now=NOW).allow
+    opened = [
+        gone
+        for gone in fields(document)
+        if decide(engine, staffed, "promotion", without(document, gone), now=NOW).allow
+    ]
+    assert opened == [("change", "people", 1)]
+
+
+def test_an_input_from_before_consent_was_bound_is_read_and_refused(
+    engine: PolicyEngine, staffed: Bundle, passing: dict[str, Any]
+) -> None:
+    document = copy.deepcopy(passing["promotion"])
+    for key in ("policy_digest", "change"):
+        del document[key]
+    for key in ("policy_digest", "verdict"):
+        del document["approvals"][0][key]
+    decision = decide(engine, staffed, "promotion", document, now=NOW)
+    assert {finding.code for finding in decision.findings} == {
+        "promotion.approval",
+        "promotion.committers-unknown",
+        "promotion.review-unread",
+    }

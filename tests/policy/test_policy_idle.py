@@ -131,3 +131,11 @@ def test_data_that_no_rule_reads_is_told_with_the_nearest_that_is(engine: Policy
         ("policy.unused-data", "data.g.leest; did you mean least?"),
         ("policy.unused-data", "data.g.rows.a.rolls; did you mean roles?"),
     ]
+
+
+def test_a_rule_that_is_asked_for_by_name_is_not_dead(engine: PolicyWorkbench) -> None:
+    body = '# METADATA\n# title: T\n{}asked := helper\n\nhelper := input.number\n\nok if input.status == "ok"\n'
+    dead = [code for code, _, _ in told(engine, body.format(""))]
+    assert dead == ["policy.dead-rule", "policy.dead-rule"]
+    assert told(engine, body.format("# entrypoint: true\n")) == []
+    assert told(engine, body.format("# entrypoint: false\n"))

@@ -5,12 +5,14 @@ import data.lib
 # METADATA
 # title: Somebody else consents
 # description: >-
-#   Enough people of the path's approver roles have signed their consent to exactly this image going
-#   exactly this way. Neither who promotes nor who built it counts, and nobody counts twice.
+#   Enough people of the path's approver roles have consented to exactly this image going exactly
+#   this way under exactly these policies. Who promotes, who built it and who made the change do not
+#   count, and nobody counts twice.
 # custom:
 #   code: promotion.approval
 #   solution: >-
-#     Ask a person with one of those roles to run `invoke approve --digest={digest} --to={target}`.
+#     Ask a person with one of those roles to run `invoke approve --digest={digest} --to={target}`;
+#     `invoke approvals` says who could, and why an approval that is there does not count.
 deny contains found if {
 	step
 	not enough_approvals
@@ -18,7 +20,7 @@ deny contains found if {
 		lib.value(["source"]),
 		lib.value(["target"]),
 		approvals_needed,
-		concat(" or ", object.get(step, "approvers", [])),
+		role_names,
 		count(approvers),
 		reasons,
 	])
@@ -26,6 +28,30 @@ deny contains found if {
 }
 
 approvals_needed := object.get(step, "approvals", 1)
+
+# Somebody has to consent, so it has to be known who may not.
+consent_needed if {
+	step
+	not nobody_is_asked
+}
+
+nobody_is_asked if {
+	lib.at_least(0, approvals_needed)
+	required_roles == []
+}
+
+role_names := concat(" or ", [sprintf("%v", [role]) | some role in approver_roles]) if {
+	count(approver_roles) > 0
+} else := "(no role is named)"
+
+# Whoever has a role that is required may consent as well.
+approver_roles := array.concat(listed_roles, more) if {
+	more := [role | some role in required_roles; not role in listed_roles]
+}
+
+listed_roles := step.approvers if {
+	is_array(step.approvers)
+} else := []
 
 enough_approvals if {
 	lib.at_least(count(approvers), approvals_needed)
@@ -77,6 +103,21 @@ objections[index] contains "it is for another image or path" if {
 	not bound(approval)
 }
 
+objections[index] contains "it was given under other policies" if {
+	some index, approval in input.approvals
+	not same_policies(approval)
+}
+
+objections[index] contains "its key speaks for another name as well" if {
+	some index, approval in input.approvals
+	valid(approval)
+	some other in input.approvals
+	valid(other)
+	other.approver.key == approval.approver.key
+	other.approver.key != ""
+	other.approver.name != approval.approver.name
+}
+
 objections[index] contains "it is not in force at this time" if {
 	some index, approval in input.approvals
 	not in_force(approval)
@@ -88,7 +129,7 @@ proven_or_rehearsed(approval) if approval.approver.proven == true
 
 proven_or_rehearsed(_) if lib.rehearsal
 
-may_approve(approval) if person_has(approval.approver.name, step.approvers)
+may_approve(approval) if person_has(approval.approver.name, approver_roles)
 
 independent(approval) if {
 	approval.approver.name != input.actor.name
@@ -107,9 +148,22 @@ bound(approval) if {
 	approval.target == input.target
 }
 
+# What the person saw is what judges now: rules, thresholds, people and their roles.
+same_policies(approval) if {
+	approval.policy_digest == input.policy_digest
+	input.policy_digest != ""
+}
+
+# A review made elsewhere cannot know the policies. It counts where the path says that this will do.
+same_policies(approval) if {
+	step.reviews == true
+	approval.policy_digest == ""
+	approval.approver.method in data.promotion.review_methods
+}
+
 in_force(approval) if {
 	valid(approval) # nobody vouches for the times of one that is not
-	lib.hours_since(approval.made_at) >= (0 - data.lib.clock_skew_minutes) / 60
+	lib.within(approval.made_at, data.promotion.approval_max_age_hours)
 	lib.hours_since(approval.expires) < 0
 }
 
@@ -123,7 +177,7 @@ in_force(approval) if {
 #     Make the release with `invoke release`, which records who builds; `invoke build` and `invoke sign`
 #     by themselves do not.
 deny contains found if {
-	approvals_needed > 0
+	consent_needed
 	input.builder == ""
 	message := sprintf("Nobody recorded who built %s, so nobody can tell whether its builder approves.", [
 		lib.value(["image", "digest"]),

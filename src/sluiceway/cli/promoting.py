@@ -125,7 +125,7 @@ def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "")
         "digest": "The image digest to approve.",
         "to": "The environment that it may go into.",
         "reason": "Why it may.",
-        "expires": "How long the approval holds: 30m, 24h, 7d.",
+        "expires": "How long the approval holds: 90m, 24h, 7d.",
     },
 )
 def approve(
@@ -137,48 +137,24 @@ def approve(
     if not to:
         raise UsageError(
             "an approval names a digest and the environment that it may go into",
+            means="Environments: "
+            + ", ".join(environment.name for environment in shell.bench.config.environments)
+            + ".",
             remedy="invoke approve sha256:... --to=production --reason='...'",
         )
     hours = _duration(expires).total_seconds() / 3600
     signed = sign_approval(shell.bench, digest, to, reason=reason, hours=hours)
-    approver = signed["approver"]
-    shell.result(
-        {"approval": signed},
-        lambda console: console.summary(
-            "Approved",
-            {
-                "digest": digest,
-                "way": f"{signed['source']} → {signed['target']}",
-                "by": f"{approver['name']} ({approver['method']}"
-                f"{'' if approver['proven'] else ', unproven'})",
-                "until": signed["expires"],
-                **({"reason": reason} if reason else {}),
-            },
-        ),
-    )
+    shell.result({"approval": signed}, lambda console: console.approved(signed))
     return ExitCode.DONE
 
 
 @command(help={"digest": "Only approvals of this digest."})
 def approvals(shell: Shell, digest: str = "") -> ExitCode:
-    """List recorded approvals, each verified again now."""
-    from sluiceway.gates import statements
+    """List what waits for whose consent, and every approval, verified again now."""
+    from sluiceway.gates import waiting
 
-    bench = shell.bench
-    digests = (
-        [digest]
-        if digest
-        else sorted(
-            {
-                entry.digest
-                for entry in bench.ledger.entries(kinds=("approval",), service=bench.config.service)
-            }
-        )
-    )
-    found = [
-        item for each in digests for item in statements.approvals(bench, each, datetime.now(UTC))
-    ]
-    shell.result({"approvals": found}, lambda console: console.approvals(found))
+    document = waiting.listed(shell.bench, datetime.now(UTC), digest)
+    shell.result(document, lambda console: console.approvals(**document))
     return ExitCode.DONE
 
 
@@ -263,21 +239,27 @@ def _limits(shell: Shell, given: Mapping[str, str]) -> Any:
 
 _DERIVED = ("duration_seconds", "interval_seconds")
 _LONGEST = timedelta(days=30)
+_LONGEST_NUMBER = 7
+"""Digits; more is a slip of the finger."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def _duration(text: str) -> timedelta:
     number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit() or int(number) == 0:
+    plain = number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER
+    if unit not in _UNITS or not plain or int(number) == 0:
         raise UsageError(
             f"--expires is {text!r}, which is not a length of time",
-            remedy="Write 30m, 24h or 7d.",
+            means="It is a whole number and a unit: minutes, hours or days.",
+            remedy="Write 90m, 24h or 7d.",
+            code="approval.expires",
         )
-    length = timedelta(**{_UNITS[unit]: min(int(number), 100_000)})
+    length = timedelta(**{_UNITS[unit]: int(number)})
     if length > _LONGEST:
         raise UsageError(
             f"--expires is {text!r}; an approval holds for {_LONGEST.days} days at the most",
             means="What was true when you looked may not be true so much later.",
             remedy="Approve again when it is needed.",
+            code="approval.expires",
         )
     return length

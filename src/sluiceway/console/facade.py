@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from sluiceway import events
-from sluiceway.console import outcomes, policies, tables
+from sluiceway.console import consents, outcomes, policies, tables
 from sluiceway.console.live import View
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
@@ -117,13 +117,25 @@ class Console:
         """Print what the doctor found, with remedies."""
         self._print(tables.checks_table(checks))
 
+    def approved(self, signed: Mapping[str, Any]) -> None:
+        """Print what was just approved, and whether it counts."""
+        self._print(consents.approved(signed))
+
+    def approvals(
+        self,
+        approvals: Iterable[Any],
+        waiting: Iterable[Mapping[str, Any]] = (),
+        waiting_problem: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Print what waits for whom (or why that cannot be told), and recorded approvals."""
+        page = (
+            consents.waiting(waiting) if waiting_problem is None else tables.error(waiting_problem)
+        )
+        self._print([*page, Line.of(""), *tables.approvals(approvals)])
+
     def waivers(self, found: Iterable[Any]) -> None:
         """Print every waiver and how it stands."""
         self._print(waivers_table(found))
-
-    def approvals(self, found: Iterable[Any]) -> None:
-        """Print recorded approvals."""
-        self._print(tables.approvals(found))
 
     def scans(self, subject: Any, report: Any) -> None:
         """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""

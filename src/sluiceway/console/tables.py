@@ -369,14 +369,19 @@ def approvals(found: Iterable[Any]) -> list[Block]:
                 cell(f"{row.get('source', '')} → {row.get('target', '')}"),
                 cell(row.get("approver", {}).get("name", "")),
                 cell(_until(row.get("expires", "")), Tone.DIM),
-                cell("valid", Tone.GOOD)
-                if row.get("valid", True)
-                else cell(row.get("problem", "not valid"), Tone.BAD),
+                _weight(row),
             )
             for row in rows
         ),
     )
     return [grid, *_whole(row["digest"] for row in rows)]
+
+
+def _weight(row: Mapping[str, Any]) -> Cell:
+    why = "; ".join(row.get("why_not") or ()) or row.get("problem", "")
+    if row.get("counts") is False or not row.get("valid", True):
+        return cell(why or "not valid", Tone.BAD)
+    return cell("counts" if row.get("counts") else "valid", Tone.GOOD)
 
 
 def _until(text: str) -> str:

@@ -1,6 +1,6 @@
 """Gates: collect evidence, build the input, have it judged by policy."""
 
-from sluiceway.gates import decide, statements, ticks, waivers
+from sluiceway.gates import change, consent, decide, statements, ticks, waiting, waivers
 from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
@@ -16,7 +16,9 @@ __all__ = [
     "SPDX",
     "VERIFICATION_SUMMARY",
     "VULNERABILITIES",
+    "change",
     "collect",
+    "consent",
     "decide",
     "inventoried",
     "newest_sbom",
@@ -25,5 +27,6 @@ __all__ = [
     "ticks",
     "verification_summary",
     "vulnerability_predicate",
+    "waiting",
     "waivers",
 ]

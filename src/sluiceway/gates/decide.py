@@ -8,12 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway import events, policy
-from sluiceway.gates import waivers
-from sluiceway.gates.statements import approvals
-from sluiceway.model import Actor, Decision, Evidence, Image, rfc3339, to_json
+from sluiceway.errors import SluicewayError
+from sluiceway.gates import change, consent, waivers
+from sluiceway.model import (
+    Actor,
+    ApprovalRequest,
+    Decision,
+    Evidence,
+    Image,
+    rfc3339,
+    to_json,
+)
 from sluiceway.workbench import Workbench
 
-__all__ = ["Judged", "promotion", "rollback"]
+__all__ = ["Judged", "promotion", "promotion_input", "rollback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +49,48 @@ def promotion(
     now: datetime,
 ) -> Judged:
     """Ask the gate ``promotion`` whether *image* may go from *source* to *target*."""
-    document = {
+    bundle = bench.bundle()
+    document = promotion_input(
+        bench,
+        bundle,
+        image=image,
+        source=source,
+        target=target,
+        source_holds=source_holds,
+        source_since=source_since,
+        target_holds=target_holds,
+        actor=actor,
+        evidence=evidence,
+        run=run,
+        now=now,
+    )
+    return _judge(bench, bundle, "promotion", document, now)
+
+
+def promotion_input(
+    bench: Workbench,
+    bundle: policy.Bundle | SluicewayError,
+    *,
+    image: Image,
+    source: str,
+    target: str,
+    source_holds: str,
+    source_since: datetime | None,
+    target_holds: str,
+    actor: Actor,
+    evidence: Mapping[str, Evidence],
+    run: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the input of the gate ``promotion``, as ``schemas/promotion/input.json`` has it."""
+    request = ApprovalRequest(
+        image=image,
+        source=source,
+        target=target,
+        revisions=change.revisions(bench, image.digest),
+        at=now,
+    )
+    return {
         "gate": "promotion",
         "now": rfc3339(now),
         "service": bench.config.service,
@@ -55,12 +104,13 @@ def promotion(
         "target_holds": target_holds or None,
         "actor": to_json(actor),
         "rehearsal": bench.config.rehearsal,
-        "approvals": approvals(bench, image.digest, now),
+        "policy_digest": "" if isinstance(bundle, SluicewayError) else bundle.digest,
+        "approvals": consent.gathered(bench, request),
         "builder": _builder(bench, image.digest),
+        "change": change.change(bench, image.digest, target_holds),
         "waivers": waivers.applicable(bench, environment=target, digest=image.digest, now=now),
         "evidence": to_json(evidence),
     }
-    return _judge(bench, "promotion", document, now)
 
 
 def rollback(
@@ -90,11 +140,16 @@ def rollback(
         "deployed_before": deployed_before,
         "waivers": waivers.applicable(bench, environment=environment, digest=image.digest, now=now),
     }
-    return _judge(bench, "rollback", document, now)
+    return _judge(bench, bench.bundle(), "rollback", document, now)
 
 
-def _judge(bench: Workbench, gate: str, document: Mapping[str, Any], now: datetime) -> Judged:
-    bundle = bench.bundle()
+def _judge(
+    bench: Workbench,
+    bundle: policy.Bundle | SluicewayError,
+    gate: str,
+    document: Mapping[str, Any],
+    now: datetime,
+) -> Judged:
     decision = policy.decide(bench.engine, bundle, gate, document, now=now)
     events.emit("gate.decided", decision=decision)
     artifact = bundle.artifact if isinstance(bundle, policy.Bundle) else ""

@@ -1,5 +1,6 @@
 """What flows through the pipeline: frozen records, and their JSON."""
 
+from sluiceway.model.approval import Approval, ApprovalRequest, Verdict
 from sluiceway.model.decision import Actor, Decision, Finding, Level, Waiver
 from sluiceway.model.evidence import (
     Attestation,
@@ -41,6 +42,8 @@ from sluiceway.model.release import (
 
 __all__ = [
     "Actor",
+    "Approval",
+    "ApprovalRequest",
     "Attestation",
     "BuildRequest",
     "Built",
@@ -72,6 +75,7 @@ __all__ = [
     "Status",
     "Strategy",
     "Traffic",
+    "Verdict",
     "Vulnerability",
     "Waiver",
     "canonical",

@@ -247,7 +247,8 @@ class Candidates:
             parts = whole.get("properties") or {}
             return {
                 each: self._sample(parts.get(each) or {}, name, depth + 1, each)
-                for each in dict.fromkeys(whole.get("required") or parts)
+                # What is optional is so for old inputs; rules read it all the same.
+                for each in dict.fromkeys([*(whole.get("required") or ()), *parts])
             }
         return self._leaf(kind, schema, name, key)
 

@@ -17,6 +17,7 @@ from sluiceway.policy.idle import idle_problems
 from sluiceway.policy.tree import (
     aliases,
     calls,
+    metadata_text,
     package,
     references,
     row_of,
@@ -127,7 +128,7 @@ def rule_documents(
         for rule, row in zip(rules, rule_rows(source, module.tree) or [], strict=False):
             if _JUDGING.fullmatch(rule_name(rule)) and not rule.get("default"):
                 found.append((name, row, package(module.tree), rule_name(rule)))
-                texts.append(_metadata_text(source, row))
+                texts.append(metadata_text(source, row))
     values = engine.evaluate(_METADATA, "sluiceway.metadata.values", {"texts": texts})
     return [
         RuleDocument(
@@ -260,16 +261,3 @@ def _metadata_problems(document: RuleDocument) -> Iterator[Problem]:
     if isinstance(code, str) and code and not _CODE.fullmatch(code):
         message = f"the code {code!r} is not of the form gate.reason"
         yield _problem(document.file, document.row, "policy.metadata", message)
-
-
-def _metadata_text(source: str, row: int) -> str:
-    """Return the YAML of the METADATA comment that ends right above *row*."""
-    lines = source.splitlines()
-    found: list[str] = []
-    for line in reversed(lines[: row - 1]):
-        if not line.startswith("#"):
-            break
-        if line.strip() == "# METADATA":
-            return "\n".join(reversed(found))
-        found.append(line[1:].removeprefix(" "))
-    return ""

@@ -16,11 +16,12 @@ from sluiceway.policy.engine import Bundle
 from sluiceway.policy.reading import Reader
 from sluiceway.policy.seen import Keyed, Path, Reading, Seen, shown_path
 from sluiceway.policy.shapes import could_be, impossible_step, shapes
-from sluiceway.policy.tree import package, rule_name, rule_rows
+from sluiceway.policy.tree import metadata_text, package, rule_name, rule_rows
 
 __all__ = ["idle_problems"]
 
 _CONFTEST = re.compile(r"(deny|violation|warn)(_[a-zA-Z0-9]+)*|exception")
+_ENTRYPOINT = re.compile(r"^entrypoint: true\s*$", re.MULTILINE)
 _SIDES = frozenset({"equal", "eq", "in"})
 
 Found = tuple[str, int, str, str]
@@ -45,7 +46,8 @@ def idle_problems(bundle: Bundle, trees: Mapping[str, Mapping[str, Any]]) -> Ite
         for where, name in reader.rules()
         if where not in bundle.schemas and _CONFTEST.fullmatch(name)
     ]
-    readings = [*gates.values(), *others]
+    asked = [reader.named(*rule) for rule in _entrypoints(bundle, trees)]
+    readings = [*gates.values(), *others, *asked]
     yield from _dead_rules(bundle, trees, reader, readings)
     yield from _unused_data(bundle, readings)
     yield from _impossible_input(bundle, trees, gates)
@@ -54,6 +56,17 @@ def idle_problems(bundle: Bundle, trees: Mapping[str, Mapping[str, Any]]) -> Ite
 
 def _decides(reader: Reader, gate: str) -> bool:
     return "decision" in reader.names(gate)
+
+
+def _entrypoints(
+    bundle: Bundle, trees: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield package and name of rules that are asked for by name, as their METADATA says."""
+    for file, tree in trees.items():
+        source, rules = bundle.modules[file], tree.get("rules") or []
+        for rule, row in zip(rules, rule_rows(source, tree) or [], strict=False):
+            if _ENTRYPOINT.search(metadata_text(source, row)):
+                yield package(tree), rule_name(rule)
 
 
 def _dead_rules(

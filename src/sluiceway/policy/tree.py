@@ -14,6 +14,7 @@ __all__ = [
     "aliases",
     "calls",
     "mentions",
+    "metadata_text",
     "package",
     "plain_message",
     "references",
@@ -194,3 +195,16 @@ def _until(source: str, index: int, end: str, *, escaped: bool) -> int:
             return position + 1 - index
         position += 1
     return len(source) - index
+
+
+def metadata_text(source: str, row: int) -> str:
+    """Return the YAML of the METADATA comment that ends right above *row*."""
+    lines = source.splitlines()
+    found: list[str] = []
+    for line in reversed(lines[: row - 1]):
+        if not line.startswith("#"):
+            break
+        if line.strip() == "# METADATA":
+            return "\n".join(reversed(found))
+        found.append(line[1:].removeprefix(" "))
+    return ""

@@ -24,6 +24,9 @@ PEOPLE: dict[str, list[str]] = {
 }
 """Who is who in the rehearsal: name to roles, as the policies read them."""
 
+_PATHS = {"canary": {"production": {"exclude_committers": False}}}
+"""The rehearsal's service is a plain folder: it has no commits whose authors could be told. Who built
+it still may not approve it."""
 LIMITS = {
     "consecutive": 3,
     "error_rate_percent": 5,
@@ -117,7 +120,11 @@ class Workspace:
             )
         )
         (root / "people.json").write_text(
-            json.dumps({"promotion": {"people": PEOPLE, "canary_limits": LIMITS}}, indent=2) + "\n"
+            json.dumps(
+                {"promotion": {"people": PEOPLE, "paths": _PATHS, "canary_limits": LIMITS}},
+                indent=2,
+            )
+            + "\n"
         )
         workspace._make_ssh_keys()
         return workspace

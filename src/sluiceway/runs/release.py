@@ -22,7 +22,8 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
-from sluiceway.runs import building, scanning
+from sluiceway.runs import authors, building, scanning
+from sluiceway.runs.source import Source
 from sluiceway.workbench import Workbench
 
 __all__ = [
@@ -139,6 +140,7 @@ def complete(
         predicate={"source": "", "target": BUILD, "run": run, "at": rfc3339(datetime.now(UTC))},
     )
     actor, signature = statements.signed(bench, document)
+    source = Source(**built["source"])
     bench.registry.put_manifest(BUILD, manifest)
     entry = bench.ledger.append(
         "release",
@@ -155,6 +157,7 @@ def complete(
             "signature": signature,
             "version": built["parameters"]["version"],
             "revision": built["parameters"]["revision"],
+            "change": authors.authors(bench, source, authors.released_before(bench, source.commit)),
             "reused": built["reused"],
             "tag": building.own_tag(image.digest),
             "sbom_path": str(sbom_path(bench, image.digest)),

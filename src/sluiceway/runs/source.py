@@ -10,7 +10,7 @@ from sluiceway import process
 from sluiceway.errors import UsageError
 from sluiceway.workbench import Workbench
 
-__all__ = ["Source", "describe", "epoch", "version"]
+__all__ = ["Source", "describe", "epoch", "git", "version"]
 
 _SECONDS = 30.0
 _MOST_BRANCHES = 500
@@ -56,7 +56,7 @@ def describe(bench: Workbench) -> Source:
     Files that git ignores do not count: a build that must not depend on them leaves them out in
     ``.dockerignore``.
     """
-    commit = _git(bench, "rev-parse", "--verify", "HEAD")
+    commit = git(bench, "rev-parse", "--verify", "HEAD")
     if not commit:
         return Source(commit="", dirty=False, folder="", problem=_nameless(bench))
     problem = _problem(bench)
@@ -64,7 +64,7 @@ def describe(bench: Workbench) -> Source:
         commit=commit.strip(),
         dirty=bool(problem),
         branches=() if problem else _branches(bench, commit.strip()),
-        folder=(_git(bench, "rev-parse", "--show-prefix") or "").strip(),
+        folder=(git(bench, "rev-parse", "--show-prefix") or "").strip(),
         problem=problem,
     )
 
@@ -72,7 +72,7 @@ def describe(bench: Workbench) -> Source:
 def epoch(bench: Workbench) -> int:
     """Return SOURCE_DATE_EPOCH, else the commit's time, else 0, so that a rebuild is the same."""
     text = bench.environ.get("SOURCE_DATE_EPOCH", "") or (
-        _git(bench, "log", "-1", "--format=%ct") or ""
+        git(bench, "log", "-1", "--format=%ct") or ""
     )
     text = text.strip()
     if not text:
@@ -112,9 +112,9 @@ def _problem(bench: Workbench) -> str:
     dockerfile = str(bench.config.dockerfile.resolve())
     places = ("--", str(bench.config.context.resolve()), dockerfile)
     # A folder that the repository ignores is in nobody's commit, and git calls it clean.
-    if _git(bench, "ls-files", "--error-unmatch", "--", dockerfile) is None:
+    if git(bench, "ls-files", "--error-unmatch", "--", dockerfile) is None:
         return f"{bench.config.dockerfile.name} is not in the commit"
-    changed = _git(
+    changed = git(
         bench,
         "status",
         "--porcelain",
@@ -122,7 +122,7 @@ def _problem(bench: Workbench) -> str:
         "--ignore-submodules=none",
         *places,
     )
-    tracked = _git(bench, "ls-files", "-v", *places)
+    tracked = git(bench, "ls-files", "-v", *places)
     if changed is None or tracked is None:
         return "git cannot say whether the work tree is what was committed"
     # Lower case is --assume-unchanged, S is --skip-worktree: git calls these clean unseen.
@@ -138,7 +138,7 @@ def _problem(bench: Workbench) -> str:
 
 def _branches(bench: Workbench, commit: str) -> tuple[str, ...]:
     """Return the branches, ours and remotes', that hold *commit*. Names of names are left out."""
-    listed = _git(
+    listed = git(
         bench,
         "for-each-ref",
         f"--contains={commit}",
@@ -151,7 +151,7 @@ def _branches(bench: Workbench, commit: str) -> tuple[str, ...]:
     return tuple(sorted(words[0] for words in lines if len(words) == 1))
 
 
-def _git(bench: Workbench, *arguments: str) -> str | None:
+def git(bench: Workbench, *arguments: str) -> str | None:
     """Ask git about the build context; ``None`` when it is missing or says no."""
     if process.which("git") is None or not Path(bench.config.context).is_dir():
         return None
@@ -159,7 +159,9 @@ def _git(bench: Workbench, *arguments: str) -> str | None:
         ["git", *(word for setting in _SETTINGS for word in ("-c", setting)), *arguments],
         timeout=_SECONDS,
         cwd=bench.config.context,
-        env=process.without_secrets(os.environ) | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        env=process.without_secrets(os.environ)
+        # What refs/replace puts in a commit's place is not what the commit's name stands for.
+        | {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"},
         check=False,
     )
     return completed.stdout if completed.code == 0 else None
