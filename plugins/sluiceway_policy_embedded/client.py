@@ -105,6 +105,7 @@ class Worker:
         request: Mapping[str, Any],
         deadline: float,
         document: Any = None,
+        *,
         lent: Mapping[str, Callable[..., Any]] | None = None,
     ) -> Any:
         """Send *request* and return the answer.

@@ -237,48 +237,57 @@ class Jobs:
                 parsed[name] = {"error": _parser_message(error.message)}
         return parsed
 
-    def _run(self, key: str, rules: list[str]) -> dict[str, Any]:
-        """Evaluate rules with coverage, together while none of them is in error."""
+    def _run(self, key: str, rules: list[str], traced: int) -> dict[str, Any]:
+        """Evaluate rules with coverage, together while none of them is in error.
+
+        The first *traced* that fail are traced: it costs many times what the evaluation does.
+        """
         engine = self._engines[key]
         lines: dict[str, tuple[set[int], set[int]]] = {}
-        query = "; ".join(f"v{n} := [v | v := data.{rule}]" for n, rule in enumerate(rules))
-        try:
-            envelope = engine.query(query, coverage=True)
-        except BridgeError:
-            results = [self._run_one(engine, rule, lines) for rule in rules]
-        else:
-            _merge(lines, envelope)
-            bindings = envelope["result"][0]["bindings"]
-            results = [
-                {"rule": rule, "passed": True}
-                if bindings[f"v{n}"] == [True]
-                else self._run_one(engine, rule, lines)
-                for n, rule in enumerate(rules)
-            ]
+        values = _values(engine, rules, lines)
+        results = []
+        for rule, value in zip(rules, values, strict=True):
+            result: dict[str, Any] = {"rule": rule, "passed": value == [True]}
+            if isinstance(value, str):
+                result["error"] = value
+            elif not result["passed"] and traced > 0:
+                traced -= 1
+                result |= _seen(engine, rule)
+            results.append(result)
         return {
             "results": results,
             "covered": {name: sorted(rows[0]) for name, rows in lines.items()},
             "missed": {name: sorted(rows[1] - rows[0]) for name, rows in lines.items()},
         }
 
-    def _run_one(
-        self, engine: Engine, rule: str, lines: dict[str, tuple[set[int], set[int]]]
-    ) -> dict[str, Any]:
-        query = f"v0 := [v | v := data.{rule}]"
-        try:
-            envelope = engine.query(query, coverage=True)
-            _merge(lines, envelope)
-            if envelope["result"][0]["bindings"]["v0"] == [True]:
-                return {"rule": rule, "passed": True}
-            traced = engine.query(query, trace=True)
-        except BridgeError as error:
-            return {"rule": rule, "passed": False, "error": error.message}
-        return {
-            "rule": rule,
-            "passed": False,
-            "failed_at": _failed_at(traced.get("trace") or []),
-            "printed": _lines(traced),
-        }
+
+def _values(
+    engine: Engine, rules: list[str], lines: dict[str, tuple[set[int], set[int]]]
+) -> list[Any]:
+    """Return each rule's list of values: one, or none where it is undefined; its error as text.
+
+    One that ends in an error ends the whole query, so the halves are asked by themselves.
+    """
+    query = "; ".join(f"v{n} := [v | v := data.{rule}]" for n, rule in enumerate(rules))
+    try:
+        envelope = engine.query(query, coverage=True)
+    except BridgeError as error:
+        if len(rules) == 1:
+            return [error.message]
+        half = len(rules) // 2
+        return _values(engine, rules[:half], lines) + _values(engine, rules[half:], lines)
+    _merge(lines, envelope)
+    bindings = envelope["result"][0]["bindings"]
+    return [bindings[f"v{n}"] for n in range(len(rules))]
+
+
+def _seen(engine: Engine, rule: str) -> dict[str, Any]:
+    """Return where a rule that fails stopped, and what it printed."""
+    try:
+        traced = engine.query(f"v0 := [v | v := data.{rule}]", trace=True)
+    except BridgeError as error:
+        return {"error": error.message}
+    return {"failed_at": _failed_at(traced.get("trace") or []), "printed": _lines(traced)}
 
 
 def main(arguments: list[str]) -> int:

@@ -61,11 +61,23 @@ def test_waivers_count_as_in_a_run(site):
     wanted = given(site, evidence={**site.passing["evidence"], "scan": scan})
     code, document = site.run("policy.eval", "promotion", wanted)
     assert (code, codes(document)) == (ExitCode.REFUSED, ["image.vulnerability"])
-    waiver = 'code = "image.vulnerability"\nreason = "r"\nowner = "tom"\nexpires = 2999-01-01'
-    configure(site, f"\n[[waivers]]\n{waiver}")
-    code, document = site.run("policy.eval", "promotion", wanted)
-    assert code == 0
-    assert document["decision"]["findings"][0]["waived"]["owner"] == "tom"
+    waiver = {
+        "id": "w1",
+        "service": "settlement",
+        "code": f"image.vulnerability/{scan['facts']['vulnerabilities'][0]['id']}",
+        **dict.fromkeys(("environment", "digest", "package", "problem"), ""),
+        "reason": "r",
+        "owner": "rita",
+        "method": "ssh",
+        "key": "SHA256:rita",
+        **dict.fromkeys(("proven", "signed", "valid"), True),
+        "made_at": "2026-11-24T11:00:00Z",
+        "expires": "2026-12-24T11:00:00Z",
+    }
+    waived = {**json.loads((site.root / "input.json").read_text()), "waivers": [waiver]}
+    code, document = site.run("policy.eval", "promotion", given(site, **waived))
+    assert code == 0, document
+    assert document["decision"]["findings"][0]["waived"]["owner"] == "rita"
 
 
 def test_another_gate_than_there_is_or_another_input_is_a_mistake(site):
