@@ -134,7 +134,9 @@ def test_memory_is_watched_where_the_system_does_not_limit_it(
         load = {"op": "load", "key": "k", "modules": {"g.rego": FLOOD}, "data": {}}
         worker.ask(load, deadline)
         with pytest.raises(EngineError, match=r"more than the 64 MB") as caught:
-            worker.ask({"op": "evaluate", "key": "k", "query": "x := data.g.x"}, deadline, {})
+            worker.ask(
+                {"op": "evaluate", "key": "k", "query": "x := data.g.x"}, deadline, document={}
+            )
         assert caught.value.code == "policy.crashed"
         assert not worker.alive
     finally:
