@@ -309,7 +309,7 @@ def test_even_a_query_that_is_not_checked_reaches_no_network(expression: str) ->
         worker.ask({"op": "load", "key": "k", "modules": {}, "data": {}}, deadline)
         query = "x := " + expression.format(url=url)
         try:
-            said = worker.ask({"op": "evaluate", "key": "k", "query": query}, deadline, {})
+            said = worker.ask({"op": "evaluate", "key": "k", "query": query}, deadline, document={})
         except EngineError as error:
             said = error.what
         assert "too many open files" in str(said) or "no such host" in str(said)
