@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from sluiceway_deploy_local.link import Link
 from sluiceway_deploy_local.table import Backend, Table, shares
 
 from .deploy_local_bench import (
@@ -289,12 +290,12 @@ async def test_a_client_that_is_waited_for_twice_is_let_go(sends):
     stuck = asyncio.Event()
     async with bench(serve) as b:
         client = await b.client()
-        client.writer.transport.pause_reading()
+        client.pause()
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx")
         await stuck.wait()
         client.send(sends)
         if not sends:
-            client.writer.transport.resume_reading()  # it takes all there is, and is silent
+            client.resume()  # it takes all there is, and is silent
             while await client.reader.read(1 << 20):
                 pass
         await b.settled()
@@ -315,10 +316,10 @@ async def test_a_client_that_does_not_take_the_last_bytes_is_let_go():
         links.append(link)
         peer.writer.close()
 
-    links = []
+    links: list[Link] = []
     async with bench(serve) as b:
         client = await b.client()
-        client.writer.transport.pause_reading()
+        client.pause()
         client.send(LAST)
         while not (links and links[0].lost):  # noqa: ASYNC110 - the link is the proxy's own
             await asyncio.sleep(0.02)
