@@ -61,17 +61,8 @@ def read(
 
 
 def unknown(request: ApprovalRequest, problem: str) -> Approval:
-    """Return the answer to a question that could not be asked: somebody may have said no."""
-    return Approval(
-        approver=Actor(name="GitHub", method=METHOD, proven=False),
-        verdict=Verdict.UNKNOWN,
-        digest=request.image.digest,
-        source=request.source,
-        target=request.target,
-        made_at=None,
-        expires=None,
-        problem=problem,
-    )
+    """Return the answer to a question that GitHub did not answer."""
+    return request.unread("GitHub", METHOD, problem)
 
 
 def _wrong_run(run: Mapping[str, Any], request: ApprovalRequest, options: Options) -> str:

@@ -83,6 +83,8 @@ class Exchange:
         self._upload: asyncio.Task[None] | None = None
         self._fault: Malformed | None = None
         self._begun = False
+        # The client may be waited for twice at once: for its body, and to take the answer.
+        self._sends_by = self._takes_by = math.inf
         self._asked = self._loop.time()
 
     async def run(self) -> bool:
@@ -168,7 +170,7 @@ class Exchange:
     def _send(self, link: Link) -> None:
         """Send head and body: at once when all of it is here, else beside reading the answer."""
         client, body = self._client, self._request.body
-        link.deadline = self._loop.time() + self._limits.response_seconds
+        self._arm(link)
         if body.empty:
             link.write(self._head)
         elif not body.chunked and len(client.buffer) >= body.length:
@@ -185,11 +187,10 @@ class Exchange:
         try:
             while (not chunks.done) if chunks is not None else left > 0:
                 if not client.buffer:
-                    client.deadline = self._loop.time() + limits.body_seconds
-                    link.deadline = math.inf  # it is not the instance that is slow
+                    self._sends_by = self._loop.time() + limits.body_seconds
+                    self._arm(link)
                     more = await client.more()
-                    client.deadline = math.inf
-                    link.deadline = self._loop.time() + limits.response_seconds
+                    self._sends_by = math.inf
                     if not more:
                         self._cut_off()
                 if chunks is not None:
@@ -199,6 +200,7 @@ class Exchange:
                     count = min(left, len(client.buffer))
                     left -= count
                 link.write(client.take(count))
+                self._arm(link)  # with each piece: an instance that takes them slowly is not dead
                 if link.stuck and not await link.flush():
                     return  # whoever reads the answer finds out why
             self._asked = self._loop.time()
@@ -233,7 +235,7 @@ class Exchange:
         """Wait for the instance; raise when the client is the one that is gone, or for silence."""
         uploading = self._upload is not None and not self._upload.done()
         if not uploading:
-            link.deadline = self._loop.time() + self._limits.response_seconds
+            self._arm(link)
         more = await link.more()
         if more:
             return True
@@ -282,7 +284,7 @@ class Exchange:
                 data += b"0\r\n\r\n"
             pending += data
             if pending:
-                await self._deliver(pending)
+                await self._deliver(link, pending)
                 pending = b""
             if done and body.until_close and link.lost:
                 raise _Failed("reset")  # reset, not ended: what arrived is not all
@@ -298,19 +300,27 @@ class Exchange:
         # What arrived while the client took its time may be the last: then nothing wakes us.
         return bool(link.buffer) or await self._more(link)
 
-    async def _deliver(self, data: bytes) -> None:
+    async def _deliver(self, link: Link, data: bytes) -> None:
         client = self._client
         client.write(data)
         if client.stuck:
-            if self._link is not None and (self._upload is None or self._upload.done()):
-                self._link.deadline = math.inf  # it is not the instance that is slow
-            client.deadline = self._loop.time() + self._limits.body_seconds
+            self._takes_by = self._loop.time() + self._limits.body_seconds
+            self._arm(link)
             taken = await client.flush()
-            client.deadline = math.inf
+            self._takes_by = math.inf
+            self._arm(link)
             if not taken:
                 raise _ClientGone
         if client.lost:
             raise _ClientGone
+
+    def _arm(self, link: Link) -> None:
+        """Set both deadlines: the client's nearest, or the instance's while nobody waits for it."""
+        self._client.deadline = min(self._sends_by, self._takes_by)
+        slow_client = self._client.deadline < math.inf
+        link.deadline = (
+            math.inf if slow_client else self._loop.time() + self._limits.response_seconds
+        )
 
     # --- afterwards ---
 

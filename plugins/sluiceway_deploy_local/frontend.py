@@ -131,11 +131,11 @@ class Frontend:
         try:
             while await self._one(client, address):
                 pass
-            await _linger(client)
+            await self._linger(client)
         except Malformed as fault:
             self.refused += 1
             client.write(wire.plain(fault.status, fault.reason))
-            await _linger(client)
+            await self._linger(client)
         finally:
             client.close()
 
@@ -195,6 +195,27 @@ class Frontend:
         client.deadline = math.inf
         return client.take(end)
 
+    async def _linger(self, client: Link) -> None:
+        """End our side and read on for a moment, so that a reset does not overtake the last answer.
+
+        A client that does not take what is left for it is cut: closing would wait for it for ever.
+        """
+        if client.lost:
+            return
+        client.expired = False
+        client.deadline = asyncio.get_running_loop().time() + self.limits.body_seconds
+        client.transport.set_write_buffer_limits(0)  # from now on it is stuck until all is sent
+        if client.stuck and not await client.flush():
+            client.abort()
+            return
+        client.deadline = math.inf
+        with contextlib.suppress(OSError):
+            client.transport.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while await client.more():
+                    client.buffer.clear()
+
     async def _sweep(self) -> None:
         """Compare every deadline with the clock; close pooled connections that are too old."""
         loop = asyncio.get_running_loop()
@@ -209,20 +230,6 @@ class Frontend:
                     link.expire()
             for backend, _ in self.table.shares:
                 backend.sweep(now)
-
-
-async def _linger(client: Link) -> None:
-    """End our side and read on for a moment, so that a reset does not overtake the last answer."""
-    if client.lost:
-        return
-    with contextlib.suppress(OSError):
-        client.transport.write_eof()
-    client.expired = False
-    client.deadline = math.inf
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LINGER_SECONDS):
-            while await client.more():
-                client.buffer.clear()
 
 
 def _unusable(route: str, port: int, error: OSError) -> ActionFailed:

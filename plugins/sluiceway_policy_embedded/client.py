@@ -104,6 +104,7 @@ class Worker:
         self,
         request: Mapping[str, Any],
         deadline: float,
+        *,
         document: Any = None,
         *,
         lent: Mapping[str, Callable[..., Any]] | None = None,
@@ -265,8 +266,8 @@ def _called(call: Mapping[str, Any], lent: Mapping[str, Callable[..., Any]]) -> 
         return {"result": lent[call["name"]](*call["arguments"])}
     except SluicewayError as error:
         return {"error": error.what}
-    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
-        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001 - whatever a policy gives must not end in a trace
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _translated(error: Mapping[str, str]) -> EngineError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway.model import digest_of
+from sluiceway.policy.archive import check_path
 from sluiceway.policy.builtins import refuse_forbidden
-from sluiceway.policy.engine import Answer, Bundle, EngineError, Parsed, RuleResult, RuleRun
+from sluiceway.policy.engine import Answer, Bundle, Parsed, RuleResult, RuleRun
 from sluiceway_policy_embedded.client import Worker
 from sluiceway_policy_embedded.pins import OPA_VERSION
 
 __all__ = ["EmbeddedEngine"]
 
-_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _AUTHORING_SECONDS = 60.0
 """Compiling and testing a whole folder may take longer than one decision."""
 _COMPILING_SECONDS = 20.0
@@ -80,13 +79,13 @@ class EmbeddedEngine:
         Raises:
             EngineError: Always within the deadline (and the time that a start and compiling take).
         """
-        _check_path(path)
+        check_path(path)
         with self._lock:
             compiling = max(self._deadline_seconds, _COMPILING_SECONDS)
             _, worker, key = self._ready(bundle, compiling)
             deadline = time.monotonic() + self._deadline_seconds
             request = {"op": "evaluate", "key": key, "query": f"value := data.{path}"}
-            found = worker.ask(request, deadline, document)
+            found = worker.ask(request, deadline, document=document)
         return found[0]["value"] if found else None
 
     def parse(self, modules: Mapping[str, str]) -> Mapping[str, Parsed]:
@@ -103,7 +102,7 @@ class EmbeddedEngine:
     def run(self, bundle: Bundle, rules: Sequence[str]) -> RuleRun:
         """Evaluate every rule with coverage; each batch has its own deadline."""
         for rule in rules:
-            _check_path(rule)
+            check_path(rule)
         results: list[RuleResult] = []
         covered: dict[str, set[int]] = {}
         seen: dict[str, set[int]] = {}
@@ -196,15 +195,6 @@ class EmbeddedEngine:
 
 def _arity(function: Callable[..., Any]) -> int:
     return len(inspect.signature(function).parameters)
-
-
-def _check_path(path: str) -> None:
-    if not _PATH.fullmatch(path):
-        raise EngineError(
-            f"{path!r} is not the dotted path of a rule",
-            remedy="Write the package and the rule, for example promotion.decision.",
-            code="policy.evaluation",
-        )
 
 
 def _parsed(answer: Mapping[str, Mapping[str, Any]]) -> dict[str, Parsed]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import resource
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,6 +128,62 @@ def test_upgrade_shows_and_writes_only_when_told(
     capsys.readouterr()
     assert typed("policy.upgrade", "policy") == 0
     assert capsys.readouterr().out == "0 files would change; nothing was written, 1 v1 already\n"
+
+
+def test_a_file_does_not_steer_the_terminal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = folder / "policy" / "a.rego"
+    policy.write_text("package main\n\ndeny contains input.bad\n")
+    (folder / "bad.json").write_text(r'{"bad": "a\u001b[2Jb\u009b2Jc\rd"}')
+    assert typed("policy.check", "bad.json") == 3
+    assert "a\x1b[2Jb\x9b2Jc\rd\n" in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert typed("policy.check", "bad.json") == 3
+    assert "a\ufffd[2Jb\ufffd2Jc\ufffdd\n" in capsys.readouterr().out
+
+
+def test_upgrade_writes_all_or_nothing_and_keeps_links_and_line_ends(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = OLD.replace("\n", "\r\n").encode()
+    (folder / "shared").mkdir()
+    real, link = folder / "shared" / "a.rego", folder / "policy" / "a.rego"
+    link.unlink()
+    link.symlink_to("../shared/a.rego")
+    real.write_bytes(old)
+    (folder / "policy" / "z").mkdir()
+    last = folder / "policy" / "z" / "z.rego"
+    last.write_bytes(old)
+    last.parent.chmod(0o500)
+    if os.geteuid():
+        assert typed("policy.upgrade", "policy", "--write") == 5
+        assert "0 of 2 files are written" in capsys.readouterr().err
+        assert (real.read_bytes(), last.read_bytes()) == (old, old)
+    last.parent.chmod(0o700)
+    assert typed("policy.upgrade", "policy", "--write") == 0
+    new = old.replace(b"deny[msg] {", b"deny contains msg if {")
+    assert (real.read_bytes(), last.read_bytes()) == (new, new)
+    assert link.is_symlink()
+    assert [each.name for each in real.parent.iterdir()] == ["a.rego"]
+
+
+def test_upgrade_leaves_nothing_behind_when_the_disk_is_full(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "policy" / "a.rego").write_text(OLD)
+    (folder / "policy" / "b.rego").write_text(OLD.replace("main", "b") + "# x\n" * 50_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        assert typed("policy.upgrade", "policy", "--write", "--json") == 5
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (folder / "policy" / "a.rego").read_text() == OLD
+    assert sorted(each.name for each in (folder / "policy").iterdir()) == ["a.rego", "b.rego"]
+    assert "0 of 2 files are written" in capsys.readouterr().out
 
 
 def test_upgrade_leaves_what_it_cannot_make_v1(

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import wraps
+from typing import cast
 
 from sluiceway_deploy_local.counters import Counters
 from sluiceway_deploy_local.exchange import Limits
@@ -39,6 +40,14 @@ class Peer:
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
+
+    def pause(self) -> None:
+        """Take nothing more, so that the other side's bytes stay with it."""
+        cast("asyncio.Transport", self.writer.transport).pause_reading()
+
+    def resume(self) -> None:
+        """Take again what comes."""
+        cast("asyncio.Transport", self.writer.transport).resume_reading()
 
     async def rest(self) -> bytes:
         async with asyncio.timeout(5):

@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from sluiceway_deploy_local.link import Link
 from sluiceway_deploy_local.table import Backend, Table, shares
 
 from .deploy_local_bench import (
@@ -269,6 +270,60 @@ async def test_a_client_that_does_not_read_is_let_go():
         await client.head()
         await b.settled()
         assert (b.counters.aborted, b.counters.requests) == (1, 0)
+
+
+@pytest.mark.parametrize("sends", [b"", b"the rest "], ids=["silent", "sends on"])
+@run
+async def test_a_client_that_is_waited_for_twice_is_let_go(sends):
+    """Its body and its taking of the answer are waited for at once; neither ends the other's."""
+
+    async def serve(peer):
+        await peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n")
+        while not any(link.stuck for link in b.frontend._clients):
+            peer.send(b"y" * 100_000)
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+        stuck.set()
+        await asyncio.sleep(20)  # and then it is dead
+
+    stuck = asyncio.Event()
+    async with bench(serve) as b:
+        client = await b.client()
+        client.pause()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx")
+        await stuck.wait()
+        client.send(sends)
+        if not sends:
+            client.resume()  # it takes all there is, and is silent
+            while await client.reader.read(1 << 20):
+                pass
+        await b.settled()
+        assert (b.counters.aborted, b.counters.requests) == (1, 0)
+
+
+@run
+async def test_a_client_that_does_not_take_the_last_bytes_is_let_go():
+    async def serve(peer):
+        await peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        (link,) = b.frontend._clients
+        while not link.transport.get_write_buffer_size():
+            peer.send(b"y" * 4096)
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+        assert not link.stuck
+        links.append(link)
+        peer.writer.close()
+
+    links: list[Link] = []
+    async with bench(serve) as b:
+        client = await b.client()
+        client.pause()
+        client.send(LAST)
+        while not (links and links[0].lost):  # noqa: ASYNC110 - the link is the proxy's own
+            await asyncio.sleep(0.02)
+        assert b.counters.requests == 1
 
 
 @run

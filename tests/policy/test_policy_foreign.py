@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,15 @@ def test_parsers_that_are_not_here_are_named() -> None:
         ("dotenv", "no line\n"),
         ("xml", "<a>"),
         ("xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
+        ("yaml", "a: 1e999\n"),
+        (
+            "yaml",
+            "a0: &a0 {}\n"
+            + "".join(f"a{n}: &a{n} {{<<: [{f'*a{n - 1}, ' * 9}]}}\n" for n in range(1, 9)),
+        ),
+        ("toml", "a = inf"),
+        ("toml", "a = nan"),
+        ("dotenv", "A0=xxxx\n" + "".join(f"A{n}=$A{n - 1}$A{n - 1}\n" for n in range(1, 60))),
         ("dockerfile", ""),
         ("dockerfile", "FETCH x\n"),
         ("dockerfile", "RUN <<EOF\nx\n"),
@@ -151,6 +161,41 @@ def test_bad_input_has_a_message(parser: str, text: str) -> None:
         parse_text(parser, text, "the file")
     assert caught.value.code == "policy.input"
     assert caught.value.what.startswith("the file cannot be read as")
+
+
+def test_what_could_double_with_every_line_is_looked_at_once() -> None:
+    text = "".join(f"a{n}=${{a{n + 1}}}${{a{n + 1}}}\n" for n in range(60))
+    assert parse_text("properties", text, "f")["a0"] == "${a1}${a1}"
+
+
+def test_a_document_type_brings_no_attributes() -> None:
+    text = '<!DOCTYPE r [<!ATTLIST a b CDATA "x">]><r><a/><a b="y"/></r>'
+    assert parse_text("xml", text, "f") == {"r": {"a": ["", {"-b": "y"}]}}
+
+
+def test_what_is_nested_too_deep_has_a_message(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    deep: list[Any] = []
+    for _ in range(600):
+        deep = [deep]
+    with pytest.raises(UsageError, match="nested too deep"):
+        check(engine, tmp_path, V1 % "msg := `m`", [deep])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("parse_config(`json`, 5)", "AttributeError"),
+        ("parse_config({}, `x`)", "TypeError"),
+        ("parse_config_file(`pipe.json`)", "is no regular file"),
+    ],
+)
+def test_a_lent_function_given_something_else_is_an_error(
+    engine: EmbeddedEngine, tmp_path: Path, call: str, said: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    policy = V1 % f"x := {call.replace('pipe', '../pipe')}; msg := `m`"
+    with pytest.raises(EngineError, match=said):
+        check(engine, tmp_path, policy)
 
 
 def test_an_environment_file_does_not_see_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +231,8 @@ def test_settings_come_from_flags_then_environment_then_file(
 
 
 @pytest.mark.parametrize(
-    "file", ["policy = 1", "quiet = 3", "a = ", 'rego-version = "v0"', "strict = true"]
+    "file",
+    ["policy = 1", "quiet = 3", "a = ", 'rego-version = "v0"', "strict = true", "a=" + "[" * 9999],
 )
 def test_settings_that_are_wrong_or_have_no_counterpart(tmp_path: Path, file: str) -> None:
     (tmp_path / "conftest.toml").write_text(file)
@@ -203,6 +249,18 @@ def test_a_message_cannot_command_a_workflow() -> None:
         assert not [
             line for line in lines if line.startswith(("::add-mask", "##vso[task.complete"))
         ]
+
+
+def test_a_name_cannot_command_a_pipeline() -> None:
+    said = Finding(message="##vso[task.setvariable variable=a]b")
+    result = Checked(
+        file="f\n##vso[task.complete].json", namespace="main", skipped=(said,), successes=1
+    )
+    assert "##vso[" not in written("azuredevops", [result], Style())
+    result = Checked(file="f\r\n::error::x.json", namespace="main", failures=(said,), successes=1)
+    for name in FORMATS:
+        lines = written(name, [result], Style()).splitlines()
+        assert not [line for line in lines if line.startswith("::error::")]
 
 
 def test_every_format_can_say_nothing() -> None:

@@ -52,6 +52,25 @@ def refused(source: Archive | Path) -> str:
     return caught.value.what
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda tar: tar[:1024],
+        lambda tar: tar[:1200],
+        lambda tar: tar[:1100] + b"?" + tar[1101:],
+        lambda tar: tar[:1024] + bytes(512) + tar[1024:],
+        lambda tar: tar[:1024] + bytes(1024) + tar[1024:],
+        lambda tar: tar[:2048] + bytes(512),
+    ],
+    ids=["cut between", "cut in a header", "damaged", "zeros", "end in the middle", "half an end"],
+)
+def test_a_damaged_tar_is_not_one_with_fewer_rules(damage: Callable[[bytes], bytes]) -> None:
+    two = {"a.rego": b"package a\n", "b.rego": b"package b\n"}
+    whole = packed(two, pack=False).content
+    assert len(load_bundle([packed(two)]).modules) == 2
+    assert "it is damaged or cut off" in refused(Archive(content=damage(whole), origin="b.tar"))
+
+
 def test_a_tar_is_the_folder_that_it_was_made_of(tmp_path: Path) -> None:
     folder = load_bundle([bundled_policies()])
     file = tmp_path / "policies.tar.gz"

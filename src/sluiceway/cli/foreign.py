@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from sluiceway.policy.foreign.run import Ran
     from sluiceway.policy.foreign.settings import Options
 
-__all__ = ["check_files", "verify_folders", "visiting_engine"]
+__all__ = ["check_files", "shown", "verify_folders", "visiting_engine"]
 
 _CONFTEST = "conftest"
+_STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+"""Controls but tab and line end (8-bit ones too), and what turns the direction of writing."""
 
 
 def check_files(
@@ -140,10 +143,12 @@ def _show(shell: Shell, ran: Ran) -> None:
         "notes": ran.judged.notes,
         "status": ran.status,
     }
-    text = ran.text
-    if sys.stdout.isatty():  # a checked file must not be able to steer the terminal
-        text = text.replace("\x1b", "\ufffd")
-    shell.result(document, lambda console: console.verbatim(text))
+    shell.result(document, lambda console: console.verbatim(shown(ran.text)))
+
+
+def shown(text: str) -> str:
+    """Return *text* for stdout: a file that is read must not be able to steer the terminal."""
+    return _STEERING.sub("\ufffd", text) if sys.stdout.isatty() else text
 
 
 def visiting_engine(shell: Shell) -> VisitingEngine:

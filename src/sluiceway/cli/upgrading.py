@@ -30,7 +30,7 @@ def upgrade(
     write: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> ExitCode:
     """Rewrite policies of Rego v0 as v1: show the difference, and write it with --write."""
-    from sluiceway.cli.foreign import visiting_engine
+    from sluiceway.cli.foreign import shown, visiting_engine
     from sluiceway.policy.foreign.sources import load_foreign
     from sluiceway.policy.upgrade import upgraded
 
@@ -49,8 +49,7 @@ def upgrade(
     )
     note = "" if left else _uncompiled(engine, {**before, **after})
     if write:
-        for name, text in after.items():
-            _replace(Path(name), text)
+        _write({Path(name): text for name, text in after.items()})
     document: dict[str, Any] = {
         "files": len(before),
         "upgraded": list(after),
@@ -63,7 +62,7 @@ def upgrade(
         shell.console.warn(f"{name} is left as it is, because it would not be v1: {error}")
     if note:
         shell.console.warn(note)
-    shell.result(document, lambda console: console.verbatim(difference + _summary(document)))
+    shell.result(document, lambda console: console.verbatim(shown(difference) + _summary(document)))
     return ExitCode.UNABLE if left else ExitCode.DONE
 
 
@@ -92,18 +91,31 @@ def _uncompiled(engine: VisitingEngine, modules: Mapping[str, str]) -> str:
     return ""
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file and rename: an interruption leaves the old one or the new one."""
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write all beside the files, then rename: a full disk or a folder of others changes nothing.
+
+    What is a link stays one; the file that it leads to is written.
+    """
+    drafts: list[tuple[Path, Path]] = []
+    path = Path()
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(name).chmod(path.stat().st_mode & 0o777)
-        Path(name).replace(path)
+        for path, text in texts.items():
+            target = path.resolve(strict=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            drafts.append((Path(name), target))
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+            Path(name).chmod(target.stat().st_mode & 0o777)
+        for draft, path in drafts:
+            draft.replace(path)
     except OSError as error:
+        written = sum(not draft.exists() for draft, _ in drafts)
         raise ActionFailed(
             f"{path} cannot be written: {error.strerror}",
-            means="Files before it in the list are written, this one and later ones are not.",
+            means=f"{written} of {len(texts)} files are written; the others are as they were.",
             remedy="Correct it and run the command again.",
             code="policy.upgrade",
         ) from error
+    finally:
+        for draft, _ in drafts:
+            draft.unlink(missing_ok=True)

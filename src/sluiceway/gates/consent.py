@@ -36,7 +36,7 @@ def gathered(bench: Workbench, request: ApprovalRequest) -> list[dict[str, Any]]
         try:
             answer = bench.plugins.ask(name, _HOOK, request=request) or ()
         except SluicewayError as error:
-            answer = (_unread(request, name, error.what),)
+            answer = (request.unread(name, "plugin", error.what),)
         found += [as_input(each) for each in answer]
     return found
 
@@ -62,19 +62,6 @@ def as_input(approval: Approval) -> dict[str, Any]:
         "valid": not approval.problem,
         "problem": approval.problem,
     }
-
-
-def _unread(request: ApprovalRequest, plugin: str, problem: str) -> Approval:
-    return Approval(
-        approver=Actor(name=plugin, method="plugin", proven=False),
-        verdict=Verdict.UNKNOWN,
-        digest=request.image.digest,
-        source=request.source,
-        target=request.target,
-        made_at=None,
-        expires=None,
-        problem=problem,
-    )
 
 
 def _approval(bench: Workbench, body: Mapping[str, Any], now: datetime) -> Approval:

@@ -35,6 +35,19 @@ class ApprovalRequest:
     at: datetime
     """The moment of the decision."""
 
+    def unread(self, by: str, method: str, problem: str) -> Approval:
+        """Return the answer to a question that could not be asked: somebody may have said no."""
+        return Approval(
+            approver=Actor(name=by, method=method, proven=False),
+            verdict=Verdict.UNKNOWN,
+            digest=self.image.digest,
+            source=self.source,
+            target=self.target,
+            made_at=None,
+            expires=None,
+            problem=problem,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:

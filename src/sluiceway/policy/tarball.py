@@ -30,6 +30,8 @@ _LARGEST = 64 << 20
 _HIGHEST_RATIO = 200
 """Text shrinks to a fifth or a tenth; what shrinks more than this was made to be unpacked."""
 _RATIO_COUNTS_FROM = 4 << 20
+_END = 2 * tarfile.BLOCKSIZE
+"""Zeros that end a tar (POSIX.1-2017, pax, "ustar Interchange Format")."""
 _PACKAGE = re.compile(
     r"^\s*package\s+([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)", re.MULTILINE
 )
@@ -127,8 +129,9 @@ def _outside(value: Any, path: str, roots: Sequence[str]) -> Iterator[str]:
 
 def _files(archive: Archive) -> Iterator[tuple[str, bytes]]:
     seen: set[str] = set()
+    content = _unpacked(archive)
     try:
-        with tarfile.open(fileobj=io.BytesIO(_unpacked(archive)), mode="r:") as tar:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             for member in tar:
                 if member.isdir():
                     continue
@@ -139,8 +142,12 @@ def _files(archive: Archive) -> Iterator[tuple[str, bytes]]:
                     raise _unusable(archive, f"it has more than {_MOST_FILES} files")
                 seen.add(name)
                 yield name, _content(archive, tar, member)
+            rest = memoryview(content)[tar.offset :]
     except (tarfile.TarError, UnicodeError, ValueError, OverflowError, RecursionError) as error:
         raise _unusable(archive, f"it is no tar: {error}") from error
+    # tarfile takes a damaged header for the end, and every rule behind it would be missing.
+    if len(rest) < _END or any(rest):
+        raise _unusable(archive, "it is damaged or cut off: it has no end as tars have it")
 
 
 def _unpacked(archive: Archive) -> bytes:

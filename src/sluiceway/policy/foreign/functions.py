@@ -61,7 +61,11 @@ def allowed_builtins(names: Collection[str]) -> frozenset[str]:
 
 
 def _read(path: str) -> Any:
-    return parse_text(parser_of(path), read_text(Path(path)), path)
+    file = Path(path)
+    if file.exists() and not file.is_file():  # a pipe would be waited for past every deadline
+        msg = f"{path} is no regular file"
+        raise ValueError(msg)
+    return parse_text(parser_of(path), read_text(file), path)
 
 
 def _parse_config(parser: str, text: str) -> Any:

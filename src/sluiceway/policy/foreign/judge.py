@@ -204,7 +204,15 @@ class _Judge:
             return Answer(found=(), printed=())
         whole = os.path.abspath(file)  # noqa: PTH100 - a link stays the name that was given
         place = {"name": os.path.basename(whole), "dir": os.path.dirname(whole)}  # noqa: PTH119, PTH120
-        text = policy_text({"document": document, "file": place})
+        try:
+            text = policy_text({"document": document, "file": place})
+        except RecursionError as error:
+            raise UsageError(
+                f"{file} is nested too deep",
+                means="Nothing was judged.",
+                remedy="Make it less deep, or leave it out with --ignore.",
+                code="policy.input",
+            ) from error
         return self._engine.ask(self._bundle, self._query, text, also=self._also, lent=LENT)
 
     def _findings(self, rule: str, value: Any) -> list[Finding | None]:

@@ -60,7 +60,7 @@ def conftest_settings(folder: Path, environ: Mapping[str, str]) -> dict[str, Any
         if path.is_file():
             read = tomllib.loads(path.read_text(encoding="utf-8"))
             found = {key.replace("-", "_").lower(): value for key, value in read.items()}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}",
             remedy="Correct it, or take it away.",

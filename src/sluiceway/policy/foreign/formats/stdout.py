@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sluiceway.policy.foreign.results import Checked, totals
 
 __all__ = ["place", "written"]
 
+_BREAK = re.compile("[\r\n]")
+
 
 def place(result: Checked) -> str:
-    """Return the words between the kind of a result and its message."""
-    file = "-" if result.file == "-" else f"- {result.file}"
+    """Return the words between the kind of a result and its message.
+
+    A line break in a file's name is a space: the rest could be a command of the CI system.
+    """
+    file = "-" if result.file == "-" else f"- {_BREAK.sub(' ', result.file)}"
     namespace = "-" if result.namespace == "-" else f"- {result.namespace} -"
     return f"{file} {namespace}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -32,14 +33,14 @@ def _json(text: str) -> Any:
 
 def _number(text: str) -> float:
     value = float(text)
-    if abs(value) == float("inf"):
-        msg = f"{text} is too large"
+    if not math.isfinite(value):
+        msg = f"{text} is no JSON number, or too large for one"
         raise ValueError(msg)
     return value
 
 
 def _toml(text: str) -> Any:
-    return _dated(tomllib.loads(text))
+    return _dated(tomllib.loads(text, parse_float=_number))
 
 
 def _refuse(constant: str) -> Any:

@@ -98,7 +98,10 @@ class _Reader:
                 comment = line[1:].strip()
                 if self._is_directive(stripped):
                     continue
-                comments = [*comments, comment] if comment else []
+                if comment:
+                    comments.append(comment)
+                else:
+                    comments = []
                 continue
             self._directives = None
             whole, ended = self._continued(stripped)

@@ -19,6 +19,8 @@ _LINE = re.compile(
 _VARIABLE = re.compile(r"(\\)?(\$)(\{?([A-Z0-9_]+)?\}?)")
 _NAME = re.compile(r"\$\{?([A-Z0-9_]+)\}?")
 _ESCAPED = re.compile(r"\\([^$])")
+_LARGEST = 1 << 20
+"""Characters of all variables that are written out: each line could double the one before."""
 _ENDS = re.compile("\r\n|\r|\n")
 
 
@@ -29,6 +31,7 @@ def parse(text: str) -> Any:
         ValueError: For a line that has no meaning.
     """
     found: dict[str, str] = {}
+    written = _Written(found)
     lines = iter(_ENDS.split(text.removeprefix("\ufeff")))
     for raw in lines:
         line = raw.strip()
@@ -44,7 +47,7 @@ def parse(text: str) -> Any:
             close = following.rfind(quote)
             if close >= 0 and not (close > 0 and following[close - 1] == "\\"):
                 quote = ""
-        _add(line, found)
+        _add(line, found, written)
     return found
 
 
@@ -60,7 +63,7 @@ def _unclosed(line: str) -> str:
     return "" if close >= 0 and value[close] != "\\" else value[0]
 
 
-def _add(line: str, found: dict[str, str]) -> None:
+def _add(line: str, found: dict[str, str], written: _Written) -> None:
     match = _LINE.fullmatch(line)
     if match is None:
         words = line.split(" ", 1)
@@ -78,12 +81,24 @@ def _add(line: str, found: dict[str, str]) -> None:
         value = value.replace("\\n", "\n").replace("\\r", "\r")
         value = _ESCAPED.sub(r"\1", value)
     if not single:
-        value = _VARIABLE.sub(lambda each: _replaced(each[0], found), value)
+        value = _VARIABLE.sub(written.variable, value)
     found[match[1].strip()] = value
 
 
-def _replaced(text: str, found: dict[str, str]) -> str:
-    if text[0] == "\\":
-        return text[1:]
-    name = _NAME.match(text)
-    return found.get(name[1], "") if name else text
+class _Written:
+    def __init__(self, found: dict[str, str]) -> None:
+        self._found = found
+        self._left = _LARGEST
+
+    def variable(self, place: re.Match[str]) -> str:
+        """Return what stands in the place of a variable."""
+        text = place[0]
+        if text[0] == "\\":
+            return text[1:]
+        name = _NAME.match(text)
+        value = self._found.get(name[1], "") if name else text
+        self._left -= len(value)
+        if self._left < 0:
+            msg = f"its variables have more than {_LARGEST} characters when they are written out"
+            raise ValueError(msg)
+        return value

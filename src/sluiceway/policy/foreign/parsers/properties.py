@@ -22,8 +22,9 @@ def parse(text: str) -> Any:
     for line in _lines(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")):
         key, rest = _key(line)
         found[key] = _unescaped(rest)
+    checked: set[str] = set()
     for key in found:
-        _check(key, found, (key,))
+        _check(key, found, (key,), checked)
     return found
 
 
@@ -76,7 +77,9 @@ def _unescaped(text: str) -> str:
     return made
 
 
-def _check(key: str, found: dict[str, str], path: tuple[str, ...]) -> None:
+def _check(key: str, found: dict[str, str], path: tuple[str, ...], checked: set[str]) -> None:
+    if key in checked:  # once is enough, and keys may double with every line
+        return
     for reference in _REFERENCE.finditer(found.get(key, "")):
         if not reference[2]:
             msg = f"malformed expression in the value of {key!r}"
@@ -84,4 +87,5 @@ def _check(key: str, found: dict[str, str], path: tuple[str, ...]) -> None:
         if reference[1] in path:
             msg = f"circular reference in the value of {path[0]!r}"
             raise ValueError(msg)
-        _check(reference[1], found, (*path, reference[1]))
+        _check(reference[1], found, (*path, reference[1]), checked)
+    checked.add(key)

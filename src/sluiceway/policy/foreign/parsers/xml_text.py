@@ -36,6 +36,8 @@ def parse(text: str) -> Any:
 
     parser = expat.ParserCreate()
     parser.buffer_text = True
+    # A default that the document type declares would appear in every element, as large as it is.
+    parser.specified_attributes = True
     root = _Node()
     path = [root]
 

@@ -94,10 +94,7 @@ class _Built:
 
     def value(self, node: Any) -> Any:
         """Return *node* as JSON data, whose numbers are all ``float`` unless they are kept."""
-        self._count += 1
-        if self._count > _LARGEST:
-            msg = f"it has more than {_LARGEST} values"
-            raise ValueError(msg)
+        self._counted()
         if isinstance(node.value, str):
             return _scalar(node) if self._exact else _as_json(_scalar(node))
         if id(node) in self._open:
@@ -111,7 +108,14 @@ class _Built:
         finally:
             self._open.discard(id(node))
 
+    def _counted(self) -> None:
+        self._count += 1
+        if self._count > _LARGEST:
+            msg = f"it has more than {_LARGEST} values"
+            raise ValueError(msg)
+
     def _mapping(self, node: Any) -> dict[str, Any]:
+        self._counted()  # what is merged is no value, and can double with every line as well
         made: dict[str, Any] = {}
         for key, value in node.value:
             if key.value == "<<" and key.tag in {_PLAIN, "tag:yaml.org,2002:merge"}:
@@ -168,7 +172,11 @@ def _number(text: str) -> Any:
         if -(1 << 63) <= value < 1 << 64:
             return value
     if _FLOAT.fullmatch(plain):
-        return float(plain)
+        number = float(plain)
+        if abs(number) == float("inf"):
+            msg = f"{text} is too large"
+            raise ValueError(msg)
+        return number
     return text
 
 
