@@ -44,12 +44,14 @@ class Service:
     _passing: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, folder: Path, engine: Any, *, builder: str = "ci") -> Service:
+    def create(
+        cls, folder: Path, engine: Any, *, builder: str = "ci", proven: bool = True
+    ) -> Service:
         workspace = Workspace.create(folder, ROOT / "examples" / "settlement")
         service = cls(workspace=workspace, engine=engine)
         service.people(PEOPLE)
         service.add_key("tess")
-        service.release(NEW, actor=builder)
+        service.release(NEW, actor=builder, proven=proven)
         return service
 
     @property
@@ -98,11 +100,11 @@ class Service:
         with (self.root / "allowed_signers").open("a") as signers:
             signers.write(f'{name} namespaces="sluiceway" {public}\n')
 
-    def release(self, digest: str, actor: str = "ci", **body: Any) -> None:
+    def release(self, digest: str, actor: str = "ci", *, proven: bool = True, **body: Any) -> None:
         self.runs += 1
-        self._append(
-            "release", digest, {"revision": COMMIT, **body}, actor=actor, environment="build"
-        )
+        who = Actor(name=actor, method="ssh" if proven else "os-user", proven=proven)
+        made = {"revision": COMMIT, "actor": who, **body}
+        self._append("release", digest, made, actor=actor, environment="build")
 
     def serves(self, digest: str, kind: str = "deployed", **body: Any) -> None:
         self._append(kind, digest, body)

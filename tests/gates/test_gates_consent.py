@@ -71,6 +71,14 @@ def test_nobody_approves_what_they_built(tmp_path: Path, engine: EmbeddedEngine)
     assert "ravi: the person built it" in why(service)
 
 
+def test_a_builder_who_only_claims_a_name_may_be_anybody(
+    tmp_path: Path, engine: EmbeddedEngine
+) -> None:
+    service = Service.create(tmp_path / "w", engine, builder="somebody", proven=False)
+    service.approves("ravi")
+    assert set(service.refused()) == {"promotion.builder-unknown"}
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -120,6 +120,26 @@ def test_a_withdrawn_one_does_not_count_and_says_by_whom(office: Office) -> None
     assert office.stands()[made["id"]] == (state, why)
 
 
+def test_a_copy_neither_saves_a_waiver_from_its_withdrawal_nor_brings_it_back(
+    office: Office,
+) -> None:
+    made = office.waive()
+    bench = office("lena")
+    (entry,) = bench.ledger.entries(kinds=("waiver",), run=made["id"])
+
+    def copy(key: str, run: str) -> None:
+        bench.ledger.append(
+            "waiver", key=key, run=run, service="settlement", actor="lena", body=entry.body
+        )
+
+    copy(f"{made['id']}:copy", made["id"])
+    withdraw(office("dana"), made["id"], reason="fixed")
+    copy(f"{made['id']}:again", made["id"])
+    copy(f"{made['id']}:other", f"{made['id']}-2")
+    found = {each["id"]: each["state"] for each in standing(bench, datetime.now(UTC))}
+    assert (found[made["id"]], found[f"{made['id']}-2"]) == ("not-counting", "not-counting")
+
+
 def test_withdrawing_holds_although_the_key_is_gone(office: Office) -> None:
     made = office.waive()
     withdraw(office("dana"), made["id"], reason="")
@@ -176,6 +196,7 @@ def test_a_signer_whose_role_is_gone(office: Office) -> None:
         ({"predicate": {"reason": ""}}, "no code or no reason"),
         ({"predicate": {"expires": "soon"}}, "its statement cannot be read"),
         ({"statement": {"subject": []}}, "its statement cannot be read"),
+        ({"statement": {"subject": ["settlement"]}}, "its statement cannot be read"),
         (
             {"statement": {"subject": [{"name": "settlement", "digest": {"sha256": "b" * 64}}]}},
             "something else than it says",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.consent_kit import COMMIT, Service
+from tests.consent_kit import COMMIT, NEW, OLD, Service
 
 from sluiceway.model import rfc3339
 from sluiceway_policy_embedded.engine import EmbeddedEngine
@@ -71,6 +71,17 @@ def test_a_review_counts_where_the_path_takes_reviews(service: Service, github: 
     assert service.refused() == {}
     service.people()
     assert "ravi: it was given under other policies" in service.refused()["promotion.approval"]
+
+
+def test_a_review_is_used_up_as_a_signed_approval_is(service: Service, github: Any) -> None:
+    says(github, review())
+    service.serves(NEW)
+    assert service.refused(held=NEW) == {}
+    service.serves(OLD, kind="rolled-back", previous=NEW)
+    said = service.refused()["promotion.approval"]
+    assert "the digest was rolled back after it was given" in said
+    says(github, review(), created_at=rfc3339(datetime.now(UTC) + timedelta(seconds=1)))
+    assert service.refused() == {}
 
 
 def test_who_reviews_and_signs_counts_once(service: Service, github: Any) -> None:

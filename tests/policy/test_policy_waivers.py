@@ -143,6 +143,13 @@ def test_a_waiver_for_a_package_excuses_what_is_about_that_one_alone(
     assert judge(engine, denying(finding), document).allow is allow
 
 
+def test_the_beginning_of_many_packages_is_none_of_them(engine: PolicyEngine) -> None:
+    finding = FINDING.replace("}", ', "packages": ["pkg:npm/@scope/a@1"]}')
+    assert not judge(engine, denying(finding), excused(DOCUMENT, waiver(package="pkg:npm/"))).allow
+    document = excused(DOCUMENT, waiver(package="pkg:npm/@scope/a"))
+    assert judge(engine, denying(finding), document).allow
+
+
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=-1), timedelta(days=-30)])
 def test_an_expired_waiver_does_not_and_it_is_said(engine: PolicyEngine, late: timedelta) -> None:
     document = excused(DOCUMENT, waiver(expires=rfc3339(NOW + late)))

@@ -123,6 +123,47 @@ def test_a_shallow_clone_does_not_know(repository, tmp_path):
     assert "shallow" in found["problem"]
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_shallow_clone_does_not_know_what_a_first_release_merged(repository, tmp_path, depth):
+    repository.by("root@x")
+    repository.git("checkout", "--quiet", "-b", "side")
+    for email in ("hidden@x", "side@x"):
+        repository.by(email)
+    repository.git("checkout", "--quiet", "main")
+    repository.git("merge", "--quiet", "--no-ff", "--no-edit", "side")
+    merge = repository.git("rev-parse", "HEAD")
+    clone = Repository(tmp_path / "c")
+    clone.git("fetch", "--quiet", f"--depth={depth}", f"file://{repository.folder}", "main")
+    found = clone.asked(merge)
+    assert not found["known"]
+    assert "shallow" in found["problem"]
+
+
+def test_a_shallow_clone_knows_a_first_release_that_merged_nothing(repository, tmp_path):
+    repository.by("first@x")
+    last = repository.by("last@x")
+    clone = Repository(tmp_path / "c")
+    clone.git("fetch", "--quiet", "--depth=1", f"file://{repository.folder}", "main")
+    assert emails(clone.asked(last)) == ["last@x"]
+
+
+def test_grafted_parents_hide_nobody(repository):
+    first = repository.by("first@x")
+    repository.by("hidden@x")
+    last = repository.by("last@x")
+    grafts = repository.folder / ".git" / "info" / "grafts"
+    grafts.parent.mkdir(exist_ok=True)
+    grafts.write_text(f"{last} {first}\n")
+    assert emails(repository.asked(last, known(first))) == ["hidden@x", "last@x"]
+
+
+def test_the_clones_own_settings_hide_no_co_author(repository):
+    first = repository.by("first@x")
+    last = repository.by("last@x", "x\n\nCo-authored-by: Eve <eve@x>, Dan <dan@x>")
+    repository.git("config", "trailer.separators", "=")
+    assert emails(repository.asked(last, known(first))) == ["dan@x", "eve@x", "last@x"]
+
+
 def test_neither_a_mailmap_nor_a_replacement_makes_it_somebody_elses(repository):
     first = repository.by("first@x")
     (repository.folder / ".mailmap").write_text("Other <other@x> <rude@x>\n")
@@ -144,7 +185,7 @@ def test_what_no_commit_names_is_not_known(repository):
 
 
 def test_names_that_look_like_something_else_do_not_shift_the_columns():
-    log = "a@x\nName, <b@x>\nc@x\nC\nDan <d@x> junk\n <e@x>\n\0\n\0a@x\nA\na@x\nA\n\0"
+    log = "a@x\nName, <b@x>\nc@x\nC\nDan <d@x> junk\n <e@x>\nE <f@x>, F <g@x>\nh@x\n\0\n\0a@x\nA\na@x\nA\n\0"
     count, people = read_log(log)
     assert count == 2
     assert people == {
@@ -152,5 +193,8 @@ def test_names_that_look_like_something_else_do_not_shift_the_columns():
         ("C", "c@x"),
         ("Dan", "d@x"),
         ("", "e@x"),
+        ("E", "f@x"),
+        ("F", "g@x"),
+        ("", "h@x"),
         ("A", "a@x"),
     }

@@ -170,16 +170,17 @@ in_force(approval) if {
 # METADATA
 # title: The builder is known
 # description: >-
-#   Who built the image may not approve it. When nobody recorded who that was, it cannot be checked.
+#   Who built the image may not approve it. When nobody recorded who that was, or it was only claimed
+#   and not proven by a signature, it cannot be checked.
 # custom:
 #   code: promotion.builder-unknown
 #   solution: >-
 #     Make the release with `invoke release`, which records who builds; `invoke build` and `invoke sign`
-#     by themselves do not.
+#     by themselves do not. Who runs it needs an SSH key in the site's allowed_signers.
 deny contains found if {
 	consent_needed
 	input.builder == ""
-	message := sprintf("Nobody recorded who built %s, so nobody can tell whether its builder approves.", [
+	message := sprintf("It is not known who built %s, so nobody can tell whether its builder approves.", [
 		lib.value(["image", "digest"]),
 	])
 	found := lib.finding(rego.metadata.rule(), message)

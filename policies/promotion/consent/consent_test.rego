@@ -41,7 +41,7 @@ test_why_others_do_not_count_and_what_else_is_in_the_way if {
 	consent(stale).objections == [{"index": 0, "problems": ["it was given under other policies"]}]
 	unknown := consent(fixture.set(nobody_asks, "/builder", "")).problems
 	some text in unknown
-	startswith(text, "Nobody recorded who built")
+	startswith(text, "It is not known who built")
 	count(unknown) == 1
 }
 

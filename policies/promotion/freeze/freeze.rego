@@ -47,6 +47,33 @@ warn contains found if {
 	found := lib.finding_about(rego.metadata.rule(), message, freeze.name)
 }
 
+# METADATA
+# title: A freeze is for an environment that exists
+# description: >-
+#   A freeze that names none of this service's environments holds nothing here. That is right for one
+#   that is meant for another service, and a slip where a name is misspelt.
+# custom:
+#   code: promotion.freeze
+#   solution: >-
+#     Correct environments of the freeze {about} in data.promotion.freezes, if it was meant for {service}.
+warn contains found if {
+	some freeze in data.promotion.freezes
+	freeze_understood(freeze)
+	not for_some_environment(freeze)
+	message := sprintf("The freeze %s names %s, and %s has %s.", [
+		freeze.name,
+		concat(", ", freeze.environments),
+		lib.value(["service"]),
+		concat(", ", object.get(input, "environments", [])),
+	])
+	found := lib.finding_about(rego.metadata.rule(), message, freeze.name)
+}
+
+for_some_environment(freeze) if {
+	some name in input.environments
+	lib.covers(freeze.environments, name)
+}
+
 goes_all_the_same(freeze) if person_has(input.actor.name, freeze.roles)
 
 who_may(freeze) := sprintf("Who may go all the same: %s", [concat(" or ", freeze.roles)]) if {

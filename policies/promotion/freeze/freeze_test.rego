@@ -164,3 +164,25 @@ test_the_refusal_says_which_is_not_understood if {
 		"The policy's setting promotion.freezes is not understood: entry 2 (not an object).",
 	} with data.promotion.freezes as mixed
 }
+
+test_a_freeze_for_no_environment_of_the_service_is_told if {
+	misspelt := object.union(now_frozen, {"environments": ["prodution", "Production"]})
+	decided := judged(fixture.promotion) with data.promotion.freezes as [misspelt]
+	decided.deny == set()
+	some found in decided.warn
+	found.code == "promotion.freeze"
+	found.about == "year end"
+	found.msg == concat("", [
+		"The freeze year end names prodution, Production, ",
+		"and settlement has dev, staging, canary, production.",
+	])
+}
+
+test_a_freeze_for_another_environment_that_exists_is_not_told if {
+	every environments in [["dev"], ["elsewhere", "dev"], "all"] {
+		promotion.for_some_environment({"environments": environments}) with input as fixture.promotion
+	}
+	elsewhere := object.union(now_frozen, {"environments": ["dev"]})
+	decided := judged(fixture.promotion) with data.promotion.freezes as [elsewhere]
+	decided.warn == set()
+}

@@ -37,6 +37,32 @@ deny contains found if {
 	found := lib.finding(rego.metadata.rule(), message)
 }
 
+# METADATA
+# title: What the path asks for is said in a form that is understood
+# description: >-
+#   roles and evidence of a path's row are lists of texts. In any other form ("smoke" for ["smoke"])
+#   nobody would be asked for what was meant.
+# custom:
+#   code: promotion.path
+#   solution: >-
+#     Write roles and evidence as lists of texts in data.promotion.paths.{source}.{target}, or in the
+#     service's own paths.
+deny contains found if {
+	some message in rows_not_understood
+	found := lib.finding(rego.metadata.rule(), message)
+}
+
+rows_not_understood contains message if {
+	some key in ["evidence", "roles"]
+	not lib.texts(object.get(step, key, []))
+	message := sprintf("The %s from %s to %s are %v, which is not a list of texts.", [
+		key,
+		lib.value(["source"]),
+		lib.value(["target"]),
+		step[key],
+	])
+}
+
 known(place) if input[place] in input.environments
 
 known("source") if input.source == "build"

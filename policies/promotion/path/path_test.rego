@@ -1,6 +1,7 @@
 package promotion_test
 
 import data.lib_test as fixture
+import data.promotion
 
 test_no_other_path if {
 	every way in [
@@ -31,4 +32,28 @@ test_unknown_environments if {
 test_a_source_with_no_way_on_says_so if {
 	some found in judged(fixture.promotion).deny with data.promotion.paths as {"canary": {}}
 	found.msg == "There is no path from canary to production; nothing goes on from canary."
+}
+
+with_row(changes) := {"canary": {"production": object.union(
+	object.remove(data.promotion.paths.canary.production, ["evidence", "roles"]),
+	changes,
+)}}
+
+test_what_a_row_asks_for_is_a_list_of_texts if {
+	every key in ["evidence", "roles"] {
+		every wrong in [null, false, "", "smoke", {"smoke": "smoke"}, [null], [""]] {
+			problems := promotion.rows_not_understood with input as fixture.promotion
+				with data.promotion.paths as with_row({key: wrong})
+			count(problems) == 1
+		}
+	}
+	as_text := with_row({"evidence": "smoke", "roles": ["tech-lead"]})
+	document := fixture.unset(fixture.promotion, "/evidence/smoke")
+	some found in judged(document).deny with data.promotion.paths as as_text
+	found.msg == "The evidence from canary to production are smoke, which is not a list of texts."
+	found.code == "promotion.path"
+}
+
+test_a_row_that_leaves_lists_out_is_understood if {
+	denied(fixture.promotion) == {"promotion.role"} with data.promotion.paths as with_row({})
 }

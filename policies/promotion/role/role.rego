@@ -20,10 +20,15 @@ deny contains found if {
 		roles_of(lib.value(["actor", "name"])),
 		lib.value(["source"]),
 		lib.value(["target"]),
-		concat(" or ", object.get(step, "roles", [])),
+		demanded_roles,
 	])
 	found := lib.finding(rego.metadata.rule(), message)
 }
+
+# Of a setting that is no list of texts there is no sentence, and the refusal needs one.
+demanded_roles := concat(" or ", step.roles) if {
+	lib.texts(step.roles)
+} else := sprintf("%v", [object.get(step, "roles", [])])
 
 has_role if person_has(input.actor.name, step.roles)
 

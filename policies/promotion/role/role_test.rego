@@ -25,3 +25,13 @@ test_a_person_without_roles_has_no_role if {
 		with data.promotion.people as nobody
 	startswith(found.msg, "anna (no role) may not")
 }
+
+test_roles_in_another_form_give_nobody_the_role_and_it_is_said if {
+	every wrong in [null, "tech-lead", {"tech-lead": true}, [["tech-lead"]]] {
+		text := promotion.demanded_roles with input as fixture.promotion
+			with data.promotion.paths as with_row({"roles": wrong})
+		is_string(text)
+	}
+	some found in judged(fixture.promotion).deny with data.promotion.paths as with_row({"roles": "tech-lead"})
+	found.msg == "tom (tech-lead) may not promote from canary to production; that takes the role tech-lead."
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ def gathered(bench: Workbench, request: ApprovalRequest) -> list[dict[str, Any]]
             answer = bench.plugins.ask(name, _HOOK, request=request) or ()
         except SluicewayError as error:
             answer = (request.unread(name, "plugin", error.what),)
-        found += [as_input(each) for each in answer]
+        found += [as_input(_unless_spent(bench, each)) for each in answer]
     return found
 
 
@@ -132,6 +133,14 @@ def _spent(bench: Workbench, digest: str, target: str, made: datetime) -> str:
             return f"it was used, and {target} has moved on since"
         here = entry.digest == digest
     return ""
+
+
+def _unless_spent(bench: Workbench, approval: Approval) -> Approval:
+    """Return an approval given elsewhere as it is, or saying that it is used up, as ours are."""
+    if approval.problem or approval.made_at is None:
+        return approval
+    problem = _spent(bench, approval.digest, approval.target, approval.made_at)
+    return replace(approval, problem=problem)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -157,7 +157,13 @@ def _judge(
 
 
 def _builder(bench: Workbench, digest: str) -> str:
+    """Return who released *digest* first; ``""`` when nobody did, or that is only a claim."""
     entries = bench.ledger.entries(
         kinds=("release",), digest=digest, service=bench.config.service, limit=1
     )
-    return entries[0].actor if entries else ""
+    if not entries:
+        return ""
+    # Whoever may say any name when they build could else approve by their own.
+    actor = entries[0].body.get("actor")
+    proven = isinstance(actor, Mapping) and actor.get("proven") is True
+    return entries[0].actor if proven or bench.config.rehearsal else ""

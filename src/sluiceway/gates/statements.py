@@ -43,21 +43,37 @@ def signed(bench: Workbench, document: Mapping[str, Any]) -> tuple[Actor, str]:
     return actor, signature
 
 
-def verified(bench: Workbench, asked: Mapping[str, Any], image: Mapping[str, Any]) -> Actor:
-    """Return who signed a recorded request, verified again, when it is about *image*.
+def verified(
+    bench: Workbench, asked: Mapping[str, Any], digest: str, way: Mapping[str, str]
+) -> Actor:
+    """Return who signed a recorded request, verified again, when it asks for just this.
+
+    What people sign otherwise (an approval of the same image) is good with the same key, so that
+    it is a request, of this service, is looked at as well.
+
+    Args:
+        bench: What to work with.
+        asked: ``{"request", "signature"}`` as recorded.
+        digest: What the run is about.
+        way: What the predicate has to say: ``{"source", "target", "run"}``.
 
     Raises:
-        ActionFailed: When the signature is not good, or it is about another digest.
+        ActionFailed: When the signature is not good, or it asks for something else.
     """
+    document, signature = asked["request"], str(asked["signature"])
     actor: Actor = bench.plugins.one(
-        "sluiceway_verify_statement",
-        statement=canonical(asked["request"]),
-        signature=asked["signature"],
+        "sluiceway_verify_statement", statement=canonical(document), signature=signature
     )
-    (subject,) = asked["request"]["subject"]
-    if f"sha256:{subject['digest']['sha256']}" != image["digest"]:
+    predicate = document.get("predicate") if isinstance(document, Mapping) else None
+    wanted = statement(
+        REQUEST,
+        service=bench.config.service,
+        digest=digest,
+        predicate=dict(predicate) | dict(way) if isinstance(predicate, Mapping) else way,
+    )
+    if document != wanted:
         raise ActionFailed(
-            f"the recorded request is about another digest than {image['digest']}",
+            f"the recorded request does not ask for {digest} to go this way in this run",
             means="The run's record was changed, so nothing is done by it.",
             remedy="Ask for the promotion again.",
             code="run.tampered",

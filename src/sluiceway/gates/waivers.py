@@ -140,7 +140,7 @@ def _of_ledger(bench: Workbench, entry: Entry, taken_back: Entry | None) -> dict
         problem = _problem(bench.config.service, entry, document, taken_back)
     except SluicewayError as error:
         problem = error.what
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         problem = f"its statement cannot be read: {type(error).__name__}: {error}"
     if not problem:
         return described(bench.config.service, predicate, signer)

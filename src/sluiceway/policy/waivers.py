@@ -151,7 +151,13 @@ def _covers(waiver: Waiver, document: Mapping[str, Any], packages: Sequence[str]
 
 
 def _all_of(package: str, packages: Sequence[str]) -> bool:
-    """Say whether every one of *packages* is *package*, which may leave the version out."""
+    """Say whether every one of *packages* is *package*, which may leave the version out.
+
+    A package URL that ends with its name left out would be the beginning of many: behind
+    ``pkg:npm/`` comes the ``@`` of every scope, where a scanner does not encode it.
+    """
+    if package.endswith("/"):
+        return False
     ends = tuple(f"{package}{end}" for end in "@?#")
     return bool(packages) and all(each == package or each.startswith(ends) for each in packages)
 

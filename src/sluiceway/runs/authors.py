@@ -17,6 +17,7 @@ _FORMAT = "%ae%n%an%n%ce%n%cn%n%(trailers:key=Co-authored-by,valueonly=true,unfo
 """One item a line: git allows no line break in a name or an address. Not ``%aE``: the mailmap is a
 file in the commit, for whoever wrote the commit to fill in."""
 _COMMIT = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
+_ADDRESS = re.compile("([^<>]*)<([^<>]*)>")
 _MOST = 100
 """Releases that are looked at from either end of the history."""
 
@@ -52,7 +53,9 @@ def authors(bench: Workbench, source: Source, before: Sequence[Released]) -> dic
     revision = source.revision
     if source.problem or not source.commit:
         return unknown(revision, source.problem or "no commit names the source")
-    if before and (git(bench, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
+    # Only one commit is looked at without a release before; of a merge, what it merged as well.
+    whole = (git(bench, "rev-parse", "--is-shallow-repository") or "").strip() == "false"
+    if not whole and (before or _is_merge(bench, source.commit)):
         return unknown(revision, "the clone is shallow, so it does not have the whole history")
     since, first = _since(bench, source.commit, before)
     spans = [f"{since}..{source.commit}"] if since else [f"{source.commit}^1..{source.commit}"]
@@ -85,9 +88,16 @@ def read_log(log: str) -> tuple[int, set[tuple[str, str]]]:
 
 def _named(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
-        if line.strip():
-            name, _, rest = line.rpartition("<")
-            yield name.strip(), rest.partition(">")[0].strip()
+        # Who writes two people into one line does not leave one of them out.
+        for name, address in _ADDRESS.findall(line) or ([("", line)] if line.strip() else ()):
+            yield name.strip(", "), address.strip()
+
+
+def _is_merge(bench: Workbench, commit: str) -> bool:
+    """Say whether the commit itself names several parents, whichever of them are here."""
+    text = git(bench, "cat-file", "commit", commit) or ""
+    head = text.partition("\n\n")[0].split("\n")
+    return sum(line.startswith("parent ") for line in head) > 1
 
 
 def _since(bench: Workbench, commit: str, before: Sequence[Released]) -> tuple[str, bool]:

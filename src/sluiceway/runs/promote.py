@@ -305,7 +305,9 @@ def still(
     age = (datetime.now(UTC) - parse_time(decision["at"])).total_seconds()
     if not context.taken_over and age <= context.seconds:
         return dict(decision)
-    verified = {**asked, "actor": to_json(statements.verified(bench, asked, found["image"]))}
+    way = {key: request[key] for key in ("source", "target", "run")}
+    actor = statements.verified(bench, asked, found["image"]["digest"], way)
+    verified = {**asked, "actor": to_json(actor)}
     now = renewed(bench, request, found)
     return judge(bench, request, now, verified, attempt=context.lease.token)
 

@@ -21,6 +21,10 @@ _SETTINGS = (
     # It is a program as well, and whether a file changed is not for it to say.
     "core.fsmonitor=false",
     "log.showSignature=false",
+    # A copy of who is whose parent, which need not be what the commits themselves say.
+    "core.commitGraph=false",
+    # Else the clone's own settings could hide who is named in a commit's message.
+    "trailer.separators=:",
 )
 
 
@@ -160,8 +164,14 @@ def git(bench: Workbench, *arguments: str) -> str | None:
         timeout=_SECONDS,
         cwd=bench.config.context,
         env=process.without_secrets(os.environ)
-        # What refs/replace puts in a commit's place is not what the commit's name stands for.
-        | {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"},
+        # What refs/replace puts in a commit's place is not what the commit's name stands for, nor
+        # are the parents that info/grafts gives it.
+        | {
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_GRAFT_FILE": os.devnull,
+            "LC_ALL": "C",
+        },
         check=False,
     )
     return completed.stdout if completed.code == 0 else None

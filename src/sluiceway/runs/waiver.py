@@ -125,7 +125,7 @@ def withdraw(bench: Workbench, name: str, *, reason: str) -> dict[str, Any]:
             remedy="Set up an SSH key in the site's allowed_signers (see `invoke doctor`).",
             code="identity.unproven",
         )
-    (entry,) = (each for each in entries if each.run == name)
+    entry = next(each for each in entries if each.run == name)  # a copy must not save it
     written = bench.ledger.append(  # the first withdrawal is the one that counts
         waivers.WITHDRAWN,
         key=f"{name}:withdrawn",
