@@ -104,6 +104,7 @@ class Worker:
         self,
         request: Mapping[str, Any],
         deadline: float,
+        *,
         document: Any = None,
         lent: Mapping[str, Callable[..., Any]] | None = None,
     ) -> Any:

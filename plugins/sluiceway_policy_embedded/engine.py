@@ -82,7 +82,7 @@ class EmbeddedEngine:
             _, worker, key = self._ready(bundle, compiling)
             deadline = time.monotonic() + self._deadline_seconds
             request = {"op": "evaluate", "key": key, "query": f"value := data.{path}"}
-            found = worker.ask(request, deadline, document)
+            found = worker.ask(request, deadline, document=document)
         return found[0]["value"] if found else None
 
     def parse(self, modules: Mapping[str, str]) -> Mapping[str, Parsed]:
@@ -138,7 +138,7 @@ class EmbeddedEngine:
                 bundle, _AUTHORING_SECONDS, also=frozenset(also), lent=lent
             )
             request = {"op": "query", "key": key, "query": query, "text": text}
-            answer = worker.ask(request, deadline, lent)
+            answer = worker.ask(request, deadline, lent=lent)
         return Answer(found=tuple(answer["found"]), printed=tuple(answer["printed"]))
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class EmbeddedEngine:
         if key not in worker.held:
             modules, data = dict(bundle.modules), dict(bundle.data)
             request = {"op": "load", "key": key, "modules": modules, "data": data}
-            held = worker.ask({**request, "functions": functions}, deadline, lent)
+            held = worker.ask({**request, "functions": functions}, deadline, lent=lent)
             worker.held = tuple(held)
         return deadline, worker, key
 

@@ -42,7 +42,7 @@ def evaluated(worker: Worker, case: dict[str, Any]) -> list[Any]:
     # A term may be a set, which no JSON document is.
     term = f" with input as {case['input_term']}" if case.get("input_term") else ""
     query = {"op": "evaluate", "key": ask["key"], "query": case["query"] + term}
-    return list(worker.ask(query, deadline, None if term else case.get("input")))
+    return list(worker.ask(query, deadline, document=None if term else case.get("input")))
 
 
 def same(found: list[Any], case: dict[str, Any]) -> bool:

@@ -134,7 +134,9 @@ def test_memory_is_watched_where_the_system_does_not_limit_it(
         load = {"op": "load", "key": "k", "modules": {"g.rego": FLOOD}, "data": {}}
         worker.ask(load, deadline)
         with pytest.raises(EngineError, match=r"more than the 64 MB") as caught:
-            worker.ask({"op": "evaluate", "key": "k", "query": "x := data.g.x"}, deadline, {})
+            worker.ask(
+                {"op": "evaluate", "key": "k", "query": "x := data.g.x"}, deadline, document={}
+            )
         assert caught.value.code == "policy.crashed"
         assert not worker.alive
     finally:
@@ -307,7 +309,7 @@ def test_even_a_query_that_is_not_checked_reaches_no_network(expression: str) ->
         worker.ask({"op": "load", "key": "k", "modules": {}, "data": {}}, deadline)
         query = "x := " + expression.format(url=url)
         try:
-            said = worker.ask({"op": "evaluate", "key": "k", "query": query}, deadline, {})
+            said = worker.ask({"op": "evaluate", "key": "k", "query": query}, deadline, document={})
         except EngineError as error:
             said = error.what
         assert "too many open files" in str(said) or "no such host" in str(said)

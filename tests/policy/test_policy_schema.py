@@ -87,7 +87,7 @@ def opa_accepts(worker: Worker, schema: Any, document: Any) -> bool:
     query = "result := json.match_schema(input.document, input.schema)[0]"
     both = {"document": json.dumps(document), "schema": json.dumps(schema)}
     ask = {"op": "evaluate", "key": "s", "query": query}
-    return bool(worker.ask(ask, deadline, both)[0]["result"])
+    return bool(worker.ask(ask, deadline, document=both)[0]["result"])
 
 
 @pytest.mark.parametrize(("change", "problem"), CASES)
