@@ -13,6 +13,19 @@ def test_what_is_no_length_of_time_is_said(site, length):
     assert "7d" in told["error"]["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("image.scan-unscaned", "Did you mean image.scan-unscanned?"),
+        ("promotion.role", "Mend what the finding says instead."),
+    ],
+)
+def test_what_cannot_be_waived_is_guessed_at_only_when_it_is_misspelt(site, code, remedy):
+    status, told = site.run("waive", code, "--reason=r")
+    assert (status, told["error"]["code"]) == (2, "waiver.code")
+    assert told["error"]["remedy"] == remedy
+
+
 def test_without_a_waiver_there_is_nothing_to_show(site):
     assert site.run("waivers") == (0, {"waivers": []})
     assert site.shown("waivers")[1].strip() == "Nothing is waived."

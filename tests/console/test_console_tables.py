@@ -392,6 +392,10 @@ def test_the_history_says_what_came_of_each():
     assert "canary → production" in text
     assert text.count(DIGEST) == 1
     assert "Nothing has happened yet." in shown(lambda console: console.history([]))
+    refused = {"outcome": "refused", "error": {"what": "build → dev refused: image.sbom"}}
+    text = shown(lambda console: console.history([{"kind": "run", "body": refused}]), width=120)
+    assert "build → dev refused: image.sbom" in text
+    assert text.count("refused") == 1
 
 
 def test_the_doctor_counts_and_gives_remedies():

@@ -135,6 +135,47 @@ def test_columns_share_what_is_left_and_give_up_below_their_minimum():
     assert render([grid], 16).startswith("a  xxx")
 
 
+def test_a_column_is_as_wide_as_its_longest_word_before_any_is_wider():
+    grid = Grid(
+        columns=(Column(title="Fact", minimum=8), Column(title="Detail", minimum=8)),
+        rows=((cell("data.promotion.approvals"), cell("one two three four five six")),),
+    )
+    assert fit(grid, 40, 2) == (24, 14)
+    assert fit(grid, 34, 2) == (24, 8)
+
+
+def test_a_word_at_the_end_of_a_row_may_be_longer_than_the_line():
+    grid = Grid(
+        columns=(Column(title="What", minimum=8), Column(title="Detail", minimum=8)),
+        rows=(
+            (cell("decision"), cell("refused: image.scan-unscanned")),
+            (cell("deployed"), cell("")),
+        ),
+    )
+    assert render([grid], 24).splitlines() == [
+        "What      Detail",
+        "--------  --------------",
+        "decision  refused:",
+        "          image.scan-unscanned",
+        "deployed",
+    ]
+
+
+def test_stacked_rows_begin_with_what_has_no_title():
+    digest = "sha256:" + "a" * 64
+    grid = Grid(
+        columns=(Column(title="", minimum=1), Column(title="Fact"), Column(title="Value")),
+        rows=((cell("*"), cell("input.digest"), cell(digest)), (cell(""), cell("b"), cell("1"))),
+    )
+    assert render([grid], 40).splitlines() == [
+        "*  Fact   input.digest",
+        f"   Value  {digest}",
+        "",
+        "   Fact   b",
+        "   Value  1",
+    ]
+
+
 def test_plain_pairs_keep_values_whole_for_copying():
     digest = "sha256:" + "a" * 64
     text = render(

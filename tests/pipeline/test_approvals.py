@@ -130,5 +130,7 @@ def test_without_policies_the_approvals_are_still_listed_and_none_is_given(shop:
     code, document, _ = shop.run("ravi", "approvals")
     assert (code, len(document["approvals"]), document["waiting"]) == (0, 1, [])
     assert document["waiting_problem"]["code"] == "policy.data"
+    (why,) = document["approvals"][0]["why_not"]
+    assert why == "nobody can tell whether it counts: the policies cannot be read"
     code, document, _ = shop.run("ravi", "approve", digest, "--to=production")
     assert (code, document["error"]["code"]) == (ExitCode.USAGE, "policy.data")

@@ -122,6 +122,7 @@ def test_a_canary_without_traffic_never_passes(shop):
     code, document, _ = shop.run("lena", "promote", "--to=canary", *QUICK)
     assert code == ExitCode.ROLLED_BACK
     assert document["canary"]["status"] == "no-data"
+    assert document["canary"]["weight"] == 100.0  # nothing else serves yet
     state = shop.state()
     assert state["tags"]["canary"] == ""
     assert state["serving"]["canary"] == []

@@ -57,8 +57,8 @@ scan_problems contains message if {
 #   code: image.scan-unscanned
 #   solution: >-
 #     Give the scanner an advisory database (see `invoke doctor`) and run `invoke scan` again. If the
-#     image really has no packages, waive it: `invoke waive image.scan-unscanned --digest={digest}`
-#     (see docs/policies.md).
+#     image really has no packages, waive it:
+#     `invoke waive image.scan-unscanned --digest={digest} --reason=...` (see docs/policies.md).
 deny contains found if {
 	unscanned
 	message := sprintf("%s was not compared with any advisory (%s).", [

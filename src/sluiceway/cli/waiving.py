@@ -34,6 +34,7 @@ def waive(
     package: str = "",
 ) -> ExitCode:
     """Sign an exception to one finding that ends by itself."""
+    from sluiceway.console.text import moment
     from sluiceway.runs.waiver import waive as sign_waiver
 
     waiver = sign_waiver(
@@ -52,7 +53,7 @@ def waive(
                 **{key: waiver[key] for key in ("environment", "package", "digest") if waiver[key]},
                 "by": f"{waiver['owner']} ({waiver['method']}"
                 f"{'' if waiver['proven'] else ', unproven'})",
-                "until": waiver["expires"],
+                "until": f"{moment(waiver['expires'])} UTC",
                 "reason": waiver["reason"],
                 "take back": f"invoke waivers --withdraw={waiver['id']}",
             },
@@ -89,6 +90,8 @@ def _length(text: str) -> timedelta:
     match = _LENGTH.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"--expires is {text!r}, which is not a length of time", remedy="Write 12h or 7d."
+            f"--expires is {text!r}, which is not a length of time",
+            means="It is a whole number and a unit: minutes, hours or days.",
+            remedy="Write 90m, 12h or 7d.",
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

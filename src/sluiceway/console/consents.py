@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Pairs, Tone, cell
-from sluiceway.console.text import short
+from sluiceway.console.text import moment, short
 
 __all__ = ["approved", "waiting"]
 
@@ -19,7 +19,7 @@ def approved(signed: Mapping[str, Any]) -> list[Block]:
         ("digest", signed["digest"]),
         ("way", f"{signed['source']} → {signed['target']}"),
         ("by", f"{approver['name']} ({approver['method']}{proven})"),
-        ("until", signed["expires"]),
+        ("until", f"{moment(signed['expires'])} UTC"),
         ("policies", short(signed["policy_digest"])),
     ]
     said: list[tuple[str, Cell]] = []

@@ -32,6 +32,7 @@ _TITLES = {
     "canary.take-back": "take the traffic away from the canary",
     "canary.tell": "tell people that the canary begins",
     "canary.tell-end": "tell people how the canary ended",
+    "canary.verdict": "write the verdict down",
     "canary.write-down": "write the canary down",
     "complete": "name it the newest release",
     "deploy": "deploy and read back",

@@ -117,9 +117,20 @@ def fit(grid: Grid, width: int, gap: int) -> tuple[int, ...] | None:
         max(min(wanted, column.minimum), width_of(column.title))
         for wanted, column in zip(natural, grid.columns, strict=True)
     ]
-    left = width - gap * (len(widths) - 1) - sum(widths)
-    if left < 0:
+    room = width - gap * (len(widths) - 1)
+    if sum(widths) > room:
         return None
+    # A word is never broken, so columns are first made as wide as their longest one: where that
+    # is too much, all but the last, whose words disturb no other column.
+    words = [
+        max([given] + [width_of(word) for row in grid.rows for word in row[index].text.split()])
+        for index, given in enumerate(widths)
+    ]
+    for wanted in (words, [*words[:-1], widths[-1]]):
+        if sum(wanted) <= room:
+            widths = wanted
+            break
+    left = room - sum(widths)
     while left > 0:
         needs = [wanted - given for wanted, given in zip(natural, widths, strict=True)]
         open_ones = [index for index, need in enumerate(needs) if need > 0]

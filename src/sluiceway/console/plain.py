@@ -11,6 +11,9 @@ __all__ = ["GAP", "render"]
 
 GAP = 2
 _INDENT = 2
+_OVERHANG = 24
+"""Cells by which a word of the last column may be longer than the line: a path or a fingerprint in
+one row is no reason to take a table of fifty apart."""
 
 
 def render(page: Page, width: int) -> str:
@@ -78,28 +81,42 @@ def _grid(grid: Grid, width: int) -> Iterator[str]:
 
 
 def _runs_over(grid: Grid, widths: tuple[int, ...]) -> bool:
-    """Whether some word would run into the next column, or past the end of the line."""
+    """Whether some word would run into the next column, or far past the end of the line."""
+    most = (*widths[:-1], widths[-1] + _OVERHANG)
     return any(
-        width_of(line) > size
+        width_of(line) > limit
         for row in grid.rows
-        for item, size in zip(row, widths, strict=True)
+        for item, size, limit in zip(row, widths, most, strict=True)
         for line in wrap(item.text, size, whole=True)
     )
 
 
 def _stacked(grid: Grid, width: int) -> Iterator[str]:
+    """One value a line behind its column's title; what has no title stands before all of them."""
     label_width = max(width_of(column.title) for column in grid.columns)
-    for number, row in enumerate(grid.rows):
+    marks = [
+        " ".join(
+            item.text
+            for column, item in zip(grid.columns, row, strict=True)
+            if item.text and grid.titled and not column.title
+        )
+        for row in grid.rows
+    ]
+    mark_width = max(width_of(mark) for mark in marks)
+    margin = " " * (mark_width + GAP) if mark_width else ""
+    room = max(width - len(margin) - label_width - GAP, 20)
+    for number, (mark, row) in enumerate(zip(marks, grid.rows, strict=True)):
         if number:
             yield ""
+        lead = _padded(mark, len(margin), right=False)
         for column, item in zip(grid.columns, row, strict=True):
-            if not item.text:
+            if not item.text or (grid.titled and not column.title):
                 continue
-            pad = " " * (label_width - width_of(column.title))
-            first, *others = wrap(item.text, max(width - label_width - 2, 20), whole=True)
-            yield f"{column.title}{pad}  {first}"
+            first, *others = wrap(item.text, room, whole=True)
+            yield f"{lead}{_padded(column.title, label_width, right=False)}{' ' * GAP}{first}"
+            lead = margin
             for other in others:
-                yield " " * (label_width + 2) + other
+                yield margin + " " * (label_width + GAP) + other
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:

@@ -112,7 +112,8 @@ def _detail(body: Mapping[str, Any]) -> str:
         return "refused: " + ", ".join(codes)
     error = body.get("error")
     if isinstance(error, Mapping):
-        return f"{_text(body, 'outcome')}: {_text(error, 'what')}"
+        outcome, what = _text(body, "outcome"), _text(error, "what")
+        return what if f" {outcome}" in what else f"{outcome}: {what}"
     statement = body.get("statement")
     if isinstance(statement, Mapping):
         return _said(statement.get("predicate") or {})

@@ -39,7 +39,7 @@ def listed(bench: Workbench, now: datetime, digest: str = "") -> dict[str, Any]:
     except SluicewayError as error:  # the approvals that are there are shown all the same
         problem = error.diagnostics()
     bundle = bench.bundle()
-    policy = "" if isinstance(bundle, SluicewayError) else bundle.digest
+    policy = None if isinstance(bundle, SluicewayError) else bundle.digest
     judged = [each for way in open_ones for each in way["approvals"] if _is_about(each, way)]
     return {
         "approvals": [each | _said_of(each, judged, policy) for each in found],
@@ -53,14 +53,16 @@ def _is_about(approval: Mapping[str, Any], way: Mapping[str, Any]) -> bool:
 
 
 def _said_of(
-    approval: Mapping[str, Any], judged: list[dict[str, Any]], policy: str
+    approval: Mapping[str, Any], judged: list[dict[str, Any]], policy: str | None
 ) -> dict[str, Any]:
     for each in judged:
         if all(each[key] == value for key, value in approval.items()):
             return {"counts": each["counts"], "why_not": each["why_not"]}
     stale = approval["valid"] and approval["policy_digest"] != policy
     why = [approval["problem"]] if approval["problem"] else []
-    why += ["it was given under other policies"] if stale else []
+    if stale:
+        unread = "nobody can tell whether it counts: the policies cannot be read"
+        why += [unread if policy is None else "it was given under other policies"]
     return {"counts": False if why else None, "why_not": why}
 
 

@@ -288,6 +288,7 @@ def _unreachable(
         f"the policies {kept.name} cannot be had: {what}",
         means=means,
         remedy=remedy
-        or "Try again when the registry answers; `invoke doctor` shows whether it does.",
+        or "If it holds no such digest, correct the one in [policy]; else try again when the registry "
+        "answers (`invoke doctor` shows whether it does).",
         code="policy.bundle-unreachable",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -222,14 +223,16 @@ def _used(bench: Workbench) -> dict[str, str]:
 
 
 def _check_code(bench: Workbench, code: str) -> None:
-    """Refuse a code that the policies never let anybody excuse: most often it is misspelt."""
+    """Refuse a code that the policies never let anybody excuse, or that is misspelt."""
     bundle = bench.bundle()
     if isinstance(bundle, SluicewayError):
         raise bundle
     codes = bundle.data.get("lib", {}).get("waivable", ())
     reason = code.partition("/")[0]
     if isinstance(codes, list) and reason not in codes:
-        guess = nearest(reason, codes)
+        line = re.compile(rf"#\s+code: {re.escape(reason)}\s*$", re.MULTILINE)
+        real = any(line.search(text) for text in bundle.modules.values())
+        guess = "" if real else nearest(reason, codes)  # what is spelt right is not misspelt
         raise UsageError(
             f"a finding {reason!r} cannot be waived",
             means=f"data.lib.waivable lists what can be: {', '.join(codes)}.",

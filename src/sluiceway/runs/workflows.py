@@ -258,6 +258,7 @@ def _canary(
         "requests": canary.requests_of(seen),
         "limits": request["limits"],
         "checks": seen.get("number", 0),
+        "weight": seen.get("weight", 0.0),
     }
     result["canary"] = report
     try:
