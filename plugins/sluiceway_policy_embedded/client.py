@@ -106,7 +106,6 @@ class Worker:
         deadline: float,
         *,
         document: Any = None,
-        *,
         lent: Mapping[str, Callable[..., Any]] | None = None,
     ) -> Any:
         """Send *request* and return the answer.
