@@ -91,14 +91,16 @@ class Instance:
         """Wait until it is healthy twice in a row; return ``""`` or what it lacked."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.program.ready_seconds
-        row, detail = 0, "it was not asked"
+        row, detail = 0, ""
         while row < _READY_IN_A_ROW:
             check()
             if not self.alive:
                 return f"it ended{self._code()} before it was ready"
             left = deadline - loop.time()
-            if left <= 0:
-                return f"it was not ready within {self.program.ready_seconds:g} s ({detail})"
+            # A question cut short would only hide what the last whole one was answered.
+            if left <= (_PAUSE_SECONDS if detail else 0):
+                waited = f"{self.program.ready_seconds:g} s"
+                return f"it was not ready within {waited} ({detail or 'it was not asked'})"
             healthy, detail = await probe(
                 self.port, self.program.health_path, min(_PROBE_SECONDS, left)
             )

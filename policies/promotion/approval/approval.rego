@@ -111,11 +111,14 @@ objections[index] contains "it was given under other policies" if {
 objections[index] contains "its key speaks for another name as well" if {
 	some index, approval in input.approvals
 	valid(approval)
-	some other in input.approvals
-	valid(other)
-	other.approver.key == approval.approver.key
-	other.approver.key != ""
-	other.approver.name != approval.approver.name
+	count(names_of[approval.approver.key]) > 1
+}
+
+# Collected once: comparing every approval with every other takes long where there are hundreds.
+names_of[approval.approver.key] contains approval.approver.name if {
+	some approval in input.approvals
+	valid(approval)
+	approval.approver.key != ""
 }
 
 objections[index] contains "it is not in force at this time" if {
