@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sluiceway.errors import ExitCode
-from sluiceway.gates import decide as gate_inputs
+from sluiceway.gates import consent
 from sluiceway.policy import bundled_policies
 
 from ..plugins.policy_engines_kit import stub  # noqa: TID252 - tests are in no package
@@ -116,7 +116,7 @@ def test_ten_megabytes_and_a_killed_engine_move_nothing(
     before = shop.state()
     with monkeypatch.context() as patched:
         large = [{"approver": {"name": "x" * 1000}}] * (10 << 10)
-        patched.setattr(gate_inputs, "approvals", lambda *_: large)
+        patched.setattr(consent, "gathered", lambda *_: large)
         assert refusal(shop)[:2] == (ExitCode.REFUSED, ["input.size"])
     assert shop.state() == before
     path = shop.root / "sluiceway.toml"

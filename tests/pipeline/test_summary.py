@@ -53,7 +53,7 @@ def test_what_it_was_read_from_is_beside_the_image(shop):
     }
     bench = shop.bench()
     beside = {item.digest for item in bench.registry.referrers(digest)}
-    assert len(named) == 2  # the SBOM's and the scan's
+    assert len(named) == 3  # of provenance, SBOM and scan
     assert named <= beside
 
 

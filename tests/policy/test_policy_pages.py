@@ -37,7 +37,7 @@ def test_a_page_says_why_what_to_do_and_what_it_judges_by(pages: dict[str, str])
     assert "* `data.promotion.people[input.actor.name]`" in page
     assert "No waiver excuses it" in page
     assert "A waiver may excuse it." in pages["gate.smoke.md"]
-    assert pages["promotion.path.md"].count("This rule **denies**") == 2
+    assert pages["promotion.path.md"].count("This rule **denies**") == 3
     assert "This rule **warns**" in pages["promotion.noop.md"]
 
 
