@@ -9,6 +9,7 @@ from typing import Any
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs, write_summary
+from sluiceway.cli.lengths import length
 from sluiceway.errors import ExitCode, SluicewayError, UsageError
 
 __all__ = ["approvals", "approve", "canary", "promote", "resume", "rollback"]
@@ -239,27 +240,17 @@ def _limits(shell: Shell, given: Mapping[str, str]) -> Any:
 
 _DERIVED = ("duration_seconds", "interval_seconds")
 _LONGEST = timedelta(days=30)
-_LONGEST_NUMBER = 7
-"""Digits; more is a slip of the finger."""
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_NUMBERS = "(?!0+[mhd])[0-9]{1,6}"
+"""More digits are a slip of the finger."""
 
 
 def _duration(text: str) -> timedelta:
-    number, unit = text[:-1], text[-1:]
-    plain = number.isascii() and number.isdigit() and len(number) < _LONGEST_NUMBER
-    if unit not in _UNITS or not plain or int(number) == 0:
-        raise UsageError(
-            f"--expires is {text!r}, which is not a length of time",
-            means="It is a whole number and a unit: minutes, hours or days.",
-            remedy="Write 90m, 24h or 7d.",
-            code="approval.expires",
-        )
-    length = timedelta(**{_UNITS[unit]: int(number)})
-    if length > _LONGEST:
+    found = length(text, _NUMBERS, code="approval.expires")
+    if found > _LONGEST:
         raise UsageError(
             f"--expires is {text!r}; an approval holds for {_LONGEST.days} days at the most",
             means="What was true when you looked may not be true so much later.",
             remedy="Approve again when it is needed.",
             code="approval.expires",
         )
-    return length
+    return found

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sluiceway.cli.command import Shell, command
-from sluiceway.errors import ExitCode, UsageError
+from sluiceway.cli.lengths import length
+from sluiceway.errors import ExitCode
 
 __all__ = ["waive", "waivers"]
 
-_LENGTH = re.compile(r"([1-9][0-9]{0,4})([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_NUMBERS = "[1-9][0-9]{0,4}"
 
 
 @command(
@@ -42,7 +41,7 @@ def waive(
         code,
         {"environment": environment, "digest": digest, "package": package},
         reason=reason,
-        length=_length(expires),
+        length=length(expires, _NUMBERS),
     )
     shell.result(
         {"waiver": waiver},
@@ -84,14 +83,3 @@ def waivers(shell: Shell, withdraw: str = "", reason: str = "") -> ExitCode:
     found = waiver.standing(shell.bench, datetime.now(UTC))
     shell.result({"waivers": found}, lambda console: console.waivers(found))
     return ExitCode.DONE
-
-
-def _length(text: str) -> timedelta:
-    match = _LENGTH.fullmatch(text)
-    if match is None:
-        raise UsageError(
-            f"--expires is {text!r}, which is not a length of time",
-            means="It is a whole number and a unit: minutes, hours or days.",
-            remedy="Write 90m, 12h or 7d.",
-        )
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
