@@ -143,8 +143,7 @@ class Service:
         """Ask the gate for canary → production of the new digest."""
         bench = self.bench(person)
         actor: Actor = bench.plugins.one("sluiceway_identify")
-        return decide.promotion(
-            bench,
+        asked = decide.Promotion(
             image=Image(repository="127.0.0.1:5555/settlement", digest=NEW, media_type="m"),
             source="canary",
             target="production",
@@ -155,7 +154,8 @@ class Service:
             evidence=self._evidence(),
             run="promote-1",
             now=datetime.now(UTC),
-        ).decision
+        )
+        return decide.promotion(bench, asked).decision
 
     def refused(self, person: str = "lena", **more: Any) -> dict[str, str]:
         """Return the codes with which the gate refuses, each with its message."""

@@ -21,7 +21,7 @@ from sluiceway.model import (
 )
 from sluiceway.workbench import Workbench
 
-__all__ = ["Judged", "promotion", "promotion_input", "rollback"]
+__all__ = ["Judged", "Promotion", "promotion", "promotion_input", "rollback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,82 +34,65 @@ class Judged:
     """The artifact that the policies were pulled as, ``host/path@sha256:<hex>``; perhaps none."""
 
 
-def promotion(
-    bench: Workbench,
-    *,
-    image: Image,
-    source: str,
-    target: str,
-    source_holds: str,
-    source_since: datetime | None,
-    target_holds: str,
-    actor: Actor,
-    evidence: Mapping[str, Evidence],
-    run: str,
-    now: datetime,
-) -> Judged:
-    """Ask the gate ``promotion`` whether *image* may go from *source* to *target*."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What is asked of the gate ``promotion``."""
+
+    image: Image
+    source: str
+    target: str
+    source_holds: str
+    """The digest that the source holds now; ``""`` for none."""
+    source_since: datetime | None
+    """Since when it holds it without interruption; ``None`` when that is not known."""
+    target_holds: str
+    actor: Actor
+    evidence: Mapping[str, Evidence]
+    run: str
+    now: datetime
+
+
+def promotion(bench: Workbench, asked: Promotion) -> Judged:
+    """Ask the gate ``promotion`` whether the image may go from its source to its target."""
     bundle = bench.bundle()
-    document = promotion_input(
-        bench,
-        bundle,
-        image=image,
-        source=source,
-        target=target,
-        source_holds=source_holds,
-        source_since=source_since,
-        target_holds=target_holds,
-        actor=actor,
-        evidence=evidence,
-        run=run,
-        now=now,
-    )
-    return _judge(bench, bundle, "promotion", document, now)
+    document = promotion_input(bench, bundle, asked)
+    return _judge(bench, bundle, "promotion", document, asked.now)
 
 
 def promotion_input(
-    bench: Workbench,
-    bundle: policy.Bundle | SluicewayError,
-    *,
-    image: Image,
-    source: str,
-    target: str,
-    source_holds: str,
-    source_since: datetime | None,
-    target_holds: str,
-    actor: Actor,
-    evidence: Mapping[str, Evidence],
-    run: str,
-    now: datetime,
+    bench: Workbench, bundle: policy.Bundle | SluicewayError, asked: Promotion
 ) -> dict[str, Any]:
     """Return the input of the gate ``promotion``, as ``schemas/promotion/input.json`` has it."""
+    digest = asked.image.digest
     request = ApprovalRequest(
-        image=image,
-        source=source,
-        target=target,
-        revisions=change.revisions(bench, image.digest),
-        at=now,
+        image=asked.image,
+        source=asked.source,
+        target=asked.target,
+        revisions=change.revisions(bench, digest),
+        at=asked.now,
     )
     return {
         "gate": "promotion",
-        "now": rfc3339(now),
+        "now": rfc3339(asked.now),
         "service": bench.config.service,
-        "run": run,
-        "image": to_json(image),
-        "source": source,
-        "target": target,
+        "run": asked.run,
+        "image": to_json(asked.image),
+        "source": asked.source,
+        "target": asked.target,
         "environments": [environment.name for environment in bench.config.environments],
-        "source_holds": source_holds or None,
-        "source_since": rfc3339(source_since) if source_since is not None else None,
-        "target_holds": target_holds or None,
-        "actor": to_json(actor),
+        "source_holds": asked.source_holds or None,
+        "source_since": rfc3339(asked.source_since) if asked.source_since is not None else None,
+        "target_holds": asked.target_holds or None,
+        "actor": to_json(asked.actor),
         "rehearsal": bench.config.rehearsal,
         "policy_digest": "" if isinstance(bundle, SluicewayError) else bundle.digest,
         "approvals": consent.gathered(bench, request),
-        "builder": _builder(bench, image.digest),
-        "change": change.change(bench, image.digest, target_holds),
-        "waivers": waivers.applicable(bench, environment=target, digest=image.digest, now=now),
-        "evidence": to_json(evidence),
+        "builder": _builder(bench, digest),
+        "change": change.change(bench, digest, asked.target_holds),
+        "waivers": waivers.applicable(
+            bench, environment=asked.target, digest=digest, now=asked.now
+        ),
+        "evidence": to_json(asked.evidence),
     }
 
 

@@ -106,9 +106,7 @@ def consent(
             "invoke policy.engine --install",
             code="policy.engine-missing",
         )
-    document = decide.promotion_input(
-        bench,
-        bundle,
+    asked = decide.Promotion(
         image=image,
         source=source,
         target=target,
@@ -120,6 +118,7 @@ def consent(
         run="",
         now=now,
     )
+    document = decide.promotion_input(bench, bundle, asked)
     said = engine.evaluate(bundle, "promotion.consent", document)
     return _shown(said if isinstance(said, Mapping) else {}, document["approvals"])
 

@@ -131,8 +131,7 @@ def judge(
     """Gather the evidence and have the gate decide; the input is kept with the decision."""
     image = Image(**found["image"])
     evidence = gates.collect(bench, image, request["source"], request["target"])
-    judged = decide.promotion(
-        bench,
+    wanted = decide.Promotion(
         image=image,
         source=request["source"],
         target=request["target"],
@@ -146,6 +145,7 @@ def judge(
         run=request["run"],
         now=datetime.now(UTC),
     )
+    judged = decide.promotion(bench, wanted)
     return keep_decision(bench, request, image.digest, asked, judged, attempt=attempt)
 
 
