@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from tests.policy.waivers_kit import WAIVER
 
 from sluiceway.errors import ExitCode
 from sluiceway.model import digest_of
@@ -61,19 +62,8 @@ def test_waivers_count_as_in_a_run(site):
     wanted = given(site, evidence={**site.passing["evidence"], "scan": scan})
     code, document = site.run("policy.eval", "promotion", wanted)
     assert (code, codes(document)) == (ExitCode.REFUSED, ["image.vulnerability"])
-    waiver = {
-        "id": "w1",
-        "service": "settlement",
-        "code": f"image.vulnerability/{scan['facts']['vulnerabilities'][0]['id']}",
-        **dict.fromkeys(("environment", "digest", "package", "problem"), ""),
-        "reason": "r",
-        "owner": "rita",
-        "method": "ssh",
-        "key": "SHA256:rita",
-        **dict.fromkeys(("proven", "signed", "valid"), True),
-        "made_at": "2026-11-24T11:00:00Z",
-        "expires": "2026-12-24T11:00:00Z",
-    }
+    vulnerability = scan["facts"]["vulnerabilities"][0]["id"]
+    waiver = {**WAIVER, "code": f"image.vulnerability/{vulnerability}"}
     waived = {**json.loads((site.root / "input.json").read_text()), "waivers": [waiver]}
     code, document = site.run("policy.eval", "promotion", given(site, **waived))
     assert code == 0, document

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from tests.policy.waivers_kit import WAIVER
 
 from sluiceway.gates.recorded import recorded
 from sluiceway.model import canonical
@@ -14,19 +15,6 @@ from sluiceway.policy.facts import MISSING
 
 ROLE = (("actor", "name"), "anna")
 NO_SMOKE = (("evidence", "smoke"), MISSING)
-WAIVER = {
-    "id": "w1",
-    "service": "settlement",
-    "code": "gate.smoke",
-    **dict.fromkeys(("environment", "digest", "package", "problem"), ""),
-    "reason": "r",
-    "owner": "rita",
-    "method": "ssh",
-    "key": "SHA256:rita",
-    **dict.fromkeys(("proven", "signed", "valid"), True),
-    "made_at": "2026-11-24T11:00:00Z",
-    "expires": "2026-12-24T11:00:00Z",
-}
 PEOPLE_ROW = "promotion/role/role.rego"
 
 

@@ -17,21 +17,10 @@ from sluiceway.policy.reports import explanation_document
 from sluiceway.policy.seen import shown_path
 from sluiceway.policy.trial import Change, Trials, changed
 
+from .waivers_kit import WAIVER
+
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 Ask = Callable[..., Explanation]
-WAIVER: dict[str, Any] = {
-    "id": "w1",
-    "service": "settlement",
-    "code": "gate.smoke",
-    **dict.fromkeys(("environment", "digest", "package", "problem"), ""),
-    "reason": "r",
-    "owner": "rita",
-    "method": "ssh",
-    "key": "SHA256:rita",
-    **dict.fromkeys(("proven", "signed", "valid"), True),
-    "made_at": "2026-11-24T11:00:00Z",
-    "expires": "2026-12-24T11:00:00Z",
-}
 
 
 @pytest.fixture
