@@ -49,7 +49,8 @@ from sluiceway.model import (
     Traffic,
 )
 
-if TYPE_CHECKING:  # every plugin imports this module, and only engines need that package
+if TYPE_CHECKING:  # every plugin imports this module, and only a few need these packages
+    from sluiceway.migrations.records import Dialect, SqlParser
     from sluiceway.policy.engine import PolicyEngine
 
 __all__ = ["GROUP", "Settings", "hookimpl", "hookspec"]
@@ -208,6 +209,16 @@ def sluiceway_evidence(
 
     Two plugins may not answer with the same kind. A check that could not be made is an evidence
     of status ERROR, not an exception.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_sql_parser(
+    project: Project, dialect: Dialect, settings: Settings
+) -> SqlParser | None:
+    """*One.* Return a grammar for *dialect*, or ``None`` when it cannot read that one here.
+
+    ``None`` means another dialect, or not installed: then the next chosen plugin is asked.
     """
 
 

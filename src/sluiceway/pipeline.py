@@ -82,6 +82,14 @@ STAGES: tuple[Stage, ...] = (
         many=True,
     ),
     Stage(
+        name="sql",
+        title="read database migrations",
+        hooks=("sluiceway_sql_parser",),
+        kind="sql",
+        default=("libpg-query", "sqlfluff"),
+        many=True,
+    ),
+    Stage(
         name="approval",
         title="hear who consents",
         hooks=("sluiceway_approvals",),

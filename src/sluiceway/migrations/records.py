@@ -1,0 +1,351 @@
+"""What flows through the room: scripts, the actions of their statements, and facts.
+
+Names of tables, columns and the like are a :data:`Name`: the parts as the server keeps them, after
+its own folding of case (``"Users"`` in quotes stays, ``Users`` is ``users`` on PostgreSQL), outermost
+first: ``("public", "users")``, ``("users",)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = [
+    "Action",
+    "Column",
+    "Dialect",
+    "Fact",
+    "Kind",
+    "Maybe",
+    "Name",
+    "Parsed",
+    "Problem",
+    "Script",
+    "Span",
+    "SqlParser",
+]
+
+Name = tuple[str, ...]
+"""A name as the server keeps it, outermost part first; empty for none."""
+
+Span = tuple[int, int]
+"""Where a statement begins and ends in :attr:`Script.text`, in characters, end excluded."""
+
+
+class Dialect(StrEnum):
+    """Whose SQL it is. The words are sqlfluff's, because people know them from there."""
+
+    POSTGRES = "postgres"
+    MYSQL = "mysql"
+    MARIADB = "mariadb"
+    SQLITE = "sqlite"
+    TSQL = "tsql"
+    ORACLE = "oracle"
+    SNOWFLAKE = "snowflake"
+    BIGQUERY = "bigquery"
+    REDSHIFT = "redshift"
+    DUCKDB = "duckdb"
+    CLICKHOUSE = "clickhouse"
+    DB2 = "db2"
+    ANSI = "ansi"
+
+
+class Maybe(StrEnum):
+    """An answer that a text alone does not always give."""
+
+    YES = "yes"
+    NO = "no"
+    MAYBE = "maybe"
+    """It depends on the database: ``CREATE TABLE IF NOT EXISTS`` makes a table that may be old."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something of a file that could not be read, and therefore cannot be judged."""
+
+    line: int
+    what: str
+    """One sentence: what is wrong, and what would help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """The forward part of one migration, ready for a parser."""
+
+    path: str
+    """As a person would name the file: below the folder that was asked for, with ``/``."""
+    name: str
+    """The migration's own name within its tool (``V3__add_plan.sql``, ``20240102_add/migration.sql``,
+    ``00003_add.up.sql``), which stays the same from wherever the folder is looked at."""
+    layout: str
+    """Whose folder it is: ``prisma``, ``flyway``, ``goose``, ... or ``plain``."""
+    text: str
+    """The SQL that the server would be given. What is not SQL (sections, commands, data of COPY, the
+    backward part) is blanked, and what is replaced keeps its length, so that a character and a line
+    stand where they stand in the file as decoded."""
+    digest: str
+    """``sha256:<hex>`` of the file's bytes."""
+    spans: tuple[Span, ...] | None = None
+    """The statements where their ends are not semicolons of the grammar (DELIMITER, GO,
+    ``-- +goose StatementBegin``); ``None`` leaves the cutting to the parser."""
+    in_transaction: Maybe = Maybe.MAYBE
+    """Whether the tool runs the whole file in one transaction."""
+    problems: tuple[Problem, ...] = ()
+
+    def line(self, offset: int) -> int:
+        """Return the line, from 1, on which the character at *offset* stands."""
+        return self.text.count("\n", 0, offset) + 1
+
+
+class Kind(StrEnum):
+    """What a statement, or one part of it, does to the schema."""
+
+    CREATE_SCHEMA = "create_schema"
+    DROP_SCHEMA = "drop_schema"
+    RENAME_SCHEMA = "rename_schema"
+    CREATE_DATABASE = "create_database"
+    DROP_DATABASE = "drop_database"
+    CREATE_TABLE = "create_table"
+    DROP_TABLE = "drop_table"
+    RENAME_TABLE = "rename_table"
+    SET_SCHEMA = "set_schema"
+    ADD_COLUMN = "add_column"
+    DROP_COLUMN = "drop_column"
+    RENAME_COLUMN = "rename_column"
+    CHANGE_TYPE = "change_type"
+    SET_NOT_NULL = "set_not_null"
+    DROP_NOT_NULL = "drop_not_null"
+    SET_DEFAULT = "set_default"
+    DROP_DEFAULT = "drop_default"
+    ADD_CONSTRAINT = "add_constraint"
+    VALIDATE_CONSTRAINT = "validate_constraint"
+    DROP_CONSTRAINT = "drop_constraint"
+    RENAME_CONSTRAINT = "rename_constraint"
+    ATTACH_PARTITION = "attach_partition"
+    DETACH_PARTITION = "detach_partition"
+    REWRITE_TABLE = "rewrite_table"
+    """SET LOGGED, SET TABLESPACE, SET ACCESS METHOD, CLUSTER, VACUUM FULL, MySQL's ENGINE= ..."""
+    CREATE_INDEX = "create_index"
+    DROP_INDEX = "drop_index"
+    REINDEX = "reindex"
+    TRUNCATE = "truncate"
+    CREATE_VIEW = "create_view"
+    """Materialized ones too (``Action.materialized``)."""
+    DROP_VIEW = "drop_view"
+    RENAME_VIEW = "rename_view"
+    REFRESH_VIEW = "refresh_view"
+    CREATE_TYPE = "create_type"
+    ALTER_TYPE = "alter_type"
+    """A value of an enum added or renamed, an attribute of a composite type changed, ..."""
+    DROP_TYPE = "drop_type"
+    CREATE_DOMAIN = "create_domain"
+    ALTER_DOMAIN = "alter_domain"
+    CREATE_SEQUENCE = "create_sequence"
+    DROP_SEQUENCE = "drop_sequence"
+    CREATE_FUNCTION = "create_function"
+    """Procedures and triggers' bodies too; :attr:`Action.body` is its text."""
+    DROP_FUNCTION = "drop_function"
+    CREATE_TRIGGER = "create_trigger"
+    DROP_TRIGGER = "drop_trigger"
+    CALL = "call"
+    """A function or procedure is run: ``SELECT f()``, ``CALL p()``, ``PERFORM f()``, ``EXEC p``."""
+    DO = "do"
+    """An anonymous block; :attr:`Action.body` is its text, :attr:`Action.language` its language."""
+    EXECUTE = "execute"
+    """Dynamic SQL; :attr:`Action.body` is its text when that is constant, else empty."""
+    BEGIN = "begin"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    SET = "set"
+    """A setting of the session: ``name`` and the value in :attr:`Action.body`."""
+    LOCK = "lock"
+    CHANGE_DATA = "change_data"
+    """INSERT, UPDATE, DELETE, MERGE, COPY."""
+    EXTENSION = "extension"
+    OTHER = "other"
+    """Understood, and nothing that anybody asks about."""
+    UNPARSABLE = "unparsable"
+    """Not understood. Only in facts: a parser says ``Parsed.problem`` instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column as a statement defines it."""
+
+    name: str
+    type: str = ""
+    """As written, lower case, one space between words; ``serial`` stays ``serial``."""
+    not_null: bool = False
+    """NOT NULL or PRIMARY KEY, by the column or by a constraint of the same statement."""
+    default: bool = False
+    """It gets a value when an INSERT does not name it: a DEFAULT other than NULL, an identity, a
+    sequence of ``serial``, AUTO_INCREMENT, a generated value."""
+    default_volatile: bool = False
+    """The default differs from row to row (``random()``, ``clock_timestamp()``, a sequence)."""
+    generated: bool = False
+    primary_key: bool = False
+    unique: bool = False
+    references: Name = ()
+    check: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing that a statement does. Which fields count is a matter of its kind.
+
+    ``ALTER TABLE t ADD a int, DROP b`` is two actions. MySQL's ``MODIFY`` and ``CHANGE`` are
+    CHANGE_TYPE with the whole ``definition``, and ``CHANGE`` to another name a RENAME_COLUMN before
+    it. A dropped or truncated list is one action a table.
+    """
+
+    kind: Kind
+    name: Name = ()
+    """The table, or for objects that are not of a table the object itself (index, view, type,
+    function, sequence, schema, setting)."""
+    table: Name = ()
+    """The table of an index or a trigger."""
+    column: str = ""
+    columns: tuple[str, ...] = ()
+    """Of an index or a constraint."""
+    definition: Column | None = None
+    """Of ADD_COLUMN and CHANGE_TYPE."""
+    definitions: tuple[Column, ...] = ()
+    """Of CREATE_TABLE."""
+    new_name: Name = ()
+    """Of the renaming kinds and SET_SCHEMA."""
+    constraint: str = ""
+    """``check``, ``foreign key``, ``unique``, ``primary key``, ``exclude``, ``not null``."""
+    constraint_name: str = ""
+    references: Name = ()
+    not_valid: bool = False
+    using_index: bool = False
+    check_not_null: str = ""
+    """The column ``c`` of a check that says ``c IS NOT NULL`` (alone or by AND)."""
+    if_exists: bool = False
+    """``IF EXISTS`` or ``IF NOT EXISTS``: the statement may do nothing."""
+    or_replace: bool = False
+    cascade: bool = False
+    concurrently: bool = False
+    """CONCURRENTLY; ONLINE = ON and ALGORITHM = INPLACE or INSTANT in other dialects."""
+    unique: bool = False
+    only: bool = False
+    """``ONLY``: not the partitions."""
+    temporary: bool = False
+    partitioned: bool = False
+    materialized: bool = False
+    from_query: bool = False
+    """``CREATE TABLE ... AS``, ``SELECT INTO``."""
+    using: bool = False
+    """CHANGE_TYPE with a USING expression."""
+    value: bool = False
+    """SET_DEFAULT to something other than NULL."""
+    volatile: bool = False
+    """SET_DEFAULT to something that differs from row to row."""
+    label: str = ""
+    """More of what the kind leaves open (``add value`` of ALTER_TYPE, ``logged`` of REWRITE_TABLE)."""
+    body: str = ""
+    """A text that is to be parsed in its turn, or the value of a setting."""
+    body_offset: int = 0
+    """Where the body begins in the statement, in characters."""
+    language: str = ""
+    """Of the body, lower case: ``sql``, ``plpgsql``; empty for the dialect's own."""
+    reads: tuple[Name, ...] = ()
+    """Tables that a query or a change of data names."""
+    nested: tuple[Action, ...] = ()
+    """What the statement holds inside (IF blocks of T-SQL, BEGIN ... END), in order."""
+    offset: int = 0
+    """Where it begins in its statement, in characters, when that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """One statement, as one grammar read it."""
+
+    span: Span
+    """In the script's text, without spaces and comments before it where the parser can tell."""
+    actions: tuple[Action, ...]
+    problem: str = ""
+    """Why it could not be parsed. Then *actions* are what its words let one guess."""
+
+
+class SqlParser(Protocol):
+    """A grammar. Given by plugins (``sluiceway_sql_parser``)."""
+
+    name: str
+    """``libpg_query``, ``sqlfluff``."""
+    version: str
+    """Of everything that decides what it answers: part of the key of every cache."""
+
+    def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
+        """Return the statements of *script* in order, each parsed for itself.
+
+        One bad statement costs one statement. Never raises for a text: what cannot be parsed, too
+        deep or too long included, is a ``Parsed`` with a ``problem``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing that a migration does, with what is known around it. What policies read.
+
+    Its JSON leaves out what has its default value, so that thousands of facts stay small. Therefore
+    the default of every field that may excuse a statement is the one that does not: a field that is
+    lost refuses.
+    """
+
+    kind: Kind
+    file: str
+    line: int
+    migration: str
+    """:attr:`Script.name`."""
+    statement: str
+    """As the file has it, shortened to one readable line."""
+    statement_hash: str
+    """``sha256:<hex>`` of the migration's name, the statement without comments and with single
+    spaces, and which of several equal ones of this file it is. What an approval names; changes when
+    the statement does."""
+    table: str = ""
+    """Dotted, as the server keeps it; empty when there is none or it cannot be known."""
+    column: str = ""
+    object: str = ""
+    """The index, view, type, constraint, function that it is about, dotted."""
+    new_name: str = ""
+    new_object: Maybe = Maybe.NO
+    """The table (or other object) was made by this same script, or set of scripts, before."""
+    nullable: bool = False
+    """After the last statement the column takes NULL (ADD_COLUMN, CHANGE_TYPE, SET_NOT_NULL)."""
+    default_at_end: bool = False
+    """After the last statement an INSERT that does not name the column gets a value."""
+    covered: bool = False
+    """SET_NOT_NULL on a column of which a validated check already says so."""
+    concurrently: bool = False
+    not_valid: bool = False
+    using_index: bool = False
+    temporary: bool = False
+    partitioned: Maybe = Maybe.NO
+    materialized: bool = False
+    generated: bool = False
+    primary_key: bool = False
+    unique: bool = False
+    cascade: bool = False
+    conditional: bool = False
+    """IF EXISTS, or inside an IF: it may do nothing."""
+    constraint: str = ""
+    """``check``, ``foreign key``, ... as in :attr:`Action.constraint`."""
+    references: str = ""
+    type: str = ""
+    """The column's new type, as written."""
+    volatile: bool = False
+    in_do: bool = False
+    """In an anonymous block, or in the body of a function that is called."""
+    dynamic: bool = False
+    """In SQL that is put together while running."""
+    guessed: bool = False
+    """From the words of a statement that could not be parsed; an UNPARSABLE fact stands beside it."""
+    in_transaction: Maybe = Maybe.MAYBE
+    lock_timeout: bool = False
+    """A lock_timeout was set before, in this script."""
+    label: str = ""
+    """More of what the kind leaves open; for UNPARSABLE why, for a person."""
