@@ -14,7 +14,7 @@ finding(rule, message) := {
 	"msg": message,
 	"code": rule.custom.code,
 	"solution": filled(rule.custom.solution),
-	"waivable": may_waive(rule.custom.code),
+	"waivable": rule.custom.code in waivable_codes,
 }
 
 # METADATA
@@ -31,25 +31,23 @@ finding_about(rule, message, about) := object.union(found, {
 
 # METADATA
 # title: May be waived
-# description: Only codes that data.lib.waivable lists may be waived.
-may_waive(code) if {
-	code in data.lib.waivable
-} else := false
+# description: The codes that data.lib.waivable lists, and no others. A list that is not there has none.
+waivable_codes := {code | some code in data.lib.waivable}
 
 # METADATA
 # title: Filled
 # description: A solution with the values of this input in place of the words in braces.
-filled(solution) := strings.replace_n(
-	{
-		"{digest}": value(["image", "digest"]),
-		"{environment}": value(["environment"]),
-		"{repository}": value(["image", "repository"]),
-		"{service}": value(["service"]),
-		"{source}": value(["source"]),
-		"{target}": value(["target"]),
-	},
-	solution,
-)
+filled(solution) := strings.replace_n(words, solution)
+
+# One for all findings of a decision: OPA remembers the value of a rule.
+words := {
+	"{digest}": value(["image", "digest"]),
+	"{environment}": value(["environment"]),
+	"{repository}": value(["image", "repository"]),
+	"{service}": value(["service"]),
+	"{source}": value(["source"]),
+	"{target}": value(["target"]),
+}
 
 # METADATA
 # title: Value
