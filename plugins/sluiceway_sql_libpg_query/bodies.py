@@ -14,13 +14,9 @@ from sluiceway_sql_libpg_query.folding import NAME, UNKNOWN, Environment, Text, 
 from sluiceway_sql_libpg_query.guesses import guesses, verb_is_harmless
 from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
-from sluiceway_sql_libpg_query.nodes import Node, sole, strings, switched
+from sluiceway_sql_libpg_query.nodes import Node, arguments_of, body_of, sole, strings, switched
 from sluiceway_sql_libpg_query.plpgsql import walk
-from sluiceway_sql_libpg_query.statements import (
-    arguments_of,
-    body_of,
-    handlers,
-)
+from sluiceway_sql_libpg_query.statements import handlers
 
 __all__ = ["Reader", "Unreadable"]
 

@@ -10,6 +10,9 @@ from sluiceway.migrations.records import Column, Name
 
 __all__ = [
     "Node",
+    "arguments",
+    "arguments_of",
+    "body_of",
     "check_not_null",
     "column",
     "constant_null",
@@ -251,3 +254,30 @@ def column(node: Node, source: bytes) -> Column:
         references=references,
         check=check,
     )
+
+
+def arguments(items: Sequence[Node]) -> list[str]:
+    """Return the types of a list of arguments."""
+    return [".".join(strings(item.get("TypeName", {}).get("names", ()))) for item in items]
+
+
+def arguments_of(node: Node) -> tuple[str, ...]:
+    """Return what tells a function from others of its name: ``(`` and the types of its input."""
+    inputs = []
+    for item in node.get("parameters", ()):
+        parameter: Node = item.get("FunctionParameter", {})
+        if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
+            inputs.append({"TypeName": parameter.get("argType", {})})
+    return ("(", *arguments(inputs))
+
+
+def body_of(node: Node) -> tuple[str, str]:
+    """Return language (lower case) and text of a DO or a CREATE FUNCTION."""
+    options: Any = node.get("options", node.get("args", ()))
+    language = option(options, "language")
+    text = option(options, "as")
+    word = name_of(language["arg"])[-1].lower() if language and "arg" in language else ""
+    if text is None or "arg" not in text:
+        return word, ""
+    words = name_of(text["arg"])
+    return word, words[0] if words else ""

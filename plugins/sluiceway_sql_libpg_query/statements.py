@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
@@ -16,7 +15,6 @@ from sluiceway_sql_libpg_query.nodes import (
     column,
     constant_null,
     name_of,
-    option,
     relation,
     sole,
     strings,
@@ -166,7 +164,7 @@ def _drop(node: Node, source: bytes) -> Iterable[Action]:
         elif kind is Kind.DROP_FUNCTION:
             content: Node = item.get("ObjectWithArgs", {})
             if not content.get("args_unspecified"):
-                arguments = ("(", *_arguments(content.get("objargs", ())))
+                arguments = ("(", *arguments(content.get("objargs", ())))
         yield Action(
             kind=kind,
             name=name,
@@ -425,10 +423,6 @@ def _change(node: Node, source: bytes) -> Iterable[Action]:
     yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
 
 
-def _arguments(items: Sequence[Node]) -> list[str]:
-    return [".".join(strings(item.get("TypeName", {}).get("names", ()))) for item in items]
-
-
 def calls(tree: bytes) -> list[Name]:
     """Return the names of the functions that a tree calls, each once, from its bytes."""
     found: dict[bytes, Name] = {}
@@ -437,28 +431,6 @@ def calls(tree: bytes) -> list[Name]:
         if words not in found:
             found[words] = strings(json.loads(b"[" + words + b"]"))
     return list(found.values())
-
-
-def arguments_of(node: Node) -> tuple[str, ...]:
-    """Return what tells a function from others of its name: ``(`` and the types of its input."""
-    inputs = []
-    for item in node.get("parameters", ()):
-        parameter: Node = item.get("FunctionParameter", {})
-        if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
-            inputs.append({"TypeName": parameter.get("argType", {})})
-    return ("(", *_arguments(inputs))
-
-
-def body_of(node: Node) -> tuple[str, str]:
-    """Return language (lower case) and text of a DO or a CREATE FUNCTION."""
-    options: Any = node.get("options", node.get("args", ()))
-    language = option(options, "language")
-    text = option(options, "as")
-    word = name_of(language["arg"])[-1].lower() if language and "arg" in language else ""
-    if text is None or "arg" not in text:
-        return word, ""
-    words = name_of(text["arg"])
-    return word, words[0] if words else ""
 
 
 handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
