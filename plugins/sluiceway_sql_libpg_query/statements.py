@@ -158,18 +158,18 @@ def _drop(node: Node, source: bytes) -> Iterable[Action]:
     for item in node.get("objects", ()):
         name = name_of(item)
         table: Name = ()
-        arguments: tuple[str, ...] = ()
+        given: tuple[str, ...] = ()
         if kind is Kind.DROP_TRIGGER:
             table, name = name[:-1], name[-1:]
         elif kind is Kind.DROP_FUNCTION:
             content: Node = item.get("ObjectWithArgs", {})
             if not content.get("args_unspecified"):
-                arguments = ("(", *arguments(content.get("objargs", ())))
+                given = ("(", *arguments(content.get("objargs", ())))
         yield Action(
             kind=kind,
             name=name,
             table=table,
-            columns=arguments,
+            columns=given,
             label="" if label == "materialized" else label,
             materialized=label == "materialized",
             cascade=_cascade(node),
