@@ -11,6 +11,7 @@ from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
 from sluiceway_sql_libpg_query.nodes import (
     Node,
+    arguments,
     check_not_null,
     column,
     constant_null,

@@ -189,14 +189,15 @@ def add_constraint(walk: Walk, action: Action) -> None:
             "not_valid": action.not_valid,
             "using_index": action.using_index,
             "unique": action.unique,
+            # Whether a key's older columns took NULL before is not known, and nearly none did; of
+            # one that is known to, there is a fact of its own.
+            "nullable": action.constraint == "primary key",
         },
     )
     if action.constraint == "primary key":
         for name in action.columns:
             column = thing.columns.get(name)
             if column is not None and column.made is Maybe.YES and not column.not_null:
-                # A key's columns are NOT NULL; of an older column it is not known whether it
-                # was before, and nearly always it was.
                 column.not_null = True
                 walk.fact(
                     Kind.SET_NOT_NULL,

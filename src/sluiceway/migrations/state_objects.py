@@ -129,6 +129,17 @@ def _object(walk: Walk, action: Action) -> None:
             "materialized": action.materialized or thing.materialized,
         },
     )
+    if action.cascade and (
+        action.kind is Kind.DROP_TYPE
+        or (action.kind is Kind.EXTENSION and action.label in _TAKES_ALONG)
+    ):
+        # It takes along every column of that type, and every foreign table of that server.
+        walk.fact(
+            _TAKES_ALONG.get(action.label, Kind.DROP_COLUMN),
+            action,
+            **about(walk, action, thing, ())
+            | {"object": dotted(action.name), "column": "", "label": "by cascade"},
+        )
     if action.kind in _DROPS:
         walk.world.catalogue.drop(action.name)
     elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
@@ -227,6 +238,11 @@ def _extension(walk: Walk, action: Action) -> None:
         _object(walk, action)
 
 
+_TAKES_ALONG = {
+    "drop": Kind.DROP_COLUMN,
+    "drop server": Kind.DROP_TABLE,
+    "drop foreign data wrapper": Kind.DROP_TABLE,
+}
 _DROPS = frozenset({Kind.DROP_INDEX, Kind.DROP_VIEW, Kind.DROP_TYPE, Kind.DROP_SEQUENCE})
 _HANDLERS: dict[Kind, Callable[[Walk, Action], None]] = {
     Kind.CREATE_TABLE: _create_table,
