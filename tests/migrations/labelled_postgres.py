@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CASES", "INSERTS", "SCHEMA", "Case"]
+__all__ = ["ALONE", "CASES", "INSERTS", "SCHEMA", "Case"]
 
 TABLE, COLUMN, NOT_NULL = "drop-table", "drop-column", "not-null-without-default"
 RENAME, INDEX, TRUNCATE = "rename-column", "index-not-concurrent", "truncate"
@@ -76,7 +76,7 @@ _DROPS = (
     _case("drop table", "DROP TABLE logs;", TABLE),
     _case("drop table if exists", "DROP TABLE IF EXISTS logs;", TABLE),
     _case("drop table cascade", "drop table users cascade", TABLE),
-    _case("drop two tables", "DROP TABLE logs, orders;", TABLE),
+    _case("drop two tables", "DROP TABLE logs, app.items;", TABLE),
     _case("drop quoted table", 'DROP TABLE "Users";', TABLE),
     _case("drop table of a schema", "DROP TABLE legacy.items;", TABLE),
     _case("drop table by search path", "SET search_path TO legacy; DROP TABLE items;", TABLE),
@@ -166,6 +166,7 @@ _COLUMNS = (
         "ALTER TABLE users RENAME age TO years; ALTER TABLE users DROP years;",
         RENAME,
         COLUMN,
+        runs="only its end is seen",
     ),
     _case("attribute of a type", "ALTER TYPE address DROP ATTRIBUTE city;", COLUMN),
     _case("type by cascade", "DROP TYPE mood CASCADE;", COLUMN),
@@ -363,7 +364,7 @@ _INDEXES = (
     ),
     _case("on the partitioned", "CREATE INDEX ON events (id);", INDEX),
     _case(
-        "two statements", "CREATE INDEX ON logs (id); ALTER TABLE logs DROP body;", INDEX, COLUMN
+        "two statements", "CREATE INDEX ON logs (id); ALTER TABLE users DROP age;", INDEX, COLUMN
     ),
     _case("drop index concurrently", "DROP INDEX CONCURRENTLY logs_body;", runs=ALONE),
     _case("unique constraint", "ALTER TABLE logs ADD UNIQUE (id);", runs="another rule's"),
