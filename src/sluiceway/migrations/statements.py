@@ -60,6 +60,7 @@ _POSTGRES = _Lexis(
     blocks="postgres",
 )
 _MYSQL = _Lexis(
+    block_comment=r"/\*(?!M?!)",  # /*!40000 DROP TABLE x */ runs
     line_comment=r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*|\#[^\n]*",
     quotes=_ESCAPED + _ESCAPED_DOUBLE + _BACKQUOTE,
     blocks="mysql",
@@ -83,7 +84,7 @@ _LEXIS: dict[Dialect, _Lexis] = {
     Dialect.TSQL: _Lexis(
         nested=True,
         quotes=_SINGLE + _DOUBLE + _BRACKET,
-        separator=r"(?im:^[ \t]*GO(?:[ \t]+\d+)?[ \t]*;?[ \t]*(?:--[^\n]*)?$)",
+        separator=r"(?im:^[ \t]*GO(?:[ \t]+\d+)?[ \t]*;?[ \t]*(?:--[^\n]*)?\r?$)",
         blocks="tsql",
     ),
     Dialect.ORACLE: _Lexis(
@@ -117,7 +118,7 @@ class _Scanner:
 @cache
 def _scanner(dialect: Dialect) -> _Scanner:
     lexis = _LEXIS[dialect]
-    block = lexis.block_comment if lexis.nested else r"/\*.*?(?:\*/|\Z)"
+    block = lexis.block_comment if lexis.nested else lexis.block_comment + r".*?(?:\*/|\Z)"
     parts = [
         f"(?P<separator>{lexis.separator})" if lexis.separator else "",
         f"(?P<comment>{lexis.line_comment}{'' if lexis.nested else '|' + block})",
@@ -162,11 +163,14 @@ def _token(text: str, match: re.Match[str]) -> Token:
     return kind, begin, end
 
 
-def tokens(text: str, dialect: Dialect, *, words: bool = False) -> Iterator[Token]:
-    """Yield the quotes, comments and ends of statements of *text*, in order; words if asked."""
+def tokens(text: str, dialect: Dialect, *, words: bool = False, start: int = 0) -> Iterator[Token]:
+    """Yield the quotes, comments and ends of statements of *text*, in order; words if asked.
+
+    *start* is where to begin; it must not be inside one of them.
+    """
     scanner = _scanner(dialect)
     search = (scanner.words if words else scanner.flat).search
-    position = 0
+    position = start
     while match := search(text, position):
         token = _token(text, match)
         yield token
