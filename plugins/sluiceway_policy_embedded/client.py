@@ -118,7 +118,9 @@ class Worker:
         document: Any = None,
         lent: Mapping[str, Callable[..., Any]] | None = None,
     ) -> Any:
-        """Send *request* and return the answer; of an evaluation the library's whole envelope.
+        """Send *request* and return the answer.
+
+        Of an evaluation that is ``[bindings, ...]``, one for each way in which the query holds.
 
         Args:
             request: JSON data with ``op``.
@@ -138,7 +140,9 @@ class Worker:
             while True:
                 answer = self._receive(deadline, request["op"])
                 if "call" not in answer:
-                    return answer.get("ok", answer)
+                    if "ok" in answer:
+                        return answer["ok"]
+                    return [each.get("bindings", {}) for each in answer["result"] or []]
                 reply = _answered(answer["call"], lent or {})
                 self._send(_framed(reply), deadline, request["op"])
         except EngineError:

@@ -103,8 +103,8 @@ class EmbeddedEngine:
             worker, key = self._prepared(bundle, path, query)
             deadline = time.monotonic() + self._deadline_seconds
             request = {"op": "evaluate", "key": key, "query": query}
-            found = worker.ask(request, deadline, document=document)["result"]
-        return found[0]["bindings"]["value"] if found else None
+            found = worker.ask(request, deadline, document=document)
+        return found[0]["value"] if found else None
 
     def parse(self, modules: Mapping[str, str]) -> Mapping[str, Parsed]:
         """Parse each module with OPA's own parser; one that does not parse carries its error."""

@@ -14,7 +14,7 @@ finding(rule, message) := {
 	"msg": message,
 	"code": rule.custom.code,
 	"solution": filled(rule.custom.solution),
-	"waivable": rule.custom.code in waivable_codes,
+	"waivable": may_waive(rule.custom.code),
 }
 
 # METADATA
@@ -31,7 +31,9 @@ finding_about(rule, message, about) := object.union(found, {
 
 # METADATA
 # title: May be waived
-# description: The codes that data.lib.waivable lists, and no others. A list that is not there has none.
+# description: Only codes that data.lib.waivable lists may be waived. A list that is not there has none.
+may_waive(code) := code in waivable_codes
+
 waivable_codes := {code | some code in data.lib.waivable}
 
 # METADATA
