@@ -328,6 +328,8 @@ class Fact:
     using_index: bool = False
     temporary: bool = False
     partitioned: Maybe = Maybe.NO
+    only: bool = False
+    """``CREATE INDEX ... ON ONLY``: of a partitioned table without its partitions, which is quick."""
     materialized: bool = False
     generated: bool = False
     primary_key: bool = False

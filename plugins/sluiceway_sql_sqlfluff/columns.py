@@ -1,0 +1,355 @@
+"""A column as a statement defines it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sluiceway.migrations.records import Column, Dialect, Name
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind
+from sluiceway_sql_sqlfluff.words import words
+
+__all__ = [
+    "Default",
+    "column_type",
+    "default_of",
+    "definition",
+    "expression",
+    "indexed",
+    "references",
+]
+
+_SERIAL = frozenset({"SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL2", "SERIAL4", "SERIAL8"})
+_VOLATILE = words(
+    "RANDOM RAND UUID UUID_SHORT NEWID NEWSEQUENTIALID GEN_RANDOM_UUID UUIDV4 UUIDV7 CLOCK_TIMESTAMP"
+    " UUID_GENERATE_V1 UUID_GENERATE_V1MC UUID_GENERATE_V4 NEXTVAL TIMEOFDAY RANDOMBLOB"
+    " GENERATEUUIDV4 UUID_STRING GENERATE_UUID SYS_GUID STATEMENT_TIMESTAMP SYSDATE RANDOM_NORMAL"
+    " GEN_RANDOM_BYTES TXID_CURRENT PG_CURRENT_XACT_ID"
+)
+_ENDS_EXPRESSION = words(
+    "NOT NULL PRIMARY UNIQUE KEY REFERENCES CHECK CONSTRAINT GENERATED AUTO_INCREMENT AUTOINCREMENT"
+    " COMMENT COLLATE ON FIRST AFTER STORED VIRTUAL PERSISTED PERSISTENT VISIBLE INVISIBLE IDENTITY"
+    " DEFERRABLE INITIALLY ENCODE SORTKEY DISTKEY CODEC TTL OPTIONS MASKED COLUMN_FORMAT STORAGE"
+    " ENABLE DISABLE USING DEFAULT INVISIBLE SPARSE MATERIALIZED TAG WITHOUT"
+    " ENGINE_ATTRIBUTE"
+)
+_ENDS_TYPE = _ENDS_EXPRESSION | words("AS ALIAS EPHEMERAL ROWGUIDCOL WITH COMPRESSION MATCH")
+_MORE_TYPE = frozenset({"TIME", "LOCAL"})
+_WORDS = frozenset({TokenKind.WORD, TokenKind.QUOTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """What a DEFAULT says."""
+
+    value: bool
+    volatile: bool
+
+
+def expression(cursor: Cursor, ends: frozenset[str] = _ENDS_EXPRESSION) -> list[Token]:
+    """Read an expression up to a word that cannot be of it. Raises :class:`Strange` for none."""
+    found: list[Token] = []
+    while not cursor.done:
+        word = cursor.word()
+        if word == ",":
+            break
+        if word == "(":
+            begin = cursor.index
+            cursor.skip_group()
+            found.extend(cursor.tokens[begin : cursor.index])
+            continue
+        if found and word in ends:
+            break
+        if word == "WITH" and found and cursor.word(1) not in _MORE_TYPE:
+            break
+        found.append(cursor.next())
+    if not found:
+        raise Strange
+    if not _plain(found):
+        cursor.loose.extend(found)
+    return found
+
+
+def _plain(found: Sequence[Token]) -> bool:
+    """Whether an expression is one value: ``0``, ``-1``, ``'x'``, ``now()``, ``now(6)``."""
+    values = [token for token in found if token.kind is not TokenKind.SIGN]
+    signs = "".join(token.word for token in found if token.kind is TokenKind.SIGN)
+    first = found[0]
+    if len(values) == 1:
+        return signs in {"", "-", "+", "()"} and not (signs == "()" and first.word == "(")
+    return (
+        len(found) == 4  # noqa: PLR2004 - now ( 6 )
+        and first.kind is TokenKind.WORD
+        and signs == "()"
+        and found[2].kind is TokenKind.NUMBER
+    )
+
+
+def default_of(found: Sequence[Token]) -> Default:
+    """Say whether an expression is a value, and differs from row to row."""
+    words = [token for token in found if token.word not in {"(", ")"}]
+    first = words[0] if words else None
+    null = first is not None and (
+        (first.word == "NULL" and (len(words) == 1 or words[1].word == ":"))
+        or (first.word == "CAST" and len(words) > 1 and words[1].word == "NULL")
+    )
+    next_value = any(
+        token.word == "NEXT" and words[index + 1].word == "VALUE"
+        for index, token in enumerate(words[:-1])
+    )
+    return Default(not null, next_value or any(token.word in _VOLATILE for token in words))
+
+
+def definition(cursor: Cursor, name: str | None = None) -> Column:
+    """Read a column's definition: its name (unless given), type and everything up to a comma."""
+    name = cursor.column() if name is None else name
+    column = Column(name=name)
+    words, column = _type(cursor, column)
+    column = replace(column, type=words)
+    while not cursor.done and cursor.word() != ",":
+        begin = cursor.index
+        column = _attribute(cursor, column)
+        if cursor.index == begin:
+            cursor.unknown.append(cursor.next())
+    return column
+
+
+def column_type(cursor: Cursor) -> str:
+    """Read a type and its collation."""
+    words, _ = _type(cursor, Column(name=""))
+    if cursor.take("COLLATE"):
+        cursor.name()
+    return words
+
+
+def _type(cursor: Cursor, column: Column) -> tuple[str, Column]:
+    parts: list[str] = []
+    begin = cursor.index
+    while not cursor.done:
+        word = cursor.word()
+        token = cursor.peek()
+        if token is None or word == ",":
+            break
+        if word == "(":
+            at = cursor.index
+            cursor.skip_group()
+            inner = cursor.text[cursor.tokens[at].start : cursor.tokens[cursor.index - 1].end]
+            parts.append(" ".join(inner.lower().split()))
+            continue
+        if cursor.index > begin and word in _ENDS_TYPE:
+            if not (word == "WITH" and cursor.word(1) in _MORE_TYPE):
+                break
+        elif cursor.index == begin and word in _ENDS_TYPE and word not in {"KEY", "TAG", "TIME"}:
+            break
+        if token.kind is TokenKind.STRING:
+            break
+        parts.append(cursor.next().text.lower())
+    if not _known_type(cursor, begin) and (parts or cursor.dialect is not Dialect.SQLITE):
+        cursor.loose.append(cursor.tokens[min(begin, len(cursor.tokens) - 1)])
+    words = " ".join(parts).replace(" (", "(").replace(" . ", ".").replace(" [ ]", "[]")
+    if not parts:
+        return "", column
+    first = parts[0].upper()
+    if first in _SERIAL:
+        mysql = cursor.dialect in MYSQL
+        column = replace(column, not_null=True, default=True, default_volatile=True, unique=mysql)
+    return words, column
+
+
+_TYPES = words(
+    "BIGINT BINARY BIT BLOB BOOL BOOLEAN BYTEA CHAR CHARACTER CITEXT DATE DATETIME DATETIME2 DEC"
+    " DATETIMEOFFSET DECIMAL DOUBLE ENUM FLOAT FLOAT4 FLOAT8 INET INT INT2 INT4 INT8 INTEGER JSON"
+    " JSONB LONGBLOB LONGTEXT MEDIUMBLOB MEDIUMINT MEDIUMTEXT MONEY NCHAR NTEXT NUMERIC NVARCHAR REAL"
+    " SERIAL BIGSERIAL SMALLSERIAL SET SMALLINT TEXT TIME TIMESTAMP TIMESTAMPTZ TINYBLOB TINYINT"
+    " TINYTEXT UNIQUEIDENTIFIER UUID VARBINARY VARCHAR VARCHAR2 NUMBER CLOB YEAR"
+)
+_SECOND = {"DOUBLE": "PRECISION", "CHARACTER": "VARYING"}
+
+
+def _known_type(cursor: Cursor, begin: int) -> bool:
+    """Whether a type is one of the usual ones, with numbers or words in quotes in its brackets."""
+    place, end = begin, cursor.index
+    all_tokens = cursor.tokens
+    if place >= end or all_tokens[place].word not in _TYPES:
+        return False
+    place += 1
+    if place < end and all_tokens[place].word == _SECOND.get(all_tokens[place - 1].word, "-"):
+        place += 1
+    if place < end and all_tokens[place].word == "(":
+        place += 1
+        while place < end and all_tokens[place].word != ")":
+            token = all_tokens[place]
+            literal = token.kind in {TokenKind.NUMBER, TokenKind.STRING} or token.word == "MAX"
+            if literal != (all_tokens[place - 1].word in {"(", ","}) or not (
+                literal or token.word == ","
+            ):
+                return False
+            place += 1
+        if place >= end or all_tokens[place - 1].word == ",":
+            return False
+        place += 1
+    while place < end and all_tokens[place].word in {"UNSIGNED", "ZEROFILL", "SIGNED"}:
+        place += 1
+    return place == end
+
+
+def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0912 - one line a clause
+    take = cursor.take
+    if take("NOT", "NULL"):
+        return replace(column, not_null=True)
+    if take("NULL") or take("NOT", "DEFERRABLE") or take("DEFERRABLE"):
+        return column
+    if take("NOT", "ENFORCED") or take("ENFORCED") or take("NOT", "VALID"):
+        return column
+    if take("DEFAULT"):
+        if cursor.take("ON", "NULL"):
+            cursor.take("FOR", "INSERT", "ONLY")
+        said = default_of(expression(cursor))
+        return replace(column, default=said.value, default_volatile=said.volatile)
+    if take("PRIMARY", "KEY") or (cursor.dialect in MYSQL and take("KEY")):
+        cursor.one_of("ASC", "DESC", "CLUSTERED", "NONCLUSTERED")
+        return replace(column, primary_key=True, not_null=True)
+    if take("UNIQUE"):
+        cursor.one_of("KEY", "CLUSTERED", "NONCLUSTERED")
+        if take("NULLS"):
+            cursor.take("NOT")
+            cursor.take("DISTINCT")
+        return replace(column, unique=True)
+    if cursor.one_of("AUTO_INCREMENT", "AUTOINCREMENT"):
+        cursor.skip_group()
+        return replace(column, default=True, default_volatile=True)
+    if take("IDENTITY"):
+        cursor.skip_group()
+        take("NOT", "FOR", "REPLICATION")
+        return replace(column, default=True, default_volatile=True)
+    if take("GENERATED"):
+        return _generated(cursor, column)
+    if take("AS") or cursor.one_of("MATERIALIZED", "ALIAS"):
+        take("IDENTITY") if cursor.word() == "IDENTITY" else expression(cursor)
+        cursor.one_of("STORED", "VIRTUAL", "PERSISTED", "PERSISTENT")
+        return replace(column, generated=True, default=True)
+    if take("EPHEMERAL"):
+        return replace(column, generated=True, default=True)
+    if take("CONSTRAINT"):
+        cursor.part()
+        return column
+    if take("CHECK"):
+        cursor.loose.append(cursor.next())
+        cursor.index -= 1
+        if not cursor.skip_group():
+            raise Strange
+        take("NO", "INHERIT")
+        return replace(column, check=True)
+    if take("REFERENCES"):
+        return replace(column, references=references(cursor))
+    return _decoration(cursor, column)
+
+
+def _generated(cursor: Cursor, column: Column) -> Column:
+    cursor.take("ALWAYS") or cursor.take("BY", "DEFAULT")
+    if cursor.take("ON", "NULL"):
+        cursor.take("FOR", "INSERT", "ONLY")
+    cursor.need("AS")
+    if cursor.take("IDENTITY"):
+        cursor.skip_group()
+        return replace(column, default=True, default_volatile=True, not_null=True)
+    if cursor.take("ROW"):
+        cursor.one_of("START", "END")
+        cursor.take("HIDDEN")
+        return replace(column, default=True)
+    expression(cursor)
+    cursor.one_of("STORED", "VIRTUAL", "PERSISTENT")
+    return replace(column, generated=True, default=True)
+
+
+def references(cursor: Cursor) -> Name:
+    """Read what follows REFERENCES, with its clauses. Raises :class:`Strange`."""
+    name = cursor.name()
+    if cursor.word() == "(":
+        indexed(cursor.group())
+    while True:
+        if cursor.take("ON"):
+            if not cursor.one_of("DELETE", "UPDATE"):
+                raise Strange
+            if cursor.take("SET"):
+                if not cursor.one_of("NULL", "DEFAULT"):
+                    raise Strange
+                cursor.skip_group()
+            elif not cursor.take("NO", "ACTION") and not cursor.one_of("CASCADE", "RESTRICT"):
+                raise Strange
+        elif cursor.take("MATCH"):
+            cursor.next()
+        elif cursor.take("NOT", "FOR", "REPLICATION") or cursor.take("NOT", "DEFERRABLE"):
+            pass
+        elif cursor.take("INITIALLY"):
+            cursor.next()
+        elif not cursor.take("DEFERRABLE"):
+            return name
+
+
+_WITH_ONE = words(
+    "COMMENT COLLATE CHARSET COLUMN_FORMAT STORAGE COMPRESSION ENCODE SRID ENGINE_ATTRIBUTE"
+    " SECONDARY_ENGINE_ATTRIBUTE INITIALLY TAG"
+)
+_ALONE = words(
+    "SPARSE ROWGUIDCOL VISIBLE INVISIBLE SORTKEY DISTKEY UNSIGNED ZEROFILL SIGNED BINARY HIDDEN"
+    " ENABLE DISABLE VALIDATE NOVALIDATE STORED VIRTUAL PERSISTED FILESTREAM ASC DESC CASCADE"
+    " RESTRICT CLUSTERED NONCLUSTERED FIRST"
+)
+
+
+def _decoration(cursor: Cursor, column: Column) -> Column:
+    """Pass what changes nothing that is asked about."""
+    word = cursor.word()
+    if word in _WITH_ONE:
+        cursor.next()
+        cursor.take("=")
+        if word == "COLLATE":
+            cursor.name()
+        else:
+            cursor.next()
+            cursor.skip_group()
+    elif cursor.take("CHARACTER", "SET") or cursor.take("CHAR", "SET") or cursor.take("AFTER"):
+        cursor.take("=")
+        cursor.part(column=True)
+    elif word in _ALONE:
+        cursor.next()
+    elif cursor.take("ON", "UPDATE"):
+        expression(cursor)
+    elif cursor.take("ON", "CONFLICT"):
+        cursor.next()
+    elif (
+        cursor.take("WITH", "VALUES")
+        or cursor.take("WITHOUT", "SYSTEM", "VERSIONING")
+        or cursor.take("WITH", "SYSTEM", "VERSIONING")
+        or cursor.take("NOT", "FOR", "REPLICATION")
+    ):
+        pass
+    elif cursor.take("USING", "INDEX", "TABLESPACE"):
+        cursor.next()
+    elif word in {"OPTIONS", "CODEC", "MASKED", "WITH"}:
+        cursor.next()
+        cursor.take("WITH")
+        if not cursor.skip_group():
+            raise Strange
+    elif cursor.take("TTL"):
+        expression(cursor)
+    return column
+
+
+def indexed(inside: Cursor) -> tuple[str, ...]:
+    """Return the columns that an index or a key names."""
+    found = []
+    for part in inside.clauses():
+        token = part.peek()
+        if token is not None and token.kind in _WORDS and part.word(1) != ".":
+            found.append(part.fold(token, column=True))
+            part.part()
+            if part.word() == "(" and part.dialect in MYSQL:  # a length
+                inner = part.group()
+                inner.loose.extend(inner.tokens[inner.index + 1 : inner.stop])
+            part.one_of("ASC", "DESC")
+        if not part.done:
+            part.rest()
+    return tuple(found)

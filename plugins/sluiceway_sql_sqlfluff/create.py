@@ -1,0 +1,294 @@
+"""CREATE: what there is afterwards that was not there before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sluiceway.migrations.records import Action, Column, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.columns import definition, indexed
+from sluiceway_sql_sqlfluff.constraints import constraint, starts_constraint
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.options import online
+from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
+from sluiceway_sql_sqlfluff.words import words
+
+__all__ = ["create", "relations"]
+
+_REPLACES_TABLE = frozenset(
+    {
+        Dialect.MARIADB,
+        Dialect.MYSQL,
+        Dialect.SNOWFLAKE,
+        Dialect.BIGQUERY,
+        Dialect.DUCKDB,
+        Dialect.CLICKHOUSE,
+        Dialect.ORACLE,
+        Dialect.ANSI,
+    }
+)
+_MODIFIERS = words(
+    "GLOBAL LOCAL UNLOGGED TRANSIENT EXTERNAL VOLATILE FOREIGN HYBRID DYNAMIC ICEBERG AGGREGATE"
+    " RECURSIVE EDITIONABLE NONEDITIONABLE FORCE SECURE PRIVATE IMMUTABLE BLOCKCHAIN SHARDED"
+    " ONLINE OFFLINE CONSTRAINT EVENT HASH BITMAP CLUSTERED NONCLUSTERED COLUMNSTORE PRIMARY"
+    " XML VIRTUAL MULTIVALUE DEFAULT"
+)
+_KINDS = {
+    "SCHEMA": Kind.CREATE_SCHEMA,
+    "FUNCTION": Kind.CREATE_FUNCTION,
+    "PROCEDURE": Kind.CREATE_FUNCTION,
+    "PROC": Kind.CREATE_FUNCTION,
+    "PACKAGE": Kind.CREATE_FUNCTION,
+    "TRIGGER": Kind.CREATE_TRIGGER,
+    "SEQUENCE": Kind.CREATE_SEQUENCE,
+    "TYPE": Kind.CREATE_TYPE,
+    "DOMAIN": Kind.CREATE_DOMAIN,
+    "EXTENSION": Kind.EXTENSION,
+}
+
+
+def create(cursor: Cursor) -> Iterator[Action]:  # noqa: PLR0912 - one branch a kind of object
+    """Read what follows ``CREATE``."""
+    or_replace = cursor.take("OR", "REPLACE") or cursor.take("OR", "ALTER")
+    temporary = unique = materialized = False
+    label = ""
+    while True:
+        word = cursor.word()
+        if word in {"TEMPORARY", "TEMP"}:
+            temporary = True
+        elif word == "UNIQUE":
+            unique = True
+        elif word == "MATERIALIZED":
+            materialized = True
+        elif word in {"FULLTEXT", "SPATIAL", "VECTOR"}:
+            label = word.lower()
+        elif word in {"DEFINER", "ALGORITHM"} and cursor.word(1) == "=":
+            _skip_definer(cursor)
+            continue
+        elif word == "SQL" and cursor.word(1) == "SECURITY":
+            cursor.index += 3
+            continue
+        elif word not in _MODIFIERS or (word == "EVENT" and cursor.word(1) != "TRIGGER"):
+            break
+        cursor.next()
+    word = cursor.next().word
+    if word == "TABLE":
+        yield from _table(cursor, temporary=temporary, or_replace=or_replace)
+    elif word == "INDEX":
+        yield _index(cursor, unique=unique, label=label)
+    elif word == "VIEW":
+        yield _view(cursor, or_replace=or_replace, materialized=materialized, temporary=temporary)
+    elif word == "DATABASE":
+        kind = Kind.CREATE_SCHEMA if cursor.dialect in MYSQL else Kind.CREATE_DATABASE
+        yield _object(cursor, kind)
+    elif word in _KINDS:
+        action = _object(cursor, _KINDS[word])
+        if word in {"FUNCTION", "PROCEDURE"}:
+            action = _with_body(cursor, action)
+        yield replace(action, or_replace=or_replace, label=word.lower())
+    elif word == "EVENT":
+        yield replace(_object(cursor, Kind.CREATE_FUNCTION), label="event")
+    else:
+        cursor.rest()
+        yield Action(kind=Kind.OTHER, label=f"create {word.lower()}".strip())
+
+
+def _skip_definer(cursor: Cursor) -> None:
+    cursor.index += 2
+    cursor.next()
+    cursor.skip_group()
+    token = cursor.peek()
+    if token is not None and token.text.startswith("@"):
+        cursor.next()
+        if token.text == "@" and (cursor.at_name() or cursor.peek() is not None):
+            cursor.next()
+
+
+def _object(cursor: Cursor, kind: Kind) -> Action:
+    if_exists = cursor.take("IF", "NOT", "EXISTS")
+    name = cursor.name() if cursor.at_name() else ()
+    return Action(kind=kind, name=name, if_exists=if_exists)
+
+
+def _with_body(cursor: Cursor, action: Action) -> Action:
+    """Add the text of a body in quotes (PostgreSQL and its like), and its language."""
+    language, body = "", None
+    for index in range(cursor.index, cursor.stop - 1):
+        token, after = cursor.tokens[index], cursor.tokens[index + 1]
+        if token.word == "LANGUAGE":
+            language = after.text.lower()
+        elif token.word == "AS" and after.kind is TokenKind.STRING and body is None:
+            body = after
+    if body is None:
+        return replace(action, language=language)
+    at = cursor.text.find(body.text[:40], body.start) if body.text else body.start
+    offset = max(at, body.start) - cursor.tokens[0].start
+    return replace(action, language=language, body=body.text, body_offset=offset)
+
+
+def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Action]:
+    if_exists = cursor.take("IF", "NOT", "EXISTS")
+    name = cursor.name()
+    if cursor.dialect is Dialect.TSQL and name[-1].startswith("#"):
+        temporary = True
+    if or_replace and cursor.dialect in _REPLACES_TABLE and not temporary:
+        # The server drops the table of that name, with its rows, before it makes the new one.
+        yield Action(kind=Kind.DROP_TABLE, name=name, if_exists=True, label="or replace")
+    columns: list[Column] = []
+    keys: list[Action] = []
+    if cursor.word() == "(" and cursor.word(1) not in {"SELECT", "LIKE", "WITH", "("}:
+        for clause in cursor.group().clauses():
+            _element(clause, name, columns, keys)
+    else:
+        cursor.loose.extend(cursor.tokens[:1])
+    _usual_options(cursor)
+    options = cursor.rest()
+    words = [token.word for token in options]
+    for key in keys:
+        if key.constraint in {"primary key", "not null"}:
+            primary = key.constraint == "primary key"
+            columns = [
+                replace(column, not_null=True, primary_key=column.primary_key or primary)
+                if column.name in key.columns
+                else column
+                for column in columns
+            ]
+    yield Action(
+        kind=Kind.CREATE_TABLE,
+        name=name,
+        definitions=tuple(columns),
+        if_exists=if_exists,
+        or_replace=or_replace,
+        temporary=temporary,
+        partitioned=any(
+            word == "PARTITION" and words[index + 1 : index + 2] == ["BY"]
+            for index, word in enumerate(words)
+        ),
+        from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
+        reads=relations(cursor) if "SELECT" in words else (),
+    )
+    for key in keys:
+        if key.constraint == "foreign key":
+            yield key
+
+
+_OPTIONS = frozenset(
+    {"ENGINE", "CHARSET", "COLLATE", "AUTO_INCREMENT", "COMMENT", "ROW_FORMAT", "SET"}
+)
+
+
+def _usual_options(cursor: Cursor) -> None:
+    """Pass ``ENGINE=InnoDB DEFAULT CHARSET utf8mb4 ...`` and SQLite's few."""
+    while not cursor.done:
+        if cursor.dialect in MYSQL:
+            begin = cursor.index
+            cursor.take(",")
+            cursor.take("DEFAULT")
+            cursor.one_of("CHARACTER", "CHAR")
+            if cursor.word() not in _OPTIONS:
+                cursor.index = begin
+                return
+            cursor.next()
+            cursor.take("=")
+            cursor.next()
+        elif cursor.dialect is not Dialect.SQLITE or not (
+            cursor.take("WITHOUT", "ROWID") or cursor.take("STRICT")
+        ):
+            return
+
+
+def _element(clause: Cursor, table: Name, columns: list[Column], keys: list[Action]) -> None:
+    if clause.word() == "LIKE" or clause.word() == "PERIOD":
+        clause.rest()
+        return
+    if starts_constraint(clause):
+        found = constraint(clause, table)
+        keys.append(found)
+    else:
+        columns.append(definition(clause))
+    if not clause.done:
+        clause.give_up()
+
+
+def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
+    concurrently = cursor.take("CONCURRENTLY")
+    if_exists = cursor.take("IF", "NOT", "EXISTS")
+    name: Name = ()
+    if not (cursor.word() == "ON" and cursor.at_name(1)):
+        name = cursor.name()
+    else:
+        cursor.loose.append(cursor.tokens[cursor.index])
+    if cursor.one_of("USING", "TYPE"):
+        cursor.next()
+    cursor.need("ON")
+    only = cursor.take("ONLY")
+    table = cursor.name()
+    if cursor.take("USING"):
+        cursor.next()
+    columns = indexed(cursor.group()) if cursor.word() == "(" else ()
+    while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK", "COMMENT"):
+        cursor.take("=")
+        cursor.next()
+    said = online(cursor) if cursor.dialect in MYSQL else None
+    if said is not None:
+        concurrently = said[0]
+        label = " ".join(filter(None, (label, said[1])))
+    words = [token.word for token in cursor.rest()]
+    if cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words:
+        at = words.index("ONLINE")
+        concurrently = cursor.dialect is Dialect.ORACLE or words[at + 1 : at + 3] == ["=", "ON"]
+    return Action(
+        kind=Kind.CREATE_INDEX,
+        name=name,
+        table=table,
+        columns=columns,
+        concurrently=concurrently,
+        if_exists=if_exists,
+        unique=unique,
+        only=only,
+        label=label,
+        temporary=cursor.dialect is Dialect.TSQL and table[-1].startswith("#"),
+    )
+
+
+def _view(cursor: Cursor, *, or_replace: bool, materialized: bool, temporary: bool) -> Action:
+    if_exists = cursor.take("IF", "NOT", "EXISTS")
+    name = cursor.name()
+    return Action(
+        kind=Kind.CREATE_VIEW,
+        name=name,
+        if_exists=if_exists,
+        or_replace=or_replace,
+        materialized=materialized,
+        temporary=temporary,
+        reads=relations(cursor),
+    )
+
+
+_BEFORE_RELATION = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "USING"})
+
+
+def relations(cursor: Cursor) -> tuple[Name, ...]:
+    """Go to the end, and return the tables that are named after FROM, JOIN, INTO and UPDATE."""
+    found: dict[Name, None] = {}
+    whole = cursor.tokens
+    probe = Cursor(whole, cursor.dialect, cursor.text)
+    probe.stop = cursor.stop
+    for index in range(max(cursor.index - 1, 0), cursor.stop):
+        if whole[index].word not in _BEFORE_RELATION:
+            continue
+        probe.index = index + 1
+        probe.take("ONLY") or probe.take("TABLE") or probe.take("IGNORE")
+        if probe.word() in {"SELECT", "LATERAL", "SET", "VALUES"}:
+            continue
+        token = probe.peek()
+        if token is None or token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
+            continue
+        try:
+            name = probe.name()
+        except Strange:
+            continue
+        if probe.word() != "(" or whole[index].word == "INTO":
+            found[name] = None
+    cursor.index = cursor.stop
+    return tuple(found)

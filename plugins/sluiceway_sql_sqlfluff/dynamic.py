@@ -1,0 +1,138 @@
+"""SQL that a statement puts together while it runs: which texts it may come to."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.tokens import TokenKind
+
+__all__ = ["UNKNOWN", "Variables", "texts"]
+
+UNKNOWN = "sluiceway_unknown"
+"""Stands for a part that only the running server knows: a name, as far as one can tell."""
+_MOST = 16
+
+Variables = dict[str, tuple[str, ...]]
+"""What each variable may hold, as far as the script says."""
+
+_ENDS = frozenset(
+    {",", ")", "FROM", "WHERE", "AS", "THEN", "ELSE", "WHEN", "END", ";", "INTO", "USING"}
+)
+
+
+def texts(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
+    """Read an expression, and return the texts it may come to; none when nobody can say.
+
+    A part that is not known is :data:`UNKNOWN` in them. At the end the cursor stands behind the
+    expression: at a comma, a closing bracket or the end.
+    """
+    found = _joined(cursor, variables)
+    return tuple(text for text in found if text.replace(UNKNOWN, "").strip(" ;'\"[]`"))
+
+
+def _joined(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
+    parts: list[tuple[str, ...]] = []
+    while not cursor.done and cursor.word() not in _ENDS:
+        if cursor.take("+") or cursor.take("|", "|") or cursor.take("&"):
+            continue
+        parts.append(_term(cursor, variables))
+    return _product(parts)
+
+
+def _product(parts: list[tuple[str, ...]]) -> tuple[str, ...]:
+    made = ("".join(choice) for choice in itertools.product(*parts))
+    return tuple(dict.fromkeys(itertools.islice(made, _MOST)))
+
+
+def _term(cursor: Cursor, variables: Variables) -> tuple[str, ...]:  # noqa: PLR0911 - one line a form
+    token = cursor.next()
+    if token.kind is TokenKind.STRING:
+        return (token.text,)
+    if token.kind is TokenKind.VARIABLE:
+        return variables.get(token.text.lower(), (UNKNOWN,))
+    if token.word == "(":
+        cursor.index -= 1
+        return _inside(cursor.group(), variables)
+    if token.word == "CASE":
+        return _case(cursor, variables)
+    if token.word == "SELECT":
+        return _joined(cursor, variables)
+    if cursor.word() == "(":
+        return _function(token.word, cursor.group(), variables)
+    if token.kind is TokenKind.SIGN and token.word != "-":
+        return ("",)
+    if variables.get(token.text.lower()):
+        return variables[token.text.lower()]
+    return (UNKNOWN,)
+
+
+def _inside(group: Cursor, variables: Variables) -> tuple[str, ...]:
+    group.take("SELECT")
+    return _joined(group, variables)
+
+
+def _case(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
+    found: list[str] = []
+    while not cursor.done and not cursor.take("END"):
+        if cursor.one_of("THEN", "ELSE"):
+            found.extend(_joined(cursor, variables))
+        elif not cursor.skip_group():
+            cursor.next()
+    return tuple(found)
+
+
+def _function(  # noqa: PLR0911 - one line a function
+    name: str, group: Cursor, variables: Variables
+) -> tuple[str, ...]:
+    arguments = group.clauses()
+    read = [_safe(argument, variables) for argument in arguments]
+    if name == "CONCAT":
+        return _product(read)
+    if name == "CONCAT_WS" and read:
+        separator = (read[0] or ("",))[0]
+        return tuple(separator.join(choice) for choice in _few(itertools.product(*read[1:])))
+    if name in {"IF", "IIF"} and len(read) > 1:
+        return tuple(itertools.chain(*read[1:]))
+    if name in {"IFNULL", "COALESCE", "ISNULL", "NULLIF", "NVL"}:
+        return tuple(itertools.chain(*read))
+    if name == "REPLACE" and len(read) == 3:  # noqa: PLR2004 - text, what, by what
+        return tuple(
+            text.replace(what, by) for text, what, by in _few(itertools.product(*read)) if what
+        )
+    if name == "FORMAT" and read:
+        return tuple(_formatted(choice[0], choice[1:]) for choice in _few(itertools.product(*read)))
+    if name in {"CAST", "CONVERT", "TRIM", "RTRIM", "LTRIM"} and read:
+        return max(read, key=lambda choice: len(choice[0]) if choice else 0)
+    return (UNKNOWN,)
+
+
+_FORMAT = re.compile(r"%(?:(\d+)\$)?-?(?:\d+|\*)?([sIL%])")
+
+
+def _formatted(text: str, values: tuple[str, ...]) -> str:
+    """Do what PostgreSQL's ``format`` does."""
+    place = 0
+
+    def value(hit: re.Match[str]) -> str:
+        nonlocal place
+        if hit[2] == "%":
+            return "%"
+        at = int(hit[1]) - 1 if hit[1] else place
+        place = at + 1
+        found = values[at] if at < len(values) else UNKNOWN
+        return f"'{found}'" if hit[2] == "L" else found
+
+    return _FORMAT.sub(value, text)
+
+
+def _few(made: itertools.product[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return list(itertools.islice(made, _MOST))
+
+
+def _safe(argument: Cursor, variables: Variables) -> tuple[str, ...]:
+    try:
+        return _joined(argument, variables) or (UNKNOWN,)
+    except Strange:
+        return (UNKNOWN,)

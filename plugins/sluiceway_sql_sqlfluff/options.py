@@ -1,0 +1,111 @@
+"""Clauses of ALTER TABLE that are about the table as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sluiceway.migrations.records import Action, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
+from sluiceway_sql_sqlfluff.words import words
+
+__all__ = ["online", "other_clause"]
+
+_REWRITES = frozenset({"ENGINE", "FORCE", "CONVERT", "ROW_FORMAT", "KEY_BLOCK_SIZE"})
+
+
+def other_clause(clause: Cursor, table: Name) -> Iterator[Action]:  # noqa: PLR0912 - one branch a clause
+    """Read a clause that is not about a column."""
+    offset, dialect = clause.offset, clause.dialect
+
+    def of(kind: Kind, **more: object) -> Action:
+        return replace(Action(kind=kind, name=table, offset=offset), **more)  # type: ignore[arg-type]
+
+    word = clause.word()
+    if clause.take("VALIDATE", "CONSTRAINT"):
+        yield of(Kind.VALIDATE_CONSTRAINT, constraint_name=clause.part())
+    elif clause.take("SET", "SCHEMA"):
+        yield of(Kind.SET_SCHEMA, new_name=(clause.part(),))
+    elif clause.take("SET", "UNUSED"):
+        clause.take("COLUMN")
+        inner = clause.group().clauses() if clause.word() == "(" else [clause]
+        for part in inner:
+            yield of(Kind.DROP_COLUMN, column=part.column(), label="unused")
+        clause.rest()
+    elif word == "SET" and clause.word(1) in {"LOGGED", "UNLOGGED", "TABLESPACE", "ACCESS"}:
+        label = clause.word(1).lower()
+        clause.rest()
+        yield of(Kind.REWRITE_TABLE, label=label)
+    elif clause.take("ATTACH", "PARTITION") and dialect is not Dialect.CLICKHOUSE:
+        partition = clause.name()
+        clause.rest()
+        yield of(Kind.ATTACH_PARTITION, new_name=partition)
+    elif clause.take("DETACH", "PARTITION"):
+        detached = clause.rest()
+        concurrently = detached[-1].word == "CONCURRENTLY"
+        yield of(Kind.DETACH_PARTITION, new_name=(detached[0].text,), concurrently=concurrently)
+    elif clause.take("DISCARD", "TABLESPACE") or clause.take("DISCARD", "PARTITION"):
+        clause.rest()
+        yield of(Kind.TRUNCATE, label="discard tablespace")
+    elif clause.take("CLEAR", "COLUMN"):
+        clause.take("IF", "EXISTS")
+        column = clause.column()
+        clause.rest()
+        yield of(Kind.TRUNCATE, column=column, label="clear column")
+    elif clause.take("SWAP", "WITH"):
+        yield of(Kind.RENAME_TABLE, new_name=clause.name(), label="swap")
+    elif word in _REWRITES or (word == "REMOVE" and clause.word(1) == "PARTITIONING"):
+        clause.rest()
+        yield of(Kind.REWRITE_TABLE, label=word.lower())
+    elif word in {"ALGORITHM", "LOCK"} and clause.dialect in MYSQL:
+        clause.next()
+        clause.take("=")
+        clause.next()
+        yield of(Kind.OTHER)
+    elif _harmless(clause):
+        clause.rest()
+        yield of(Kind.OTHER)
+    else:
+        raise Strange
+
+
+_HARMLESS = words(
+    "ALGORITHM LOCK COMMENT OWNER SET RESET ENABLE DISABLE INHERIT CLUSTER REPLICA ORDER DEFAULT"
+    " CHARACTER COLLATE CHARSET AUTO_INCREMENT WITH WITHOUT PARTITION COALESCE REORGANIZE EXCHANGE"
+    " ANALYZE CHECK OPTIMIZE REBUILD REPAIR IMPORT UPGRADE STATS_PERSISTENT STATS_AUTO_RECALC"
+    " STATS_SAMPLE_PAGES AVG_ROW_LENGTH CHECKSUM MAX_ROWS MIN_ROWS PACK_KEYS SWITCH NOCHECK"
+    " REMOVE TABLESPACE COMPRESSION ENCRYPTION CONNECTION INSERT_METHOD UNION DELAY_KEY_WRITE OF"
+    " NOT NO FORCE UNSET SUSPEND RESUME RECLUSTER MATERIALIZE UPDATE DELETE FREEZE FETCH APPEND"
+    " ENCODE DISTKEY SORTKEY DISTSTYLE LOGGING NOLOGGING CACHE NOCACHE PARALLEL NOPARALLEL READ"
+    " MOVE SHRINK SPLIT MERGE PCTFREE ACTIVATE DATA VOLATILE COMPRESS PAGE_COMPRESSED"
+    " PAGE_COMPRESSION_LEVEL ENCRYPTED TRANSACTIONAL ATTACH SECONDARY_LOAD IF"
+)
+_DANGEROUS = frozenset({"DROP", "RENAME", "MODIFY", "CHANGE", "TRUNCATE"})
+
+
+def _harmless(clause: Cursor) -> bool:
+    words = [token.word for token in clause.tokens[clause.index : clause.stop]]
+    if not words or words[0] not in _HARMLESS:
+        return False
+    kinds = clause.tokens[clause.index : clause.stop]
+    return not any(token.kind is TokenKind.WORD and token.word in _DANGEROUS for token in kinds[1:])
+
+
+def online(cursor: Cursor) -> tuple[bool, str] | None:
+    """Return whether ALGORITHM and LOCK (anywhere in the statement) let writes go on."""
+    said: dict[str, str] = {}
+    found = cursor.tokens
+    for index, token in enumerate(found[:-1]):
+        if token.word in {"ALGORITHM", "LOCK"}:
+            after = found[index + 1]
+            if after.word == "=" and index + 2 < len(found):
+                after = found[index + 2]
+            said[token.word.lower()] = after.word.lower()
+    if not said:
+        return None
+    label = " ".join(f"{name}={value}" for name, value in sorted(said.items()))
+    quick = said.get("algorithm", "inplace") in {"inplace", "instant", "nocopy"}
+    free = said.get("lock", "none") == "none"
+    explicit = "none" in said.values() or said.get("algorithm") in {"inplace", "instant", "nocopy"}
+    return quick and free and explicit, label

@@ -1,0 +1,42 @@
+"""What sqlfluff says of a text: whether it holds, and where its statements stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sluiceway.migrations.records import Dialect
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Block", "Engine", "Outline"]
+
+MAX_DEPTH = 600
+MAX_NODES = 100_000
+"""sqlfluff's own limits. Without them its Rust core overflows its stack at a thousand brackets."""
+
+
+@dataclass(slots=True)
+class Block:
+    """A statement, and the statements that it holds."""
+
+    start: int
+    end: int
+    children: list[Block] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outline:
+    """A text as one of sqlfluff's engines reads it."""
+
+    blocks: list[Block]
+    problem: str = ""
+    """Why it could not be parsed. Then there are no blocks."""
+
+
+class Engine(Protocol):
+    """One way to have sqlfluff parse a text."""
+
+    name: str
+
+    def outline(self, text: str, dialect: Dialect) -> Outline:
+        """Parse *text*. Never raises for a text."""
+        ...

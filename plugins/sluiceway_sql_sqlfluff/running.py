@@ -1,0 +1,377 @@
+"""Statements that run something else: variables, EXEC, EXECUTE, PREPARE, CALL, DO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sluiceway.migrations.records import Action, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, texts
+from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
+
+__all__ = ["assign", "called_in", "dynamic_of", "note_selected", "run"]
+
+
+def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    """Read what a statement runs; nothing when it is none of these."""
+    reader = _READERS.get(cursor.word())
+    if reader is not None:
+        yield from reader(cursor, variables)
+    elif cursor.dialect is Dialect.TSQL and cursor.at_name():
+        token = cursor.peek()
+        name = cursor.tokens[cursor.index + (2 if cursor.word(1) == "." else 0)] if token else None
+        if name is not None and name.text.lower().startswith(("sp_", "xp_")):
+            yield from _called(cursor, variables)
+        else:  # EXEC may be left out at the beginning of a batch
+            offset = cursor.offset
+            called = cursor.name()
+            cursor.rest()
+            yield Action(kind=Kind.CALL, name=called, offset=offset)
+
+
+def _set(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    """``SET @a = ..., @b = ...``, and settings of the session."""
+    offset = cursor.offset
+    cursor.next()
+    for clause in cursor.clauses():
+        clause.one_of("GLOBAL", "SESSION", "LOCAL", "PERSIST", "STATEMENT")
+        if clause.done:
+            continue
+        name = clause.next().text
+        while clause.word() == "." and clause.take("."):
+            name += "." + clause.next().text
+        begin = clause.index
+        assign(clause, name, variables)
+        value = _written(clause, begin)
+        yield Action(kind=Kind.SET, name=(name.lower(),), body=value, offset=offset)
+
+
+def assign(clause: Cursor, name: str, variables: Variables) -> None:
+    """Take over what ``= expression`` behind a variable comes to."""
+    key = name.lower()
+    added = clause.take("+", "=")
+    if not added:
+        clause.take(":")
+        if not clause.one_of("=", "TO", "DEFAULT"):
+            clause.rest()
+            return
+    before = variables.get(key, (UNKNOWN,)) if added else ("",)
+    try:
+        found = texts(clause, variables)
+    except Strange:
+        found = ()
+    clause.rest()
+    variables[key] = tuple(old + new for old in before for new in (found or (UNKNOWN,)))[:16]
+
+
+def _written(clause: Cursor, begin: int) -> str:
+    inside = clause.tokens[begin : clause.stop]
+    while inside and inside[0].word in {"=", ":", "TO"}:
+        inside = inside[1:]
+    if len(inside) == 1:
+        return inside[0].text
+    return clause.text[inside[0].start : inside[-1].end] if inside else ""
+
+
+def _declare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    cursor.next()
+    for clause in cursor.clauses():
+        token = clause.peek()
+        if token is None:
+            continue
+        clause.next()
+        while not clause.done and clause.word() not in {"=", "DEFAULT", ":"}:
+            if not clause.skip_group():
+                clause.next()
+        if not clause.done:
+            assign(clause, token.text, variables)
+    yield Action(kind=Kind.OTHER, label="declare")
+
+
+def note_selected(cursor: Cursor, variables: Variables) -> None:
+    """Take over what ``SELECT @a = 'x' + name FROM ...`` (T-SQL) and ``SELECT ... INTO @a``
+    (MySQL) put into variables.
+    """
+    copy = Cursor(cursor.tokens, cursor.dialect, cursor.text)
+    copy.index, copy.stop = cursor.index + 1, cursor.stop
+    if cursor.dialect is Dialect.TSQL:
+        while not copy.done:
+            token = copy.peek()
+            if token is None or token.kind is not TokenKind.VARIABLE:
+                return
+            copy.next()
+            if copy.word() not in {"=", "+"}:
+                return
+            before = variables.get(token.text.lower(), ())
+            try:
+                _step(copy, token.text, variables)
+            except Strange:
+                variables[token.text.lower()] = (UNKNOWN,)
+            variables[token.text.lower()] += tuple(before)
+            if not copy.take(","):
+                return
+    elif cursor.dialect in MYSQL:
+        words = [token.word for token in cursor.tokens[: cursor.stop]]
+        into = [
+            index
+            for index, word in enumerate(words[:-1])
+            if word == "INTO" and cursor.tokens[index + 1].kind is TokenKind.VARIABLE
+        ]
+        if into:
+            try:
+                found = texts(copy, variables)
+            except Strange:
+                found = ()
+            key = cursor.tokens[into[0] + 1].text.lower()
+            variables[key] = found or (UNKNOWN,)
+
+
+def _step(copy: Cursor, name: str, variables: Variables) -> None:
+    added = copy.take("+", "=")
+    if not added:
+        copy.need("=")
+    found = texts(copy, variables) or (UNKNOWN,)
+    before = variables.get(name.lower(), (UNKNOWN,)) if added else ("",)
+    variables[name.lower()] = tuple(old + new for old in before for new in found)[:16]
+
+
+def _prepare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    """``PREPARE s FROM ...`` (what it holds is found here, EXECUTE only runs it)."""
+    offset = cursor.offset
+    cursor.next()
+    name = cursor.part()
+    cursor.skip_group()
+    if not cursor.one_of("FROM", "AS"):
+        raise Strange
+    variables[_PREPARED + name] = ()
+    yield from _bodies(cursor, variables, (name,), offset)
+
+
+_PREPARED = "prepared "
+
+
+def _bodies(cursor: Cursor, variables: Variables, name: Name, offset: int) -> Iterator[Action]:
+    try:
+        found = texts(cursor, variables)
+    except Strange:
+        found = ()
+    cursor.rest()
+    yield from dynamic(found, cursor.dialect, name, offset)
+
+
+def dynamic(
+    found: tuple[str, ...], dialect: Dialect, name: Name = (), offset: int = 0
+) -> Iterator[Action]:
+    """Yield an action for each text that may be run; one without a body where nobody can say."""
+    if not found:
+        yield Action(kind=Kind.EXECUTE, name=name, offset=offset)
+    for text in found:
+        known = UNKNOWN not in text or _named_only(text, dialect)
+        action = Action(kind=Kind.EXECUTE, name=name, body=text if known else "", offset=offset)
+        if len(found) == 1:
+            yield action
+        else:  # one of them, nobody knows which
+            yield Action(kind=Kind.OTHER, label="if", nested=(action,), offset=offset)
+
+
+_NAMED = frozenset({"ALTER", "DROP", "CREATE", "TRUNCATE", "RENAME"})
+
+
+def dynamic_of(cursor: Cursor, variables: Variables) -> list[Action]:
+    """Return what an expression that is run as SQL comes to, up to INTO or USING."""
+    offset = cursor.offset
+    try:
+        found = texts(cursor, variables)
+    except Strange:
+        found = ()
+    cursor.rest()
+    return list(dynamic(found, cursor.dialect, (), offset))
+
+
+def called_in(cursor: Cursor) -> list[Action]:
+    """Return a call for each name before a bracket."""
+    found = []
+    offset = cursor.offset
+    inside = cursor.tokens
+    for index in range(cursor.index, cursor.stop - 1):
+        token = inside[index]
+        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or inside[index + 1].word != "(":
+            continue
+        name: Name = (cursor.fold(token),)
+        if index - 2 >= cursor.index and inside[index - 1].word == ".":
+            name = (cursor.fold(inside[index - 2]), *name)
+        found.append(Action(kind=Kind.CALL, name=name, offset=offset))
+    return found
+
+
+def _named_only(text: str, dialect: Dialect) -> bool:
+    """Whether what is not known of a text can only be a name in it, as far as its words go."""
+    try:
+        first = tokens(text, dialect)[:1]
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not known then
+        return False
+    return bool(first) and first[0].word in _NAMED
+
+
+def _execute(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    offset = cursor.offset
+    cursor.next()
+    if cursor.dialect is Dialect.TSQL:
+        yield from _called(cursor, variables)
+        return
+    if cursor.take("IMMEDIATE"):
+        yield from _bodies(cursor, variables, (), offset)
+        return
+    if cursor.word() == "(" or cursor.peek() is None:
+        yield from _bodies(cursor, variables, (), offset)
+        return
+    token = cursor.peek()
+    if token is not None and token.kind is TokenKind.STRING:
+        yield from _bodies(cursor, variables, (), offset)
+        return
+    name = cursor.name()
+    cursor.rest()
+    # PREPARE has been judged; what was prepared elsewhere is not known.
+    known = _PREPARED + name[-1] in variables
+    yield Action(kind=Kind.OTHER if known else Kind.EXECUTE, name=name, offset=offset)
+
+
+_PROCEDURES: dict[str, Callable[[list[Cursor], Variables, Cursor, int], Iterator[Action]]]
+
+
+def _called(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    """T-SQL's EXEC: of a text, of a system procedure, of one's own procedure."""
+    offset = cursor.offset
+    token = cursor.peek()
+    if token is None:
+        raise Strange
+    if token.kind is TokenKind.VARIABLE and cursor.word(1) == "=":
+        cursor.index += 2
+        token = cursor.peek()
+    if cursor.word() == "(":
+        yield from dynamic(texts(cursor.group(), variables), cursor.dialect, (), offset)
+        cursor.rest()
+        return
+    if token is None or token.kind is TokenKind.VARIABLE:
+        cursor.rest()
+        yield Action(kind=Kind.EXECUTE, offset=offset)
+        return
+    name = cursor.name()
+    arguments = _arguments(cursor)
+    procedure = name[-1].lower()
+    if procedure == "sp_rename":
+        yield _renamed(arguments, variables, offset)
+    elif procedure == "sp_executesql":
+        found = texts(arguments[0], variables) if arguments else ()
+        yield from dynamic(found, cursor.dialect, (), offset)
+    elif procedure in {"sp_msforeachtable", "sp_msforeachdb"}:
+        found = texts(arguments[0], variables) if arguments else ()
+        known = tuple(text.replace("?", UNKNOWN) for text in found)
+        yield from dynamic(known, cursor.dialect, (), offset)
+    else:
+        yield Action(kind=Kind.CALL, name=name, offset=offset)
+    cursor.rest()
+
+
+def _arguments(cursor: Cursor) -> list[Cursor]:
+    found = []
+    for clause in cursor.clauses():
+        token = clause.peek()
+        if token is not None and token.kind is TokenKind.VARIABLE and clause.word(1) == "=":
+            clause.index += 2
+        found.append(clause)
+    return found
+
+
+def _renamed(arguments: list[Cursor], variables: Variables, offset: int) -> Action:
+    """``sp_rename 'dbo.t.c', 'd', 'COLUMN'``. Raises :class:`Strange` for what is not constant."""
+    values = [texts(argument, variables) for argument in arguments]
+    if len(values) < 2 or any(len(value) != 1 for value in values):  # noqa: PLR2004 - from and to
+        return Action(kind=Kind.EXECUTE, offset=offset)
+    name = Cursor(tokens(values[0][0], Dialect.TSQL), Dialect.TSQL, values[0][0]).name()
+    new = values[1][0].lower()
+    what = values[2][0].upper() if len(values) > 2 else ""  # noqa: PLR2004 - the third is optional
+    if what == "COLUMN":
+        return Action(
+            kind=Kind.RENAME_COLUMN,
+            name=name[:-1],
+            column=name[-1],
+            new_name=(new,),
+            offset=offset,
+        )
+    if what in {"", "OBJECT"}:
+        return Action(kind=Kind.RENAME_TABLE, name=name, new_name=(new,), offset=offset)
+    return Action(kind=Kind.OTHER, name=name, label="rename", offset=offset)
+
+
+def _call(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    offset = cursor.offset
+    cursor.next()
+    name = cursor.name()
+    cursor.rest()
+    yield Action(kind=Kind.CALL, name=name, offset=offset)
+
+
+def _do(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    offset = cursor.offset
+    cursor.next()
+    language = ""
+    body = None
+    if cursor.dialect in MYSQL:
+        cursor.rest()
+        yield Action(kind=Kind.OTHER, offset=offset)
+        return
+    while not cursor.done:
+        if cursor.take("LANGUAGE"):
+            language = cursor.next().text.lower()
+            continue
+        token = cursor.next()
+        if token.kind is TokenKind.STRING and body is None:
+            body = token
+        elif token.word != ";":
+            raise Strange
+    if body is None:
+        raise Strange
+    yield Action(
+        kind=Kind.DO,
+        body=body.text,
+        body_offset=_inner(cursor.text, body.start, body.text) - offset,
+        language=language or "plpgsql",
+        offset=offset,
+    )
+
+
+def _inner(text: str, start: int, body: str) -> int:
+    """Return where the text between the quotes begins."""
+    found = text.find(body[:40], start) if body else -1
+    return found if found >= 0 else start
+
+
+def _begin(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    cursor.next()
+    if any(
+        token.word not in {"TRANSACTION", "TRAN", "WORK", ";", "DEFERRED", "IMMEDIATE", "EXCLUSIVE"}
+        and token.kind is TokenKind.WORD
+        for token in cursor.tokens[cursor.index : cursor.index + 1]
+    ):
+        raise Strange
+    cursor.rest()
+    yield Action(kind=Kind.BEGIN)
+
+
+def _end(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    cursor.rest()
+    yield Action(kind=Kind.COMMIT)
+
+
+_READERS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
+    "SET": _set,
+    "DECLARE": _declare,
+    "PREPARE": _prepare,
+    "EXECUTE": _execute,
+    "EXEC": _execute,
+    "CALL": _call,
+    "DO": _do,
+    "BEGIN": _begin,
+    "END": _end,
+}

@@ -1,0 +1,380 @@
+"""A statement that holds no other: what its first words say, and who reads the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from sluiceway.migrations.records import Action, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.alter import alter_table
+from sluiceway_sql_sqlfluff.create import create, relations
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.running import called_in, note_selected, run
+from sluiceway_sql_sqlfluff.tokens import MYSQL
+
+__all__ = ["VERBS", "statement"]
+
+_FUNCTIONS_MATTER = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.DB2, Dialect.ANSI})
+"""Where a function that a SELECT calls may change the schema."""
+
+
+def statement(cursor: Cursor, variables: Variables) -> list[Action]:
+    """Return what a statement does. Raises :class:`Strange`; notes what it passed over.
+
+    *variables* is brought up to date by what the statement assigns.
+    """
+    begin = cursor.offset
+    while cursor.take(";"):
+        begin = cursor.offset
+    if cursor.done:
+        return []
+    reader = VERBS.get(cursor.word())
+    if reader is None:
+        found = list(run(cursor, variables))
+        if not found:
+            cursor.rest()
+            return [Action(kind=Kind.OTHER)]
+    else:
+        found = list(reader(cursor, variables))
+    cursor.take(";")
+    if not cursor.done:
+        cursor.give_up()
+    return [
+        replace(action, offset=action.offset - begin if action.offset else 0) for action in found
+    ]
+
+
+def _create(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    cursor.next()
+    yield from create(cursor)
+
+
+def _alter(  # noqa: PLR0911 - one a kind of object
+    cursor: Cursor, _: Variables
+) -> Iterator[Action]:
+    cursor.next()
+    cursor.one_of("ONLINE", "OFFLINE")
+    cursor.take("IGNORE")
+    if cursor.take("TABLE") or cursor.take("FOREIGN", "TABLE"):
+        yield from alter_table(cursor)
+        return
+    if cursor.take("SCHEMA"):
+        name = cursor.name() if cursor.at_name() else ()
+        if cursor.take("RENAME", "TO"):
+            yield Action(kind=Kind.RENAME_SCHEMA, name=name, new_name=cursor.name())
+            return
+        if cursor.take("TRANSFER"):  # T-SQL: ALTER SCHEMA b TRANSFER a.t
+            cursor.one_of("OBJECT") and cursor.take(":", ":")
+            yield Action(kind=Kind.SET_SCHEMA, name=cursor.name(), new_name=name)
+            return
+        cursor.rest()
+        yield Action(kind=Kind.OTHER)
+        return
+    if cursor.take("VIEW") or cursor.take("MATERIALIZED", "VIEW"):
+        if_exists = cursor.take("IF", "EXISTS")
+        name = cursor.name()
+        if cursor.take("RENAME", "TO"):
+            yield Action(
+                kind=Kind.RENAME_VIEW, name=name, new_name=cursor.name(), if_exists=if_exists
+            )
+            return
+        if cursor.take("RENAME"):
+            cursor.take("COLUMN")
+            column = cursor.column()
+            cursor.need("TO")
+            yield Action(
+                kind=Kind.RENAME_COLUMN, name=name, column=column, new_name=(cursor.column(),)
+            )
+            return
+        cursor.rest()
+        yield Action(kind=Kind.OTHER, name=name, label="alter view")
+        return
+    if cursor.take("TYPE"):
+        yield Action(kind=Kind.ALTER_TYPE, name=cursor.name())
+    elif cursor.take("DOMAIN"):
+        yield Action(kind=Kind.ALTER_DOMAIN, name=cursor.name())
+    elif cursor.take("INDEX") and cursor.dialect is Dialect.TSQL:
+        yield _rebuilt(cursor)
+        return
+    elif cursor.one_of("PROCEDURE", "PROC", "FUNCTION", "TRIGGER"):
+        yield Action(kind=Kind.CREATE_FUNCTION, name=cursor.name(), or_replace=True)
+    else:
+        yield Action(kind=Kind.OTHER)
+    cursor.rest()
+
+
+def _rebuilt(cursor: Cursor) -> Action:
+    name = cursor.name()
+    cursor.need("ON")
+    table = cursor.name()
+    words = [token.word for token in cursor.rest()]
+    if "REBUILD" not in words:
+        return Action(kind=Kind.OTHER, name=name, table=table)
+    online = "ONLINE" in words and "ON" in words[words.index("ONLINE") :]
+    return Action(kind=Kind.REINDEX, name=name, table=table, concurrently=online)
+
+
+_DROPS = {
+    "SCHEMA": Kind.DROP_SCHEMA,
+    "DATABASE": Kind.DROP_DATABASE,
+    "VIEW": Kind.DROP_VIEW,
+    "TYPE": Kind.DROP_TYPE,
+    "SEQUENCE": Kind.DROP_SEQUENCE,
+    "FUNCTION": Kind.DROP_FUNCTION,
+    "PROCEDURE": Kind.DROP_FUNCTION,
+    "PROC": Kind.DROP_FUNCTION,
+    "PACKAGE": Kind.DROP_FUNCTION,
+    "TRIGGER": Kind.DROP_TRIGGER,
+}
+
+
+def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    offset = cursor.offset
+    cursor.next()
+    temporary = bool(cursor.one_of("TEMPORARY", "TEMP"))
+    cursor.one_of("EXTERNAL", "FOREIGN", "TRANSIENT", "DYNAMIC", "ICEBERG", "HYBRID")
+    materialized = cursor.take("MATERIALIZED")
+    if cursor.one_of("TABLE", "TABLES"):
+        yield from _dropped(cursor, Kind.DROP_TABLE, offset, temporary=temporary)
+        return
+    if cursor.take("INDEX"):
+        yield from _drop_index(cursor, offset)
+        return
+    word = cursor.word()
+    kind = _DROPS.get(word)
+    if kind is None or (word in {"FUNCTION", "PROCEDURE"} and temporary):
+        cursor.rest()
+        yield Action(kind=Kind.OTHER, label=f"drop {word.lower()}")
+        return
+    cursor.next()
+    if word == "SCHEMA" and cursor.dialect in MYSQL:
+        kind = Kind.DROP_DATABASE
+    if kind in {Kind.DROP_FUNCTION, Kind.DROP_TRIGGER, Kind.DROP_TYPE, Kind.DROP_SEQUENCE}:
+        if_exists = cursor.take("IF", "EXISTS")
+        cursor.take("BODY")
+        name = cursor.name()
+        cascade = any(token.word == "CASCADE" for token in cursor.rest())
+        yield Action(kind=kind, name=name, if_exists=if_exists, cascade=cascade, offset=offset)
+        return
+    for action in _dropped(cursor, kind, offset, temporary=temporary):
+        yield replace(action, materialized=materialized)
+
+
+def _dropped(cursor: Cursor, kind: Kind, offset: int, *, temporary: bool) -> Iterator[Action]:
+    if_exists = cursor.take("IF", "EXISTS")
+    names = [_table_name(cursor)]
+    while cursor.take(","):
+        names.append(_table_name(cursor))
+    cascade = False
+    while not cursor.done and cursor.word() != ";":
+        if cursor.take("CASCADE"):
+            cascade = True
+        elif not cursor.one_of("RESTRICT", "PURGE", "CONSTRAINTS", "NOWAIT", "SYNC", "FORCE"):
+            if cursor.take("WAIT") or cursor.take("ON", "CLUSTER"):
+                cursor.next()
+            elif cursor.take("WITH"):
+                cursor.skip_group()
+            else:
+                break
+    for name in names:
+        yield Action(
+            kind=kind,
+            name=name,
+            if_exists=if_exists,
+            cascade=cascade,
+            temporary=temporary or (cursor.dialect is Dialect.TSQL and name[-1].startswith("#")),
+            offset=offset,
+        )
+
+
+def _table_name(cursor: Cursor) -> Name:
+    name = cursor.name()
+    cursor.take("*")
+    return name
+
+
+def _drop_index(cursor: Cursor, offset: int) -> Iterator[Action]:
+    concurrently = cursor.take("CONCURRENTLY")
+    if_exists = cursor.take("IF", "EXISTS")
+    while True:
+        name = cursor.name()
+        table = cursor.name() if cursor.take("ON") else ()
+        yield Action(
+            kind=Kind.DROP_INDEX,
+            name=name,
+            table=table,
+            concurrently=concurrently,
+            if_exists=if_exists,
+            offset=offset,
+        )
+        if not cursor.take(","):
+            break
+    while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK"):
+        cursor.take("=")
+        cursor.next()
+    cursor.rest()
+
+
+def _truncate(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    offset = cursor.offset
+    cursor.next()
+    cursor.take("TABLE")
+    if_exists = cursor.take("IF", "EXISTS")
+    names = []
+    while True:
+        only = cursor.take("ONLY")
+        names.append((_table_name(cursor), only))
+        if not cursor.take(","):
+            break
+    cascade = False
+    while not cursor.done and cursor.word() != ";":
+        if cursor.take("CASCADE"):
+            cascade = True
+        elif not (
+            cursor.take("RESTART", "IDENTITY")
+            or cursor.take("CONTINUE", "IDENTITY")
+            or cursor.one_of("RESTRICT", "NOWAIT", "IMMEDIATE")
+        ):
+            if cursor.one_of("WITH", "PARTITION"):
+                cursor.skip_group()
+            elif cursor.one_of("WAIT"):
+                cursor.next()
+            elif cursor.one_of("DROP", "REUSE", "IGNORE"):
+                cursor.take("ALL")
+                cursor.one_of("STORAGE", "DELETE")
+                cursor.take("TRIGGERS")
+            else:
+                break
+    for name, only in names:
+        yield Action(
+            kind=Kind.TRUNCATE,
+            name=name,
+            only=only,
+            if_exists=if_exists,
+            cascade=cascade,
+            temporary=cursor.dialect is Dialect.TSQL and name[-1].startswith("#"),
+            offset=offset,
+        )
+
+
+def _rename(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    offset = cursor.offset
+    cursor.next()
+    if cursor.one_of("TABLE", "TABLES") or not cursor.at("USER"):
+        if cursor.one_of("USER", "INDEX", "COLUMN", "DATABASE", "VIEW", "DICTIONARY"):
+            raise Strange
+        if_exists = cursor.take("IF", "EXISTS")
+        while True:
+            name = cursor.name()
+            cursor.take("WAIT") and cursor.next()
+            cursor.take("NOWAIT")
+            cursor.need("TO")
+            yield Action(
+                kind=Kind.RENAME_TABLE,
+                name=name,
+                new_name=cursor.name(),
+                if_exists=if_exists,
+                offset=offset,
+            )
+            if not cursor.take(","):
+                break
+    else:
+        cursor.rest()
+        yield Action(kind=Kind.OTHER)
+
+
+def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    if cursor.dialect is Dialect.TSQL:
+        yield from _tsql_insert_exec(cursor, variables)
+    yield Action(kind=Kind.CHANGE_DATA, reads=relations(cursor))
+
+
+def _tsql_insert_exec(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    for index in range(cursor.index + 1, cursor.stop):
+        if cursor.tokens[index].word in {"EXEC", "EXECUTE"}:
+            inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
+            inner.index, inner.stop = index, cursor.stop
+            yield from run(inner, variables)
+            return
+
+
+def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    whole = cursor.tokens[cursor.index : cursor.stop]
+    words = [token.word for token in whole]
+    changes = any(word in {"INSERT", "UPDATE", "DELETE", "MERGE"} for word in words)
+    note_selected(cursor, variables)
+    offset = cursor.offset
+    makes = cursor.dialect not in MYSQL and not cursor.procedural
+    if makes and "INTO" in words and not changes:
+        inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
+        inner.index, inner.stop = cursor.index + words.index("INTO") + 1, cursor.stop
+        temporary = bool(inner.one_of("TEMPORARY", "TEMP", "UNLOGGED")) and True
+        inner.take("TABLE")
+        if inner.at_name():
+            name = inner.name()
+            temporary = temporary or name[-1].startswith("#")
+            yield Action(
+                kind=Kind.CREATE_TABLE,
+                name=name,
+                from_query=True,
+                temporary=temporary,
+                reads=relations(cursor),
+                offset=offset,
+            )
+    if cursor.dialect in _FUNCTIONS_MATTER:
+        yield from called_in(cursor)
+    yield Action(
+        kind=Kind.CHANGE_DATA if changes else Kind.OTHER, reads=relations(cursor), offset=offset
+    )
+
+
+def _harmless(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    cursor.rest()
+    yield Action(kind=Kind.OTHER)
+
+
+def _transaction(kind: Kind) -> Callable[[Cursor, Variables], Iterator[Action]]:
+    def read(cursor: Cursor, _: Variables) -> Iterator[Action]:
+        cursor.rest()
+        yield Action(kind=kind)
+
+    return read
+
+
+def _lock(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    cursor.rest()
+    yield Action(kind=Kind.LOCK)
+
+
+VERBS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
+    "CREATE": _create,
+    "ALTER": _alter,
+    "DROP": _drop,
+    "TRUNCATE": _truncate,
+    "RENAME": _rename,
+    "SELECT": _query,
+    "WITH": _query,
+    "(": _query,
+    "VALUES": _query,
+    "TABLE": _query,
+    "INSERT": _data,
+    "UPDATE": _data,
+    "DELETE": _data,
+    "MERGE": _data,
+    "REPLACE": _data,
+    "UPSERT": _data,
+    "LOAD": _data,
+    "COPY": _data,
+    "COMMENT": _harmless,
+    "GRANT": _harmless,
+    "REVOKE": _harmless,
+    "ANALYZE": _harmless,
+    "USE": _harmless,
+    "PRAGMA": _harmless,
+    "PRINT": _harmless,
+    "LOCK": _lock,
+    "COMMIT": _transaction(Kind.COMMIT),
+    "ROLLBACK": _transaction(Kind.ROLLBACK),
+    "START": _transaction(Kind.BEGIN),
+}
