@@ -55,6 +55,21 @@ def test_placeholders_become_names(text, expected):
     assert not script.problems
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO mails VALUES ('Hi {{#if name}}{{name}}{{else}}you{{/if}}; {{> footer}}')",
+        "INSERT INTO mails VALUES ('{% for x in y %}it''s {{ x }};{% endfor %}')",
+        "SELECT 1 /* {{ if .X }} a {{ end }} */",
+        "INSERT INTO mails VALUES ('{{#list}}<b>{{.}}</b>{{/list}}', '{% include \"x\" %}')",
+    ],
+)
+def test_data_that_are_templates_are_data(text):
+    script = read(text)
+    assert not script.problems
+    assert len(statements(script)) == 1
+
+
 def test_names_of_placeholders_stay_within_what_a_server_keeps():
     long = "DROP TABLE {{ " + "a" * 80 + " }}_x, {{ " + "a" * 80 + " }}_y"
     first, second = (name.strip() for name in statements(read(long))[0][11:].split(","))
@@ -110,6 +125,9 @@ def test_every_branch_is_judged_and_marked_for_itself(text, branches, rest):
         "DO $$ BEGIN {{if .X}}a;{{end}} END $$",
         "-- {{if .X}}\n/*\n{{end}}\nDROP TABLE x;\n*/",
         "{{if .X}} a;",
+        "SELECT 'a{{if .X}}'{{end}}' ; DROP TABLE x; --'",
+        "SELECT '{{if .X}}', '{{end}}';",
+        "{{> other }}",
         "a; {{end}}",
     ],
 )
