@@ -187,6 +187,7 @@ def test_psql(text, expected):
         "SELECT set_config('standard_conforming_strings', 'off', false);",
         "SET client_encoding = 'SJIS';",
         "SET NAMES 'GBK';",
+        "SET /* */ -- x\n NAMES 'GBK';",
     ],
 )
 def test_what_psql_does_out_of_sight_is_a_problem(text):
@@ -221,6 +222,7 @@ MYSQLS = [
     ("a; DELIMITER ;;\nb; c;;\n", ["a", "b", "c"]),
     ("DELIMITER //\nSELECT '//', \"//\" -- //\n// DROP TABLE x //", ["SELECT '//', \"//\"", "DROP TABLE x"]),
     ("# delimiter //\na; -- b\nc # d;\n;", ["a", "c"]),
+    ("SET  NAMES   'utf8'; SET CHARACTER SET utf8", ["SET  NAMES   'utf8'", "SET CHARACTER SET utf8"]),
     ("SET NAMES utf8mb4; /*!40101 SET NAMES utf8 */; SET sql_mode = 'STRICT_ALL_TABLES';", ["SET NAMES utf8mb4", "SET NAMES utf8", "SET sql_mode = 'STRICT_ALL_TABLES'"]),
     ("ALTER TABLE a DROP b;--> statement-breakpoint\nDROP TABLE x;", ["ALTER TABLE a DROP b", "DROP TABLE x"]),
 ]  # fmt: skip
@@ -260,6 +262,8 @@ def test_what_not_every_server_runs_is_marked(dialect, text, certain):
         "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES';",
         "SET sql_mode = 'ANSI';",
         "SET NAMES gbk;",
+        "SET/**/NAMES gbk;",
+        "SET CHARACTER SET gbk;",
         "a -- b\rDROP TABLE x;",
         "DELIMITER\na",
     ],
