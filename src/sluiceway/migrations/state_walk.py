@@ -104,6 +104,10 @@ class Walk:
             Kind.ROLLBACK: self._rollback,
         }
 
+    def forget(self) -> None:
+        """Know of nothing any more."""
+        self.world = World(Catalogue(self.dialect))
+
     def start(self, script: Script, parser: SqlParser, parsed: Sequence[Parsed]) -> None:
         """Begin with another script: a session, and so its settings, are its own."""
         self.where = _Where()
