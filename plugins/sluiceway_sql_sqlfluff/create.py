@@ -231,8 +231,8 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
         cursor.next()
     said = online(cursor) if cursor.dialect in MYSQL else None
     if said is not None:
-        concurrently = said[0]
-        label = " ".join(filter(None, (label, said[1])))
+        concurrently = said[0] and not label
+        label = label or said[1]
     words = [token.word for token in cursor.rest()]
     if cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words:
         at = words.index("ONLINE")
