@@ -117,6 +117,7 @@ def _add(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
                 kind=Kind.SET_NOT_NULL,
                 name=table,
                 column=found.columns[0],
+                constraint=found.constraint,
                 constraint_name=found.constraint_name,
                 offset=offset,
             )

@@ -153,6 +153,13 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
                 else column
                 for column in columns
             ]
+        elif key.references and key.columns:
+            columns = [
+                replace(column, references=key.references)
+                if column.name == key.columns[0]
+                else column
+                for column in columns
+            ]
     yield Action(
         kind=Kind.CREATE_TABLE,
         name=name,
@@ -167,9 +174,6 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
         reads=relations(cursor) if "SELECT" in words else (),
     )
-    for key in keys:
-        if key.constraint == "foreign key":
-            yield key
 
 
 _OPTIONS = frozenset(
