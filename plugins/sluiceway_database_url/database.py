@@ -31,8 +31,11 @@ _NOT_IN_TRANSACTION = frozenset({"25001", "2D000"})
 that commits)."""
 _CALL_MILLISECONDS = 20_000
 _BEYOND = re.compile(
-    r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|DATABASE|TABLESPACE|SUBSCRIPTION)\b"
-    r"|\bALTER\s+SYSTEM\b|\b(?:REASSIGN|DROP)\s+OWNED\b|\bCOPY\b[^;]*\b(?:FROM|TO)\s+PROGRAM\b"
+    r"\b(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+"
+    r"(?:ROLE|USER(?!\s+MAPPING)|GROUP|DATABASE|TABLESPACE|SUBSCRIPTION)\b"
+    r"|\bALTER\s+SYSTEM\b|\b(?:REASSIGN|DROP)\s+OWNED\b"
+    r"|\bGRANT\b(?:(?!\bON\b)[^;'])*\bTO\b|\bREVOKE\b(?:(?!\bON\b)[^;'])*\bFROM\b"
+    r"|\bCOPY\b[^;]*\b(?:FROM|TO)\s+(?:PROGRAM\b|E?'|\$)"
     r"|\bdblink\w*\s*\(|\bpg_(?:terminate|cancel)_backend\s*\(|\blo_(?:ex|im)port\s*\(",
     re.IGNORECASE,
 )

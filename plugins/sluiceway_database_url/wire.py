@@ -150,6 +150,11 @@ class Wire:
         """Whether one is open, failed or not."""
         return bool(self._pg.transaction_status != library().pq.TransactionStatus.IDLE)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a command was left before its answer came. Nothing else can be asked then."""
+        return bool(self._pg.transaction_status == library().pq.TransactionStatus.ACTIVE)
+
     def run(self, sql: str) -> Answer:
         """Run *sql* as it is; of several statements the last answer, or the first failure."""
         return self._ask(lambda: self._pg.send_query(sql.encode()))
@@ -184,8 +189,11 @@ class Wire:
         return answer
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Let go of the server; what it is still doing, it is told to give up."""
         self._selector.close()
+        if self.busy:
+            with contextlib.suppress(library().Error):
+                self._pg.get_cancel().cancel()
         self._connection.close()
 
     def _ask(self, send: Callable[[], None]) -> Answer:

@@ -291,6 +291,16 @@ def test_a_history_is_kept_and_its_roles_with_it(database_server):
     assert other.outcome is Outcome.PASS
 
 
+def test_roles_of_one_history_are_in_nobody_elses_way(database_server):
+    plain = ["CREATE TABLE a (b int)"]
+    with_role = ["CREATE ROLE reads_b; CREATE TABLE b (c int); GRANT SELECT ON b TO reads_b"]
+    for history in (plain, with_role, plain, with_role):
+        outcome = reported(database_server, history, ["CREATE ROLE fresh"]).outcome
+        assert outcome is Outcome.PASS
+    # Kept before the other's role was there, and now beside it.
+    assert reported(database_server, plain, ["CREATE ROLE reads_b"]).outcome is Outcome.PASS
+
+
 def test_settings_of_a_file_end_with_it(database_server):
     new = ["SET search_path = nowhere;", "SELECT count(*) FROM people;"]
     assert reported(database_server, HISTORY, new).outcome is Outcome.PASS
