@@ -22,6 +22,8 @@ _FIRST_OWN_TYPE = 16384
 """Numbers of types from here on are a database's own, and another in every database."""
 _CONNECT_SECONDS = 10
 _STATEMENT_MILLISECONDS = 300_000
+_NO_ROWS = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
+"""The binary format of COPY: signature, flags, length of the rest of the header, end of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,8 @@ class Wire:
                 return found
             if result.status == ExecStatus.COPY_IN:
                 # No rows: whether table and columns are there shows all the same.
+                if result.binary_tuples:
+                    self._pg.put_copy_data(_NO_ROWS)
                 self._pg.put_copy_end()
                 self._flush()
             elif result.status == ExecStatus.COPY_OUT:
