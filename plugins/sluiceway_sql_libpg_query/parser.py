@@ -112,7 +112,11 @@ def _statements(text: str, depth: int) -> list[Parsed] | None:
             characters, at = start, location
         try:
             actions = _actions(
-                head.group(1).decode(), chunk[: tail.start() if tail else None], source, reader
+                head.group(1).decode(),
+                chunk[: tail.start() if tail else None],
+                source,
+                (location, end),
+                reader,
             )
         except RecursionError:
             return None
@@ -122,8 +126,12 @@ def _statements(text: str, depth: int) -> list[Parsed] | None:
     return found
 
 
-def _actions(kind: str, chunk: bytes, source: bytes, reader: Reader) -> tuple[Action, ...]:
-    """Return what one statement does. *chunk* is its node, ``{"DropStmt": {...}}``."""
+def _actions(
+    kind: str, chunk: bytes, source: bytes, place: tuple[int, int], reader: Reader
+) -> tuple[Action, ...]:
+    """Return what one statement does. *chunk* is its node, ``{"DropStmt": {...}}``; *place*
+    where it stands in *source*, in bytes.
+    """
     called: Sequence[Name] = ()
     if kind not in _DEFERRED and b'"FuncCall":{"funcname"' in chunk:
         called = [name for name in calls(chunk) if reader.wary or name[-1] not in HARMLESS]
@@ -139,7 +147,7 @@ def _actions(kind: str, chunk: bytes, source: bytes, reader: Reader) -> tuple[Ac
     if handler is not None:
         actions.extend(handler(node, source))
     elif kind in _WRAPPED:
-        actions.extend(reader.wrapped(kind, node, source))
+        actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
     return tuple(actions) or NOTHING
 
 

@@ -6,12 +6,14 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sluiceway.migrations.records import Action, Dialect, Kind
+from sluiceway.migrations.records import Action, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables
 from sluiceway_sql_sqlfluff.outline import Block, Engine
+from sluiceway_sql_sqlfluff.programs import body_start, program_made
 from sluiceway_sql_sqlfluff.simple import statement
-from sluiceway_sql_sqlfluff.tokens import Token, TokenKind, Unreadable, tokens
+from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, Unreadable, tokens
 
 __all__ = ["Read", "read"]
 
@@ -27,7 +29,13 @@ class Read:
 
 
 def read(  # noqa: PLR0911 - one a way to read
-    text: str, dialect: Dialect, engine: Engine, variables: Variables, *, thorough: bool = False
+    text: str,
+    dialect: Dialect,
+    engine: Engine,
+    variables: Variables,
+    *,
+    thorough: bool = False,
+    depth: int = 0,
 ) -> list[Read]:
     """Read a text that the splitter took for one statement; it may turn out to be several.
 
@@ -46,15 +54,20 @@ def read(  # noqa: PLR0911 - one a way to read
     if len(text) > _LONGEST:
         guesses = tuple(guess(found, dialect, text, variables))
         return [Read(0, len(text), guesses, f"a statement of {len(text)} characters is too long")]
-    actions = None if thorough else _understood(text, dialect, found)
+    inner = _Inner(text, dialect, engine, variables, depth, thorough=thorough)
+    program = inner.program(found)
+    if program is not None:
+        return [program]
+    actions = None if thorough else _understood(text, dialect, found, variables)
     if actions is not None:
-        return [Read(0, len(text), actions)]
+        return [inner.expanded(Read(0, len(text), actions))]
     outline = engine.outline(text, dialect)
     if outline.problem or not outline.blocks:
-        return [_by_words(text, dialect, found, variables, outline.problem or "no statement in it")]
+        problem = outline.problem or "no statement in it"
+        return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
     starts = [token.start for token in found]
     whole = _Whole(text, dialect, found, starts, variables)
-    results = [whole.read(block) for block in outline.blocks]
+    results = [inner.expanded(whole.read(block)) for block in outline.blocks]
     between = whole.outside(0, len(text), outline.blocks)
     if dangers(between):
         first = results[0]
@@ -62,6 +75,8 @@ def read(  # noqa: PLR0911 - one a way to read
     return results
 
 
+_DEEPEST = 8
+"""How deeply texts are followed into texts that they run."""
 _LONG = 20_000
 _LONGEST = 500_000
 """In characters: sqlfluff takes about a minute for a megabyte."""
@@ -137,7 +152,7 @@ class _Whole:
         problem = next((child.problem for child in children if child.problem), "")
         outside = self.outside(block.start, block.end, block.children)
         head = self.between(block.start, block.children[0].start)
-        made = _program(head, self.dialect, self.text, self.variables)
+        made = program_made(head, self.dialect, self.text, self.variables)
         if made is not None:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
@@ -155,52 +170,197 @@ def _shifted(action: Action, by: int) -> Action:
     return replace(action, offset=action.offset + by, nested=nested)
 
 
-_PROGRAMS = frozenset({"PROCEDURE", "PROC", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE", "TASK"})
-
-
-def _program(head: list[Token], dialect: Dialect, text: str, variables: Variables) -> Action | None:
-    """Return the stored program that these first tokens make, if they do."""
-    if not head or head[0].word not in {"CREATE", "ALTER"}:
-        return None
-    if not any(token.word in _PROGRAMS for token in head[:12]):
-        return None
-    try:
-        made = statement(Cursor(head, dialect, text), dict(variables))
-    except Strange:
-        made = []
-    return made[0] if made else Action(kind=Kind.CREATE_FUNCTION)
-
-
 def _label(head: list[Token]) -> str:
-    return head[0].word.lower() if head else "block"
+    word = head[0].word if head else ""
+    return {"IF": "if", "CASE": "if", "ELSE": "if", "WHILE": "loop", "LOOP": "loop"}.get(
+        word, "handler" if len(head) > 1 and head[1].word == "CATCH" else word.lower()
+    )
+
+
+@dataclass(slots=True)
+class _Inner:
+    """Reads what a statement holds as a text: bodies, and SQL that is put together."""
+
+    text: str
+    dialect: Dialect
+    engine: Engine
+    variables: Variables
+    depth: int
+    thorough: bool
+
+    def program(self, found: list[Token]) -> Read | None:
+        """Read a stored program whose body is not in quotes, for which sqlfluff is not needed."""
+        begin = body_start(found, self.dialect)
+        if begin is None:
+            return None
+        made = program_made(found[:begin], self.dialect, self.text, self.variables)
+        if made is None:
+            return None
+        start = found[begin].start
+        made = replace(made, body=self.text[start:], body_offset=start)
+        if self.dialect not in MYSQL:
+            # T-SQL: it is the whole batch. Whoever runs it has its body parsed.
+            return Read(0, len(self.text), (made,))
+        cursor = Cursor(found[begin:], self.dialect, self.text)
+        try:
+            nested = read_body(cursor, self.statement, dict(self.variables))
+        except (Strange, Unreadable):
+            return None
+        full = tuple(self._full(action, self.variables) for action in nested)
+        return Read(0, len(self.text), (replace(made, nested=full or _NOTHING),))
+
+    def statement(self, cursor: Cursor, variables: Variables) -> list[Action]:
+        """Read a statement of a body. Raises :class:`Strange` unless it is sure what it does."""
+        begin = cursor.offset
+        inside = cursor.tokens[cursor.index : cursor.stop]
+        if cursor.word() in _DDL:
+            exact = _understood(self.text, self.dialect, inside, variables)
+            if exact is None:
+                part = self.text[inside[0].start : inside[-1].end]
+                if self.engine.outline(part, self.dialect).problem:
+                    raise Strange
+        actions = statement(cursor, variables)
+        if (cursor.unknown and (_harmful(actions) or dangers(cursor.unknown))) or dangers(
+            cursor.loose
+        ):
+            raise Strange
+        return [_shifted(self._full(action, variables), begin) for action in actions]
+
+    def expanded(self, read: Read) -> Read:
+        """Return what was read with what it runs as text parsed in its turn."""
+        actions = tuple(self._full(action, self.variables) for action in read.actions)
+        return replace(read, actions=actions)
+
+    def _full(self, action: Action, variables: Variables) -> Action:
+        if action.nested:
+            nested = tuple(self._full(inner, variables) for inner in action.nested)
+            return replace(action, nested=nested)
+        if not action.body.strip():
+            return action
+        if action.kind is Kind.EXECUTE:
+            return self._dynamic(action, variables)
+        if action.kind in {Kind.DO, Kind.CREATE_FUNCTION}:
+            return self._body(action, variables)
+        return action
+
+    def _dynamic(self, action: Action, variables: Variables) -> Action:
+        if self.depth > _DEEPEST:
+            return replace(action, body="", label="unknown")
+        parts = self._parts(action.body, variables)
+        nested = tuple(
+            _known(replace(_flat(inner), offset=action.offset))
+            for part in parts
+            for inner in part.actions
+        )
+        unknown = UNKNOWN in action.body
+        label = "unparsable" if any(part.problem for part in parts) else ""
+        return replace(
+            action,
+            nested=nested or _NOTHING,
+            body="" if unknown else action.body,
+            label=label,
+        )
+
+    def _parts(self, text: str, variables: Variables) -> list[Read]:
+        from sluiceway.migrations.statements import spans
+
+        found = []
+        for start, end in spans(text, self.dialect):
+            part = text[start:end]
+            found += read(
+                part,
+                self.dialect,
+                self.engine,
+                variables,
+                thorough=self.thorough,
+                depth=self.depth + 1,
+            )
+        return found
+
+    def _body(self, action: Action, variables: Variables) -> Action:
+        """Read a body in quotes, where its language is known; else state says that it is not."""
+        if action.language == "plpgsql":
+            try:
+                cursor = Cursor(tokens(action.body, self.dialect), self.dialect, action.body)
+                inner = _Inner(
+                    action.body,
+                    self.dialect,
+                    self.engine,
+                    variables,
+                    self.depth + 1,
+                    thorough=self.thorough,
+                )
+                nested = [
+                    inner._full(action, variables)
+                    for action in read_body(cursor, inner.statement, dict(variables))
+                ]
+            except (Strange, Unreadable):
+                return action
+        elif action.language in {"", "sql"} and self.depth <= _DEEPEST:
+            parts = self._parts(action.body, dict(variables))
+            if any(part.problem for part in parts):
+                return replace(action, language=action.language or "unknown language")
+            nested = [inner for part in parts for inner in part.actions]
+        else:
+            return action
+        moved = tuple(_shifted(inner, action.offset + action.body_offset) for inner in nested)
+        return replace(action, nested=moved or _NOTHING)
+
+
+_NOTHING = (Action(kind=Kind.OTHER),)
+
+
+def _flat(action: Action) -> Action:
+    return replace(action, nested=tuple(replace(_flat(inner), offset=0) for inner in action.nested))
+
+
+def _known(action: Action) -> Action:
+    """Return an action without the names that stand for what is not known."""
+
+    def name(parts: Name) -> Name:
+        return () if any(UNKNOWN in part for part in parts) else parts
+
+    return replace(
+        action,
+        name=name(action.name),
+        table=name(action.table),
+        new_name=name(action.new_name),
+        column="" if UNKNOWN in action.column else action.column,
+        nested=tuple(_known(inner) for inner in action.nested),
+    )
 
 
 def _by_words(
     text: str, dialect: Dialect, found: list[Token], variables: Variables, problem: str
 ) -> Read:
     """Read what sqlfluff cannot: it counts when every word of it is understood."""
-    actions = _understood(text, dialect, found)
+    actions = _understood(text, dialect, found, variables)
     if actions is not None:
         return Read(0, len(text), actions)
     return Read(0, len(text), tuple(guess(found, dialect, text, variables)), problem)
 
 
-def _understood(text: str, dialect: Dialect, found: list[Token]) -> tuple[Action, ...] | None:
+def _understood(
+    text: str, dialect: Dialect, found: Sequence[Token], variables: Variables
+) -> tuple[Action, ...] | None:
     """Return what a statement does when every token of it is understood, else ``None``."""
     first = found[0].word
     if first not in _FULLY_READ:
         return None
     cursor = Cursor(found, dialect, text)
+    changed = dict(variables)
     try:
-        actions = statement(cursor, {})
+        actions = statement(cursor, changed)
     except (Strange, Unreadable):
         return None
     if cursor.unknown or cursor.loose or not actions:
         return None
+    variables.update(changed)
     return tuple(actions)
 
 
-_FULLY_READ = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
+_DDL = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
+_FULLY_READ = _DDL | {"PREPARE", "EXECUTE"}
 _JUDGED = frozenset(
     {
         Kind.DROP_TABLE,

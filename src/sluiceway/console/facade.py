@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from sluiceway import events
-from sluiceway.console import consents, outcomes, policies, tables
+from sluiceway.console import consents, dry_runs, outcomes, policies, tables
 from sluiceway.console.live import View
 from sluiceway.console.migration_standing import standing_page
 from sluiceway.console.page import Line, Page, Tone
@@ -171,6 +171,10 @@ class Console:
     def policy_tests(self, document: Mapping[str, Any]) -> None:
         """Print what the policies' tests said."""
         self._print(policies.tests_page(document))
+
+    def dry_run(self, document: Mapping[str, Any]) -> None:
+        """Print what a migration did on a throw-away database."""
+        self._print(dry_runs.dry_run_page(document))
 
     # --- stderr ---
 
