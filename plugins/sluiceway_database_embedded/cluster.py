@@ -87,7 +87,7 @@ class Cluster:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             place = self._take_place()
-            mode = self._initialised()
+            mode = self._initialised(place)
             if not (place / "data" / "PG_VERSION").is_file():
                 self._copy(place / "data", mode)
             self.socket = self._socket_folder(place, mode)
@@ -123,7 +123,7 @@ class Cluster:
         self._lock = handle
         return self._folder
 
-    def _initialised(self) -> str:
+    def _initialised(self, place: Path) -> str:
         """Make ``base`` unless it is there; return how its server is started."""
         kept = self._folder / "mode"
         if (self._folder / "base" / "PG_VERSION").is_file() and kept.is_file():
@@ -141,6 +141,7 @@ class Cluster:
                 if done.code != 0:
                     raise self._not_started(done.stderr or done.stdout, mode)
                 self._put(fresh / "data", mode)
+                shutil.rmtree(place / "data", ignore_errors=True)
                 return mode
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -149,7 +150,6 @@ class Cluster:
     def _put(self, made: Path, mode: str) -> None:
         with contextlib.suppress(OSError):  # another run was quicker
             made.rename(self._folder / "base")
-        shutil.rmtree(self._folder / "data", ignore_errors=True)
         beside = self._folder / f".mode-{os.getpid()}"
         beside.write_text(mode)
         beside.replace(self._folder / "mode")

@@ -23,10 +23,10 @@ __all__ = ["Reader", "Unreadable"]
 _DEEPEST = 12
 """How deeply texts may be executed inside texts before one is taken for unknown."""
 _WORTH = re.compile(
-    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|into|perform|call)\b"
+    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|perform|call)\b"
 )
 """Words without which a body does nothing that matters, calls of other functions aside."""
-_CALLED = re.compile(r'([\w$."\x80-\U0010ffff]+)\s*\(')
+_IN_NAME = frozenset('_$."')
 _RISKY = re.compile(r"(?i)\s*(?:drop|truncate|alter|create|do|with|delete|begin|set|--|/\*|;)")
 _MARKS = {UNKNOWN: "sluiceway_unknown_", NAME: "sluiceway_name_"}
 
@@ -201,9 +201,11 @@ class Reader:
     def _calls_of(self, text: str) -> Iterator[Action]:
         """Return every function whose name stands before a bracket in a text, each once."""
         seen: set[str] = set()
-        for match in _CALLED.finditer(text):
-            word = match.group(1)
-            if word not in seen:
+        # From bracket to bracket: there are fewer of them than words.
+        bracket = text.find("(")
+        while bracket >= 0:
+            word = _last_word(text, bracket)
+            if word and word not in seen:
                 seen.add(word)
                 parts = [
                     part.strip('"') if part.startswith('"') else part.lower()
@@ -211,6 +213,7 @@ class Reader:
                 ]
                 if all(parts) and (self.wary or parts[-1] not in HARMLESS):
                     yield Action(kind=Kind.CALL, name=tuple(parts))
+            bracket = text.find("(", bracket + 1)
 
     def expression(self, text: str) -> Iterator[Action]:
         """Return what evaluating an expression of a body calls."""
@@ -228,6 +231,16 @@ class Reader:
         if parsed is None:
             raise Unreadable("a statement in its body could not be parsed")
         return tuple(action for item in parsed for action in item.actions)
+
+
+def _last_word(text: str, end: int) -> str:
+    """Return the name that stands before *end*, with its dots and quotes."""
+    while end and text[end - 1].isspace():
+        end -= 1
+    start = end
+    while start and (text[start - 1].isalnum() or text[start - 1] in _IN_NAME):
+        start -= 1
+    return text[start:end]
 
 
 def placed(actions: Sequence[Action], piece: str) -> tuple[Action, ...]:

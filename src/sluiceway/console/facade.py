@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from sluiceway import events
 from sluiceway.console import consents, dry_runs, outcomes, policies, tables
 from sluiceway.console.live import View
+from sluiceway.console.migration_standing import standing_page
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
 from sluiceway.console.stream import Sink
@@ -162,6 +163,10 @@ class Console:
     def replay(self, document: Mapping[str, Any]) -> None:
         """Print what changed policies would have decided."""
         self._print(policies.replay_page(document))
+
+    def migrations_standing(self, service: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Print how each environment stands with its migrations."""
+        self._print(standing_page(service, rows))
 
     def policy_tests(self, document: Mapping[str, Any]) -> None:
         """Print what the policies' tests said."""

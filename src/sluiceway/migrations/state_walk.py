@@ -77,7 +77,7 @@ class _Where:
     guessed: bool = False
     conditional: bool = False
     through: tuple[str, ...] = ()
-    running: tuple[Name, ...] = ()
+    running: tuple[Routine, ...] = ()
     depth: int = 0
 
 
@@ -103,6 +103,10 @@ class Walk:
             Kind.COMMIT: self._commit,
             Kind.ROLLBACK: self._rollback,
         }
+
+    def forget(self) -> None:
+        """Know of nothing any more."""
+        self.world = World(Catalogue(self.dialect))
 
     def start(self, script: Script, parser: SqlParser, parsed: Sequence[Parsed]) -> None:
         """Begin with another script: a session, and so its settings, are its own."""
@@ -252,15 +256,15 @@ class Walk:
             self._run(action, name)
 
     def _run(self, action: Action, name: Name) -> None:
-        if name in self.where.running:
-            return
         for routine in list(self.world.routines.get(name, {}).values()):
+            if any(routine is other for other in self.where.running):
+                continue
             offset = self.where.offset if self.where.offset is not None else action.offset
             changes: dict[str, Any] = {
                 "in_do": True,
                 "offset": offset,
                 "through": (*self.where.through, routine.text),
-                "running": (*self.where.running, name),
+                "running": (*self.where.running, routine),
             }
             if routine.actions:
                 self._nested(replace(action, nested=routine.actions), branch=False, **changes)
