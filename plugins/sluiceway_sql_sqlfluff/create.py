@@ -153,6 +153,13 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
                 else column
                 for column in columns
             ]
+        elif key.references and key.columns:
+            columns = [
+                replace(column, references=key.references)
+                if column.name == key.columns[0]
+                else column
+                for column in columns
+            ]
     yield Action(
         kind=Kind.CREATE_TABLE,
         name=name,
@@ -167,9 +174,6 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
         reads=relations(cursor) if "SELECT" in words else (),
     )
-    for key in keys:
-        if key.constraint == "foreign key":
-            yield key
 
 
 _OPTIONS = frozenset(
@@ -231,8 +235,8 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
         cursor.next()
     said = online(cursor) if cursor.dialect in MYSQL else None
     if said is not None:
-        concurrently = said[0]
-        label = " ".join(filter(None, (label, said[1])))
+        concurrently = said[0] and not label
+        label = label or said[1]
     words = [token.word for token in cursor.rest()]
     if cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words:
         at = words.index("ONLINE")

@@ -168,6 +168,44 @@ rollback := object.union(
 	},
 )
 
+# One migration, each statement of which is excused by something.
+migration := migrating([
+	fact("drop_table", {"table": "scratch", "new_object": "yes"}),
+	fact("drop_column", {"table": "scratch", "column": "a", "temporary": true}),
+	fact("add_column", {"table": "users", "column": "plan", "type": "text", "nullable": true}),
+	fact("add_column", {"table": "users", "column": "tier", "type": "int", "default_at_end": true}),
+	fact("add_column", {"table": "users", "column": "name", "type": "text", "generated": true}),
+	fact("set_not_null", {"table": "users", "column": "email", "covered": true}),
+	fact("create_index", {"table": "users", "object": "users_plan", "concurrently": true}),
+])
+
+migrating(facts) := {
+	"gate": "migration",
+	"now": "2026-11-24T12:00:00Z",
+	"service": "settlement",
+	"dialect": "postgres",
+	"files": 1,
+	"statements": 9,
+	"kinds": {kind: count([fact | some fact in facts; fact.kind == kind]) | some kind in {fact.kind | some fact in facts}},
+	"facts": facts,
+	"advice": false,
+	"waivers": [],
+	"actor": {"name": "nobody", "method": "none", "proven": false, "key": ""},
+	"rehearsal": false,
+}
+
+fact(kind, more) := object.union(
+	{
+		"kind": kind,
+		"file": "db/1.sql",
+		"line": 3,
+		"migration": "1.sql",
+		"statement": "ALTER TABLE ...",
+		"statement_hash": digest,
+	},
+	more,
+)
+
 # One that counts, for whatever a test asks it about.
 waiver := {
 	"id": "w1",

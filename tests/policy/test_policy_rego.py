@@ -39,7 +39,7 @@ def test_the_policies_have_no_problem(engine: PolicyWorkbench) -> None:
 
 
 def test_every_gate_has_a_schema_and_the_shared_parts_do_not_differ(policies: Bundle) -> None:
-    assert set(policies.schemas) == {"image", "promotion", "rollback"}
+    assert set(policies.schemas) == {"image", "migration", "promotion", "rollback"}
     shared: dict[str, str] = {}
     for gate, schema in sorted(policies.schemas.items()):
         assert schema["properties"]["gate"] == {"const": gate}
@@ -64,3 +64,4 @@ def test_the_page_documents_every_code_and_no_other(
 def test_what_may_be_waived_exists(engine: PolicyWorkbench, policies: Bundle) -> None:
     codes = {each.metadata["custom"]["code"] for each in rule_documents(engine, policies)}
     assert set(policies.data["lib"]["waivable"]) <= codes
+    assert set(policies.data["waiver"]["narrow"]) <= set(policies.data["lib"]["waivable"])

@@ -129,11 +129,22 @@ class Walk:
             self._problem(problem.line, problem.what)
         for number, item in enumerate(parsed, start=1):
             self.where = _Where(number=number, span=item.span)
+            self._enter(item.span)
             if item.problem:
                 self.fact(Kind.UNPARSABLE, label=item.problem)
                 self.where.guessed = True
             self.actions(item.actions)
+            self.world.catalogue.branch = ()
         return self.world.drafts
+
+    def _enter(self, span: tuple[int, int]) -> None:
+        """Take a statement for conditional that stands in a part which may be left out."""
+        start, end = span
+        for number, (begin, stop) in enumerate(self._script.conditional, start=1):
+            if start < stop and begin < end:
+                self.where.conditional = True
+                # No branch of a body has such a number: those count up from 1.
+                self.world.catalogue.branch = (-number,)
 
     # --- what is run ------------------------------------------------------------------------------
 
@@ -192,7 +203,7 @@ class Walk:
         if action.language not in {"", "sql"}:
             self.fact(Kind.UNPARSABLE, label=f"a body in {action.language} cannot be judged")
             return
-        inner = replace(self._script, text=action.body, spans=None, problems=())
+        inner = replace(self._script, text=action.body, spans=None, problems=(), conditional=())
         for item in self._parser.parse(inner, self.dialect):
             nested = item.actions
             if item.problem:

@@ -20,9 +20,13 @@ __all__ = ["BLANK", "Token", "spans", "tokens"]
 BLANK = " \t\n\r\f\v"
 """What the servers skip between tokens. No more than ASCII: a no-break space is part of a name."""
 
-_WORD = r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*"
-_NOT_IN_WORD = r"(?<![A-Za-z0-9_$\x80-\U0010ffff])"
-_DOLLAR = _NOT_IN_WORD + (r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$")
+# Letters, digits and all that is not ASCII, told by what they are not: quick to compile.
+_LETTER = r"[^\x00-\x40\x5b-\x5e\x60\x7b-\x7f]"
+_LETTER_OR_DIGIT = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"
+_IN_WORD = r"[^\x00-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"
+_WORD = f"{_LETTER}{_IN_WORD}*"
+_NOT_IN_WORD = f"(?<!{_IN_WORD})"
+_DOLLAR = rf"{_NOT_IN_WORD}\$(?:{_LETTER}{_LETTER_OR_DIGIT}*)?\$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ _POSTGRES = _Lexis(
     blocks="postgres",
 )
 _MYSQL = _Lexis(
+    block_comment=r"/\*(?!M?!)",  # /*!40000 DROP TABLE x */ runs
     line_comment=r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*|\#[^\n]*",
     quotes=_ESCAPED + _ESCAPED_DOUBLE + _BACKQUOTE,
     blocks="mysql",
@@ -83,7 +88,7 @@ _LEXIS: dict[Dialect, _Lexis] = {
     Dialect.TSQL: _Lexis(
         nested=True,
         quotes=_SINGLE + _DOUBLE + _BRACKET,
-        separator=r"(?im:^[ \t]*GO(?:[ \t]+\d+)?[ \t]*;?[ \t]*(?:--[^\n]*)?$)",
+        separator=r"(?im:^[ \t]*GO(?:[ \t]+\d+)?[ \t]*;?[ \t]*(?:--[^\n]*)?\r?$)",
         blocks="tsql",
     ),
     Dialect.ORACLE: _Lexis(
@@ -117,7 +122,7 @@ class _Scanner:
 @cache
 def _scanner(dialect: Dialect) -> _Scanner:
     lexis = _LEXIS[dialect]
-    block = lexis.block_comment if lexis.nested else r"/\*.*?(?:\*/|\Z)"
+    block = lexis.block_comment if lexis.nested else lexis.block_comment + r".*?(?:\*/|\Z)"
     parts = [
         f"(?P<separator>{lexis.separator})" if lexis.separator else "",
         f"(?P<comment>{lexis.line_comment}{'' if lexis.nested else '|' + block})",
@@ -162,11 +167,14 @@ def _token(text: str, match: re.Match[str]) -> Token:
     return kind, begin, end
 
 
-def tokens(text: str, dialect: Dialect, *, words: bool = False) -> Iterator[Token]:
-    """Yield the quotes, comments and ends of statements of *text*, in order; words if asked."""
+def tokens(text: str, dialect: Dialect, *, words: bool = False, start: int = 0) -> Iterator[Token]:
+    """Yield the quotes, comments and ends of statements of *text*, in order; words if asked.
+
+    *start* is where to begin; it must not be inside one of them.
+    """
     scanner = _scanner(dialect)
     search = (scanner.words if words else scanner.flat).search
-    position = 0
+    position = start
     while match := search(text, position):
         token = _token(text, match)
         yield token

@@ -1,7 +1,7 @@
 """What flows through the pipeline: frozen records, and their JSON."""
 
 from sluiceway.model.approval import Approval, ApprovalRequest, Verdict
-from sluiceway.model.decision import Actor, Decision, Finding, Level, Waiver
+from sluiceway.model.decision import Actor, Decision, Finding, Level, Place, Waiver
 from sluiceway.model.evidence import (
     Attestation,
     Evidence,
@@ -65,6 +65,7 @@ __all__ = [
     "Manifest",
     "Notice",
     "Observation",
+    "Place",
     "Project",
     "Pushed",
     "Registry",

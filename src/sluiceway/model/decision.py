@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["Actor", "Decision", "Finding", "Level", "Waiver"]
+__all__ = ["Actor", "Decision", "Finding", "Level", "Place", "Waiver"]
 
 
 class Level(StrEnum):
@@ -14,6 +14,8 @@ class Level(StrEnum):
 
     DENY = "deny"
     WARN = "warn"
+    ADVICE = "advice"
+    """Said beside a decision, never in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,21 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The statement of a file that a finding is about."""
+
+    file: str
+    line: int
+    """From 1."""
+    statement: str
+    """One readable line."""
+    statement_hash: str
+    """``sha256:<hex>``: what a waiver names behind the slash."""
+    table: str = ""
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One reason of a decision."""
 
@@ -48,6 +65,10 @@ class Finding:
     message: str
     solution: str
     waived: Waiver | None = None
+    at: Place | None = field(default=None, metadata={"json": "when set"})
+    """Where, for a gate that reads files."""
+    about: str = field(default="", compare=False, metadata={"json": "never"})
+    """What a waiver names behind the slash; empty when it is only the code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +82,8 @@ class Decision:
     input_digest: str
     engine: str
     at: datetime
+    advice: tuple[Finding, ...] = field(default=(), metadata={"json": "never"})
+    """What the policies say beside it, and no part of what is decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

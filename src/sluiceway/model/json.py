@@ -35,13 +35,14 @@ def parse_time(text: str) -> datetime:
 def to_json(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of value
     """Return *value* as plain JSON data: records become objects, moments RFC 3339, enums values.
 
-    A field whose metadata says ``secret`` or whose ``repr`` is off is left out.
+    A field whose ``repr`` is off is left out, and so is one whose metadata says so as ``json``:
+    ``never``, or ``when set`` for one that is ``None``.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: to_json(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if field.repr
+            if field.repr and not _left_out(field, value)
         }
     if isinstance(value, Enum):
         return value.value
@@ -58,6 +59,11 @@ def to_json(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of v
         return [to_json(item) for item in items]
     msg = f"{type(value).__name__} has no JSON form"
     raise TypeError(msg)
+
+
+def _left_out(field: dataclasses.Field[Any], value: Any) -> bool:
+    when = field.metadata.get("json")
+    return when == "never" or (when == "when set" and getattr(value, field.name) is None)
 
 
 def canonical(value: Any) -> bytes:

@@ -30,6 +30,8 @@ __all__ = ["Problem", "RuleDocument", "check_bundle", "rule_documents"]
 
 _PLACE = re.compile(r"(?P<file>[^\s:]+\.rego):(?P<row>\d+)(?::\d+)?: (?P<message>.*)")
 _JUDGING = re.compile(r"(deny|violation|warn)(_[a-zA-Z0-9]+)*")
+_RATED = "finding"
+"""A set of this name is a rule whose level is data; deny and warn only collect what it found."""
 _CODE = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+")
 _TESTS = "_test.rego"
 _METADATA = Bundle(
@@ -67,7 +69,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleDocument:
-    """One rule that denies or warns, with what its METADATA says about it."""
+    """One rule that denies or warns (or either: ``finding``), with what its METADATA says about it."""
 
     package: str
     rule: str
@@ -116,7 +118,11 @@ def check_bundle(engine: PolicyWorkbench, bundle: Bundle) -> list[Problem]:
 def rule_documents(
     engine: PolicyWorkbench, bundle: Bundle, parsed: Mapping[str, Parsed] | None = None
 ) -> list[RuleDocument]:
-    """Return every rule that denies or warns, tests' aside, with its METADATA, in file order."""
+    """Return every rule that denies or warns, tests' aside, with its METADATA, in file order.
+
+    Left out are those that only collect what rules of another name in their package found
+    (``custom.collects: finding``): code and solution stand there.
+    """
     parsed = engine.parse(bundle.modules) if parsed is None else parsed
     found: list[tuple[str, int, str, str]] = []
     texts: list[str] = []
@@ -126,7 +132,7 @@ def rule_documents(
         source = bundle.modules[name]
         rules = module.tree.get("rules") or []
         for rule, row in zip(rules, rule_rows(source, module.tree) or [], strict=False):
-            if _JUDGING.fullmatch(rule_name(rule)) and not rule.get("default"):
+            if (_judges(rule) or _is_rated(rule)) and not rule.get("default"):
                 found.append((name, row, package(module.tree), rule_name(rule)))
                 texts.append(metadata_text(source, row))
     values = engine.evaluate(_METADATA, "sluiceway.metadata.values", {"texts": texts})
@@ -139,7 +145,25 @@ def rule_documents(
             metadata=value if isinstance(value, Mapping) else {},
         )
         for (name, row, where, rule), value in zip(found, values, strict=True)
+        if not _collects(value)
     ]
+
+
+def _judges(rule: Mapping[str, Any]) -> bool:
+    return _JUDGING.fullmatch(rule_name(rule)) is not None
+
+
+def _is_rated(rule: Mapping[str, Any]) -> bool:
+    return rule_name(rule) == _RATED and _is_set(rule)
+
+
+def _is_set(rule: Mapping[str, Any]) -> bool:
+    return "key" in rule["head"] and "value" not in rule["head"]
+
+
+def _collects(metadata: Any) -> bool:
+    custom = metadata.get("custom") if isinstance(metadata, Mapping) else None
+    return isinstance(custom, Mapping) and custom.get("collects") == _RATED
 
 
 def _problem(file: str, row: int, code: str, message: str) -> Problem:
@@ -194,8 +218,7 @@ def _shape_problems(name: str, source: str, tree: Mapping[str, Any]) -> Iterator
     """A deny that is not a set is no deny to conftest, which counts it as passed."""
     rules = tree.get("rules") or []
     for rule, row in zip(rules, rule_rows(source, tree) or [], strict=False):
-        head = rule["head"]
-        if _JUDGING.fullmatch(rule_name(rule)) and not ("key" in head and "value" not in head):
+        if _judges(rule) and not _is_set(rule):
             message = f"{rule_name(rule)} is not a set; write `{rule_name(rule)} contains ... if`"
             yield _problem(name, row, "policy.shape", message)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Decision, Finding, Level, canonical, digest_of
+from sluiceway.model import Decision, Finding, Level, Place, canonical, digest_of
 from sluiceway.policy.engine import Bundle, EngineError, PolicyEngine
 from sluiceway.policy.schema import schema_problems
 from sluiceway.policy.waivers import About, Exceptions, apply_waivers, listed, order
@@ -18,7 +18,22 @@ __all__ = ["decide", "weigh_waivers"]
 _GATE = re.compile(r"[a-z][a-z0-9_]*")
 _LEVELS = (Level.DENY, Level.WARN)
 _KEYS = {"msg": str, "code": str, "solution": str}
-_OPTIONAL: Mapping[str, type] = {"about": str, "aliases": list, "packages": list, "waivable": bool}
+_OPTIONAL: Mapping[str, type] = {
+    "about": str,
+    "aliases": list,
+    "at": dict,
+    "packages": list,
+    "waivable": bool,
+}
+_PLACE = {
+    "file": str,
+    "line": int,
+    "statement": str,
+    "statement_hash": str,
+    "table": str,
+    "column": str,
+}
+_NOWHERE = {"file": "", "line": 1, "statement": "", "statement_hash": "", "table": "", "column": ""}
 _NEVER = About(waivable=False)
 _LARGEST = 8 << 20
 """Bytes of an input as canonical JSON. A scan of ten thousand findings has half of it; what is larger
@@ -54,6 +69,7 @@ def decide(
     :class:`~sluiceway.policy.EngineError`.
     """
     findings: list[Finding] = []
+    advice: list[Finding] = []
     input_digest = ""
     try:
         body = canonical(document)
@@ -63,7 +79,7 @@ def decide(
     except (TypeError, ValueError, RecursionError) as error:
         findings.append(_input_finding(f"The input is not JSON data: {error}."))
     if not findings:
-        findings = _excused(engine, bundle, gate, document, now)
+        findings, advice = _excused(engine, bundle, gate, document, now)
     findings = sorted(dict.fromkeys(findings), key=order)
     return Decision(
         gate=gate,
@@ -73,6 +89,7 @@ def decide(
         input_digest=input_digest,
         engine="none" if engine is None else engine.name,
         at=now,
+        advice=tuple(sorted(dict.fromkeys(advice), key=order)),
     )
 
 
@@ -113,8 +130,11 @@ def _excused(
     gate: str,
     document: Mapping[str, Any],
     now: datetime,
-) -> list[Finding]:
-    """Return the findings with their waivers, and what is said of those that the decision needs."""
+) -> tuple[list[Finding], list[Finding]]:
+    """Return the findings with their waivers and what is said of those that the decision needs.
+
+    The second list is advice.
+    """
     value, problems = _asked(engine, bundle, gate, document)
     judged: list[_Judged] = [(problem, _NEVER) for problem in problems]
     exceptions = Exceptions()
@@ -125,10 +145,14 @@ def _excused(
         except ValueError as error:
             judged.append((_malformed(gate, f"data.{gate}.decision.waivers {error}"), _NEVER))
     findings = [
-        apply_waivers(finding, about, exceptions, document, now=now) for finding, about in judged
+        apply_waivers(finding, about, exceptions, document, now=now)
+        for finding, about in judged
+        if finding.level is not Level.ADVICE
     ]
+    advice = [finding for finding, _ in judged if finding.level is Level.ADVICE]
     needed = {each.waived.id for each in findings if each.waived is not None}
-    return findings + [exceptions.warnings[id_] for id_ in needed & exceptions.warnings.keys()]
+    findings += [exceptions.warnings[id_] for id_ in needed & exceptions.warnings.keys()]
+    return findings, advice
 
 
 def _asked(
@@ -180,12 +204,13 @@ def _input_problems(bundle: Bundle, gate: str, document: Mapping[str, Any]) -> I
 def _read(value: Any, gate: str) -> Iterator[_Judged]:
     """Yield the findings of a decision document; whatever is not one is a deny of its own."""
     levels = {level.value for level in _LEVELS}
-    if not isinstance(value, Mapping) or not levels <= set(value) <= {*levels, "waivers"}:
-        shape = "an object with the keys deny and warn, and perhaps waivers"
+    also = {Level.ADVICE.value, "waivers"}
+    if not isinstance(value, Mapping) or not levels <= set(value) <= levels | also:
+        shape = "an object with the keys deny and warn, and perhaps advice and waivers"
         yield _malformed(gate, f"data.{gate}.decision is not {shape}"), _NEVER
         return
-    for level in _LEVELS:
-        yield from _entries(value[level.value], level, gate, f"decision.{level.value}")
+    for level in Level:
+        yield from _entries(value.get(level.value, []), level, gate, f"decision.{level.value}")
 
 
 def _entries(entries: Any, level: Level, gate: str, where: str) -> Iterator[_Judged]:
@@ -198,7 +223,12 @@ def _entries(entries: Any, level: Level, gate: str, where: str) -> Iterator[_Jud
             yield _malformed(gate, f"a finding in data.{gate}.{where} {problem}"), _NEVER
             continue
         finding = Finding(
-            code=entry["code"], level=level, message=entry["msg"], solution=entry["solution"]
+            code=entry["code"],
+            level=level,
+            message=entry["msg"],
+            solution=entry["solution"],
+            at=Place(**entry["at"]) if "at" in entry else None,
+            about=entry.get("about", ""),
         )
         names = (entry.get("about", ""), *entry.get("aliases", ()))
         yield (
@@ -262,7 +292,19 @@ def _entry_problem(entry: Any) -> str:
     for key in ("aliases", "packages"):
         if not all(isinstance(name, str) for name in entry.get(key, ())):
             return f"has {key!r} that are not texts"
+    if not _is_place(entry.get("at", _NOWHERE)):
+        return f"has an 'at' that is not a place ({', '.join(_PLACE)})"
     return ""
+
+
+def _is_place(place: Mapping[str, Any]) -> bool:
+    """Say whether *place* is a file, a line from 1, a statement with its hash and two names."""
+    return (
+        place.keys() == _PLACE.keys()
+        and all(isinstance(place[key], kind) for key, kind in _PLACE.items())
+        and place["line"] is not True
+        and place["line"] > 0
+    )
 
 
 def _deny(code: str, message: str, solution: str) -> Finding:

@@ -17,6 +17,12 @@ __all__ = ["Difference", "compare_pages", "finding_pages", "write_pages"]
 
 _MARK = "<!-- Written by `invoke policy.docs` from the rule's METADATA. Change it there. -->"
 _INDEX = "index.md"
+_VERBS = {
+    "deny": "denies",
+    "warn": "warns",
+    "advice": "advises, and decides nothing",
+    "off": "is off",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -53,13 +59,30 @@ def finding_pages(engine: PolicyWorkbench, bundle: Bundle) -> dict[str, str]:
         outer = sorted(reads)
         inner = tuple(p for p in outer if not any(q.startswith((f"{p}.", f"{p}[")) for q in outer))
         by_code.setdefault(code, []).append((document, inner))
+    levels = _levels(bundle)
     lib = bundle.data.get("lib")
     waivable = lib.get("waivable") if isinstance(lib, Mapping) else None
     pages = {
-        f"{code}.md": _page(code, rules, None if waivable is None else code in waivable)
+        f"{code}.md": _page(code, rules, levels, None if waivable is None else code in waivable)
         for code, rules in sorted(by_code.items())
     }
-    return {_INDEX: _index(by_code), **pages}
+    return {_INDEX: _index(by_code, levels), **pages}
+
+
+def _levels(bundle: Bundle) -> dict[str, str]:
+    """Return code to level for the rules whose level is data (``data.<gate>.levels``)."""
+    found: dict[str, str] = {}
+    for gate, data in bundle.data.items():
+        levels = data.get("levels") if isinstance(data, Mapping) else None
+        if isinstance(levels, Mapping):
+            found |= {f"{gate}.{reason}": str(level) for reason, level in levels.items()}
+    return found
+
+
+def _level(document: RuleDocument, levels: Mapping[str, str]) -> str:
+    if document.rule == "finding":
+        return levels.get(_custom(document, "code"), "deny")
+    return "warn" if document.rule.startswith("warn") else "deny"
 
 
 def compare_pages(folder: Path, pages: Mapping[str, str]) -> list[Difference]:
@@ -111,16 +134,19 @@ def _read(path: Path) -> str | None:
 def _page(
     code: str,
     rules: Sequence[tuple[RuleDocument, tuple[str, ...]]],
+    levels: Mapping[str, str],
     waivable: bool | None,  # noqa: FBT001 - one of three answers
 ) -> str:
     lines = [f"# {code}", "", _MARK, ""]
     for document, reads in rules:
-        level = "warns" if document.rule.startswith("warn") else "denies"
+        level = _VERBS.get(_level(document, levels), "denies")
         place = f"package `{document.package}`, `{document.file}`"
+        reason = code.partition(".")[2]
+        unless = f', unless `data.{document.package}.levels["{reason}"]` says otherwise'
         lines += [
             f"## {_text(document, 'title')}",
             "",
-            f"This rule **{level}** ({place}).",
+            f"This rule **{level}** ({place}){unless if document.rule == 'finding' else ''}.",
             "",
             _text(document, "description"),
             "",
@@ -139,7 +165,10 @@ def _page(
     return "\n".join([*lines, "[All findings](index.md)", ""])
 
 
-def _index(by_code: Mapping[str, Sequence[tuple[RuleDocument, tuple[str, ...]]]]) -> str:
+def _index(
+    by_code: Mapping[str, Sequence[tuple[RuleDocument, tuple[str, ...]]]],
+    levels: Mapping[str, str],
+) -> str:
     lines = [
         "# Findings",
         "",
@@ -153,8 +182,8 @@ def _index(by_code: Mapping[str, Sequence[tuple[RuleDocument, tuple[str, ...]]]]
     ]
     for code, rules in sorted(by_code.items()):
         titles = "; ".join(dict.fromkeys(_text(document, "title") for document, _ in rules))
-        levels = sorted({"warn" if d.rule.startswith("warn") else "deny" for d, _ in rules})
-        lines.append(f"| [`{code}`]({code}.md) | {', '.join(levels)} | {titles} |")
+        said = ", ".join(sorted({_level(document, levels) for document, _ in rules}))
+        lines.append(f"| [`{code}`]({code}.md) | {said} | {titles} |")
     return "\n".join([*lines, ""])
 
 

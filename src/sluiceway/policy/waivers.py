@@ -162,6 +162,7 @@ def _all_of(package: str, packages: Sequence[str]) -> bool:
     return bool(packages) and all(each == package or each.startswith(ends) for each in packages)
 
 
-def order(finding: Finding) -> tuple[str, str, str]:
-    """Sort key: what denies first, then by code, then by message."""
-    return (Level(finding.level).value, finding.code, finding.message)
+def order(finding: Finding) -> tuple[str, str, str, int, str]:
+    """Sort key: what denies first, then by code, then by place and message."""
+    file, line = (finding.at.file, finding.at.line) if finding.at is not None else ("", 0)
+    return (Level(finding.level).value, finding.code, file, line, finding.message)

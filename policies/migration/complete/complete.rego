@@ -1,0 +1,75 @@
+package migration
+
+import data.lib
+
+# METADATA
+# title: The facts are there and whole
+# description: >-
+#   What nobody counted, or counted otherwise than it is here, may lack the very statement that would
+#   have been refused. Every fact has a kind that the rules know, a file, a line and the hash of its
+#   statement, and there are as many of each kind as the input says.
+# custom:
+#   code: migration.incomplete
+#   solution: Repeat the check (`invoke migrations.check PATH`); if it persists, report it.
+deny contains found if {
+	some what in lacking
+	found := lib.finding(rego.metadata.rule(), sprintf("The facts about the migrations are not whole: %s.", [what]))
+}
+
+lacking contains sprintf("the number of %s is missing", [name]) if {
+	some name in ["files", "statements"]
+	not counted(name)
+}
+
+lacking contains "there are none" if not listed
+
+lacking contains "there are others than were counted" if not as_counted
+
+lacking contains sprintf("fact %d is of a kind that nobody knows", [index]) if {
+	some index, fact in input.facts
+	not known(fact)
+}
+
+lacking contains sprintf("fact %d has no line", [index]) if {
+	some index, fact in input.facts
+	not has_line(fact)
+}
+
+lacking contains sprintf("fact %d has no %s", [index, name]) if {
+	some name in ["file", "statement_hash"]
+	some index, fact in input.facts
+	not has(fact, name)
+}
+
+counted(name) if is_number(input[name])
+
+listed if is_array(input.facts)
+
+as_counted if {
+	listed
+	{kind: count(indices) | some kind, indices in of} == input.kinds
+}
+
+known(fact) if fact.kind in kinds
+
+has_line(fact) if is_number(fact.line)
+
+has(fact, name) if {
+	is_string(fact[name])
+	fact[name] != ""
+}
+
+# METADATA
+# title: Kinds
+# description: Every kind of fact that there is, so that one of another name is not passed over.
+kinds := {
+	"add_column", "add_constraint", "alter_domain", "alter_type", "attach_partition", "begin", "call",
+	"change_data", "change_type", "commit", "create_database", "create_domain", "create_function",
+	"create_index", "create_schema", "create_sequence", "create_table", "create_trigger", "create_type",
+	"create_view", "detach_partition", "do", "drop_column", "drop_constraint", "drop_database",
+	"drop_default", "drop_function", "drop_index", "drop_not_null", "drop_schema", "drop_sequence",
+	"drop_table", "drop_trigger", "drop_type", "drop_view", "execute", "extension", "lock", "other",
+	"refresh_view", "reindex", "rename_column", "rename_constraint", "rename_schema", "rename_table",
+	"rename_view", "rewrite_table", "rollback", "set", "set_default", "set_not_null", "set_schema",
+	"truncate", "unparsable", "validate_constraint",
+}

@@ -1,0 +1,48 @@
+# METADATA
+# title: Migration
+# description: >-
+#   What the SQL of database migrations may do while the old release still serves. The facts come
+#   from the grammar of the database; here it is only said which of them are dangerous, and what the
+#   safe way is. How much each rule weighs is data (data.migration.levels).
+# schemas:
+#   - input: schema.migration.input
+package migration
+
+# METADATA
+# title: Decision of the gate migration
+# description: >-
+#   Everything that denies and everything that warns about these migrations, and the advice, which
+#   does neither.
+# entrypoint: true
+decision := {"deny": deny, "warn": warn, "advice": advice, "waivers": data.waiver.judged}
+
+# METADATA
+# title: Findings that deny
+# description: What the rules `finding` found whose level is deny.
+# custom:
+#   collects: finding
+deny contains found if {
+	some each in finding
+	level(each.code) == "deny"
+	found := named(each)
+}
+
+# METADATA
+# title: Findings that warn
+# description: What the rules `finding` found whose level is warn.
+# custom:
+#   collects: finding
+warn contains found if {
+	some each in finding
+	level(each.code) == "warn"
+	found := named(each)
+}
+
+# METADATA
+# title: Advice
+# description: What the rules `finding` found whose level is advice; it decides nothing.
+advice contains found if {
+	some each in finding
+	level(each.code) == "advice"
+	found := named(each)
+}

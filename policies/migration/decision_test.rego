@@ -1,0 +1,124 @@
+package migration_test
+
+import data.lib_test as fixture
+import data.migration
+
+judged(document) := result if result := migration.decision with input as document
+
+denied(document) := fixture.codes(judged(document).deny)
+
+warned(document) := fixture.codes(judged(document).warn)
+
+advised(document) := fixture.codes(judged(document).advice)
+
+# What one fact comes to.
+one(kind, more) := fixture.migrating([fixture.fact(kind, more)])
+
+said(document) := concat(" ", [found.msg |
+	some level in ["deny", "warn", "advice"]
+	some found in judged(document)[level]
+])
+
+solved(document) := concat(" ", [found.solution |
+	some level in ["deny", "warn", "advice"]
+	some found in judged(document)[level]
+])
+
+speaking(dialect, document) := fixture.set(document, "/dialect", dialect)
+
+test_a_harmless_migration_passes if {
+	migration.decision == {
+		"deny": set(), "warn": set(), "advice": set(),
+		"waivers": {"objections": {}, "warn": set()},
+	} with input as fixture.migration
+}
+
+test_nothing_known_denies if {
+	denied({}) == {"migration.incomplete"}
+}
+
+dropping := one("drop_table", {"table": "users"})
+
+test_how_much_a_rule_weighs_is_data if {
+	denied(dropping) == {"migration.drop-table"}
+	warned(dropping) == set()
+	advised(dropping) == set()
+	w := judged(dropping) with data.migration.levels as leveled("drop-table", "warn")
+	fixture.codes(w.warn) == {"migration.drop-table"}
+	w.deny == set()
+	off := judged(dropping) with data.migration.levels as leveled("drop-table", "off")
+	off == judged(fixture.migration)
+}
+
+test_advice_is_given_where_it_is_asked_for_and_decides_nothing if {
+	only_advised := leveled("drop-table", "advice")
+	silent := judged(dropping) with data.migration.levels as only_advised
+	silent == judged(fixture.migration)
+	given := judged(fixture.set(dropping, "/advice", true)) with data.migration.levels as only_advised
+	fixture.codes(given.advice) == {"migration.drop-table"}
+	given.deny == set()
+	given.warn == set()
+}
+
+test_a_level_that_is_not_understood_denies if {
+	every wrong in ["Deny", null, 1, {}] {
+		found := denied(dropping) with data.migration.levels as leveled("drop-table", wrong)
+		found == {"migration.drop-table", "migration.settings"}
+	}
+	none := denied(dropping) with data.migration.levels as null
+	none == {"migration.drop-table", "migration.settings"}
+}
+
+test_a_finding_says_where if {
+	some found in judged(one("drop_table", {"table": "public.users"})).deny
+	found.at == {
+		"file": "db/1.sql", "line": 3, "table": "public.users", "column": "",
+		"statement": "ALTER TABLE ...", "statement_hash": fixture.digest,
+	}
+	found.about == fixture.digest
+	found.waivable
+	contains(found.solution, sprintf("`invoke waive migration.drop-table/%s --reason", [fixture.digest]))
+	not contains(found.solution, "{")
+}
+
+named(facts) := {found.about | some found in judged(fixture.migrating(facts)).deny}
+
+test_an_approval_names_exactly_one if {
+	named([fixture.fact("truncate", {"table": "a"}), fixture.fact("truncate", {"table": "b"})]) == {
+		sprintf("%s/a", [fixture.digest]),
+		sprintf("%s/b", [fixture.digest]),
+	}
+	named([
+		fixture.fact("drop_column", {"table": "t", "column": "a"}),
+		fixture.fact("drop_column", {"table": "t", "column": "b"}),
+	]) == {sprintf("%s/t.a", [fixture.digest]), sprintf("%s/t.b", [fixture.digest])}
+	named([
+		fixture.fact("drop_table", {"table": "a"}),
+		fixture.fact("truncate", {"table": "a"}),
+	]) == {fixture.digest}
+	named([
+		fixture.fact("truncate", {"table": "a"}),
+		fixture.fact("truncate", {"table": "b", "statement_hash": fixture.other}),
+	]) == {fixture.digest, fixture.other}
+}
+
+test_the_circumstances_are_said if {
+	said(dropping) == concat("", [
+		"The table users is dropped: code that still runs fails when it next asks for it, ",
+		"and its rows are gone.",
+	])
+	endswith(said(one("drop_table", {"in_do": true})), "It stands in a block or function that is run.")
+	endswith(said(one("drop_table", {"dynamic": true})), "The SQL is put together while it runs.")
+	endswith(said(one("drop_table", {"guessed": true})), "this is what its words say.")
+	contains(said(one("drop_table", {})), "The table (which one cannot be told) is dropped")
+}
+
+test_names_are_quoted_where_they_have_to_be if {
+	contains(solved(one("drop_table", {"table": "public.users"})), "ALTER TABLE public.users RENAME TO users_dropped;")
+	strange := one("drop_table", {"table": `a"; x`})
+	contains(solved(strange), `DROP TABLE "a""; x_dropped";`)
+	ticks := one("drop_table", {"table": "a`b"})
+	contains(solved(speaking("mysql", ticks)), "ALTER TABLE `a``b` RENAME TO `a``b_dropped`;")
+	contains(solved(speaking("tsql", one("truncate", {"table": "dbo.Or]der"}))), "FROM dbo.[Or]]der] WHERE")
+	contains(solved(one("drop_table", {})), "ALTER TABLE <table> RENAME TO dropped;")
+}

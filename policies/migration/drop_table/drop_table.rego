@@ -1,0 +1,41 @@
+package migration
+
+# METADATA
+# title: No table is dropped
+# description: >-
+#   A table, or the schema or database around it, that existed before this migration is not dropped
+#   while the release that still serves may read and write it. IF EXISTS is no excuse. A table that
+#   the same script made, or a temporary one, is nobody's.
+# custom:
+#   code: migration.drop-table
+#   solution: >-
+#     Release code that no longer uses {table}, rename it as a brake that is taken back in a moment, and
+#     drop it in a later release, when nothing has missed it. If it is unused already, have this
+#     statement approved: `invoke waive migration.drop-table/{about} --reason=... --expires=7d`.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"drop_table", "drop_schema", "drop_database"})
+	not made_here(fact)
+	not released_from_readers(fact)
+	found := about(rule, fact, dropped(fact), drop_table_safely(fact))
+}
+
+dropped(fact) := sprintf("The table %s is dropped: code that still runs fails when it next asks for it, and its rows are gone.", [
+	shown(fact, "table", "(which one cannot be told)"),
+]) if {
+	fact.kind == "drop_table"
+} else := sprintf("The %s %s is dropped, with every table in it.", [
+	trim_prefix(text(fact, "kind"), "drop_"),
+	shown(fact, "object", "(which one cannot be told)"),
+])
+
+drop_table_safely(fact) := [
+	sprintf("ALTER TABLE %s RENAME TO %s; -- now", [old, brake]),
+	sprintf("DROP TABLE %s; -- in a later release", [brake]),
+] if {
+	fact.kind == "drop_table"
+	not tsql
+	old := sql(fact, "table", "table")
+	brake := constraint_name({"table": text(fact, "table")}, "dropped")
+} else := []

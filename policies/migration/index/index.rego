@@ -1,0 +1,77 @@
+package migration
+
+# METADATA
+# title: An index is built while the table is used
+# description: >-
+#   Building an index on a table that existed before does not keep everybody from writing to it. How a
+#   dialect builds one is data (data.migration.index_online): only when it is asked to go on (asked),
+#   unless it is asked to stop (default), or always. A table that CREATE TABLE IF NOT EXISTS may have
+#   made counts as new here: nothing is lost.
+# custom:
+#   code: migration.index-not-concurrent
+#   solution: >-
+#     Build it concurrently, by itself and outside of a transaction.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"create_index"})
+	not perhaps_made_here(fact)
+	not built_online(fact)
+	message := sprintf("The index %s is built on %s without letting anybody write to it meanwhile.", [
+		shown(fact, "object", "(without a name)"),
+		shown(fact, "table", "a table"),
+	])
+	found := about(rule, fact, message, built_safely(fact))
+}
+
+built_online(fact) if fact.concurrently == true
+
+built_online(_) if how_built == "always"
+
+built_online(fact) if {
+	how_built == "default"
+	not asked_to_stop(fact)
+}
+
+asked_to_stop(fact) if fact.label in blocking_builds
+
+# METADATA
+# title: Blocking builds
+# description: What a statement says when it asks for a build that others have to wait for.
+blocking_builds := {
+	"algorithm copy", "algorithm=copy", "fulltext", "lock exclusive", "lock shared", "lock=exclusive",
+	"lock=shared", "spatial",
+}
+
+how_built := data.migration.index_online[input.dialect]
+
+built_safely(fact) := [
+	"-- the table is partitioned, and a partitioned index cannot be built concurrently:",
+	concat("", [
+		regex.replace(
+			text(fact, "statement"),
+			`(?i)^(create\s+(?:unique\s+)?index\b.*?\bon)\s+(?:only\s+)?(.*?);?$`,
+			"$1 ONLY $2",
+		),
+		";",
+	]),
+	"CREATE INDEX CONCURRENTLY <name> ON <partition> (...); -- for each partition",
+	sprintf("ALTER INDEX %s ATTACH PARTITION <name>; -- for each of them", [sql(fact, "object", "index")]),
+] if {
+	postgres
+	fact.partitioned in {"yes", "maybe"}
+} else := [concat("", [
+	regex.replace(
+		text(fact, "statement"),
+		`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
+		"CREATE ${1}INDEX CONCURRENTLY $2",
+	),
+	";",
+])] if {
+	postgres
+	regex.match(`(?i)^create\s+(unique\s+)?index\b`, text(fact, "statement"))
+} else := [concat("", [trim_suffix(text(fact, "statement"), ";"), " WITH (ONLINE = ON);"])] if {
+	tsql
+} else := ["ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"] if {
+	mysql
+} else := []

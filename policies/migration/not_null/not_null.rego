@@ -1,0 +1,83 @@
+package migration
+
+# METADATA
+# title: No column becomes NOT NULL without a default
+# description: >-
+#   A column of a table that existed before does not end up NOT NULL without a value for the INSERTs of
+#   the release that still serves, which do not name it. What counts is how it is after the last
+#   statement: a default that is dropped again is none. A check that was validated before, a generated
+#   column and a table of this same script are fine.
+# custom:
+#   code: migration.not-null-without-default
+#   solution: >-
+#     Let {column} take NULL or give it a DEFAULT, fill it in batches, let all code write it, and make it
+#     NOT NULL in a later release by way of a check that was validated without locking anybody out. If
+#     nothing inserts here, have this statement approved: `invoke waive
+#     migration.not-null-without-default/{about} --reason=... --expires=7d`.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"add_column", "change_type", "set_not_null", "add_constraint"})
+	demands_values(fact)
+	not made_here(fact)
+	not always_written(fact)
+	found := about(rule, fact, demanded(fact), filled_first(fact))
+}
+
+demands_values(fact) if {
+	forbids_null(fact)
+	not fact.nullable == true
+	not fact.default_at_end == true
+	not fact.generated == true
+	not fact.covered == true
+}
+
+forbids_null(fact) if fact.kind != "add_constraint"
+
+forbids_null(fact) if fact.constraint in {"not null", "primary key"}
+
+# A new column cannot be written before it is there, so only of an old one this can be proven.
+always_written(fact) if {
+	fact.kind == "set_not_null"
+	released_from_readers(fact)
+}
+
+demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
+	shown(fact, "column", "(which one cannot be told)"),
+	shown(fact, "table", "a table"),
+]) if {
+	fact.kind == "add_column"
+} else := sprintf("The column %s of %s becomes NOT NULL without a default: INSERTs of code that does not give it fail, and so does the statement when a row has none.", [
+	shown(fact, "column", "(which one cannot be told)"),
+	shown(fact, "table", "a table"),
+])
+
+filled_first(fact) := array.concat(added_open(fact), closed_later(fact))
+
+added_open(fact) := [sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now, without NOT NULL", [
+	sql(fact, "table", "table"), column_of(fact), type_of(fact),
+])] if {
+	fact.kind == "add_column"
+} else := []
+
+closed_later(fact) := [
+	sprintf("UPDATE %s SET %s = <value> WHERE %s IS NULL; -- in batches", [table, column, column]),
+	sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID; -- in a later release, and each by itself", [table, check, column]),
+	sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s;", [table, check]),
+	sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;", [table, column]),
+	sprintf("ALTER TABLE %s DROP CONSTRAINT %s;", [table, check]),
+] if {
+	postgres
+	table := sql(fact, "table", "table")
+	column := column_of(fact)
+	check := constraint_name(fact, "not_null")
+} else := [
+	sprintf("UPDATE %s SET %s = <value> WHERE %s IS NULL; -- in batches", [table, column, column]),
+	sprintf("ALTER TABLE %s MODIFY COLUMN %s %s NOT NULL; -- in a later release", [table, column, type_of(fact)]),
+] if {
+	mysql
+	table := sql(fact, "table", "table")
+	column := column_of(fact)
+} else := []
+
+column_of(fact) := sql({"column": text(fact, "column")}, "column", "column")

@@ -1,0 +1,34 @@
+package migration
+
+# METADATA
+# title: No column is renamed
+# description: >-
+#   A column of a table that existed before keeps its name while the release that still serves uses it.
+# custom:
+#   code: migration.rename-column
+#   solution: >-
+#     Add {new_name} beside {column}, write both, copy the old values in batches, let all code read the
+#     new one, and drop {column} in a later release; or give the old code a view that has the old name.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"rename_column"})
+	not made_here(fact)
+	not released_from_readers(fact)
+	message := sprintf("The column %s of %s is renamed to %s: code that still runs fails when it uses the old name, and new code before this has run.", [
+		shown(fact, "column", "(which one cannot be told)"),
+		shown(fact, "table", "a table"),
+		shown(fact, "new_name", "another name"),
+	])
+	found := about(rule, fact, message, renamed_slowly(fact))
+}
+
+renamed_slowly(fact) := [
+	sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now; let code write both", [table, new, type_of(fact)]),
+	sprintf("UPDATE %s SET %s = %s WHERE %s IS NULL; -- in batches", [table, new, old, new]),
+	sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [table, old]),
+] if {
+	table := sql(fact, "table", "table")
+	old := column_of(fact)
+	new := sql({"column": text(fact, "new_name")}, "column", "new name")
+}

@@ -1,0 +1,32 @@
+package migration
+
+# METADATA
+# title: SQL name
+# description: >-
+#   A dotted name as it is written in SQL of this dialect: quoted where it has to be, so that a line
+#   that is copied does what it says whatever the name holds.
+sql(fact, field, otherwise) := concat(".", [quoted(part) | some part in split(name, ".")]) if {
+	name := text(fact, field)
+	name != ""
+} else := sprintf("<%s>", [otherwise])
+
+quoted(name) := name if {
+	regex.match(`^[a-z_][a-z0-9_]*$`, name)
+} else := sprintf("`%s`", [replace(name, "`", "``")]) if {
+	mysql
+} else := sprintf("[%s]", [replace(name, "]", "]]")]) if {
+	tsql
+} else := sprintf("\"%s\"", [replace(name, `"`, `""`)])
+
+# METADATA
+# title: Name of a constraint
+# description: A name for a constraint on a column, made of the last part of its table.
+constraint_name(fact, end) := quoted(concat("_", array.concat(
+	[part | some part in [table, text(fact, "column")]; part != ""],
+	[end],
+))) if {
+	parts := split(text(fact, "table"), ".")
+	table := parts[count(parts) - 1]
+}
+
+type_of(fact) := shown(fact, "type", "<type>")

@@ -1,0 +1,31 @@
+package migration
+
+# METADATA
+# title: No table is emptied
+# description: >-
+#   TRUNCATE throws away every row of a table that existed before, at once and for everybody. Only a
+#   signed approval of this very statement lets it through.
+# custom:
+#   code: migration.truncate
+#   solution: >-
+#     Delete what is no longer wanted in batches, while everybody works. If all of it shall go, have this
+#     statement approved: `invoke waive migration.truncate/{about} --reason=... --expires=7d`.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"truncate"})
+	not made_here(fact)
+	message := sprintf("The table %s is emptied: every row is gone at once, and nobody can use it meanwhile.", [
+		shown(fact, "table", "(which one cannot be told)"),
+	])
+	found := about(rule, fact, message, deleted_slowly(fact))
+}
+
+deleted_slowly(fact) := [sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE <old> LIMIT 10000); -- until none is left", [table, table])] if {
+	postgres
+	table := sql(fact, "table", "table")
+} else := [sprintf("DELETE FROM %s WHERE <old> LIMIT 10000; -- until none is left", [sql(fact, "table", "table")])] if {
+	mysql
+} else := [sprintf("DELETE TOP (10000) FROM %s WHERE <old>; -- until none is left", [sql(fact, "table", "table")])] if {
+	tsql
+} else := []
