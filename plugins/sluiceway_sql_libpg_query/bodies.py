@@ -16,17 +16,17 @@ from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import Node, arguments_of, body_of, sole, strings, switched
 from sluiceway_sql_libpg_query.plpgsql import walk
-from sluiceway_sql_libpg_query.statements import handlers
+from sluiceway_sql_libpg_query.statements import NOTHING, handlers
 
 __all__ = ["Reader", "Unreadable"]
 
 _DEEPEST = 12
 """How deeply texts may be executed inside texts before one is taken for unknown."""
 _WORTH = re.compile(
-    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|into|perform|call)\b"
+    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|perform|call)\b"
 )
 """Words without which a body does nothing that matters, calls of other functions aside."""
-_CALLED = re.compile(r'([\w$."\x80-\U0010ffff]+)\s*\(')
+_IN_NAME = frozenset('_$."')
 _RISKY = re.compile(r"(?i)\s*(?:drop|truncate|alter|create|do|with|delete|begin|set|--|/\*|;)")
 _MARKS = {UNKNOWN: "sluiceway_unknown_", NAME: "sluiceway_name_"}
 
@@ -53,7 +53,7 @@ class Reader:
     def wrapped(self, kind: str, node: Node, source: bytes) -> Iterator[Action]:
         """Return the actions of a statement of one of those kinds."""
         if kind == "DoStmt":
-            yield self._do(node)
+            yield self._do(node, source)
         elif kind == "CreateFunctionStmt":
             yield self._function(node, source)
         elif kind == "CallStmt":
@@ -65,12 +65,12 @@ class Reader:
             if handler is not None:
                 yield from handler(content, source)
 
-    def _do(self, node: Node) -> Action:
+    def _do(self, node: Node, statement: bytes) -> Action:
         language, text = body_of(node)
         language = language or "plpgsql"
         nested: tuple[Action, ...] = ()
         if language == "plpgsql":
-            nested = self.plpgsql(text)
+            nested = self.plpgsql(statement, text)
         return Action(kind=Kind.DO, body=text, language=language, nested=nested)
 
     def _function(self, node: Node, source: bytes) -> Action:
@@ -80,13 +80,13 @@ class Reader:
         nested: tuple[Action, ...] = ()
         try:
             if language == "plpgsql" and _WORTH.search(text):
-                nested = self.plpgsql(text, node.get("parameters", ()))
+                nested = self.plpgsql(source, text)
             elif language in {"plpgsql", "sql"}:
-                nested = self._lazy(text, language)
+                nested = self._lazy(text, language) or NOTHING
         except Unreadable as error:
             nested = (Action(kind=Kind.EXECUTE, label="unknown", body=str(error)),)
         if "sql_body" in node:
-            nested = tuple(self._calls_of(source.decode("utf-8", "replace")))
+            nested = tuple(self._calls_of(source.decode("utf-8", "replace"))) or NOTHING
         return Action(
             kind=Kind.CREATE_FUNCTION,
             name=name,
@@ -105,29 +105,26 @@ class Reader:
             return tuple(action for item in parsed for action in item.actions)
         return tuple(self._calls_of(text))
 
-    def plpgsql(self, text: str, parameters: Sequence[Node] = ()) -> tuple[Action, ...]:
-        """Return what a body of PL/pgSQL does, in order; raises :class:`Unreadable`."""
-        quote = "$sluiceway$"
-        while quote in text:
-            quote = quote[:-1] + "x$"
-        if parameters:
-            # The names of the parameters are needed: without them the body may not compile.
-            names = [str(item.get("FunctionParameter", {}).get("name", "")) for item in parameters]
-            listed = ", ".join('"' + name.replace('"', '""') + '" text' for name in names if name)
-            head = f"CREATE FUNCTION f({listed}) RETURNS text LANGUAGE plpgsql AS "
-        else:
-            head = "DO LANGUAGE plpgsql "
-        tree = library.parse_plpgsql((head + quote + text + quote).encode("utf-8", "replace"))
+    def plpgsql(self, statement: bytes, text: str) -> tuple[Action, ...]:
+        """Return what a body of PL/pgSQL does, in order; raises :class:`Unreadable`.
+
+        *statement* is the whole DO or CREATE FUNCTION, *text* its body.
+        """
+        tree = library.parse_plpgsql(statement)
         if isinstance(tree, Failure):
             raise Unreadable(tree.message)
         try:
             functions = json.loads(tree)
             if not functions:
                 raise Unreadable("its body is empty")
-            return walk(functions[0]["PLpgSQL_function"], text, self)
+            return walk(functions[0]["PLpgSQL_function"], text, self) or NOTHING
         except RecursionError as error:
             raise Unreadable("it is nested too deeply") from error
-        except (KeyError, ValueError) as error:  # pragma: no cover - another library's tree
+        except (
+            IndexError,
+            KeyError,
+            ValueError,
+        ) as error:  # pragma: no cover - another library's tree
             raise Unreadable("its tree is not understood") from error
 
     # --- calls ------------------------------------------------------------------------------------
@@ -174,9 +171,7 @@ class Reader:
             parsed = self._deeper(text)
             if parsed is not None:
                 nested = tuple(action for item in parsed for action in item.actions)
-                return Action(
-                    kind=Kind.EXECUTE, body=text, nested=nested or (Action(kind=Kind.OTHER),)
-                )
+                return Action(kind=Kind.EXECUTE, body=text, nested=nested or NOTHING)
         else:
             for space in ("", " "):
                 filled = text
@@ -186,13 +181,11 @@ class Reader:
                 if parsed is not None:
                     nested = tuple(_unmarked(a) for item in parsed for a in item.actions)
                     if not any(_unsure(action) for action in nested):
-                        return Action(
-                            kind=Kind.EXECUTE, nested=nested or (Action(kind=Kind.OTHER),)
-                        )
+                        return Action(kind=Kind.EXECUTE, nested=nested or NOTHING)
         words = text.replace(UNKNOWN, " ").replace(NAME, " ")
         nested = guesses(words)
         if not nested and not constant and verb_is_harmless(text):
-            return Action(kind=Kind.EXECUTE, nested=(Action(kind=Kind.OTHER),))
+            return Action(kind=Kind.EXECUTE, nested=NOTHING)
         if constant:
             return Action(kind=Kind.EXECUTE, body=text, nested=nested, label="unparsable")
         return Action(kind=Kind.EXECUTE, nested=nested, label="" if nested else "unknown")
@@ -208,9 +201,11 @@ class Reader:
     def _calls_of(self, text: str) -> Iterator[Action]:
         """Return every function whose name stands before a bracket in a text, each once."""
         seen: set[str] = set()
-        for match in _CALLED.finditer(text):
-            word = match.group(1)
-            if word not in seen:
+        # From bracket to bracket: there are fewer of them than words.
+        bracket = text.find("(")
+        while bracket >= 0:
+            word = _last_word(text, bracket)
+            if word and word not in seen:
                 seen.add(word)
                 parts = [
                     part.strip('"') if part.startswith('"') else part.lower()
@@ -218,6 +213,7 @@ class Reader:
                 ]
                 if all(parts) and (self.wary or parts[-1] not in HARMLESS):
                     yield Action(kind=Kind.CALL, name=tuple(parts))
+            bracket = text.find("(", bracket + 1)
 
     def expression(self, text: str) -> Iterator[Action]:
         """Return what evaluating an expression of a body calls."""
@@ -235,6 +231,16 @@ class Reader:
         if parsed is None:
             raise Unreadable("a statement in its body could not be parsed")
         return tuple(action for item in parsed for action in item.actions)
+
+
+def _last_word(text: str, end: int) -> str:
+    """Return the name that stands before *end*, with its dots and quotes."""
+    while end and text[end - 1].isspace():
+        end -= 1
+    start = end
+    while start and (text[start - 1].isalnum() or text[start - 1] in _IN_NAME):
+        start -= 1
+    return text[start:end]
 
 
 def placed(actions: Sequence[Action], piece: str) -> tuple[Action, ...]:

@@ -20,6 +20,7 @@ finding contains found if {
 	some fact in facts({"add_column", "change_type", "set_not_null", "add_constraint"})
 	demands_values(fact)
 	not made_here(fact)
+	not always_written(fact)
 	found := about(rule, fact, demanded(fact), filled_first(fact))
 }
 
@@ -34,6 +35,12 @@ demands_values(fact) if {
 forbids_null(fact) if fact.kind != "add_constraint"
 
 forbids_null(fact) if fact.constraint in {"not null", "primary key"}
+
+# A new column cannot be written before it is there, so only of an old one this can be proven.
+always_written(fact) if {
+	fact.kind == "set_not_null"
+	released_from_readers(fact)
+}
 
 demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
 	shown(fact, "column", "(which one cannot be told)"),

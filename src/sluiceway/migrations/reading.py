@@ -7,6 +7,7 @@ room can do; so what is left out is always listed with its reason, and what is i
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -257,15 +258,8 @@ def _below(
             else:
                 if seen is not None:
                     seen.add(real)
-                if not entry.is_file():
-                    raise UsageError(
-                        f"{entry.path} is no file: a link to nothing, or a device",
-                        means="nothing was judged",
-                        remedy="take it out of the folder",
-                        code="migrations.unreadable",
-                    )
-                read_it = is_sql(path) or telling(entry.name)
-                found.append((path, _bytes(entry.path) if read_it else b""))
+                matters = is_sql(path) or telling(entry.name)
+                found.append((path, _bytes(entry.path) if matters else b""))
     return found, skipped
 
 
@@ -283,6 +277,13 @@ _LARGEST = 64 * 1024 * 1024
 
 def _bytes(path: Path | str) -> bytes:
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as below
+            raise UsageError(
+                f"{path} is no file",
+                means="nothing was judged",
+                remedy="name a file or a folder of migrations",
+                code="migrations.unreadable",
+            )
         with open(path, "rb") as file:  # noqa: PTH123 - the plain way is the quick one
             data = file.read(_LARGEST + 1)
     except FileNotFoundError as error:

@@ -20,10 +20,14 @@ _MYSQL = re.compile(
     r"|\bset\s+(?:names|character\s+set|charset)\s+"
     r"(?!'?\"?(?:utf8|utf8mb3|utf8mb4|latin1|ascii|binary|default)\b)"
 )
+_WORDS = ("standard_conforming", "client_encoding", "names", "ansi_quotes", "backslash_escapes", "sql_mode", "character", "charset")  # fmt: skip
 
 
 def clean(draft: Draft, dialect: Dialect) -> None:
     """Add a problem for each setting of *draft* under which quotes mean something else."""
+    lower = draft.text.lower()
+    if not any(word in lower for word in _WORDS):
+        return
     pattern = _MYSQL if dialect in {Dialect.MYSQL, Dialect.MARIADB} else _POSTGRES
     for match in pattern.finditer(draft.text):
         setting = " ".join(match[0].split())[:60]

@@ -29,9 +29,9 @@ _MIDDLE = frozenset({"else", "elif", "elseif", "elsif"})
 _CLOSING = frozenset({"end", "endif", "endfor", "endblock", "endfilter"})
 _FOREIGN = frozenset({"include", "import", "from", "extends", "template", "macro", "call", "raw"})
 _SILENT = frozenset({"set", "do", "autoescape", "endautoescape", "break", "continue"})
-_ODD = re.compile(r"[;\\`\n]|--|/\*")
-_SHELL = re.compile(r"\$\{\s*([\w.:\-]+?)\s*\}")
-_SHELL_DEFAULT = re.compile(r"\$\{\s*(\w+):?[-=?+][\w.\-]*\}")
+_ODD = re.compile(r"[;\\`\n\r]|--|/\*")
+_SHELL = re.compile(r"\$\{[ \t]*([\w.:\-]+?)[ \t]*\}")
+_SHELL_DEFAULT = re.compile(r"\$\{[ \t]*(\w+):?[-=?+][\w.\-]*\}")
 _NO_NAME = re.compile(r"\W+", re.ASCII)
 _LONGEST = 63
 """Characters of a name that PostgreSQL keeps; two longer ones could be told as the same."""
@@ -116,7 +116,7 @@ def _placeholder(draft: Draft, match: re.Match[str], dialect: Dialect) -> list[E
         inner = match["go"]
         if _ODD.search(inner) or not re.search(r"\w", inner):
             where = _place(text, begin, dialect)
-            if where == "quoted" or (where == "comment" and not re.search(r"[\\`\n]", inner)):
+            if where == "quoted" or (where == "comment" and not re.search(r"[\\`\n\r]", inner)):
                 return []  # text that happens to look like one
             draft.problem(
                 begin,
@@ -178,15 +178,15 @@ def _conditions(draft: Draft, tags: list[_Tag], dialect: Dialect) -> None:
         return
     depth = start = 0
     for tag in tags:
+        if depth:  # each branch for itself: they exclude each other
+            draft.conditional.append((start, tag.begin))
         if tag.word in _OPENING:
-            start = tag.end if not depth else start
             depth += 1
         elif tag.word in _CLOSING and depth:
             depth -= 1
-            if not depth:
-                draft.conditional.append((start, tag.begin))
         elif not depth:
             break
+        start = tag.end
     if depth or (tags and not draft.conditional):
         draft.problem(tags[-1].begin, "a condition of a template that does not end where it should")
 

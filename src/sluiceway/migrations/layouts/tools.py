@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sluiceway.migrations.records import Maybe
 
@@ -37,15 +38,19 @@ class Place:
     """What the tool does with the whole file; ``None`` when the file itself may say."""
 
 
-_NUMBER = re.compile(r"(\d+)")
+_NUMBER = re.compile(r"(\d+)", re.ASCII)
 
 
+@lru_cache(maxsize=1024)
 def natural(path: str) -> Key:
     """Return a key that orders by numbers where there are numbers, else by text, folder by folder."""
-    return tuple(
-        tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in _NUMBER.split(part) if p)
-        for part in path.split("/")
-    )
+    key: list[Key] = []
+    for part in path.split("/"):
+        # Every second piece is a number; one that is empty keeps texts and numbers apart.
+        pieces: list[object] = list(_NUMBER.split(part))
+        pieces[1::2] = [(int(str(number)), number) for number in pieces[1::2]]
+        key.append(tuple(pieces))
+    return tuple(key)
 
 
 _FLYWAY = re.compile(r"(?:([VUB])(\d[\d._]*?)|R)__.*\.sql\Z", re.DOTALL)
@@ -97,9 +102,8 @@ class Folders:
             layout = self._layout if self._layout != "auto" else self._of(folder, at)
             self._known[folder, stepped] = layout
         own = f"{at.step}/{name}" if stepped and layout != "plain" else name
-        base = Place(path=path, name=own, layout=layout, key=(natural(at.root), 1, natural(own)))
-        tool = self._tools.get(layout)
-        return tool(base, at) if tool else base
+        base = Place(path=path, name=own, layout=layout, key=())
+        return self._tools.get(layout, self._numbered)(base, at)
 
     def _names(self, folder: str) -> set[str]:
         return self._folders.get(folder.lstrip("/"), set())
@@ -125,10 +129,14 @@ class Folders:
         return next((layout for layout, there in signs if there), "plain")
 
     def _plain(self, base: Place, at: _At) -> Place:
-        key = (natural(at.root), 0, natural(at.path))
+        key = (natural(at.root), 0, natural(at.name))
         if self._layout == "plain":
             return replace(base, key=key)
         return replace(base, key=key, skip=self._backward(at))
+
+    def _numbered(self, base: Place, at: _At) -> Place:
+        """goose, sql-migrate, Liquibase and others: by the number that the name begins with."""
+        return replace(base, key=(natural(at.root), 1, natural(base.name)))
 
     def _backward(self, at: _At) -> str:
         """Return why a file of no known tool is a backward half: its forward half is beside it."""
@@ -211,7 +219,7 @@ class Folders:
         """``<number>_<name>.up.sql``, by the number (golang-migrate, source/parse.go)."""
         match = _UP_DOWN.match(at.name)
         if not match:
-            return base
+            return self._numbered(base, at)
         skip = "a backward half in a folder of .up.sql" if match[3] == "down" else ""
         return replace(base, key=(natural(at.root), 0, int(match[1]), at.name), skip=skip)
 
