@@ -165,6 +165,13 @@ def test_migrations_in_code_are_problems_that_say_what_to_do(name):
     assert reading.scripts[1].text == ""
 
 
+def test_code_does_not_change_whose_folder_it_is():
+    assert read({"V1__a.sql": "", "V2__b.java": ""}).layout == "flyway"
+    only = read({"V2__b.java": ""})
+    assert only.layout == "code"
+    assert read({"V2__b.java": ""}, layout="code").scripts == only.scripts
+
+
 def test_other_files_are_listed_and_not_judged():
     names = ["1_a.sql", "README.md", "embed.go", "env.py", "__init__.py", "a.yaml", "x_test.go"]
     reading = read(names)

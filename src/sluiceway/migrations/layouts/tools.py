@@ -14,9 +14,9 @@ __all__ = ["LAYOUTS", "Folders", "Peek", "Place", "natural"]
 
 LAYOUTS = (
     "auto", "plain", "prisma", "drizzle", "diesel", "flyway", "golang-migrate", "goose", "dbmate",
-    "sql-migrate", "liquibase", "sqitch", "rails", "atlas",
+    "sql-migrate", "liquibase", "sqitch", "atlas", "code",
 )  # fmt: skip
-"""What may be asked for."""
+"""What may be asked for. ``code`` is what a reading says that holds nothing but code."""
 
 Key = tuple[object, ...]
 Peek = Callable[[str], bytes]
