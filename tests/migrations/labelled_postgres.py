@@ -328,6 +328,67 @@ _NOT_NULLS = (
         NOT_NULL,
     ),
 )
+_CERTAINTIES = (
+    _case(
+        "default in another branch",
+        "ALTER TABLE users ADD a int NOT NULL DEFAULT 0; ALTER TABLE users ALTER a DROP DEFAULT;"
+        "DO $$ BEGIN IF false THEN ALTER TABLE users ALTER a SET DEFAULT 1; END IF; END $$;",
+        NOT_NULL,
+    ),
+    _case(
+        "default in the same branch",
+        "DO $$ BEGIN IF true THEN ALTER TABLE users ALTER age SET DEFAULT 1; UPDATE users SET age = 1;"
+        "ALTER TABLE users ALTER age SET NOT NULL; END IF; END $$;",
+    ),
+    _case(
+        "null again in another branch",
+        "ALTER TABLE users ADD a int NOT NULL DEFAULT 0; ALTER TABLE users ALTER a DROP DEFAULT;"
+        "DO $$ BEGIN IF false THEN ALTER TABLE users ALTER a DROP NOT NULL; END IF; END $$;",
+        NOT_NULL,
+    ),
+    _case(
+        "checked, but unknown to the old code",
+        "ALTER TABLE users ADD a int; UPDATE users SET a = 1;"
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE users VALIDATE CONSTRAINT c;"
+        "ALTER TABLE users ALTER a SET NOT NULL; ALTER TABLE users DROP CONSTRAINT c;",
+        NOT_NULL,
+    ),
+    _case(
+        "columns of a table that may be old",
+        "CREATE TABLE IF NOT EXISTS users (id int, name text DEFAULT 'x');"
+        "ALTER TABLE users ALTER name SET NOT NULL;",
+        NOT_NULL,
+    ),
+    _case(
+        "an index of the table's name",
+        "CREATE TABLE n (i int); CREATE INDEX logs2 ON n (i); ALTER TABLE logs RENAME TO logs3;"
+        "CREATE INDEX logs ON n (i); DROP TABLE logs3;",
+        TABLE,
+    ),
+    _case(
+        "search path of one transaction",
+        "BEGIN; SET LOCAL search_path TO legacy; CREATE TABLE logs (i int); COMMIT; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    _case(
+        "catalogue by hand",
+        "UPDATE pg_attribute SET attnotnull = true WHERE false;",
+        UNPARSABLE,
+        runs="unknown",
+    ),
+    _case(
+        "function that executes what it is given",
+        "CREATE FUNCTION x(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE $1; RETURN $1; END $$;"
+        "SELECT x('DROP TABLE logs');",
+        TABLE,
+    ),
+    _case(
+        "the same, harmless",
+        "CREATE FUNCTION x(q text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE q; RETURN q; END $$;"
+        "SELECT x('ANALYZE logs');",
+    ),
+)
 _INDEXES = (
     _case("index", "CREATE INDEX i ON logs (id);", INDEX),
     _case("index without a name", "CREATE INDEX ON logs (id);", INDEX),
@@ -615,4 +676,14 @@ _ERRORS = (
     _case("body that does not compile", "DO $$ BEGIN IF THEN END $$;", UNPARSABLE, runs="an error"),
 )
 
-CASES = _DROPS + _COLUMNS + _NOT_NULLS + _INDEXES + _TRUNCATES + _BLOCKS + _SESSIONS + _ERRORS
+CASES = (
+    _DROPS
+    + _COLUMNS
+    + _NOT_NULLS
+    + _CERTAINTIES
+    + _INDEXES
+    + _TRUNCATES
+    + _BLOCKS
+    + _SESSIONS
+    + _ERRORS
+)

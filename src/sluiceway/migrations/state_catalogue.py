@@ -34,7 +34,10 @@ class ColumnState:
     not_null: bool = False
     default: bool = False
     gone: bool = False
-    domain: Name = ()
+    default_branch: Branch = ()
+    """Where it got its default: one that an IF sets excuses nothing outside of it."""
+    null_branch: Branch = ()
+    """Where it was dropped, or took NULL again."""
 
 
 @dataclass(slots=True)
