@@ -228,10 +228,15 @@ class Walk:
     def _create_function(self, action: Action) -> None:
         start, end = self.where.span
         routine = Routine(action.nested, self._script.text[start:end], action.body, action.language)
-        self.world.routines.setdefault(self._routine(action.name), {})[action.columns] = routine
+        known = self.world.routines.setdefault(self._routine(action.name), {})
+        # One that may not be made stands beside the one that may still be there.
+        doubt = (f"?{len(known)}",) if self.where.conditional else ()
+        known[(*action.columns, *doubt)] = routine
 
     def _drop_function(self, action: Action) -> None:
         state_objects.apply(self, action)
+        if self.where.conditional:
+            return
         for name in self._routines(action.name):
             if action.columns:
                 self.world.routines[name].pop(action.columns, None)
@@ -256,7 +261,9 @@ class Walk:
     def rename_function(self, action: Action) -> None:
         """Move a function to its new name."""
         for name in self._routines(action.name):
-            moved = self.world.routines.pop(name)
+            moved = self.world.routines[name]
+            if not self.where.conditional:
+                del self.world.routines[name]
             self.world.routines[(*name[:-1], action.new_name[-1])] = moved
 
     def _call(self, action: Action) -> None:
@@ -308,6 +315,7 @@ class Walk:
             if action.label == "local" and self._open and self._path is None:
                 self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
+            self.world.catalogue.doubt |= self.where.conditional
         elif word == "lock_timeout" or not word:
             self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
 
