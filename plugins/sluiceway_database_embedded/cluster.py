@@ -41,6 +41,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _LOCK_SECONDS = 3.0
 """The server of a run that was killed needs a moment to end."""
+_LEFT_SECONDS = 3600
 _LONGEST_SOCKET = 90
 """Characters of a folder for a socket; the name of one may have 107 bytes (unix(7))."""
 _SETTINGS = {
@@ -112,6 +113,10 @@ class Cluster:
             if handle is not None:
                 shutil.rmtree(old, ignore_errors=True)
                 os.close(handle)
+        for unfinished in self._folder.glob("init-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - unfinished.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(unfinished, ignore_errors=True)
         deadline = time.monotonic() + _LOCK_SECONDS
         while (handle := _locked(self._folder / "lock")) is None:
             if time.monotonic() > deadline:
@@ -283,10 +288,9 @@ def _give(folder: Path, mode: str) -> None:
     user, group = (int(part) for part in mode.split(":"))
     for path in (folder, *folder.rglob("*")):
         os.chown(path, user, group, follow_symlinks=False)
-    for above in folder.parents:  # up to ours; what is above has to be open already
-        if above.name.startswith("postgres-"):
+    for above in folder.parents:
+        if above.name.startswith(("run-", "postgres-")):  # what is above them is open already
             above.chmod(0o711)
-            break
 
 
 def _locked(path: Path) -> int | None:

@@ -87,7 +87,7 @@ def test_what_a_static_rule_refuses_and_harms_nobody_is_explained(database_serve
     assert "0003.sql:1: migration.drop-table on temp_import" in note
     assert "all 4 recorded statements" in note
     assert "It is empty." in note
-    assert "approve" in note
+    assert "approved" in note
 
 
 def test_a_statement_that_failed_before_does_not_count_against_the_migration(database_server):

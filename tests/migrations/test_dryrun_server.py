@@ -95,6 +95,15 @@ def test_the_given_database_is_not_written_and_nothing_stays(given):
     assert databases(given) == set()
 
 
+def test_only_a_table_without_a_page_is_called_empty(given):
+    with psycopg.connect(given) as connection:
+        connection.execute("CREATE TABLE nothing (a int); CREATE TABLE fresh AS SELECT 1 AS a")
+    with opened(given) as server:
+        sizes = server.sizes()
+    assert sizes["nothing"].rows == 0
+    assert sizes["fresh"].rows > 0
+
+
 def test_names_cannot_be_guessed_and_are_read_back(given):
     with opened(given) as server:
         one, other = server.create(), server.create()
