@@ -395,7 +395,7 @@ def _understood(
 
 
 _DDL = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
-_FULLY_READ = _DDL | {"PREPARE", "EXECUTE"}
+_FULLY_READ = _DDL | {"PREPARE", "EXECUTE", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
 _JUDGED = frozenset(
     {
         Kind.DROP_TABLE,
