@@ -28,6 +28,7 @@ def namespace() -> Collection:
         policy_bundles,
         policy_workbench,
         promoting,
+        sql_style,
         upgrading,
         waiving,
     )
@@ -74,6 +75,7 @@ def namespace() -> Collection:
             dry_running.record,
             migration_plans.plan,
             migration_plans.status,
+            sql_style.lint,
         ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),
