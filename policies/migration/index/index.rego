@@ -26,6 +26,9 @@ finding contains found if {
 
 built_online(fact) if fact.concurrently == true
 
+# ON ONLY makes the index of a partitioned table without building anything.
+built_online(fact) if fact.only == true
+
 built_online(_) if how_built == "always"
 
 built_online(fact) if {
@@ -33,15 +36,15 @@ built_online(fact) if {
 	not asked_to_stop(fact)
 }
 
-asked_to_stop(fact) if fact.label in blocking_builds
+asked_to_stop(fact) if {
+	some word in split(fact.label, " ")
+	word in blocking_builds
+}
 
 # METADATA
 # title: Blocking builds
 # description: What a statement says when it asks for a build that others have to wait for.
-blocking_builds := {
-	"algorithm copy", "algorithm=copy", "fulltext", "lock exclusive", "lock shared", "lock=exclusive",
-	"lock=shared", "spatial",
-}
+blocking_builds := {"algorithm=copy", "fulltext", "lock=exclusive", "lock=shared", "spatial", "vector"}
 
 how_built := data.migration.index_online[input.dialect]
 

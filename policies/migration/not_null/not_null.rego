@@ -17,23 +17,18 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_column", "change_type", "set_not_null", "add_constraint"})
+	some fact in facts({"add_column", "change_type", "set_not_null"})
 	demands_values(fact)
 	not made_here(fact)
 	found := about(rule, fact, demanded(fact), filled_first(fact))
 }
 
 demands_values(fact) if {
-	forbids_null(fact)
 	not fact.nullable == true
 	not fact.default_at_end == true
 	not fact.generated == true
 	not fact.covered == true
 }
-
-forbids_null(fact) if fact.kind != "add_constraint"
-
-forbids_null(fact) if fact.constraint in {"not null", "primary key"}
 
 demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
 	shown(fact, "column", "(which one cannot be told)"),

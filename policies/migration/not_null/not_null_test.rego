@@ -21,13 +21,6 @@ test_nor_made_not_null if {
 	denied(one("set_not_null", column({"covered": true}))) == set()
 }
 
-test_nor_by_a_constraint if {
-	demanding("add_constraint", {"constraint": "not null"})
-	demanding("add_constraint", {"constraint": "primary key"})
-	denied(one("add_constraint", column({"constraint": "check"}))) == set()
-	denied(one("add_constraint", column({}))) == set()
-}
-
 test_which_way_is_said if {
 	startswith(said(one("add_column", column({}))), "The column plan is added to app.users as NOT NULL without a default")
 	startswith(said(one("set_not_null", column({}))), "The column plan of app.users becomes NOT NULL without a default")

@@ -22,6 +22,7 @@ def namespace() -> Collection:
         flags,
         keys,
         looking,
+        migrating,
         policies,
         policy_bundles,
         policy_workbench,
@@ -54,6 +55,7 @@ def namespace() -> Collection:
         demo.demo,
     )
     for name, tasks in {
+        "migrations": (migrating.check,),
         "policy": (
             policies.check,
             policies.run_tests,

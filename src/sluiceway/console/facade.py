@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from sluiceway import events
 from sluiceway.console import consents, outcomes, policies, tables
 from sluiceway.console.live import View
+from sluiceway.console.migrations import migrations_page
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
 from sluiceway.console.stream import Sink
@@ -140,6 +141,10 @@ class Console:
     def scans(self, subject: Any, report: Any) -> None:
         """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""
         self._print(scan_report(subject, report))
+
+    def migrations(self, document: Any) -> None:
+        """Print what `migrations.check` found."""
+        self._print(migrations_page(document))
 
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""
