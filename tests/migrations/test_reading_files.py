@@ -28,7 +28,7 @@ def test_a_plain_folder_is_read_in_natural_order(tmp_path):
 def test_what_is_not_there_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="no migration at"):
         read(tmp_path / "none", PG)
-    with pytest.raises(UsageError, match="no migration among"):
+    with pytest.raises(UsageError, match="no migration in"):
         read(tmp_path, PG)
 
 

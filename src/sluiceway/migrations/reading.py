@@ -7,18 +7,20 @@ room can do; so what is left out is always listed with its reason, and what is i
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from sluiceway.errors import UsageError
-from sluiceway.migrations.cleaning.encoding import decode
-from sluiceway.migrations.records import Dialect, Script
-from sluiceway.migrations.statements import spans as cut
+from sluiceway.migrations.cleaning import Draft, clean, marked
+from sluiceway.migrations.layouts import LAYOUTS, Place, is_sql, natural, places
+from sluiceway.migrations.layouts.code import problem as code_problem
+from sluiceway.migrations.layouts.code import telling
+from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
 
-__all__ = ["Reading", "Skipped", "from_texts", "read"]
+__all__ = ["News", "Reading", "Skipped", "from_texts", "read", "read_all", "since"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,54 @@ class Reading:
 def read(path: Path, dialect: Dialect, *, layout: str = "auto") -> Reading:
     """Read the migrations below *path*, a folder or one file.
 
+    A file that is named is judged, whatever it is called; in a folder the backward halves are left
+    out, and listed.
+
     Raises:
-        UsageError: *path* does not exist, cannot be read, or holds no migration.
+        UsageError: *path* does not exist, cannot be read, or holds no migration; *layout* is unknown.
     """
     if path.is_dir():
-        return from_texts(_files(path), dialect, layout)
-    if not path.is_file():
-        raise UsageError(
-            f"there is no migration at {path}",
-            means="nothing was judged",
-            remedy="name a file or a folder of migrations",
-            code="migrations.not-found",
-        )
-    return from_texts([(path.as_posix(), _bytes(path))], dialect, layout)
+        files, skipped = _below(path)
+        return _reading(files, dialect, layout, skipped=skipped, where=str(path))
+    return _reading([(path.as_posix(), _bytes(path))], dialect, layout, alone=True, where=str(path))
+
+
+def read_all(paths: Sequence[Path], dialect: Dialect, *, layout: str = "auto") -> Reading:
+    """Read several folders and files as one: each file once, single files as one set.
+
+    Several files that are named together are a set, as a shell's ``*.sql`` gives them: a backward half
+    is left out when its forward half is named too.
+
+    Raises:
+        UsageError: as :func:`read`.
+    """
+    if len(paths) == 1:
+        return read(paths[0], dialect, layout=layout)
+    if not paths:
+        raise _nothing("what was named")
+    seen: set[Path] = set()
+    readings: list[Reading] = []
+    single: list[tuple[str, bytes]] = []
+    twice: list[Skipped] = []
+    for path in paths:
+        real = path.resolve()
+        if real in seen:
+            twice.append(Skipped(path.as_posix(), "named twice"))
+        elif path.is_dir():
+            files, skipped = _below(path, path.as_posix() + "/", seen)
+            readings.append(_reading(files, dialect, layout, skipped=skipped, where=str(path)))
+        else:
+            single.append((path.as_posix(), _bytes(path)))
+        seen.add(real)
+    if single:
+        alone = len(single) == 1
+        readings.append(_reading(single, dialect, layout, alone=alone, where="what was named"))
+    layouts = {reading.layout for reading in readings}
+    return Reading(
+        scripts=tuple(script for reading in readings for script in reading.scripts),
+        layout=layouts.pop() if len(layouts) == 1 else "mixed",
+        skipped=(*(entry for reading in readings for entry in reading.skipped), *twice),
+    )
 
 
 def from_texts(
@@ -64,73 +101,254 @@ def from_texts(
     """Read migrations that are not on disk: ``(path, bytes)``, the paths relative, with ``/``.
 
     Raises:
-        UsageError: none of *files* is a migration.
+        UsageError: none of *files* is a migration, or *layout* is unknown.
     """
-    if layout not in {"auto", "plain"}:
-        raise UsageError(
-            f"no layout of migrations is called {layout}",
-            remedy="one of auto, plain",
-            code="migrations.layout",
-        )
-    chosen = sorted((f for f in files if f[0].endswith(".sql")), key=lambda f: _natural(f[0]))
-    skipped = [Skipped(path, "not SQL") for path, _ in files if not path.endswith(".sql")]
-    if not chosen:
-        raise UsageError(
-            "there is no migration among the files",
-            means="nothing was judged",
-            remedy="name a file or a folder of migrations",
-            code="migrations.none",
-        )
-    scripts = tuple(_script(path, data, dialect) for path, data in chosen)
-    return Reading(scripts=scripts, layout="plain", skipped=tuple(skipped))
+    return _reading(files, dialect, layout, where="the files")
 
 
-_OWN_ENDS = frozenset({Dialect.TSQL, Dialect.ORACLE})
-"""Where lines of the client (``GO``, ``/``) end statements too."""
-
-_NUMBER = re.compile(r"(\d+)")
-
-
-def _natural(path: str) -> list[tuple[int, int, str]]:
-    """Return a key that orders by numbers where there are numbers, else by text."""
-    return [
-        (0, int(part), part) if part.isdigit() else (1, 0, part)
-        for part in _NUMBER.split(path)
-        if part
-    ]
-
-
-def _script(path: str, data: bytes, dialect: Dialect) -> Script:
-    text, problems = decode(data)
-    spans = cut(text, dialect) if dialect in _OWN_ENDS else None
-    return Script(
-        path=path,
-        name=path.rpartition("/")[2],
-        layout="plain",
-        text=text,
-        digest="sha256:" + sha256(data).hexdigest(),
-        spans=None if spans is None else tuple(spans),
-        problems=tuple(problems),
+def _nothing(where: str) -> UsageError:
+    return UsageError(
+        f"there is no migration in {where}",
+        means="nothing was judged",
+        remedy="name a file or a folder of migrations",
+        code="migrations.none",
     )
 
 
-def _files(folder: Path) -> list[tuple[str, bytes]]:
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in names:
-            path = Path(root, name)
-            found.append((path.relative_to(folder).as_posix(), _bytes(path)))
-    return found
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
+def _reading(
+    files: Sequence[tuple[str, bytes]],
+    dialect: Dialect,
+    layout: str,
+    *,
+    where: str,
+    alone: bool = False,
+    skipped: Sequence[Skipped] = (),
+) -> Reading:
+    if layout not in LAYOUTS:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror}",
+            f"no layout of migrations is called {layout!r}",
+            remedy=f"one of {', '.join(LAYOUTS)}",
+            code="migrations.layout",
+        )
+    data = dict(files)
+    if len(data) != len(files):
+        twice = next(
+            path for path, count in Counter(path for path, _ in files).items() if count > 1
+        )
+        raise UsageError(
+            f"{twice} is given twice", remedy="name each file once", code="migrations.twice"
+        )
+    left = list(skipped)
+    scripts: list[Script] = []
+    code = [path for path in data if not is_sql(path)]
+    if alone:
+        code = [path for path in code if code_problem(path, data[path])]
+    sql = [path for path in data if path not in set(code)] if code else list(data)
+    found = places(list(data), data.__getitem__, dialect, layout=layout, alone=alone)
+    known = frozenset(sql)
+    for place in found:
+        if place.path not in known:
+            continue
+        if place.skip and not (place.layout == "plain" and marked(data[place.path])):
+            left.append(Skipped(place.path, place.skip))
+            continue
+        draft, tool = _draft(place, data[place.path], dialect, layout, known)
+        left += [Skipped(place.path, why) for why in draft.left_out]
+        scripts.append(_script(place, draft, tool, data[place.path]))
+    for path in sorted(code, key=natural):
+        if what := code_problem(path, data[path]):
+            scripts.append(_refused(path, data[path], what))
+        else:
+            left.append(Skipped(path, "not SQL, and no migration"))
+    if not scripts:
+        raise _nothing(where)
+    return Reading(
+        scripts=tuple(_named(_ordered(scripts))),
+        layout=_layout(scripts),
+        skipped=tuple(left),
+    )
+
+
+def _draft(
+    place: Place, data: bytes, dialect: Dialect, layout: str, known: frozenset[str]
+) -> tuple[Draft, str]:
+    # Where names tell the tool, marks of another tool are comments like any other.
+    tool = "" if place.layout == "plain" and layout == "auto" else place.layout
+    return clean(data, dialect, tool=tool, path=place.path, known=known)
+
+
+def _script(place: Place, draft: Draft, tool: str, data: bytes) -> Script:
+    mode = draft.in_transaction if place.in_transaction is None else place.in_transaction
+    if mode is Maybe.MAYBE and place.layout in _WHOLE and draft.text.count(";") <= 1:
+        mode = Maybe.NO  # sent as it stands: only several statements share a transaction
+    return Script(
+        path=place.path,
+        name=place.name,
+        layout=tool or place.layout,
+        text=draft.text,
+        digest="sha256:" + sha256(data).hexdigest(),
+        spans=None if draft.spans is None else tuple(draft.spans),
+        in_transaction=mode,
+        problems=tuple(draft.problems),
+        conditional=tuple(draft.conditional),
+    )
+
+
+_WHOLE = frozenset({"prisma", "golang-migrate"})
+"""They send a file in one piece, which PostgreSQL runs in one transaction if it holds several."""
+
+
+def _refused(path: str, data: bytes, what: str) -> Script:
+    return Script(
+        path=path,
+        name=path.rpartition("/")[2],
+        layout="code",
+        text="",
+        digest="sha256:" + sha256(data).hexdigest(),
+        problems=(Problem(line=1, what=what),),
+    )
+
+
+def _ordered(scripts: list[Script]) -> list[Script]:
+    if all(script.layout == "dbmate" for script in scripts):
+        return sorted(scripts, key=lambda script: script.name)  # as text: 10 before 9
+    return scripts
+
+
+def _named(scripts: list[Script]) -> list[Script]:
+    """Give scripts of one name their paths for names, so that each is told from the others."""
+    counts = Counter(script.name for script in scripts)
+    if len(counts) == len(scripts):
+        return scripts
+    return [replace(s, name=s.path) if counts[s.name] > 1 else s for s in scripts]
+
+
+def _layout(scripts: list[Script]) -> str:
+    layouts = {script.layout for script in scripts}
+    return layouts.pop() if len(layouts) == 1 else "mixed"
+
+
+_PRUNED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv"})
+
+
+def _below(
+    folder: Path, prefix: str = "", seen: set[Path] | None = None
+) -> tuple[list[tuple[str, bytes]], list[Skipped]]:
+    """Return the files below *folder*, and what was not looked into."""
+    found: list[tuple[str, bytes]] = []
+    skipped: list[Skipped] = []
+    been = {folder.resolve()}
+    queue = [(folder, prefix)]
+    while queue:
+        here, before = queue.pop()
+        for entry in _entries(here):
+            path = before + entry.name
+            if entry.is_dir():
+                real = Path(entry.path).resolve()
+                if entry.name in _PRUNED:
+                    skipped.append(Skipped(path, "not a folder of migrations"))
+                elif real in been:
+                    skipped.append(Skipped(path, "a link to a folder that is read already"))
+                else:
+                    been.add(real)
+                    queue.append((Path(entry.path), path + "/"))
+            elif seen is not None and (real := Path(entry.path).resolve()) in seen:
+                skipped.append(Skipped(path, "named twice"))
+            else:
+                if seen is not None:
+                    seen.add(real)
+                if not entry.is_file():
+                    raise UsageError(
+                        f"{entry.path} is no file: a link to nothing, or a device",
+                        means="nothing was judged",
+                        remedy="take it out of the folder",
+                        code="migrations.unreadable",
+                    )
+                read_it = is_sql(path) or telling(entry.name)
+                found.append((path, _bytes(entry.path) if read_it else b""))
+    return found, skipped
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of a file that is read; one statement of a migration that long is data."""
+
+
+def _bytes(path: Path | str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - the plain way is the quick one
+            data = file.read(_LARGEST + 1)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"there is no migration at {path}",
             means="nothing was judged",
-            remedy="give this user the right to read it",
-            code="migrations.unreadable",
+            remedy="name a file or a folder of migrations",
+            code="migrations.not-found",
         ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if len(data) > _LARGEST:
+        raise UsageError(
+            f"{path} is larger than {_LARGEST // 2**20} MiB",
+            means="nothing was judged",
+            remedy="keep data out of migrations: split the file, or load its data another way",
+            code="migrations.too-large",
+        )
+    return data
+
+
+def _unreadable(path: Path | str, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} cannot be read: {error.strerror}",
+        means="nothing was judged",
+        remedy="make it a readable file or folder",
+        code="migrations.unreadable",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What a reading holds beside what has been applied somewhere."""
+
+    new: tuple[Script, ...]
+    """Not applied yet, in order."""
+    changed: tuple[Script, ...] = ()
+    """Applied, and edited afterwards: what runs there is not what these files say."""
+    late: tuple[Script, ...] = ()
+    """Those of *new* that come before one that is applied: tools leave them out or refuse."""
+    gone: tuple[str, ...] = ()
+    """Names that are applied and not in the reading."""
+
+
+def since(reading: Reading, applied: Mapping[str, str]) -> News:
+    """Tell what of *reading* is new beside *applied*: names of migrations to digests of their files.
+
+    Repeatable migrations of Flyway (``R__``) are new again when they were edited.
+    """
+    new: list[Script] = []
+    changed: list[Script] = []
+    last = max((i for i, s in enumerate(reading.scripts) if s.name in applied), default=-1)
+    late: list[Script] = []
+    for index, script in enumerate(reading.scripts):
+        digest = applied.get(script.name)
+        repeatable = script.layout == "flyway" and script.name.startswith("R__")
+        if digest is None or (repeatable and digest != script.digest):
+            new.append(script)
+            if index < last and digest is None and not repeatable:
+                late.append(script)
+        elif digest != script.digest:
+            changed.append(script)
+    names = {script.name for script in reading.scripts}
+    return News(
+        new=tuple(new),
+        changed=tuple(changed),
+        late=tuple(late),
+        gone=tuple(sorted(set(applied) - names)),
+    )

@@ -92,6 +92,9 @@ class Script:
     in_transaction: Maybe = Maybe.MAYBE
     """Whether the tool runs the whole file in one transaction."""
     problems: tuple[Problem, ...] = ()
+    conditional: tuple[Span, ...] = ()
+    """Parts that the tool or the server may leave out (``\\if``, a template's ``{{ if }}``,
+    ``/*!100000``): they are judged, and what they make may not be there for what follows."""
 
     def line(self, offset: int) -> int:
         """Return the line, from 1, on which the character at *offset* stands."""
@@ -325,6 +328,8 @@ class Fact:
     using_index: bool = False
     temporary: bool = False
     partitioned: Maybe = Maybe.NO
+    only: bool = False
+    """``CREATE INDEX ... ON ONLY``: of a partitioned table without its partitions, which is quick."""
     materialized: bool = False
     generated: bool = False
     primary_key: bool = False

@@ -1,1 +1,123 @@
 """From the bytes of one file to the SQL that its server would be given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from sluiceway.migrations.cleaning.edits import Draft
+from sluiceway.migrations.cleaning.encoding import decode
+from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.statements import spans, tokens
+
+__all__ = ["Draft", "clean", "marked", "plain"]
+
+_PSQL = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT})
+_MYSQL = frozenset({Dialect.MYSQL, Dialect.MARIADB})
+_ALWAYS = frozenset({Dialect.TSQL, Dialect.ORACLE})
+"""Lines of the client end statements: every file of theirs is looked through."""
+_VARIABLE = re.compile(r":(?=['\"A-Za-z_{])(?<!::)")
+_TEMPLATES = (b"{{", b"{%", b"${", b"{#")
+_MARKS = (b"goose", b"migrate", b"liquibase", b"statement-breakpoint", b"txmode")
+_SETTINGS = (b"standard_conforming_strings", b"client_encoding", b"set names")
+_MYSQL_MARKS = (b"delimiter", b"/*!", b"/*m!", b"ansi_quotes", b"no_backslash", b"sql_mode", b"names", b"charset", b"character set")  # fmt: skip
+_LONE_CR = re.compile(r"\r(?!\n)")
+
+
+def plain(data: bytes, dialect: Dialect) -> bool:
+    """Tell quickly that a file holds nothing but SQL, so that its text is what it decodes to."""
+    if dialect in _ALWAYS or b"\0" in data or data[:1] in {b"\xef", b"\xff", b"\xfe"}:
+        return False
+    lower = data.lower()
+    if (
+        (b"{" in data and any(mark in data for mark in _TEMPLATES))
+        or (b"--" in data and any(mark in lower for mark in _MARKS))
+        or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n"))
+    ):
+        return False
+    if dialect in _PSQL:
+        return not (
+            b"\\" in data
+            or b"stdin" in lower
+            or (b"set" in lower and any(mark in lower for mark in _SETTINGS))
+        )
+    if dialect in _MYSQL:
+        return not any(mark in lower for mark in _MYSQL_MARKS)
+    return dialect is not Dialect.SQLITE or not (b"\n." in data or data[:1] == b".")
+
+
+def marked(data: bytes) -> str:
+    """Return the tool whose marks a file holds, or nothing."""
+    from sluiceway.migrations.cleaning.sections import tool_of
+
+    return tool_of(decode(data)[0])
+
+
+def clean(
+    data: bytes, dialect: Dialect, *, tool: str, path: str = "", known: Collection[str] = ()
+) -> tuple[Draft, str]:
+    """Return what is left of *data* as SQL, and the tool whose marks it holds.
+
+    Args:
+        data: The file.
+        dialect: Whose SQL it is.
+        tool: The tool that is known to run it, or ``""`` when the file's own marks are to tell.
+        path: The file's own, for the files that it includes.
+        known: The paths of the files that are judged as well.
+    """
+    text, problems = decode(data)
+    draft = Draft(text=text, problems=problems)
+    if plain(data, dialect) and not (dialect in _PSQL and ":" in text and _VARIABLE.search(text)):
+        return draft, tool
+    from sluiceway.migrations.cleaning import clients, psql, sections, settings, templates
+
+    found = sections.tool_of(text)
+    if found and tool in {"", found}:
+        sections.clean(draft, found, dialect)
+        tool = found
+    if b"statement-breakpoint" in data:
+        _breakpoints(draft, dialect)
+    if any(mark in data for mark in _TEMPLATES):
+        templates.clean(draft, dialect)
+    if dialect in _PSQL:
+        psql.clean(draft, dialect, path, known)
+    elif client := clients.CLIENTS.get(dialect):
+        client(draft, dialect)
+    if dialect in _PSQL | _MYSQL:
+        settings.clean(draft, dialect)
+    if dialect not in _PSQL and b"\r" in data:
+        _lone_returns(draft, dialect)
+    return draft, tool
+
+
+def _lone_returns(draft: Draft, dialect: Dialect) -> None:
+    """Let nothing hide behind a carriage return in a comment: PostgreSQL says that it ends a line."""
+    for kind, begin, end in tokens(draft.text, dialect):
+        block = kind != "comment" or draft.text[begin : begin + 2] == "/*"
+        # Two characters further: whether a line feed follows.
+        if not block and (match := _LONE_CR.search(draft.text, begin, end + 2)):
+            draft.problem(
+                match.start(),
+                "a comment with a lone carriage return: servers and tools differ in where it ends",
+            )
+            return
+
+
+_BREAKPOINT = re.compile(r"-->[ \t]*statement-breakpoint")
+
+
+def _breakpoints(draft: Draft, dialect: Dialect) -> None:
+    """Take out Drizzle's marks, which are no comment to MySQL: put a semicolon there.
+
+    Drizzle cuts at them wherever they stand; behind one that is in a comment, SQL begins.
+    """
+    marks = [match.span() for match in _BREAKPOINT.finditer(draft.text)]
+    inside = [(a, b) for kind, a, b in tokens(draft.text, dialect) if kind in {"quoted", "comment"}]
+    hidden = any(a < begin < b for a, b in inside for begin, _ in marks)
+    draft.edit((begin, end, ";".ljust(end - begin)) for begin, end in marks)
+    if hidden:
+        cuts = [begin for begin, _ in marks]
+        draft.spans = []
+        for begin, end in zip([0, *cuts], [*cuts, len(draft.text)], strict=True):
+            inner = spans(draft.text[begin:end], dialect)
+            draft.spans += [(begin + a, begin + b) for a, b in inner]

@@ -1,0 +1,302 @@
+"""What runs inside a statement: anonymous blocks, functions' bodies, SQL given as text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sluiceway.migrations.records import Action, Kind, Name, Parsed
+from sluiceway_sql_libpg_query import library
+from sluiceway_sql_libpg_query.folding import NAME, UNKNOWN, Environment, Text, fold
+from sluiceway_sql_libpg_query.guesses import guesses, verb_is_harmless
+from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
+from sluiceway_sql_libpg_query.library import Failure
+from sluiceway_sql_libpg_query.nodes import Node, arguments_of, body_of, sole, strings, switched
+from sluiceway_sql_libpg_query.plpgsql import walk
+from sluiceway_sql_libpg_query.statements import handlers
+
+__all__ = ["Reader", "Unreadable"]
+
+_DEEPEST = 12
+"""How deeply texts may be executed inside texts before one is taken for unknown."""
+_WORTH = re.compile(
+    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|into|perform|call)\b"
+)
+"""Words without which a body does nothing that matters, calls of other functions aside."""
+_CALLED = re.compile(r'([\w$."\x80-\U0010ffff]+)\s*\(')
+_RISKY = re.compile(r"(?i)\s*(?:drop|truncate|alter|create|do|with|delete|begin|set|--|/\*|;)")
+_MARKS = {UNKNOWN: "sluiceway_unknown_", NAME: "sluiceway_name_"}
+
+
+class Unreadable(Exception):  # noqa: N818 - no error of the program: something of the text
+    """A body that could not be parsed: its statement cannot be judged."""
+
+
+class Reader:
+    """Reads what is inside the statements of one text."""
+
+    __slots__ = ("_depth", "_parse", "wary")
+
+    def __init__(
+        self, parse: Callable[[str, int], list[Parsed] | None], depth: int, *, wary: bool
+    ) -> None:
+        self._parse = parse
+        self._depth = depth
+        self.wary = wary
+        """The text defines functions: no name is harmless then."""
+
+    # --- statements that hold others --------------------------------------------------------------
+
+    def wrapped(self, kind: str, node: Node, source: bytes) -> Iterator[Action]:
+        """Return the actions of a statement of one of those kinds."""
+        if kind == "DoStmt":
+            yield self._do(node)
+        elif kind == "CreateFunctionStmt":
+            yield self._function(node, source)
+        elif kind == "CallStmt":
+            call: Node = node.get("funccall", {})
+            yield from self.called([strings(call.get("funcname", ()))], {"FuncCall": call})
+        elif kind == "ExplainStmt" and switched(node.get("options", ()), "analyze"):
+            inner, content = sole(node.get("query", {}))
+            handler = handlers.get(inner)
+            if handler is not None:
+                yield from handler(content, source)
+
+    def _do(self, node: Node) -> Action:
+        language, text = body_of(node)
+        language = language or "plpgsql"
+        nested: tuple[Action, ...] = ()
+        if language == "plpgsql":
+            nested = self.plpgsql(text)
+        return Action(kind=Kind.DO, body=text, language=language, nested=nested)
+
+    def _function(self, node: Node, source: bytes) -> Action:
+        language, text = body_of(node)
+        name = strings(node.get("funcname", ()))
+        language = language or ("sql" if "sql_body" in node else "")
+        nested: tuple[Action, ...] = ()
+        try:
+            if language == "plpgsql" and _WORTH.search(text):
+                nested = self.plpgsql(text, node.get("parameters", ()))
+            elif language in {"plpgsql", "sql"}:
+                nested = self._lazy(text, language)
+        except Unreadable as error:
+            nested = (Action(kind=Kind.EXECUTE, label="unknown", body=str(error)),)
+        if "sql_body" in node:
+            nested = tuple(self._calls_of(source.decode("utf-8", "replace")))
+        return Action(
+            kind=Kind.CREATE_FUNCTION,
+            name=name,
+            columns=arguments_of(node),
+            or_replace=bool(node.get("replace")),
+            body=text,
+            language=language,
+            nested=nested,
+        )
+
+    def _lazy(self, text: str, language: str) -> tuple[Action, ...]:
+        if language == "sql" and _WORTH.search(text):
+            parsed = self._deeper(text)
+            if parsed is None:
+                raise Unreadable
+            return tuple(action for item in parsed for action in item.actions)
+        return tuple(self._calls_of(text))
+
+    def plpgsql(self, text: str, parameters: Sequence[Node] = ()) -> tuple[Action, ...]:
+        """Return what a body of PL/pgSQL does, in order; raises :class:`Unreadable`."""
+        quote = "$sluiceway$"
+        while quote in text:
+            quote = quote[:-1] + "x$"
+        if parameters:
+            # The names of the parameters are needed: without them the body may not compile.
+            names = [str(item.get("FunctionParameter", {}).get("name", "")) for item in parameters]
+            listed = ", ".join('"' + name.replace('"', '""') + '" text' for name in names if name)
+            head = f"CREATE FUNCTION f({listed}) RETURNS text LANGUAGE plpgsql AS "
+        else:
+            head = "DO LANGUAGE plpgsql "
+        tree = library.parse_plpgsql((head + quote + text + quote).encode("utf-8", "replace"))
+        if isinstance(tree, Failure):
+            raise Unreadable(tree.message)
+        try:
+            functions = json.loads(tree)
+            if not functions:
+                raise Unreadable("its body is empty")
+            return walk(functions[0]["PLpgSQL_function"], text, self)
+        except RecursionError as error:
+            raise Unreadable("it is nested too deeply") from error
+        except (KeyError, ValueError) as error:  # pragma: no cover - another library's tree
+            raise Unreadable("its tree is not understood") from error
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def called(self, names: Sequence[Name], tree: Any) -> Iterator[Action]:
+        """Return what calling these functions does; *tree* is where they are called."""
+        for name in names:
+            if name[-1] == "set_config":
+                yield from _settings(tree)
+            elif name[-1] not in EXECUTES:
+                yield Action(kind=Kind.CALL, name=name)
+        for call in _function_calls(tree):
+            words = strings(call.get("funcname", ()))
+            last = words[-1] if words else ""
+            if (last,) not in {name[-1:] for name in names}:
+                continue
+            texts = [fold(argument, Environment()) for argument in call.get("args", ())]
+            risky = [text for text in texts if any(_RISKY.match(item) for item in text)]
+            for text in risky:
+                action = self.execute(text)
+                if any(inner.kind is not Kind.OTHER for inner in action.nested):
+                    yield action
+            if (
+                last in EXECUTES
+                and not risky
+                and any(UNKNOWN in item for text in texts for item in text)
+            ):
+                yield Action(kind=Kind.EXECUTE, label="unknown")
+
+    def execute(self, texts: Text) -> Action:
+        """Return what executing one of these texts does."""
+        if len(texts) == 1:
+            return self._execute(texts[0])
+        each = [self._execute(text) for text in texts]
+        return Action(
+            kind=Kind.OTHER,
+            label="if",
+            nested=tuple(each),
+        )
+
+    def _execute(self, text: str) -> Action:
+        constant = UNKNOWN not in text and NAME not in text
+        if constant:
+            parsed = self._deeper(text)
+            if parsed is not None:
+                nested = tuple(action for item in parsed for action in item.actions)
+                return Action(
+                    kind=Kind.EXECUTE, body=text, nested=nested or (Action(kind=Kind.OTHER),)
+                )
+        else:
+            for space in ("", " "):
+                filled = text
+                for mark, word in _MARKS.items():
+                    filled = filled.replace(mark, space + word + space if mark == UNKNOWN else word)
+                parsed = self._deeper(filled)
+                if parsed is not None:
+                    nested = tuple(_unmarked(a) for item in parsed for a in item.actions)
+                    if not any(_unsure(action) for action in nested):
+                        return Action(
+                            kind=Kind.EXECUTE, nested=nested or (Action(kind=Kind.OTHER),)
+                        )
+        words = text.replace(UNKNOWN, " ").replace(NAME, " ")
+        nested = guesses(words)
+        if not nested and not constant and verb_is_harmless(text):
+            return Action(kind=Kind.EXECUTE, nested=(Action(kind=Kind.OTHER),))
+        if constant:
+            return Action(kind=Kind.EXECUTE, body=text, nested=nested, label="unparsable")
+        return Action(kind=Kind.EXECUTE, nested=nested, label="" if nested else "unknown")
+
+    def _deeper(self, text: str) -> list[Parsed] | None:
+        if self._depth >= _DEEPEST:
+            return None
+        try:
+            return self._parse(text, self._depth + 1)
+        except Unreadable:
+            return None
+
+    def _calls_of(self, text: str) -> Iterator[Action]:
+        """Return every function whose name stands before a bracket in a text, each once."""
+        seen: set[str] = set()
+        for match in _CALLED.finditer(text):
+            word = match.group(1)
+            if word not in seen:
+                seen.add(word)
+                parts = [
+                    part.strip('"') if part.startswith('"') else part.lower()
+                    for part in word.split(".")
+                ]
+                if all(parts) and (self.wary or parts[-1] not in HARMLESS):
+                    yield Action(kind=Kind.CALL, name=tuple(parts))
+
+    def expression(self, text: str) -> Iterator[Action]:
+        """Return what evaluating an expression of a body calls."""
+        names = list(self._calls_of(text))
+        if names:
+            parsed = self._deeper("SELECT " + text)
+            if parsed is None:
+                yield from names
+            else:
+                yield from (action for item in parsed for action in item.actions)
+
+    def static(self, text: str) -> tuple[Action, ...]:
+        """Return what a statement that stands in a body does; raises :class:`Unreadable`."""
+        parsed = self._parse(text, self._depth + 1) if self._depth < _DEEPEST else None
+        if parsed is None:
+            raise Unreadable("a statement in its body could not be parsed")
+        return tuple(action for item in parsed for action in item.actions)
+
+
+def placed(actions: Sequence[Action], piece: str) -> tuple[Action, ...]:
+    """Return the actions with their bodies' places in the statement, where its text shows them."""
+    found = []
+    for action in actions:
+        if action.body and action.kind in {Kind.DO, Kind.CREATE_FUNCTION}:
+            start = max(piece.find(action.body), 0)
+            nested = tuple(_moved(inner, start) for inner in action.nested)
+            found.append(replace(action, body_offset=start, nested=nested))
+        else:
+            found.append(action)
+    return tuple(found)
+
+
+def _moved(action: Action, by: int) -> Action:
+    nested = tuple(_moved(inner, by) for inner in action.nested)
+    return replace(action, offset=action.offset + by, nested=nested)
+
+
+def _function_calls(tree: Any) -> Iterator[Node]:
+    todo = [tree]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, list):
+            todo.extend(current)
+        elif isinstance(current, dict):
+            call = current.get("FuncCall")
+            if isinstance(call, dict):
+                yield call
+            todo.extend(current.values())
+
+
+def _settings(tree: Any) -> Iterator[Action]:
+    for call in _function_calls(tree):
+        words = strings(call.get("funcname", ()))
+        arguments = call.get("args", ())
+        if words and words[-1] == "set_config" and len(arguments) > 1:
+            name, value = (fold(item, Environment()) for item in arguments[:2])
+            if name != [UNKNOWN]:
+                body = "" if UNKNOWN in value[0] else value[0]
+                yield Action(kind=Kind.SET, name=(name[0].lower(),), body=body)
+
+
+def _unmarked(action: Action) -> Action:
+    """Return an action without the placeholders of what is unknown in its names."""
+    changes: dict[str, Any] = {}
+    for key in ("name", "table", "new_name", "references"):
+        value = getattr(action, key)
+        if any(word in part for part in value for word in _MARKS.values()):
+            changes[key] = ()
+    for key in ("column", "constraint_name", "check_not_null"):
+        if any(word in getattr(action, key) for word in _MARKS.values()):
+            changes[key] = ""
+    nested = tuple(_unmarked(inner) for inner in action.nested)
+    if nested:
+        changes["nested"] = nested
+    return replace(action, **changes) if changes else action
+
+
+def _unsure(action: Action) -> bool:
+    """Say whether a column's definition holds something raw: it could say NOT NULL."""
+    definition = action.definition
+    raw = definition is not None and _MARKS[UNKNOWN] in definition.type
+    return raw or any(_unsure(inner) for inner in action.nested)

@@ -1,0 +1,283 @@
+"""Small readings of libpg_query's JSON nodes: names, types, defaults, constraints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sluiceway.migrations.records import Column, Name
+
+__all__ = [
+    "Node",
+    "arguments",
+    "arguments_of",
+    "body_of",
+    "check_not_null",
+    "column",
+    "constant_null",
+    "name_of",
+    "option",
+    "relation",
+    "sole",
+    "strings",
+    "type_name",
+    "volatile",
+]
+
+Node = Mapping[str, Any]
+
+_SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
+_VOLATILE = frozenset(
+    {
+        "clock_timestamp", "currval", "gen_random_bytes", "gen_random_uuid", "gen_salt", "lastval",
+        "nextval", "random", "random_normal", "setval", "statement_timestamp_volatile", "timeofday",
+        "txid_current", "pg_current_xact_id", "uuid_generate_v1", "uuid_generate_v1mc",
+        "uuid_generate_v4", "uuidv4", "uuidv7",
+    }
+)  # fmt: skip
+"""Functions that the server calls volatile and that stand in defaults."""
+_STABLE = frozenset(
+    {
+        "abs", "array", "btrim", "char_length", "coalesce", "concat", "concat_ws", "current_database",
+        "current_schema", "current_setting", "date", "date_part", "date_trunc", "decode", "digest",
+        "encode", "extract", "floor", "format", "hashtext", "json_build_array", "json_build_object",
+        "jsonb_build_array", "jsonb_build_object", "length", "lower", "ltrim", "make_date",
+        "make_interval", "make_timestamp", "make_timestamptz", "md5", "now", "power", "repeat",
+        "replace", "round", "rtrim", "session_user", "sha256", "statement_timestamp", "substr",
+        "substring", "timezone", "to_char", "to_date", "to_json", "to_jsonb", "to_timestamp",
+        "to_tsvector", "transaction_timestamp", "trim", "trunc", "upper", "uuid_nil",
+    }
+)  # fmt: skip
+"""Functions that are known not to be; one that stands in neither list may be volatile."""
+_TYPE = re.compile(
+    rb"""(?ix)
+    (?:
+      double\s+precision | (?:character|char|nchar|national\s+char(?:acter)?|bit)\s+varying
+      | national\s+char(?:acter)?
+      | (?:"(?:[^"]|"")+"|[\w$]+) (?:\s*\.\s* (?:"(?:[^"]|"")+"|[\w$]+))*
+    )
+    (?:\s*\([^()]*\))?
+    (?:\s+with(?:out)?\s+time\s+zone)?
+    (?:\s*\[\s*\d*\s*\])*
+    """
+)
+_SPACE = re.compile(r"\s+")
+
+
+def sole(node: Node) -> tuple[str, Node]:
+    """Return kind and content of a node that is wrapped: ``{"ColumnDef": {...}}``."""
+    for kind, content in node.items():
+        return kind, content
+    return "", {}
+
+
+def strings(items: Iterable[Node]) -> Name:
+    """Return the words of a list of ``String`` nodes."""
+    return tuple(str(item["String"].get("sval", "")) for item in items if "String" in item)
+
+
+def relation(node: Node) -> Name:
+    """Return the name of a ``RangeVar``, unwrapped."""
+    parts = (node.get("catalogname"), node.get("schemaname"), node.get("relname"))
+    return tuple(str(part) for part in parts if part)
+
+
+def name_of(node: Node) -> Name:  # noqa: PLR0911 - one for each kind of node
+    """Return the name of an object as ``DROP``, ``COMMENT`` or ``ALTER`` give it."""
+    kind, content = sole(node)
+    if kind == "List":
+        items = content.get("items", ())
+        if items and "TypeName" in items[0]:
+            return name_of(items[0])
+        return strings(items)
+    if kind == "String":
+        return (str(content.get("sval", "")),)
+    if kind == "TypeName":
+        return strings(content.get("names", ()))
+    if kind == "ObjectWithArgs":
+        return strings(content.get("objname", ()))
+    if kind == "RangeVar":
+        return relation(content)
+    return ()
+
+
+def option(options: Iterable[Node], name: str) -> Node | None:
+    """Return the ``DefElem`` of that name, unwrapped; ``None`` when it does not stand there."""
+    for item in options:
+        element: Node = item.get("DefElem", {})
+        if element.get("defname") == name:
+            return element
+    return None
+
+
+def switched(options: Iterable[Node], name: str) -> bool:
+    """Say whether an option is given and not turned off (``(ANALYZE off)``)."""
+    element = option(options, name)
+    if element is None:
+        return False
+    argument = element.get("arg")
+    if argument is None:
+        return True
+    kind, content = sole(argument)
+    if kind == "Boolean":
+        return bool(content.get("boolval"))
+    if kind == "Integer":
+        return bool(content.get("ival"))
+    return str(content.get("sval", "")).lower() not in {"false", "off", "0", "no", "f"}
+
+
+def type_name(node: Node, source: bytes) -> str:
+    """Return a type as the statement writes it, lower case, with single spaces."""
+    names = strings(node.get("names", ()))
+    location = node.get("location", 0)
+    found = _TYPE.match(source, location) if isinstance(location, int) and location >= 0 else None
+    if found is None:
+        return ".".join(names)
+    return _SPACE.sub(" ", found.group().decode("utf-8", "replace").lower())
+
+
+def constant_null(node: Node | None) -> bool:
+    """Say whether an expression is NULL, with casts or without, or absent."""
+    if node is None:
+        return True
+    kind, content = sole(node)
+    while kind in {"TypeCast", "CollateClause"}:
+        kind, content = sole(content.get("arg", {}))
+    return kind == "A_Const" and bool(content.get("isnull"))
+
+
+def _functions(node: Any) -> Iterable[Name]:
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, list):
+            todo.extend(current)
+        elif isinstance(current, dict):
+            call = current.get("FuncCall")
+            if call is not None:
+                yield strings(call.get("funcname", ()))
+            if "NextValueExpr" in current:  # pragma: no cover - the grammar makes a call of it
+                yield ("nextval",)
+            todo.extend(current.values())
+
+
+def volatile(node: Any) -> bool:
+    """Say whether an expression may differ from row to row; an unknown function may."""
+    return any(
+        name[-1] in _VOLATILE or name[-1] not in _STABLE for name in _functions(node) if name
+    )
+
+
+def check_not_null(node: Node) -> str:
+    """Return the column of which an expression says, alone or by AND, that it is not NULL.
+
+    Also the forms that mean the same: ``NOT (c IS NULL)``, ``(c IS NULL) = false``.
+    """
+    kind, content = sole(node)
+    if kind == "NullTest" and content.get("nulltesttype") == "IS_NOT_NULL":
+        return _column_ref(content.get("arg", {}))
+    if kind == "BoolExpr":
+        arguments: Sequence[Node] = content.get("args", ())
+        if content.get("boolop") == "AND_EXPR":
+            for argument in arguments:
+                found = check_not_null(argument)
+                if found:
+                    return found
+        elif content.get("boolop") == "NOT_EXPR" and arguments:
+            kind, content = sole(arguments[0])
+            if kind == "NullTest" and content.get("nulltesttype") == "IS_NULL":
+                return _column_ref(content.get("arg", {}))
+    return ""
+
+
+def _column_ref(node: Node) -> str:
+    kind, content = sole(node)
+    if kind != "ColumnRef":
+        return ""
+    words = strings(content.get("fields", ()))
+    return words[-1] if words else ""
+
+
+def column(node: Node, source: bytes) -> Column:
+    """Return a ``ColumnDef``, unwrapped, as a record."""
+    constraints = node.get("constraints")
+    kind = node.get("typeName")
+    names = strings(kind.get("names", ())) if kind else ()
+    serial = len(names) == 1 and names[0] in _SERIAL
+    written = type_name(kind, source) if kind else ""
+    name = str(node.get("colname", ""))
+    if not constraints:
+        return Column(
+            name=name, type=written, not_null=serial, default=serial, default_volatile=serial
+        )
+    not_null = default = serial
+    changing = serial
+    generated = primary = unique = check = False
+    references: Name = ()
+    for item in constraints:
+        constraint = item.get("Constraint", {})
+        what = constraint.get("contype")
+        if what == "CONSTR_NOTNULL":
+            not_null = True
+        elif what == "CONSTR_DEFAULT":
+            expression = constraint.get("raw_expr")
+            if not constant_null(expression):
+                default = True
+                changing = changing or volatile(expression)
+        elif what == "CONSTR_PRIMARY":
+            primary = not_null = True
+        elif what == "CONSTR_UNIQUE":
+            unique = True
+        elif what == "CONSTR_IDENTITY":
+            default = changing = not_null = True
+        elif what == "CONSTR_GENERATED":
+            generated = default = True
+        elif what == "CONSTR_FOREIGN":
+            references = relation(constraint.get("pktable", {}))
+        elif what == "CONSTR_CHECK":
+            check = True
+            if check_not_null(constraint.get("raw_expr", {})) == name and constraint.get(
+                "is_enforced", False
+            ):
+                # To an INSERT it is the same as NOT NULL.
+                not_null = True
+    return Column(
+        name=name,
+        type=written,
+        not_null=not_null,
+        default=default,
+        default_volatile=changing,
+        generated=generated,
+        primary_key=primary,
+        unique=unique,
+        references=references,
+        check=check,
+    )
+
+
+def arguments(items: Sequence[Node]) -> list[str]:
+    """Return the types of a list of arguments."""
+    return [".".join(strings(item.get("TypeName", {}).get("names", ()))) for item in items]
+
+
+def arguments_of(node: Node) -> tuple[str, ...]:
+    """Return what tells a function from others of its name: ``(`` and the types of its input."""
+    inputs = []
+    for item in node.get("parameters", ()):
+        parameter: Node = item.get("FunctionParameter", {})
+        if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
+            inputs.append({"TypeName": parameter.get("argType", {})})
+    return ("(", *arguments(inputs))
+
+
+def body_of(node: Node) -> tuple[str, str]:
+    """Return language (lower case) and text of a DO or a CREATE FUNCTION."""
+    options: Any = node.get("options", node.get("args", ()))
+    language = option(options, "language")
+    text = option(options, "as")
+    word = name_of(language["arg"])[-1].lower() if language and "arg" in language else ""
+    if text is None or "arg" not in text:
+        return word, ""
+    words = name_of(text["arg"])
+    return word, words[0] if words else ""

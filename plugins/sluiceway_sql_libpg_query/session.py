@@ -1,0 +1,61 @@
+"""Statements that change the session and no object: transactions, settings, locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sluiceway.migrations.records import Action, Kind
+from sluiceway_sql_libpg_query.nodes import Node, relation
+
+__all__ = ["lock", "setting", "transaction"]
+
+_TRANSACTIONS = {
+    "TRANS_STMT_BEGIN": (Kind.BEGIN, ""),
+    "TRANS_STMT_START": (Kind.BEGIN, ""),
+    "TRANS_STMT_COMMIT": (Kind.COMMIT, ""),
+    "TRANS_STMT_PREPARE": (Kind.COMMIT, "prepare"),
+    "TRANS_STMT_COMMIT_PREPARED": (Kind.COMMIT, "prepared"),
+    "TRANS_STMT_ROLLBACK": (Kind.ROLLBACK, ""),
+    "TRANS_STMT_ROLLBACK_PREPARED": (Kind.ROLLBACK, "prepared"),
+    "TRANS_STMT_SAVEPOINT": (Kind.BEGIN, "savepoint"),
+    "TRANS_STMT_RELEASE": (Kind.COMMIT, "savepoint"),
+    "TRANS_STMT_ROLLBACK_TO": (Kind.ROLLBACK, "savepoint"),
+}
+
+
+def transaction(node: Node, source: bytes) -> Iterable[Action]:
+    """Return BEGIN, COMMIT or ROLLBACK; of a savepoint with that label."""
+    found = _TRANSACTIONS.get(node.get("kind", ""))
+    if found is not None:
+        savepoint = str(node.get("savepoint_name", ""))
+        label = found[1] + (" chain" if node.get("chain") else "")
+        yield Action(kind=found[0], label=label.strip(), name=(savepoint,) if savepoint else ())
+
+
+def setting(node: Node, source: bytes) -> Iterable[Action]:
+    """Return a SET; without a value, and labelled so, a RESET."""
+    values = []
+    for item in node.get("args", ()):
+        constant: Node = item.get("A_Const", {})
+        if "sval" in constant:
+            values.append(str(constant["sval"].get("sval", "")))
+        elif "ival" in constant:
+            values.append(str(constant["ival"].get("ival", 0)))
+        elif "boolval" in constant:
+            values.append("on" if constant["boolval"].get("boolval") else "off")
+    kind = node.get("kind")
+    name = str(node.get("name", ""))
+    yield Action(
+        kind=Kind.SET,
+        name=(name,) if name else (),
+        body=",".join(values),
+        label="" if kind == "VAR_SET_VALUE" else "reset",
+    )
+
+
+def lock(node: Node, source: bytes) -> Iterable[Action]:
+    """Return a LOCK for each table."""
+    for item in node.get("relations", ()):
+        yield Action(
+            kind=Kind.LOCK, name=relation(item.get("RangeVar", {})), label=str(node.get("mode", ""))
+        )

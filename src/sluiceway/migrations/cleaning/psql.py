@@ -1,0 +1,220 @@
+"""What psql does with a file besides sending it: its commands, its variables, the data of COPY.
+
+Sources: PostgreSQL 18 ``src/bin/psql/psqlscanslash.l``, ``command.c`` and ``copy.c``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection
+
+from sluiceway.migrations.cleaning.edits import Draft, Edit, blanked
+from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.statements import BLANK, tokens
+
+__all__ = ["clean"]
+
+_HARMLESS = frozenset(
+    re.findall(
+        r"\w+",
+        "a C conninfo copyright crosstabview echo errverbose f getenv getresults h H help html l L"
+        " list lo_list o out password prompt pset qecho restrict s t T timing unrestrict unset warn x"
+        " z cd q quit p print bind bind_named parse close_prepared flush flushrequest syncpipeline"
+        " startpipeline endpipeline sendpipeline sf sv",
+    )
+)
+"""They run no SQL. ``\\q`` ends the reading, and what stands behind it is judged all the same."""
+_SENDS = frozenset({"g", "gx", "gset", "gdesc", "watch", "r", "reset"})
+"""They end a statement as a semicolon does (``\\r`` throws it away, which is not relied on)."""
+_CONDITION = frozenset({"if", "elif", "else", "endif"})
+_INCLUDES = frozenset({"i", "ir", "include", "include_relative"})
+_RUNS = frozenset({"gexec", "!", "e", "edit", "ef", "ev", "w", "write"})
+_WRITES = frozenset({"o", "out", "g", "gx"})
+_KNOWN = _HARMLESS | _SENDS | {"c", "connect", "copy", "encoding", "set"}
+_DESCRIBES = re.compile(r"d\w*|\?")
+_NOT_KNOWN = "\\{} is no command of psql that is known, and a backslash is no SQL"
+_COMMAND = re.compile(r"\\([A-Za-z_]+|[!?;.]|)")
+_ARGUMENTS_END = re.compile(r"\\|(?=[\r\n])|\Z")
+_VARIABLE = re.compile(r""":(?:([A-Za-z_]\w*)|'[A-Za-z_]\w*'|"[A-Za-z_]\w*"|\{\?\w+\})""")
+_NAME = re.compile(r"""\s*[\w.\-]*\s*|\s*'[^'\\;]*'\s*|\s*"[^"\\;]*"\s*""")
+_COPY = re.compile(r"(?is)COPY\b.*\bFROM\s+STDIN\b")
+_COPY_STDIN = re.compile(r"(?i)\bfrom\s+stdin\b")
+_DATA_END = re.compile(r"(?m)^\\\.[ \t]*\r?$")
+_LONGEST = 80
+"""Characters of a variable's name: more than any has."""
+_UTF8 = re.compile(r"(?i)\s*(?:utf-?8|unicode|)\s*")
+
+
+def clean(draft: Draft, dialect: Dialect, path: str, known: Collection[str]) -> None:
+    """Leave only what psql sends as SQL in *draft*.
+
+    Args:
+        draft: The text, changed in place.
+        dialect: PostgreSQL, or one whose tools speak as psql does.
+        path: The file's own, for the files that it includes.
+        known: The paths that are judged as well.
+    """
+    _Session(draft, dialect, path, known).run()
+
+
+class _Session:
+    def __init__(self, draft: Draft, dialect: Dialect, path: str, known: Collection[str]) -> None:
+        self.draft = draft
+        self.text = draft.text
+        self.dialect = dialect
+        self.path = path
+        self.known = known
+        self.edits: list[Edit] = []
+        self.begun = False
+        """A statement has begun: something other than space and comment was read."""
+        self.first = 0
+        """Where it begins."""
+        self.any_before = False
+        self.conditions: list[int] = []
+        self.odd_values = False
+
+    def run(self) -> None:
+        """Read the text once from begin to end."""
+        position, size = 0, len(self.text)
+        data_from = -1  # the rest of COPY's own line is read as SQL first
+        while position < size:
+            left = tokens(self.text, self.dialect, start=position)
+            kind, begin, end = next(left, ("end", size, size))
+            line_end = self.text.find("\n", position) + 1 if data_from >= 0 else 0
+            stop = min(begin, line_end) if line_end else begin
+            if (slash := self.text.find("\\", position, stop)) >= 0:
+                self._gap(position, slash)
+                position = self._command(slash)
+                continue
+            if line_end and line_end <= begin:
+                self._gap(position, line_end)
+                position, data_from = self._data(line_end), -1
+                continue
+            self._gap(position, begin)
+            position = end
+            if kind == "end":
+                if begin < size and self.begun and _COPY.match(self.text, self.first, begin):
+                    data_from = end
+                self._sent()
+            elif kind == "quoted":
+                self._begin(begin)
+        if data_from >= 0:
+            self.draft.problem(size, "COPY ... FROM stdin without data: they are not in this file")
+        if self.conditions:
+            self.draft.problem(size, "\\if without \\endif")
+        self.draft.text = self.text
+        self.draft.edit(sorted(self.edits))
+
+    def _begin(self, position: int) -> None:
+        if not self.begun:
+            self.begun, self.first = True, position
+
+    def _sent(self) -> None:
+        self.any_before = self.any_before or self.begun
+        self.begun = False
+
+    def _gap(self, begin: int, end: int) -> None:
+        """Read what is neither quote nor comment: words, and the variables among them."""
+        piece = self.text[begin:end]
+        if piece.strip(BLANK):
+            self._begin(begin + len(piece) - len(piece.lstrip(BLANK)))
+        if ":" not in piece and self.text[end : end + 1] not in {"'", '"'}:
+            return
+        for match in _VARIABLE.finditer(self.text, begin, end + _LONGEST):
+            at = match.start()
+            if at >= end:
+                return
+            before = self.text[at - 1 : at] if at else ""
+            if before.isalnum() or (before and before in ":_])$"):
+                continue  # a cast, or a slice of an array
+            if self.odd_values and match[1]:
+                self.draft.problem(
+                    at, f"a variable of psql whose value is not a plain name ({match[0]})"
+                )
+            self.edits.append((at, at + 1, "_" if match[1] else " "))
+
+    def _data(self, begin: int) -> int:
+        """Blank the data of COPY that begin at *begin*; return where SQL goes on."""
+        match = _DATA_END.search(self.text, begin)
+        end = match.end() if match else len(self.text)
+        if not match:
+            self.draft.problem(begin, "the data of COPY ... FROM stdin do not end with \\.")
+        self.edits.append((begin, end, blanked(self.text[begin:end])))
+        return end
+
+    def _command(self, begin: int) -> int:
+        """Take out the command whose backslash stands at *begin*; return where SQL goes on."""
+        match = _COMMAND.match(self.text, begin)
+        word = match[1] if match else ""
+        after = begin + 1 + len(word)
+        if word == ";":
+            self.edits.append((begin, begin + 1, " "))
+            return begin + 1
+        end = len(self.text) if (found := self.text.find("\n", after)) < 0 else found
+        arguments = self.text[after:end].rstrip("\r")
+        if word not in {"copy", "!", "echo", "qecho", "warn", "set", "prompt"}:
+            stop = _ARGUMENTS_END.search(self.text, after)
+            end = stop.start() if stop else end
+            arguments = self.text[after:end]
+        replaced = blanked(self.text[begin:end])
+        if word in _SENDS or word == "gexec":
+            replaced = ";" + replaced[1:]
+        self.edits.append((begin, end, replaced))
+        self._judge(begin, word, arguments)
+        if replaced[:1] == ";":
+            self._sent()
+        if word == "copy" and _COPY_STDIN.search(arguments):
+            return self._data(min(end + 1, len(self.text)))
+        return end
+
+    def _judge(self, begin: int, word: str, arguments: str) -> None:
+        """Say what of the command cannot be judged."""
+        if word in _CONDITION:
+            problem = self._condition(begin, word)
+        elif word in _INCLUDES:
+            problem = self._include(word, arguments)
+        elif (
+            word in _RUNS
+            or "`" in arguments
+            or (word in _WRITES and arguments.lstrip().startswith("|"))
+        ):
+            problem = f"\\{word} runs a program, or what a query returns: write the statements out"
+        elif word in {"c", "connect"} and (self.any_before or self.begun):
+            problem = "\\connect after statements: what was made before is in another database"
+        elif word == "copy" and arguments.lstrip().startswith("("):
+            problem = "\\copy of a query: write the query as a statement of its own"
+        elif word == "encoding" and not _UTF8.fullmatch(arguments):
+            problem = "\\encoding of something else than UTF8: save the file as UTF-8"
+        else:
+            problem = (
+                "" if word in _KNOWN or _DESCRIBES.fullmatch(word) else _NOT_KNOWN.format(word)
+            )
+        if word == "gset" or (
+            word == "set" and not _NAME.fullmatch(arguments.strip().partition(" ")[2])
+        ):
+            self.odd_values = True
+        if problem:
+            self.draft.problem(begin, problem)
+
+    def _include(self, word: str, arguments: str) -> str:
+        name = arguments.strip().strip("'\"")
+        near = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), name))
+        if near in self.known or (
+            not word.startswith("ir") and posixpath.normpath(name) in self.known
+        ):
+            return ""
+        return f"\\{word} {name}: that file is not among those that are judged; name its folder as well"
+
+    def _condition(self, begin: int, word: str) -> str:
+        if self.begun:
+            return f"\\{word} inside a statement: put conditions around whole statements"
+        if word == "if":
+            self.conditions.append(begin)
+        elif not self.conditions:
+            return f"\\{word} without \\if"
+        elif word == "endif":
+            start = self.conditions.pop()
+            if not self.conditions:
+                self.draft.conditional.append((start, begin))
+        return ""

@@ -1,0 +1,78 @@
+"""Actions to facts: what each statement means for the schema as the ones before it left it.
+
+Pure, and the same for every dialect: a parser has said what each statement does by itself; here is
+known which tables the same script has made, what a column is at its end, what a function does that
+is called, and what was rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from sluiceway.migrations.records import (
+    Dialect,
+    Fact,
+    Script,
+    SqlParser,
+)
+from sluiceway.migrations.state_draft import Draft
+from sluiceway.migrations.state_walk import Walk
+
+__all__ = ["Facts", "fact_json", "facts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What scripts do, in the order in which they do it."""
+
+    facts: tuple[Fact, ...]
+    statements: int
+    """How many statements were read, harmless ones included."""
+
+
+def facts(
+    scripts: Sequence[Script], parser: SqlParser, dialect: Dialect, *, together: bool = False
+) -> Facts:
+    """Return what *scripts* do, in their order.
+
+    *together*: they are applied by one release, so that what one of them has made is new to the
+    next. Otherwise each of them stands alone.
+    """
+    walk = Walk(dialect)
+    drafts: list[Draft] = []
+    statements = 0
+    for script in scripts:
+        if not together:
+            walk = Walk(dialect)
+        parsed = parser.parse(script, dialect)
+        statements += len(parsed)
+        walk.start(script, parser, parsed)
+        own = walk.script(parsed)
+        for draft in own:
+            draft.settle()
+        drafts.extend(own)
+    if together:
+        for draft in drafts:
+            # A default that the script gives and a later one takes away is none, and one that only
+            # a later one gives came too late for the statement.
+            draft.settle()
+    return Facts(facts=tuple(draft.fact() for draft in drafts), statements=statements)
+
+
+_DEFAULTS: Mapping[str, Any] = {
+    item.name: item.default for item in fields(Fact) if item.default is not MISSING
+}
+
+
+def fact_json(fact: Fact) -> dict[str, Any]:
+    """Return a fact as policies read it: without what has its default value."""
+    found: dict[str, Any] = {}
+    for item in fields(Fact):
+        value = getattr(fact, item.name)
+        if item.name in _DEFAULTS and value == _DEFAULTS[item.name]:
+            continue
+        found[item.name] = str(value) if isinstance(value, StrEnum) else value
+    return found

@@ -1,0 +1,191 @@
+"""What a script has made, renamed and dropped so far: the schema as far as its statements tell.
+
+Only what statements say is known. A table that nobody has made is taken for one that was there
+before, with columns of which nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sluiceway.migrations.records import Dialect, Maybe, Name
+
+__all__ = ["Branch", "Catalogue", "Check", "ColumnState", "Thing"]
+
+Branch = tuple[int, ...]
+"""The IFs, loops and handlers around a statement, outermost first; empty when it runs for sure."""
+
+_SCHEMAS = {
+    Dialect.POSTGRES: "public",
+    Dialect.REDSHIFT: "public",
+    Dialect.TSQL: "dbo",
+    Dialect.SQLITE: "main",
+    Dialect.DUCKDB: "main",
+}
+_TEMPORARY = "pg_temp"
+
+
+@dataclass(slots=True)
+class ColumnState:
+    """A column, as far as it is known."""
+
+    made: Maybe = Maybe.NO
+    not_null: bool = False
+    default: bool = False
+    gone: bool = False
+    domain: Name = ()
+
+
+@dataclass(slots=True)
+class Check:
+    """A constraint that says of a column that it is not NULL."""
+
+    column: str
+    validated: bool = False
+    """A VALIDATE CONSTRAINT has run for it."""
+    not_null: bool = False
+    """It is the NOT NULL itself (PostgreSQL 18 names them)."""
+
+
+@dataclass(slots=True)
+class Thing:
+    """A table, a view, an index, a type, a sequence: whatever has a name in a schema."""
+
+    made: Maybe = Maybe.NO
+    branch: Branch = ()
+    """Where it was made, so that the same branch knows it for sure."""
+    temporary: bool = False
+    partitioned: Maybe = Maybe.NO
+    materialized: bool = False
+    holds_old: bool = False
+    """It is new, but something older hangs on it: what is done to it is done to that too."""
+    referenced: bool = False
+    """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too."""
+    columns: dict[str, ColumnState] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
+
+    def column(self, name: str) -> ColumnState:
+        """Return a column; one that was not heard of is as old as its table."""
+        found = self.columns.get(name)
+        if found is None:
+            found = self.columns[name] = ColumnState()
+        return found
+
+
+@dataclass(slots=True)
+class _Gone:
+    branch: Branch
+
+
+class Catalogue:
+    """The things by name, with the schemas that an unqualified name is looked for in."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._default = _SCHEMAS.get(dialect, "")
+        self.path: tuple[str, ...] = (self._default,)
+        self.branch: Branch = ()
+        """Where the statement stands that is being looked at."""
+        self._things: dict[tuple[str, str], Thing | _Gone] = {}
+
+    def search(self, path: str) -> None:
+        """Take over a ``search_path``; an empty one is the default again."""
+        words = [word.strip().strip('"') for word in path.split(",")]
+        chosen = tuple(word for word in words if word and word not in {"$user", "pg_catalog"})
+        self.path = chosen or (self._default,)
+
+    def keys(self, name: Name) -> list[tuple[str, str]]:
+        """Return where a name may be, the first place first."""
+        if len(name) > 1:
+            return [(name[-2], name[-1])]
+        last = name[-1] if name else ""
+        return [(_TEMPORARY, last), *((schema, last) for schema in self.path)]
+
+    def find(self, name: Name) -> Thing | None:
+        """Return the thing of that name when it was heard of and is there."""
+        for key in self.keys(name):
+            found = self._things.get(key)
+            if isinstance(found, Thing):
+                return found
+        return None
+
+    def thing(self, name: Name) -> Thing:
+        """Return the thing of that name; one that was not heard of is old."""
+        if not name:
+            return Thing()
+        found = self.find(name)
+        if found is None:
+            found = Thing()
+            self._things[self.home(name)] = found
+        return found
+
+    def home(self, name: Name, *, temporary: bool = False) -> tuple[str, str]:
+        """Return where something of that name is made."""
+        if temporary:
+            return (_TEMPORARY, name[-1])
+        return self.keys(name)[-len(self.path) if len(name) == 1 else 0]
+
+    def make(self, name: Name, thing: Thing, *, maybe: bool) -> Thing:
+        """Put a new thing there. *maybe*: only if there is none (``IF NOT EXISTS``, ``OR REPLACE``)."""
+        key = self.home(name, temporary=thing.temporary)
+        before = self._things.get(key)
+        if isinstance(before, Thing) and before.made is not Maybe.YES:
+            # Known to be older: making it again fails, or does nothing.
+            return before
+        if isinstance(before, Thing) and maybe:
+            return before
+        free = isinstance(before, _Gone) and self.inside(before.branch)
+        thing.made = Maybe.MAYBE if maybe and not free and not thing.temporary else Maybe.YES
+        thing.branch = self.branch
+        self._things[key] = thing
+        return thing
+
+    def drop(self, name: Name) -> None:
+        """Forget the thing of that name: what is made under it from now on is new."""
+        if not name:
+            return
+        for key in self.keys(name):
+            if isinstance(self._things.get(key), Thing):
+                self._things[key] = _Gone(self.branch)
+                return
+        self._things[self.home(name)] = _Gone(self.branch)
+
+    def move(self, name: Name, new: Name) -> None:
+        """Give the thing of that name another: it stays as old as it is."""
+        thing = self.thing(name)
+        source = next(
+            (key for key in self.keys(name) if self._things.get(key) is thing), self.home(name)
+        )
+        self._things[source] = _Gone(self.branch)
+        target = (new[-2], new[-1]) if len(new) > 1 else (source[0], new[-1])
+        self._things[target] = thing
+
+    def rename_schema(self, old: str, new: str) -> None:
+        """Move everything of a schema to another."""
+        for key in [key for key in self._things if key[0] == old]:
+            self._things[(new, key[1])] = self._things.pop(key)
+
+    def of_schema(self, schema: str) -> Iterator[Thing]:
+        """Yield what is known to be in a schema."""
+        for key, thing in self._things.items():
+            if key[0] == schema and isinstance(thing, Thing):
+                yield thing
+
+    def clear(self, schema: str) -> None:
+        """Forget everything of a schema that is dropped."""
+        for key, thing in self._things.items():
+            if key[0] == schema and isinstance(thing, Thing):
+                self._things[key] = _Gone(self.branch)
+
+    def inside(self, branch: Branch) -> bool:
+        """Say whether what happened in *branch* has happened for sure where we stand."""
+        return self.branch[: len(branch)] == branch
+
+    def made(self, thing: Thing, column: ColumnState | None = None) -> Maybe:
+        """Return how sure it is that a thing, or a column of it, is new."""
+        answers = [thing.made, column.made if column is not None else Maybe.NO]
+        if thing.holds_old and thing.made is Maybe.YES:
+            answers[0] = Maybe.NO
+        if Maybe.YES in answers:
+            return Maybe.YES if self.inside(thing.branch) else Maybe.MAYBE
+        return Maybe.MAYBE if Maybe.MAYBE in answers else Maybe.NO

@@ -1,0 +1,228 @@
+"""What actions on columns and constraints change, and the facts that they leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
+from sluiceway.migrations.state_about import about, described, dotted, if_new, on_table, refer
+from sluiceway.migrations.state_catalogue import Check, ColumnState
+
+if TYPE_CHECKING:
+    from sluiceway.migrations.state_walk import Walk
+
+__all__ = [
+    "add_column",
+    "add_constraint",
+    "change_type",
+    "constraint",
+    "drop_column",
+    "drop_default",
+    "drop_not_null",
+    "rename_column",
+    "set_default",
+    "set_not_null",
+]
+
+_WHOLE = frozenset({Dialect.MYSQL, Dialect.MARIADB})
+"""Where a change of type says everything of the column anew, NOT NULL and the default too."""
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def add_column(walk: Walk, action: Action) -> None:
+    """Take ADD COLUMN."""
+    definition = action.definition or Column(name=action.column)
+    thing = walk.world.catalogue.thing(action.name)
+    known = about(walk, action, thing, action.name)
+    column = described(walk, definition)
+    before = thing.columns.get(action.column)
+    if before is not None and not before.gone and action.if_exists:
+        column = before
+    else:
+        column.made = Maybe.MAYBE if action.if_exists or walk.where.conditional else Maybe.YES
+        thing.columns[action.column] = column
+    if definition.references:
+        refer(walk, thing, definition.references)
+    walk.fact(
+        action.kind,
+        action,
+        settles=column if definition.not_null or column.not_null else None,
+        at_once=True,
+        **known
+        | {
+            "nullable": not column.not_null,
+            "default_at_end": column.default,
+            "generated": definition.generated,
+            "primary_key": definition.primary_key,
+            "unique": definition.unique,
+            "references": dotted(definition.references),
+            "type": definition.type,
+            "volatile": definition.default_volatile,
+        },
+    )
+
+
+def drop_column(walk: Walk, action: Action) -> None:
+    """Take DROP COLUMN."""
+    catalogue = walk.world.catalogue
+    thing = catalogue.thing(action.name)
+    column = thing.column(action.column)
+    known = about(walk, action, thing, action.name)
+    walk.fact(action.kind, action, **known | {"new_object": if_new(catalogue.made(thing, column))})
+    column.gone = True
+    thing.columns[action.column] = ColumnState(gone=True)
+
+
+def rename_column(walk: Walk, action: Action) -> None:
+    """Take RENAME COLUMN: the column stays as old as it is."""
+    catalogue = walk.world.catalogue
+    thing = catalogue.thing(action.name)
+    column = thing.column(action.column)
+    known = about(walk, action, thing, action.name)
+    walk.fact(
+        action.kind,
+        action,
+        **known
+        | {
+            "new_name": dotted(action.new_name),
+            "new_object": if_new(catalogue.made(thing, column)),
+        },
+    )
+    if action.new_name:
+        thing.columns.pop(action.column, None)
+        thing.columns[action.new_name[-1]] = column
+        for check in thing.checks.values():
+            if check.column == action.column:
+                check.column = action.new_name[-1]
+
+
+def change_type(walk: Walk, action: Action) -> None:
+    """Take a change of type, which in some dialects says everything of the column anew."""
+    definition = action.definition or Column(name=action.column)
+    thing = walk.world.catalogue.thing(action.name)
+    column = thing.column(action.column)
+    seen = described(walk, definition)
+    if walk.dialect in _WHOLE:
+        column.not_null, column.default = seen.not_null, seen.default
+    elif seen.not_null:
+        column.not_null = True
+        column.default = column.default or seen.default
+    walk.fact(
+        action.kind,
+        action,
+        settles=column if seen.not_null else None,
+        **about(walk, action, thing, action.name)
+        | {
+            "nullable": not seen.not_null,
+            "default_at_end": column.default,
+            "type": definition.type,
+            "generated": definition.generated,
+        },
+    )
+
+
+def set_not_null(walk: Walk, action: Action) -> None:
+    """Take SET NOT NULL."""
+    thing = walk.world.catalogue.thing(action.name)
+    column = thing.column(action.column)
+    column.not_null = True
+    if action.constraint_name:
+        thing.checks[action.constraint_name] = Check(action.column, not_null=True)
+    walk.fact(
+        action.kind,
+        action,
+        settles=column,
+        **about(walk, action, thing, action.name)
+        | {
+            "covered": not action.constraint
+            and any(
+                check.validated and check.column == action.column for check in thing.checks.values()
+            ),
+            "not_valid": action.not_valid,
+            "constraint": action.constraint,
+            "object": action.constraint_name,
+        },
+    )
+
+
+def drop_not_null(walk: Walk, action: Action) -> None:
+    """Take DROP NOT NULL."""
+    walk.world.catalogue.thing(action.name).column(action.column).not_null = False
+    on_table(walk, action)
+
+
+def set_default(walk: Walk, action: Action) -> None:
+    """Take SET DEFAULT."""
+    walk.world.catalogue.thing(action.name).column(action.column).default = action.value
+    on_table(walk, action)
+
+
+def drop_default(walk: Walk, action: Action) -> None:
+    """Take DROP DEFAULT."""
+    walk.world.catalogue.thing(action.name).column(action.column).default = False
+    on_table(walk, action)
+
+
+# --- constraints ----------------------------------------------------------------------------------
+
+
+def add_constraint(walk: Walk, action: Action) -> None:
+    """Take ADD CONSTRAINT; a primary key makes its columns NOT NULL."""
+    catalogue = walk.world.catalogue
+    thing = catalogue.thing(action.name)
+    if action.check_not_null and action.not_valid:
+        table = action.name[-1] if action.name else ""
+        name = action.constraint_name or f"{table}_{action.check_not_null}_check"
+        thing.checks[name] = Check(action.check_not_null)
+    if action.references:
+        refer(walk, thing, action.references)
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, thing, action.name)
+        | {
+            "object": action.constraint_name,
+            "constraint": action.constraint,
+            "references": dotted(action.references),
+            "not_valid": action.not_valid,
+            "using_index": action.using_index,
+            "unique": action.unique,
+            # Whether a key's older columns took NULL before is not known, and nearly none did; of
+            # one that is known to, there is a fact of its own.
+            "nullable": action.constraint == "primary key",
+        },
+    )
+    if action.constraint == "primary key":
+        for name in action.columns:
+            column = thing.columns.get(name)
+            if column is not None and column.made is Maybe.YES and not column.not_null:
+                column.not_null = True
+                walk.fact(
+                    Kind.SET_NOT_NULL,
+                    action,
+                    settles=column,
+                    **about(walk, action, thing, action.name)
+                    | {"column": name, "constraint": action.constraint},
+                )
+
+
+def constraint(walk: Walk, action: Action) -> None:
+    """Take VALIDATE, DROP and RENAME CONSTRAINT."""
+    thing = walk.world.catalogue.thing(action.name)
+    check = thing.checks.get(action.constraint_name)
+    if action.kind is Kind.VALIDATE_CONSTRAINT and check is not None:
+        check.validated = True
+    elif action.kind is Kind.DROP_CONSTRAINT:
+        thing.checks.pop(action.constraint_name, None)
+        if check is not None and check.not_null:
+            thing.column(check.column).not_null = False
+    elif action.kind is Kind.RENAME_CONSTRAINT and check is not None and action.new_name:
+        thing.checks[action.new_name[-1]] = thing.checks.pop(action.constraint_name)
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, thing, action.name)
+        | {"object": action.constraint_name, "new_name": dotted(action.new_name)},
+    )

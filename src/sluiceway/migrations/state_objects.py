@@ -1,0 +1,290 @@
+"""What each action changes in the catalogue, and the fact that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sluiceway.migrations import state_columns as columns
+from sluiceway.migrations.records import Action, Kind, Maybe
+from sluiceway.migrations.state_about import about, described, dotted, if_new, on_table, refer
+from sluiceway.migrations.state_catalogue import Thing
+
+if TYPE_CHECKING:
+    from sluiceway.migrations.state_walk import Walk
+
+__all__ = ["apply"]
+
+
+def apply(walk: Walk, action: Action) -> None:
+    """Take an action: change what is known, and leave its fact."""
+    handler = _HANDLERS.get(action.kind)
+    if handler is not None:
+        handler(walk, action)
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def _create_table(walk: Walk, action: Action) -> None:
+    if not action.name:
+        return
+    thing = Thing(
+        temporary=action.temporary,
+        partitioned=Maybe.YES if action.partitioned else Maybe.NO,
+        materialized=action.materialized,
+    )
+    for definition in action.definitions:
+        thing.columns[definition.name] = described(walk, definition)
+        if definition.references:
+            refer(walk, thing, definition.references)
+    walk.world.catalogue.make(action.name, thing, maybe=action.if_exists or action.or_replace)
+
+
+def _drop_table(walk: Walk, action: Action) -> None:
+    thing = walk.world.catalogue.thing(action.name)
+    walk.fact(action.kind, action, **about(walk, action, thing, action.name))
+    walk.world.catalogue.drop(action.name)
+
+
+def _truncate(walk: Walk, action: Action) -> None:
+    thing = walk.world.catalogue.thing(action.name)
+    known = about(walk, action, thing, action.name)
+    if action.cascade and thing.referenced:
+        known["new_object"] = None
+    walk.fact(action.kind, action, **known)
+
+
+def _rename_table(walk: Walk, action: Action) -> None:
+    thing = walk.world.catalogue.thing(action.name)
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, thing, action.name) | {"new_name": dotted(action.new_name)},
+    )
+    if action.name and action.new_name:
+        walk.world.catalogue.move(action.name, action.new_name)
+
+
+def _set_schema(walk: Walk, action: Action) -> None:
+    thing = walk.world.catalogue.thing(action.name)
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, thing, action.name) | {"new_name": dotted(action.new_name)},
+    )
+    if action.name and action.new_name:
+        walk.world.catalogue.move(action.name, (action.new_name[-1], action.name[-1]))
+
+
+def _attach(walk: Walk, action: Action) -> None:
+    catalogue = walk.world.catalogue
+    parent, child = catalogue.thing(action.name), catalogue.thing(action.new_name)
+    if action.label != "inherit":
+        parent.partitioned = Maybe.YES
+    if catalogue.made(child) is not Maybe.YES or child.holds_old:
+        parent.holds_old = True
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, parent, action.name) | {"new_name": dotted(action.new_name)},
+    )
+
+
+# --- indexes, views, types, schemas ---------------------------------------------------------------
+
+
+def _create_index(walk: Walk, action: Action) -> None:
+    catalogue = walk.world.catalogue
+    thing = catalogue.thing(action.table)
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, thing, action.table)
+        | {
+            "object": dotted(action.name),
+            "concurrently": action.concurrently,
+            "unique": action.unique,
+            "only": action.only,
+        },
+    )
+    if action.name:
+        name = action.name
+        if len(name) == 1 and len(action.table) > 1:
+            name = (*action.table[:-1], *name)
+        catalogue.make(name, Thing(temporary=thing.temporary), maybe=action.if_exists)
+
+
+def _object(walk: Walk, action: Action) -> None:
+    """Something with a name of its own is dropped, renamed, refreshed, altered."""
+    thing = walk.world.catalogue.find(action.name) or Thing()
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, thing, action.table)
+        | {
+            "object": dotted(action.name),
+            "new_name": dotted(action.new_name),
+            "concurrently": action.concurrently,
+            "materialized": action.materialized or thing.materialized,
+        },
+    )
+    if action.cascade and (
+        action.kind is Kind.DROP_TYPE
+        or (action.kind is Kind.EXTENSION and action.label in _TAKES_ALONG)
+    ):
+        # It takes along every column of that type, and every foreign table of that server.
+        walk.fact(
+            _TAKES_ALONG.get(action.label, Kind.DROP_COLUMN),
+            action,
+            **about(walk, action, thing, ())
+            | {"object": dotted(action.name), "column": "", "label": "by cascade"},
+        )
+    if action.kind in _DROPS:
+        walk.world.catalogue.drop(action.name)
+    elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
+        walk.world.catalogue.move(action.name, action.new_name)
+
+
+def _reindex(walk: Walk, action: Action) -> None:
+    thing = walk.world.catalogue.find(action.name) or Thing()
+    table = action.table or (action.name if action.label == "table" else ())
+    walk.fact(
+        action.kind,
+        action,
+        **about(walk, action, thing, table)
+        | {"object": dotted(action.name), "concurrently": action.concurrently},
+    )
+
+
+def _create_object(walk: Walk, action: Action) -> None:
+    if action.name:
+        thing = Thing(temporary=action.temporary, materialized=action.materialized)
+        maybe = action.if_exists or action.or_replace
+        walk.world.catalogue.make(action.name, thing, maybe=maybe)
+
+
+def _create_domain(walk: Walk, action: Action) -> None:
+    _create_object(walk, action)
+    if action.definition is not None and action.name:
+        key = walk.world.catalogue.home(action.name)
+        walk.world.domains[key] = (action.definition.not_null, action.definition.default)
+
+
+def _alter_type(walk: Walk, action: Action) -> None:
+    if action.label in {"rename function", "rename procedure"}:
+        walk.rename_function(action)
+        return
+    _object(walk, action)
+    if action.label == "rename domain" and action.name and action.new_name:
+        for key in walk.world.catalogue.keys(action.name):
+            if key in walk.world.domains:
+                walk.world.domains[(key[0], action.new_name[-1])] = walk.world.domains.pop(key)
+                break
+
+
+def _alter_domain(walk: Walk, action: Action) -> None:
+    catalogue = walk.world.catalogue
+    key = next((key for key in catalogue.keys(action.name) if key in walk.world.domains), None)
+    not_null, default = walk.world.domains.get(key, (False, False)) if key else (False, False)
+    not_null = {"set not null": True, "drop not null": False}.get(action.label, not_null)
+    default = {"set default": True, "drop default": False}.get(action.label, default)
+    if key is not None:
+        walk.world.domains[key] = (not_null, default)
+    _object(walk, action)
+
+
+def _create_schema(walk: Walk, action: Action) -> None:
+    if action.name:
+        maybe = action.if_exists or walk.where.conditional
+        walk.world.schemas.setdefault(action.name[-1], Maybe.MAYBE if maybe else Maybe.YES)
+
+
+def _drop_schema(walk: Walk, action: Action) -> None:
+    name = action.name[-1] if action.name else ""
+    catalogue = walk.world.catalogue
+    made = walk.world.schemas.pop(name, Maybe.NO) if action.label != "owned" else Maybe.NO
+    things = list(catalogue.of_schema(name))
+    if any(catalogue.made(thing) is not Maybe.YES for thing in things):
+        made = Maybe.NO
+    walk.fact(
+        action.kind,
+        action,
+        object=dotted(action.name),
+        cascade=action.cascade,
+        new_object=if_new(made),
+        label=action.label,
+    )
+    catalogue.clear(name)
+
+
+def _rename_schema(walk: Walk, action: Action) -> None:
+    made = walk.world.schemas.get(action.name[-1] if action.name else "", Maybe.NO)
+    walk.fact(
+        action.kind,
+        action,
+        object=dotted(action.name),
+        new_name=dotted(action.new_name),
+        new_object=if_new(made),
+    )
+    if action.name and action.new_name:
+        walk.world.catalogue.rename_schema(action.name[-1], action.new_name[-1])
+        if action.name[-1] in walk.world.schemas:
+            walk.world.schemas[action.new_name[-1]] = walk.world.schemas.pop(action.name[-1])
+
+
+def _extension(walk: Walk, action: Action) -> None:
+    if action.label.startswith("drop"):
+        _object(walk, action)
+
+
+_TAKES_ALONG = {
+    "drop": Kind.DROP_COLUMN,
+    "drop server": Kind.DROP_TABLE,
+    "drop foreign data wrapper": Kind.DROP_TABLE,
+}
+_DROPS = frozenset({Kind.DROP_INDEX, Kind.DROP_VIEW, Kind.DROP_TYPE, Kind.DROP_SEQUENCE})
+_HANDLERS: dict[Kind, Callable[[Walk, Action], None]] = {
+    Kind.CREATE_TABLE: _create_table,
+    Kind.DROP_TABLE: _drop_table,
+    Kind.RENAME_TABLE: _rename_table,
+    Kind.SET_SCHEMA: _set_schema,
+    Kind.TRUNCATE: _truncate,
+    Kind.REWRITE_TABLE: on_table,
+    Kind.LOCK: on_table,
+    Kind.ATTACH_PARTITION: _attach,
+    Kind.DETACH_PARTITION: _attach,
+    Kind.ADD_COLUMN: columns.add_column,
+    Kind.DROP_COLUMN: columns.drop_column,
+    Kind.RENAME_COLUMN: columns.rename_column,
+    Kind.CHANGE_TYPE: columns.change_type,
+    Kind.SET_NOT_NULL: columns.set_not_null,
+    Kind.DROP_NOT_NULL: columns.drop_not_null,
+    Kind.SET_DEFAULT: columns.set_default,
+    Kind.DROP_DEFAULT: columns.drop_default,
+    Kind.ADD_CONSTRAINT: columns.add_constraint,
+    Kind.VALIDATE_CONSTRAINT: columns.constraint,
+    Kind.DROP_CONSTRAINT: columns.constraint,
+    Kind.RENAME_CONSTRAINT: columns.constraint,
+    Kind.CREATE_INDEX: _create_index,
+    Kind.DROP_INDEX: _object,
+    Kind.REINDEX: _reindex,
+    Kind.CREATE_VIEW: _create_object,
+    Kind.DROP_VIEW: _object,
+    Kind.RENAME_VIEW: _object,
+    Kind.REFRESH_VIEW: _object,
+    Kind.CREATE_TYPE: _create_object,
+    Kind.ALTER_TYPE: _alter_type,
+    Kind.DROP_TYPE: _object,
+    Kind.CREATE_DOMAIN: _create_domain,
+    Kind.ALTER_DOMAIN: _alter_domain,
+    Kind.CREATE_SEQUENCE: _create_object,
+    Kind.DROP_SEQUENCE: _object,
+    Kind.DROP_FUNCTION: _object,
+    Kind.DROP_TRIGGER: _object,
+    Kind.CREATE_SCHEMA: _create_schema,
+    Kind.DROP_SCHEMA: _drop_schema,
+    Kind.RENAME_SCHEMA: _rename_schema,
+    Kind.DROP_DATABASE: _object,
+    Kind.EXTENSION: _extension,
+}

@@ -1,0 +1,83 @@
+"""A statement as a person reads it and as an approval names it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+
+from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.statements import tokens
+
+__all__ = ["Hashes", "normal", "shown"]
+
+_LONGEST = 200
+_SPACE = re.compile(r"[ \t\n\r\f\v]+")
+
+
+def normal(text: str, dialect: Dialect) -> str:
+    """Return a statement without comments and with single spaces; quotes stay as they are."""
+    pieces: list[str] = []
+    last = 0
+    for kind, begin, end in tokens(text, dialect):
+        if kind == "comment":
+            pieces.append(_SPACE.sub(" ", text[last:begin]) + " ")
+        elif kind == "quoted":
+            pieces.append(_SPACE.sub(" ", text[last:begin]) + text[begin:end])
+        else:
+            continue
+        last = end
+    pieces.append(_SPACE.sub(" ", text[last:]))
+    whole = "".join(pieces)
+    if len(pieces) > 1:
+        whole = _joined(whole, dialect)
+    return whole.strip(" ;")
+
+
+def _joined(text: str, dialect: Dialect) -> str:
+    """Return the text with one space where a comment stood between two."""
+    pieces: list[str] = []
+    last = 0
+    for kind, begin, end in tokens(text, dialect):
+        if kind == "quoted":
+            pieces.append(_SPACE.sub(" ", text[last:begin]) + text[begin:end])
+            last = end
+    pieces.append(_SPACE.sub(" ", text[last:]))
+    return "".join(pieces)
+
+
+def shown(text: str) -> str:
+    """Return a statement in one line that is short enough to read."""
+    line = _SPACE.sub(" ", text[: _LONGEST * 4]).strip()
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+class Hashes:
+    """Gives each statement of one script its hash."""
+
+    def __init__(self, migration: str, dialect: Dialect) -> None:
+        self._migration = migration
+        self._dialect = dialect
+        self._seen: Counter[str] = Counter()
+        self._parts: dict[int, tuple[str, str]] = {}
+        self._known: dict[tuple[int, tuple[str, ...]], str] = {}
+
+    def of(self, number: int, text: str, through: tuple[str, ...] = ()) -> str:
+        """Return the hash of statement *number*.
+
+        *through* are the definitions of the functions that it runs, for what happens in them: an
+        approval of a call must not outlive a change of what is called.
+        """
+        known = self._known.get((number, through))
+        if known is not None:
+            return known
+        parts = self._parts.get(number)
+        if parts is None:
+            statement = normal(text, self._dialect)
+            self._seen[statement] += 1
+            parts = self._parts[number] = (statement, str(self._seen[statement]))
+        pieces = [self._migration, *parts, *(normal(item, self._dialect) for item in through)]
+        whole = "\n".join(pieces).encode("utf-8", "surrogatepass")
+        answer = "sha256:" + hashlib.sha256(whole).hexdigest()
+        self._known[(number, through)] = answer
+        return answer

@@ -1,0 +1,385 @@
+"""The walk over a script's statements: each action changes the catalogue and may leave a draft."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sluiceway.migrations import state_objects
+from sluiceway.migrations.records import (
+    Action,
+    Dialect,
+    Kind,
+    Maybe,
+    Name,
+    Parsed,
+    Script,
+    SqlParser,
+)
+from sluiceway.migrations.state_catalogue import Catalogue, ColumnState
+from sluiceway.migrations.state_draft import Draft
+from sluiceway.migrations.state_text import Hashes, shown
+
+__all__ = ["Walk", "World"]
+
+_TRANSACTIONAL = frozenset(
+    {
+        Dialect.POSTGRES,
+        Dialect.SQLITE,
+        Dialect.TSQL,
+        Dialect.REDSHIFT,
+        Dialect.DUCKDB,
+        Dialect.DB2,
+    }
+)
+"""Where ROLLBACK takes a DROP TABLE back. Elsewhere DDL commits what was begun."""
+_DEEPEST = 16
+"""How deeply functions are followed into functions."""
+
+
+@dataclass(slots=True)
+class Routine:
+    """A function or procedure that a script has defined."""
+
+    actions: tuple[Action, ...]
+    text: str
+    """Its definition, for the hash of what calls it."""
+    body: str
+    language: str
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that ROLLBACK takes back."""
+
+    catalogue: Catalogue
+    drafts: list[Draft] = field(default_factory=list)
+    routines: dict[Name, dict[tuple[str, ...], Routine]] = field(default_factory=dict)
+    triggers: dict[tuple[str, str], list[Name]] = field(default_factory=dict)
+    schemas: dict[str, Maybe] = field(default_factory=dict)
+    domains: dict[tuple[str, str], tuple[bool, bool]] = field(default_factory=dict)
+    """NOT NULL and default of each domain that a script has made."""
+    lock_timeout: bool = False
+
+
+@dataclass(slots=True)
+class _Where:
+    """Where the action stands that is being looked at."""
+
+    number: int = 0
+    span: tuple[int, int] = (0, 0)
+    offset: int | None = None
+    """Of a call, for everything that it runs: its line is the one to look at."""
+    in_do: bool = False
+    dynamic: bool = False
+    guessed: bool = False
+    conditional: bool = False
+    through: tuple[str, ...] = ()
+    running: tuple[Name, ...] = ()
+    depth: int = 0
+
+
+class Walk:
+    """Goes through scripts and keeps what they have made."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.world = World(Catalogue(dialect))
+        self._branches = 0
+        self._begun: list[tuple[str, World]] = []
+        self._open = False
+        self._handlers: dict[Kind, Callable[[Action], None]] = {
+            Kind.DO: self._do,
+            Kind.EXECUTE: self._execute,
+            Kind.CREATE_FUNCTION: self._create_function,
+            Kind.DROP_FUNCTION: self._drop_function,
+            Kind.CALL: self._call,
+            Kind.CREATE_TRIGGER: self._create_trigger,
+            Kind.CHANGE_DATA: self._change_data,
+            Kind.SET: self._set,
+            Kind.BEGIN: self._begin,
+            Kind.COMMIT: self._commit,
+            Kind.ROLLBACK: self._rollback,
+        }
+
+    def start(self, script: Script, parser: SqlParser, parsed: Sequence[Parsed]) -> None:
+        """Begin with another script: a session, and so its settings, are its own."""
+        self.where = _Where()
+        self._script = script
+        self._parser = parser
+        self._hashes = Hashes(script.name, self.dialect)
+        self._begun = []
+        self._open = False
+        self._takes_back = self.dialect in _TRANSACTIONAL and any(
+            action.kind is Kind.ROLLBACK for item in parsed for action in item.actions
+        )
+        self.world.drafts = []
+        self.world.lock_timeout = False
+        self.world.catalogue.search("")
+
+    def script(self, parsed: Sequence[Parsed]) -> list[Draft]:
+        """Return the drafts of one script."""
+        for problem in self._script.problems:
+            self._problem(problem.line, problem.what)
+        for number, item in enumerate(parsed, start=1):
+            self.where = _Where(number=number, span=item.span)
+            if item.problem:
+                self.fact(Kind.UNPARSABLE, label=item.problem)
+                self.where.guessed = True
+            self.actions(item.actions)
+        return self.world.drafts
+
+    # --- what is run ------------------------------------------------------------------------------
+
+    def actions(self, actions: Sequence[Action]) -> None:
+        """Take these actions in their order."""
+        for action in actions:
+            handler = self._handlers.get(action.kind)
+            if handler is not None:
+                handler(action)
+            elif action.kind is not Kind.OTHER:
+                state_objects.apply(self, action)
+            if action.nested and action.kind not in _HOLDERS:
+                self._nested(action, branch=action.label in _BRANCHES or action.if_exists)
+
+    def _nested(self, action: Action, *, branch: bool, **changes: Any) -> None:
+        if self.where.depth > _DEEPEST:
+            self.fact(Kind.UNPARSABLE, label="it runs other texts too deeply")
+            return
+        before, outer = self.where, self.world.catalogue.branch
+        self.where = replace(before, depth=before.depth + 1, **changes)
+        if branch:
+            self._branches += 1
+            self.where.conditional = True
+            self.world.catalogue.branch = (*outer, self._branches)
+        self.actions(action.nested)
+        self.where = before
+        self.world.catalogue.branch = outer
+
+    def _do(self, action: Action) -> None:
+        if action.nested:
+            self._nested(action, branch=False, in_do=True)
+        elif action.body.strip():
+            self._body(action, in_do=True)
+
+    def _execute(self, action: Action) -> None:
+        dynamic = not action.body
+        if action.label == "unknown":
+            self._cannot("SQL that is put together while running, of which nothing can be read")
+        elif action.label == "unparsable":
+            self._cannot("SQL given as text that does not parse")
+            self._nested(action, branch=False, in_do=self.where.in_do, guessed=True)
+        elif action.nested:
+            self._nested(action, branch=False, dynamic=dynamic or self.where.dynamic)
+        elif action.body.strip():
+            self._body(action)
+        else:
+            self._cannot("SQL that is put together while running, of which nothing can be read")
+
+    def _cannot(self, why: str) -> None:
+        self.where.dynamic, before = True, self.where.dynamic
+        self.fact(Kind.UNPARSABLE, label=why)
+        self.where.dynamic = before
+
+    def _body(self, action: Action, **changes: Any) -> None:
+        """Take a body that the parser has left as text."""
+        if action.language not in {"", "sql"}:
+            self.fact(Kind.UNPARSABLE, label=f"a body in {action.language} cannot be judged")
+            return
+        inner = replace(self._script, text=action.body, spans=None, problems=())
+        for item in self._parser.parse(inner, self.dialect):
+            nested = item.actions
+            if item.problem:
+                self.fact(Kind.UNPARSABLE, label=item.problem)
+                changes["guessed"] = True
+            moved = tuple(
+                replace(given, offset=action.offset + action.body_offset + item.span[0])
+                for given in nested
+            )
+            self._nested(replace(action, nested=moved), branch=False, **changes)
+
+    # --- functions --------------------------------------------------------------------------------
+
+    def _create_function(self, action: Action) -> None:
+        start, end = self.where.span
+        routine = Routine(action.nested, self._script.text[start:end], action.body, action.language)
+        self.world.routines.setdefault(self._routine(action.name), {})[action.columns] = routine
+
+    def _drop_function(self, action: Action) -> None:
+        state_objects.apply(self, action)
+        for name in self._routines(action.name):
+            if action.columns:
+                self.world.routines[name].pop(action.columns, None)
+            else:
+                del self.world.routines[name]
+
+    def _routine(self, name: Name) -> Name:
+        return (
+            self.world.catalogue.keys(name)[-len(self.world.catalogue.path) :][0]
+            if len(name) == 1
+            else name[-2:]
+        )
+
+    def _routines(self, name: Name) -> list[Name]:
+        """Return the functions that a name may mean: an unqualified one any schema's."""
+        if not name:
+            return []
+        if len(name) > 1:
+            return [name[-2:]] if name[-2:] in self.world.routines else []
+        return [found for found in self.world.routines if found[-1] == name[-1]]
+
+    def rename_function(self, action: Action) -> None:
+        """Move a function to its new name."""
+        for name in self._routines(action.name):
+            moved = self.world.routines.pop(name)
+            self.world.routines[(*name[:-1], action.new_name[-1])] = moved
+
+    def _call(self, action: Action) -> None:
+        for name in self._routines(action.name):
+            self._run(action, name)
+
+    def _run(self, action: Action, name: Name) -> None:
+        if name in self.where.running:
+            return
+        for routine in list(self.world.routines.get(name, {}).values()):
+            offset = self.where.offset if self.where.offset is not None else action.offset
+            changes: dict[str, Any] = {
+                "in_do": True,
+                "offset": offset,
+                "through": (*self.where.through, routine.text),
+                "running": (*self.where.running, name),
+            }
+            if routine.actions:
+                self._nested(replace(action, nested=routine.actions), branch=False, **changes)
+            elif routine.body.strip():
+                before = self.where
+                self.where = replace(before, **changes)
+                given = replace(action, body=routine.body, language=routine.language)
+                self._body(given)
+                self.where = before
+
+    def _create_trigger(self, action: Action) -> None:
+        if action.references:
+            for key in self.world.catalogue.keys(action.table):
+                self.world.triggers.setdefault(key, []).append(action.references)
+
+    def _change_data(self, action: Action) -> None:
+        if not action.name:
+            return
+        for key in self.world.catalogue.keys(action.name):
+            for function in self.world.triggers.get(key, ()):
+                for name in self._routines(function):
+                    self._run(action, name)
+
+    # --- the session ------------------------------------------------------------------------------
+
+    def _set(self, action: Action) -> None:
+        word = action.name[-1].lower() if action.name else ""
+        if word == "search_path":
+            self.world.catalogue.search(action.body)
+        elif word == "lock_timeout" or not word:
+            self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
+
+    def _begin(self, action: Action) -> None:
+        if not action.label:
+            self._open = True
+        elif not self._open:
+            return
+        if self._takes_back:
+            name = action.name[-1] if action.name and action.label else ""
+            self._begun.append((name, copy.deepcopy(self.world)))
+
+    def _commit(self, action: Action) -> None:
+        if action.label == "savepoint":
+            return
+        self._open = False
+        self._begun = []
+        if "chain" in action.label:
+            self._begin(Action(kind=Kind.BEGIN))
+
+    def _rollback(self, action: Action) -> None:
+        if not self._begun or action.label == "prepared":
+            return
+        if action.label == "savepoint":
+            wanted = action.name[-1] if action.name else ""
+            places = [
+                number for number, (name, _) in enumerate(self._begun) if number and name == wanted
+            ]
+            if not places:
+                return
+            del self._begun[places[-1] + 1 :]
+            self._restore(copy.deepcopy(self._begun[-1][1]))
+            return
+        self._restore(self._begun[0][1])
+        self._begun, self._open = [], False
+        if "chain" in action.label:
+            self._begin(Action(kind=Kind.BEGIN))
+
+    def _restore(self, world: World) -> None:
+        # What could not be read may have been anything, a COMMIT too.
+        kept = [
+            draft
+            for draft in self.world.drafts[len(world.drafts) :]
+            if draft.values["kind"] is Kind.UNPARSABLE
+        ]
+        if kept:
+            return
+        self.world = world
+
+    # --- facts ------------------------------------------------------------------------------------
+
+    def fact(
+        self,
+        kind: Kind,
+        action: Action | None = None,
+        *,
+        settles: ColumnState | None = None,
+        at_once: bool = False,
+        **values: Any,
+    ) -> None:
+        """Leave a fact about where we stand."""
+        where, script = self.where, self._script
+        start, end = where.span
+        text = script.text[start:end]
+        offset = where.offset if where.offset is not None else action.offset if action else 0
+        found: dict[str, Any] = {key: value for key, value in values.items() if value}
+        found.update(
+            kind=kind,
+            file=script.path,
+            line=script.line(min(start + offset, end)),
+            migration=script.name,
+            statement=shown(text),
+            statement_hash=self._hashes.of(where.number, text, where.through),
+            in_transaction=Maybe.YES if self._open else script.in_transaction,
+        )
+        if action is not None and action.if_exists:
+            found["conditional"] = True
+        for key in ("in_do", "dynamic", "guessed", "conditional"):
+            if getattr(where, key):
+                found[key] = True
+        if self.world.lock_timeout:
+            found["lock_timeout"] = True
+        draft = Draft(found, column=settles, at_once=at_once)
+        if settles is not None:
+            draft.default = settles.default
+        self.world.drafts.append(draft)
+
+    def _problem(self, line: int, what: str) -> None:
+        script = self._script
+        found: dict[str, Any] = {
+            "kind": Kind.UNPARSABLE,
+            "file": script.path,
+            "line": line,
+            "migration": script.name,
+            "statement": "",
+            "statement_hash": self._hashes.of(-line, f"{script.digest} {what}"),
+            "label": what,
+            "in_transaction": script.in_transaction,
+        }
+        self.world.drafts.append(Draft(found))
+
+
+_BRANCHES = frozenset({"if", "loop", "handler"})
+_HOLDERS = frozenset({Kind.DO, Kind.EXECUTE, Kind.CREATE_FUNCTION, Kind.CREATE_TRIGGER, Kind.CALL})

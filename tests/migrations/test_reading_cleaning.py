@@ -1,0 +1,286 @@
+"""Templates, clients' commands and what changes the reading of quotes: offsets kept, nothing hidden."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluiceway.migrations.reading import from_texts
+from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.statements import spans
+
+PG, MYSQL, MARIADB = Dialect.POSTGRES, Dialect.MYSQL, Dialect.MARIADB
+
+
+def read(text, dialect=PG, *others):
+    reading = from_texts([("a.sql", text.encode()), *((name, b"x;") for name in others)], dialect)
+    script = next(script for script in reading.scripts if script.path == "a.sql")
+    assert len(script.text) == len(text)
+    assert script.text.count("\n") == text.count("\n")
+    return script
+
+
+def statements(script, dialect=PG):
+    found = script.spans if script.spans is not None else spans(script.text, dialect)
+    return [script.text[begin:end] for begin, end in found]
+
+
+def whats(script):
+    return [problem.what for problem in script.problems]
+
+
+PLACEHOLDERS = [
+    ('DROP TABLE {{ index .Options "Namespace" }}_users;', "DROP TABLE         _index_Options_Namespace_users"),
+    ("DROP TABLE {{.schema}}.users;", "DROP TABLE     _schema.users"),
+    ("DROP TABLE ${flyway:defaultSchema}.users;", "DROP TABLE   _flyway_defaultSchema.users"),
+    ("DROP TABLE {{ table }};", "DROP TABLE _table"),
+    ("DROP TABLE auth_{{x}};", "DROP TABLE auth__x___"),
+    ('DROP TABLE "{{x}}_users";', 'DROP TABLE "_x____users"'),
+    ("DROP TABLE ${schema}.x", "DROP TABLE   _schema.x"),
+    ("DROP TABLE ${schema:-public}.x", "DROP TABLE           _schema.x"),
+    ("SELECT '{{x}}', '${x}'", "SELECT '_x___', '_x__'"),
+    ("DO $$ BEGIN EXECUTE 'DROP TABLE {{x}}.y'; END $$", "DO $$ BEGIN EXECUTE 'DROP TABLE    _x.y'; END $$"),
+    ("SELECT '{{1,2},{3,4}}', '{{;}}', '{\"a\":{\"b\":1}}'", "SELECT '{{1,2},{3,4}}', '{{;}}', '{\"a\":{\"b\":1}}'"),
+    ("SELECT a LIKE '{%' OR a LIKE '%}'", "SELECT a LIKE '{%' OR a LIKE '%}'"),
+    ("DROP TABLE {{- x -}}", "DROP TABLE _x"),
+    ("{# a comment of Jinja #} a", "a"),
+    ("{{/* a comment of Go; */}} a", "a"),
+    ("{% set x = 1 %} a", "a"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), PLACEHOLDERS)
+def test_placeholders_become_names(text, expected):
+    script = read(text)
+    assert statements(script) == [expected]
+    assert not script.problems
+
+
+def test_names_of_placeholders_stay_within_what_a_server_keeps():
+    long = "DROP TABLE {{ " + "a" * 80 + " }}_x, {{ " + "a" * 80 + " }}_y"
+    first, second = (name.strip() for name in statements(read(long))[0][11:].split(","))
+    assert first[:-1] == second[:-1]
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1 {{ printf `; DROP TABLE x` }}",
+        '-- {{ "\\n" }} DROP TABLE x;',
+        "DROP TABLE ${a + b}",
+        "SELECT $${x}$$",
+        '{{ template "other" . }}',
+        "{% include 'other.sql' %}",
+        "{% frobnicate %}",
+        "DROP TABLE {{ a\n }};",
+    ],
+)
+def test_what_is_no_name_is_a_problem(text):
+    assert whats(read(text))
+
+
+CONDITIONS = [
+    ("{{ if .X }}\nDROP TABLE a;\n{{ else }}\nDROP TABLE b;\n{{ end }}\nc;", ["DROP TABLE a", "DROP TABLE b", "c"]),
+    ("{% if x %}a;{% elif y %}b;{% else %}c;{% endif %}d;", ["a", "b", "c", "d"]),
+    ("-- {{ if .X }}\na;\n-- {{ end }}\nb;", ["a", "b"]),
+    ("{{- range .Tables }}\nDROP TABLE {{ .Name }};\n{{- end }}", ["DROP TABLE _Name"]),
+    ("{{#if x}}a;{{else}}b;{{/if}}", ["a", "b"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), CONDITIONS)
+def test_every_branch_is_judged_and_marked(text, expected):
+    script = read(text)
+    assert [" ".join(s.split()) for s in statements(script)] == expected
+    assert not script.problems
+    ((begin, end),) = script.conditional
+    assert expected[0].rpartition(" ")[2] in script.text[begin:end]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{if .X}}/*{{end}} DROP TABLE x; {{if .X}}*/{{end}}",
+        "SELECT {{if .X}}'{{end}} ; DROP TABLE x; {{if .X}}'{{end}}",
+        "{{if .X}}EXPLAIN{{end}} DELETE FROM x;",
+        "ALTER TABLE x {{if .X}}DROP a{{else}}ADD b int{{end}};",
+        "DO $$ BEGIN {{if .X}}a;{{end}} END $$",
+        "-- {{if .X}}\n/*\n{{end}}\nDROP TABLE x;\n*/",
+        "{{if .X}} a;",
+        "a; {{end}}",
+    ],
+)
+def test_a_condition_that_changes_how_the_rest_reads_is_a_problem(text):
+    assert whats(read(text))
+
+
+PSQL = [
+    ("\\echo a; b\nc;", ["c"]),
+    ("\\set ON_ERROR_STOP on\n\\timing\nBEGIN;\nDROP TABLE x;\nCOMMIT;", ["BEGIN", "DROP TABLE x", "COMMIT"]),
+    ("\\restrict abc\nSET a = 1;\n\\unrestrict abc\n", ["SET a = 1"]),
+    ("\\connect app\nDROP TABLE x;", ["DROP TABLE x"]),
+    ("SELECT 1 \\g\nSELECT 2\\gx\nDROP TABLE x;", ["SELECT 1", "SELECT 2", "DROP TABLE x"]),
+    ("SELECT 1 \\; DROP TABLE x;", ["SELECT 1", "DROP TABLE x"]),
+    ("\\set t users\nDROP TABLE :t;\nSELECT :'t', :\"t\";", ["DROP TABLE _t", "SELECT  't',  \"t\""]),
+    ('SELECT a::text, b[1:n], c::"T" FROM :schema.x;', ['SELECT a::text, b[1:n], c::"T" FROM _schema.x']),
+    ("COPY a (b) FROM stdin;\n1\t'\nDROP TABLE y;\n\\.\nDROP TABLE x;", ["COPY a (b) FROM stdin", "DROP TABLE x"]),
+    ("copy a from STDIN with csv; DROP TABLE x;\n'\n\\.\n", ["copy a from STDIN with csv", "DROP TABLE x"]),
+    ("\\copy a from 'f.csv' csv\nDROP TABLE x;", ["DROP TABLE x"]),
+    ("\\copy a from stdin\n'\n\\.\nDROP TABLE x;", ["DROP TABLE x"]),
+    ("\\if :x\nDROP TABLE x;\n\\else\na;\n\\endif\n", ["DROP TABLE x", "a"]),
+    ("\\q\nDROP TABLE x;", ["DROP TABLE x"]),
+    ("\\d+ x\n\\dt\n\\encoding UTF8\n\\pset pager off\n\\? \na;", ["a"]),
+    ("SELECT E'\\\\', '\\', $$\\echo$$;", ["SELECT E'\\\\', '\\', $$\\echo$$"]),
+    ("-- \\i x\n/* \\! y */ a", ["a"]),
+    ("SELECT 1 -- it's \\g here\n;", ["SELECT 1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), PSQL)
+def test_psql(text, expected):
+    script = read(text)
+    assert statements(script) == expected
+    assert not script.problems
+
+
+def test_psql_conditions_are_marked():
+    script = read("\\if :x\nCREATE TABLE x ();\n\\endif\nDROP TABLE x;")
+    ((begin, end),) = script.conditional
+    assert "CREATE TABLE" in script.text[begin:end]
+    assert "DROP TABLE" not in script.text[begin:end]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\i other.sql",
+        "\\ir ../other.sql",
+        "SELECT 'DROP TABLE x' \\gexec",
+        "\\! psql -c 'DROP TABLE x'",
+        "\\set x `cat drop.sql`\n",
+        "SELECT 1 \\g | psql",
+        "a;\n\\connect other\nDROP TABLE x;",
+        "\\set x '; DROP TABLE x'\nSELECT 1 :x;",
+        "SELECT a FROM b \\gset\n:a;",
+        "\\encoding SJIS",
+        "\\frobnicate",
+        "SELECT 1 \\if :x\n;\n\\endif",
+        "\\if :x\na;",
+        "\\endif",
+        "COPY a FROM stdin;\n1\n",
+        "\\copy (DELETE FROM x RETURNING *) to 'y'",
+        "SET standard_conforming_strings = off;",
+        "SELECT set_config('standard_conforming_strings', 'off', false);",
+        "SET client_encoding = 'SJIS';",
+        "SET NAMES 'GBK';",
+    ],
+)
+def test_what_psql_does_out_of_sight_is_a_problem(text):
+    assert whats(read(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET standard_conforming_strings = on;",
+        "SET client_encoding = 'UTF8';",
+        "SET client_encoding TO utf8; SET NAMES 'utf8'; SELECT '\\';",
+        "SELECT pg_catalog.set_config('search_path', '', false);",
+    ],
+)
+def test_settings_of_a_dump_are_no_problem(text):
+    assert not whats(read(text))
+
+
+def test_an_included_file_that_is_judged_too_is_no_problem():
+    assert not read("\\i b.sql\n\\ir c/d.sql\n", PG, "b.sql", "c/d.sql").problems
+
+
+MYSQLS = [
+    ("/*!40000 DROP TABLE x */;", ["DROP TABLE x"]),
+    ("/*!50001 CREATE */ /*!50013 VIEW a */ AS b;", ["CREATE             VIEW a    AS b"]),
+    ("/*! SELECT '*/' */; a", ["SELECT '*/'", "a"]),
+    ("SELECT 1 /* ; */, 2 /*+ ; */; a", ["SELECT 1 /* ; */, 2", "a"]),
+    ("DELIMITER //\nCREATE PROCEDURE p() BEGIN a; b; END//\nDELIMITER ;\nDROP TABLE x;", ["CREATE PROCEDURE p() BEGIN a; b; END", "DROP TABLE x"]),
+    ("delimiter $$\nCREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN a; END $$\nDROP TABLE x $$\ndelimiter ;", ["CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN a; END", "DROP TABLE x"]),
+    ("DELIMITER //\nSELECT 1; DROP TABLE x//\n", ["SELECT 1", "DROP TABLE x"]),
+    ("a; DELIMITER ;;\nb; c;;\n", ["a", "b", "c"]),
+    ("DELIMITER //\nSELECT '//', \"//\" -- //\n// DROP TABLE x //", ["SELECT '//', \"//\"", "DROP TABLE x"]),
+    ("# delimiter //\na; -- b\nc # d;\n;", ["a", "c"]),
+    ("SET NAMES utf8mb4; /*!40101 SET NAMES utf8 */; SET sql_mode = 'STRICT_ALL_TABLES';", ["SET NAMES utf8mb4", "SET NAMES utf8", "SET sql_mode = 'STRICT_ALL_TABLES'"]),
+    ("ALTER TABLE a DROP b;--> statement-breakpoint\nDROP TABLE x;", ["ALTER TABLE a DROP b", "DROP TABLE x"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), MYSQLS)
+def test_mysql(text, expected):
+    script = read(text, MYSQL)
+    assert statements(script, MYSQL) == expected
+    assert not script.problems
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text", "certain"),
+    [
+        (MYSQL, "/*!50001 a */", True),
+        (MYSQL, "/*! a */", True),
+        (MYSQL, "/*!99999 a */", False),
+        (MYSQL, "/*!100100 a */", False),
+        (MYSQL, "/*M! a */", False),
+        (MARIADB, "/*M! a */", True),
+        (MARIADB, "/*!50799 a */", False),
+    ],
+)
+def test_what_not_every_server_runs_is_marked(dialect, text, certain):
+    script = read(text, dialect)
+    assert script.text.strip() == "a"
+    assert bool(script.conditional) is not certain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/*!99999 ' */ DROP TABLE x; /* ' */",
+        "/*!50001 a",
+        "SET sql_mode = 'ANSI_QUOTES';",
+        "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES';",
+        "SET sql_mode = 'ANSI';",
+        "SET NAMES gbk;",
+        "a -- b\rDROP TABLE x;",
+        "DELIMITER\na",
+    ],
+)
+def test_what_mysql_reads_in_another_way_is_a_problem(text):
+    assert whats(read(text, MYSQL))
+
+
+def test_another_servers_comment_is_a_comment():
+    assert statements(read("/*!40000 DROP TABLE x */ a")) == ["a"]
+
+
+def test_sql_server():
+    text = ":setvar s dbo\nCREATE TABLE $(s).[a;b] (c int);\nGO\nDROP TABLE x\ngo 2 -- again\nSELECT 'GO\nGO\n'\n"
+    script = read(text, Dialect.TSQL)
+    assert statements(script) == [
+        "CREATE TABLE _s__.[a;b] (c int)",
+        "DROP TABLE x",
+        "SELECT 'GO\nGO\n'",
+    ]
+    assert script.text.count("GO") == 2
+    assert not script.problems
+    assert whats(read(":r other.sql\n", Dialect.TSQL))
+
+
+def test_sqlite_and_oracle():
+    assert statements(read(".mode csv\na;\n", Dialect.SQLITE)) == ["a"]
+    assert whats(read(".read other.sql\n", Dialect.SQLITE))
+    oracle = read(
+        "SET DEFINE OFF\nPROMPT it's\nDROP TABLE &&s..x;\nBEGIN a; END;\n/\nEXIT\n", Dialect.ORACLE
+    )
+    assert statements(oracle) == ["DROP TABLE xs__.x", "BEGIN a; END;"]
+    assert whats(read("@@other.sql\n", Dialect.ORACLE))
+
+
+def test_drizzle_cuts_at_its_marks_in_comments_too():
+    script = read("a; -- b --> statement-breakpoint DROP TABLE x;\n")
+    assert "DROP TABLE x" in statements(script)
