@@ -18,8 +18,8 @@ finding contains found if {
 	not perhaps_made_here(fact)
 	not built_online(fact)
 	message := sprintf("The index %s is built on %s without letting anybody write to it meanwhile.", [
-		shown(fact, "object", "(without a name)"),
-		shown(fact, "table", "a table"),
+		object.get(fact, "object", "(without a name)"),
+		object.get(fact, "table", "a table"),
 	])
 	found := about(rule, fact, message, built_safely(fact))
 }
@@ -52,7 +52,7 @@ built_safely(fact) := [
 	"-- the table is partitioned, and a partitioned index cannot be built concurrently:",
 	concat("", [
 		regex.replace(
-			text(fact, "statement"),
+			object.get(fact, "statement", ""),
 			`(?i)^(create\s+(?:unique\s+)?index\b.*?\bon)\s+(?:only\s+)?(.*?);?$`,
 			"$1 ONLY $2",
 		),
@@ -65,15 +65,15 @@ built_safely(fact) := [
 	fact.partitioned in {"yes", "maybe"}
 } else := [concat("", [
 	regex.replace(
-		text(fact, "statement"),
+		object.get(fact, "statement", ""),
 		`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
 		"CREATE ${1}INDEX CONCURRENTLY $2",
 	),
 	";",
 ])] if {
 	postgres
-	regex.match(`(?i)^create\s+(unique\s+)?index\b`, text(fact, "statement"))
-} else := [concat("", [trim_suffix(text(fact, "statement"), ";"), " WITH (ONLINE = ON);"])] if {
+	regex.match(`(?i)^create\s+(unique\s+)?index\b`, object.get(fact, "statement", ""))
+} else := [concat("", [trim_suffix(object.get(fact, "statement", ""), ";"), " WITH (ONLINE = ON);"])] if {
 	tsql
 } else := ["ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"] if {
 	mysql

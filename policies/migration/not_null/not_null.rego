@@ -11,9 +11,7 @@ package migration
 #   code: migration.not-null-without-default
 #   solution: >-
 #     Let {column} take NULL or give it a DEFAULT, fill it in batches, let all code write it, and make it
-#     NOT NULL in a later release by way of a check that was validated without locking anybody out. If
-#     nothing inserts here, have this statement approved: `invoke waive
-#     migration.not-null-without-default/{about} --reason=... --expires=7d`.
+#     NOT NULL in a later release by way of a check that was validated without locking anybody out.
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
@@ -31,13 +29,13 @@ demands_values(fact) if {
 }
 
 demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
-	shown(fact, "column", "(which one cannot be told)"),
-	shown(fact, "table", "a table"),
+	object.get(fact, "column", "(which one cannot be told)"),
+	object.get(fact, "table", "a table"),
 ]) if {
 	fact.kind == "add_column"
 } else := sprintf("The column %s of %s becomes NOT NULL without a default: INSERTs of code that does not give it fail, and so does the statement when a row has none.", [
-	shown(fact, "column", "(which one cannot be told)"),
-	shown(fact, "table", "a table"),
+	object.get(fact, "column", "(which one cannot be told)"),
+	object.get(fact, "table", "a table"),
 ])
 
 filled_first(fact) := array.concat(added_open(fact), closed_later(fact))
@@ -68,4 +66,4 @@ closed_later(fact) := [
 	column := column_of(fact)
 } else := []
 
-column_of(fact) := sql({"column": text(fact, "column")}, "column", "column")
+column_of(fact) := plain_sql(fact, "column", "column")

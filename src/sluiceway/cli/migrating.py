@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format
@@ -15,9 +15,11 @@ from sluiceway.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from sluiceway.migrations.judging import Judged
-    from sluiceway.migrations.reading import Reading
-    from sluiceway.migrations.records import Dialect
+    from sluiceway.migrations.reading import Reading, Skipped
+    from sluiceway.migrations.records import Dialect, Script
     from sluiceway.workbench import Workbench
+
+    _Entry = TypeVar("_Entry", Script, Skipped)
 
 __all__ = ["check"]
 
@@ -124,29 +126,20 @@ def _dialect(bench: Workbench, paths: Sequence[Path], word: str) -> tuple[Dialec
 
 def _read(paths: Sequence[Path], dialect: Dialect, layout: str) -> Reading:
     """Read every path, and name each file as one would from here."""
-    from sluiceway.migrations.reading import Reading, read
+    from sluiceway.migrations.reading import read_all
 
-    found = [_named(path, read(_there(path), dialect, layout=layout)) for path in paths]
-    layouts = {each.layout for each in found}
-    return Reading(
-        scripts=tuple(script for each in found for script in each.scripts),
-        layout=layouts.pop() if len(layouts) == 1 else "mixed",
-        skipped=tuple(entry for each in found for entry in each.skipped),
-    )
-
-
-def _named(path: Path, reading: Reading) -> Reading:
-    if not path.is_dir():
+    reading = read_all([_there(path) for path in paths], dialect, layout=layout)
+    if len(paths) > 1 or not paths[0].is_dir():
         return reading
     return replace(
         reading,
-        scripts=tuple(
-            replace(each, path=(path / each.path).as_posix()) for each in reading.scripts
-        ),
-        skipped=tuple(
-            replace(each, path=(path / each.path).as_posix()) for each in reading.skipped
-        ),
+        scripts=tuple(_below(paths[0], each) for each in reading.scripts),
+        skipped=tuple(_below(paths[0], each) for each in reading.skipped),
     )
+
+
+def _below(folder: Path, entry: _Entry) -> _Entry:
+    return replace(entry, path=(folder / entry.path).as_posix())
 
 
 def _there(path: Path) -> Path:

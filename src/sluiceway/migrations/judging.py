@@ -7,7 +7,6 @@ and what came back is brought into the order of the files.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +39,7 @@ NOBODY = Actor(name="nobody", method="none", proven=False)
 
 HARMLESS = frozenset(
     {
+        Kind.ALTER_DOMAIN,
         Kind.BEGIN,
         Kind.CALL,
         Kind.CHANGE_DATA,
@@ -54,6 +54,7 @@ HARMLESS = frozenset(
         Kind.CREATE_TYPE,
         Kind.CREATE_VIEW,
         Kind.DO,
+        Kind.DROP_CONSTRAINT,
         Kind.DROP_NOT_NULL,
         Kind.EXTENSION,
         Kind.LOCK,
@@ -62,6 +63,7 @@ HARMLESS = frozenset(
         Kind.ROLLBACK,
         Kind.SET,
         Kind.SET_DEFAULT,
+        Kind.VALIDATE_CONSTRAINT,
     }
 )
 """Kinds of facts that no rule looks at, and which are therefore not sent (a test holds it to them). A
@@ -161,8 +163,8 @@ def gate_input(
     """Return the gate's input, as ``schemas/migration/input.json`` has it.
 
     Args:
-        facts: As JSON, those of :func:`sent`. They are counted here, so that one that is lost later
-            is noticed by the rules.
+        facts: As JSON, those of :func:`sent`. Where those of each kind are is written down beside
+            them, so that one that is lost later is noticed by the rules.
         read: Of which files, in which dialect.
         service: The service's name.
         now: The moment of the decision.
@@ -172,6 +174,9 @@ def gate_input(
         advice: Rules that only advise are asked too.
         more: What stands beside all that: ``run``, ``image``, ``target``.
     """
+    kinds: dict[str, list[int]] = {}
+    for place, fact in enumerate(facts):
+        kinds.setdefault(str(fact["kind"]), []).append(place)
     return {
         "gate": "migration",
         "now": rfc3339(now),
@@ -179,7 +184,7 @@ def gate_input(
         "dialect": read.dialect.value,
         "files": read.files,
         "statements": read.statements,
-        "kinds": dict(Counter(str(fact["kind"]) for fact in facts)),
+        "kinds": kinds,
         "facts": list(facts),
         "advice": advice,
         "waivers": list(waivers),
