@@ -33,7 +33,7 @@ class Strange(Exception):  # noqa: N818 - a turn of the reader, never leaves thi
 class Cursor:
     """Tokens and a place among them. Brackets are passed over as one."""
 
-    __slots__ = ("dialect", "index", "loose", "stop", "text", "tokens", "unknown")
+    __slots__ = ("dialect", "index", "loose", "procedural", "stop", "text", "tokens", "unknown")
 
     def __init__(self, tokens: Sequence[Token], dialect: Dialect, text: str) -> None:
         """Begin at the first of *tokens*, which are of *text*."""
@@ -42,6 +42,8 @@ class Cursor:
         self.text = text
         self.index = 0
         self.stop = len(tokens)
+        self.procedural = False
+        """Inside a body, where INTO names a variable."""
         self.unknown: list[Token] = []
         """What was passed over without being understood."""
         self.loose: list[Token] = []
@@ -207,6 +209,9 @@ class Cursor:
             found.append(self.clause())
             if not self.take(","):
                 return found
+        if found and self.dialect is Dialect.TSQL:
+            self.loose.append(self.tokens[self.index - 1])
+            return found  # it takes a comma behind the last column
         raise Strange
 
     def rest(self) -> list[Token]:

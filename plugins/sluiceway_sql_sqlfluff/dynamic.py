@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import TokenKind
@@ -100,9 +101,30 @@ def _function(  # noqa: PLR0911 - one line a function
         return tuple(
             text.replace(what, by) for text, what, by in _few(itertools.product(*read)) if what
         )
+    if name == "FORMAT" and read:
+        return tuple(_formatted(choice[0], choice[1:]) for choice in _few(itertools.product(*read)))
     if name in {"CAST", "CONVERT", "TRIM", "RTRIM", "LTRIM"} and read:
         return max(read, key=lambda choice: len(choice[0]) if choice else 0)
     return (UNKNOWN,)
+
+
+_FORMAT = re.compile(r"%(?:(\d+)\$)?-?(?:\d+|\*)?([sIL%])")
+
+
+def _formatted(text: str, values: tuple[str, ...]) -> str:
+    """Do what PostgreSQL's ``format`` does."""
+    place = 0
+
+    def value(hit: re.Match[str]) -> str:
+        nonlocal place
+        if hit[2] == "%":
+            return "%"
+        at = int(hit[1]) - 1 if hit[1] else place
+        place = at + 1
+        found = values[at] if at < len(values) else UNKNOWN
+        return f"'{found}'" if hit[2] == "L" else found
+
+    return _FORMAT.sub(value, text)
 
 
 def _few(made: itertools.product[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sluiceway.migrations.records import Action, Dialect, Kind
+from sluiceway.migrations.records import Action, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables
+from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
 from sluiceway_sql_sqlfluff.outline import Block, Engine
+from sluiceway_sql_sqlfluff.programs import body_start, program_made
 from sluiceway_sql_sqlfluff.simple import statement
-from sluiceway_sql_sqlfluff.tokens import Token, TokenKind, Unreadable, tokens
+from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, Unreadable, tokens
 
 __all__ = ["Read", "read"]
 
@@ -27,7 +30,13 @@ class Read:
 
 
 def read(  # noqa: PLR0911 - one a way to read
-    text: str, dialect: Dialect, engine: Engine, variables: Variables, *, thorough: bool = False
+    text: str,
+    dialect: Dialect,
+    engine: Engine,
+    variables: Variables,
+    *,
+    thorough: bool = False,
+    depth: int = 0,
 ) -> list[Read]:
     """Read a text that the splitter took for one statement; it may turn out to be several.
 
@@ -46,22 +55,50 @@ def read(  # noqa: PLR0911 - one a way to read
     if len(text) > _LONGEST:
         guesses = tuple(guess(found, dialect, text, variables))
         return [Read(0, len(text), guesses, f"a statement of {len(text)} characters is too long")]
-    actions = None if thorough else _understood(text, dialect, found)
+    inner = _Inner(text, dialect, engine, variables, depth, thorough=thorough)
+    program = inner.program(found)
+    if program is not None:
+        return [program]
+    actions = None if thorough else _understood(text, dialect, found, variables)
     if actions is not None:
-        return [Read(0, len(text), actions)]
+        return [inner.expanded(Read(0, len(text), actions))]
     outline = engine.outline(text, dialect)
+    if outline.problem and dialect is Dialect.SQLITE:
+        outline = engine.outline(_without_free_words(text, found), dialect)
     if outline.problem or not outline.blocks:
-        return [_by_words(text, dialect, found, variables, outline.problem or "no statement in it")]
+        problem = outline.problem or "no statement in it"
+        return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
     starts = [token.start for token in found]
     whole = _Whole(text, dialect, found, starts, variables)
-    results = [whole.read(block) for block in outline.blocks]
+    results = [inner.expanded(whole.read(block)) for block in outline.blocks]
     between = whole.outside(0, len(text), outline.blocks)
     if dangers(between):
         first = results[0]
-        results[0] = replace(first, problem=first.problem or _hidden(between))
+        results[0] = replace(first, problem=first.problem or hidden(between))
     return results
 
 
+_FREE_WORDS = frozenset({
+    "ABORT", "ACTION", "AFTER", "ATTACH", "BEFORE", "CONFLICT", "DATABASE", "DETACH", "EACH", "FAIL", "KEY",
+    "MATCH", "PLAN", "QUERY", "ROW", "ROWS", "TEMP", "TRIGGER", "VIEW",
+})  # fmt: skip
+
+
+def _without_free_words(text: str, found: Sequence[Token]) -> str:
+    """Return a text of SQLite in which keywords that may be names are none, of the same length.
+
+    SQLite takes them for names wherever they make no sense as keywords; sqlfluff does not.
+    """
+    pieces, last = [], 0
+    for token in found:
+        if token.word in _FREE_WORDS and token.kind is TokenKind.WORD:
+            pieces += [text[last : token.start], "x" * len(token.text)]
+            last = token.end
+    return "".join([*pieces, text[last:]])
+
+
+_DEEPEST = 8
+"""How deeply texts are followed into texts that they run."""
 _LONG = 20_000
 _LONGEST = 500_000
 """In characters: sqlfluff takes about a minute for a megabyte."""
@@ -122,7 +159,7 @@ class _Whole:
                 near = self.text[first.start : first.start + 40]
                 problem = f"it is not known what this does: {near!r}"
             elif dangers(cursor.loose):
-                problem = _hidden(cursor.loose)
+                problem = hidden(cursor.loose)
                 actions += guess(inside[1:], self.dialect, self.text, self.variables)
         return Read(block.start, block.end, tuple(actions), problem)
 
@@ -137,7 +174,7 @@ class _Whole:
         problem = next((child.problem for child in children if child.problem), "")
         outside = self.outside(block.start, block.end, block.children)
         head = self.between(block.start, block.children[0].start)
-        made = _program(head, self.dialect, self.text, self.variables)
+        made = program_made(head, self.dialect, self.text, self.variables)
         if made is not None:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
@@ -145,7 +182,7 @@ class _Whole:
         else:
             action = Action(kind=Kind.OTHER, label=_label(head), nested=nested)
             if not problem and dangers(outside):
-                problem = _hidden(outside)
+                problem = hidden(outside)
         return Read(block.start, block.end, (action,), problem)
 
 
@@ -155,52 +192,210 @@ def _shifted(action: Action, by: int) -> Action:
     return replace(action, offset=action.offset + by, nested=nested)
 
 
-_PROGRAMS = frozenset({"PROCEDURE", "PROC", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE", "TASK"})
-
-
-def _program(head: list[Token], dialect: Dialect, text: str, variables: Variables) -> Action | None:
-    """Return the stored program that these first tokens make, if they do."""
-    if not head or head[0].word not in {"CREATE", "ALTER"}:
-        return None
-    if not any(token.word in _PROGRAMS for token in head[:12]):
-        return None
-    try:
-        made = statement(Cursor(head, dialect, text), dict(variables))
-    except Strange:
-        made = []
-    return made[0] if made else Action(kind=Kind.CREATE_FUNCTION)
-
-
 def _label(head: list[Token]) -> str:
-    return head[0].word.lower() if head else "block"
+    word = head[0].word if head else ""
+    return {"IF": "if", "CASE": "if", "ELSE": "if", "WHILE": "loop", "LOOP": "loop"}.get(
+        word, "handler" if len(head) > 1 and head[1].word == "CATCH" else word.lower()
+    )
+
+
+@dataclass(slots=True)
+class _Inner:
+    """Reads what a statement holds as a text: bodies, and SQL that is put together."""
+
+    text: str
+    dialect: Dialect
+    engine: Engine
+    variables: Variables
+    depth: int
+    thorough: bool
+
+    def program(self, found: list[Token]) -> Read | None:
+        """Read a stored program whose body is not in quotes, for which sqlfluff is not needed."""
+        if self.dialect in MYSQL and [token.word for token in found[:3]] == _BLOCK:
+            return self._block(found)
+        begin = body_start(found, self.dialect)
+        if begin is None:
+            return None
+        made = program_made(found[:begin], self.dialect, self.text, self.variables)
+        if made is None:
+            return None
+        start = found[begin].start
+        made = replace(made, body=self.text[start:], body_offset=start)
+        if self.dialect not in MYSQL:
+            # T-SQL: it is the whole batch. Whoever runs it has its body parsed.
+            return Read(0, len(self.text), (made,))
+        cursor = Cursor(found[begin:], self.dialect, self.text)
+        try:
+            nested = read_body(cursor, self.statement, dict(self.variables))
+        except (Strange, Unreadable):
+            return None
+        full = tuple(self._full(action, self.variables) for action in nested)
+        return Read(0, len(self.text), (replace(made, nested=full or _NOTHING),))
+
+    def _block(self, found: list[Token]) -> Read | None:
+        """Read MariaDB's block that is no procedure's."""
+        try:
+            cursor = Cursor(found, self.dialect, self.text)
+            nested = read_body(cursor, self.statement, self.variables)
+        except (Strange, Unreadable):
+            return None
+        full = tuple(self._full(action, self.variables) for action in nested)
+        return Read(0, len(self.text), full)
+
+    def statement(self, cursor: Cursor, variables: Variables) -> list[Action]:
+        """Read a statement of a body. Raises :class:`Strange` unless it is sure what it does."""
+        begin = cursor.offset
+        inside = cursor.tokens[cursor.index : cursor.stop]
+        if cursor.word() in _DDL:
+            exact = _understood(self.text, self.dialect, inside, variables)
+            if exact is None:
+                part = self.text[inside[0].start : inside[-1].end]
+                if self.engine.outline(part, self.dialect).problem:
+                    raise Strange
+        actions = statement(cursor, variables)
+        if (cursor.unknown and (_harmful(actions) or dangers(cursor.unknown))) or dangers(
+            cursor.loose
+        ):
+            raise Strange
+        return [_shifted(self._full(action, variables), begin) for action in actions]
+
+    def expanded(self, read: Read) -> Read:
+        """Return what was read with what it runs as text parsed in its turn."""
+        actions = tuple(self._full(action, self.variables) for action in read.actions)
+        return replace(read, actions=actions)
+
+    def _full(self, action: Action, variables: Variables) -> Action:
+        if action.nested:
+            nested = tuple(self._full(inner, variables) for inner in action.nested)
+            return replace(action, nested=nested)
+        if not action.body.strip():
+            return action
+        if action.kind is Kind.EXECUTE:
+            return self._dynamic(action, variables)
+        if action.kind in {Kind.DO, Kind.CREATE_FUNCTION}:
+            return self._body(action, variables)
+        return action
+
+    def _dynamic(self, action: Action, variables: Variables) -> Action:
+        if self.depth > _DEEPEST:
+            return replace(action, body="", label="unknown")
+        parts = self._parts(action.body, variables)
+        nested = tuple(
+            _known(replace(_flat(inner), offset=action.offset))
+            for part in parts
+            for inner in part.actions
+        )
+        unknown = UNKNOWN in action.body
+        label = "unparsable" if any(part.problem for part in parts) else ""
+        return replace(
+            action,
+            nested=nested or _NOTHING,
+            body="" if unknown else action.body,
+            label=label,
+        )
+
+    def _parts(self, text: str, variables: Variables) -> list[Read]:
+        from sluiceway.migrations.statements import spans
+
+        found = []
+        for start, end in spans(text, self.dialect):
+            part = text[start:end]
+            found += read(
+                part,
+                self.dialect,
+                self.engine,
+                variables,
+                thorough=self.thorough,
+                depth=self.depth + 1,
+            )
+        return found
+
+    def _body(self, action: Action, variables: Variables) -> Action:
+        """Read a body in quotes, where its language is known; else state says that it is not."""
+        if action.language == "plpgsql":
+            try:
+                cursor = Cursor(tokens(action.body, self.dialect), self.dialect, action.body)
+                inner = _Inner(
+                    action.body,
+                    self.dialect,
+                    self.engine,
+                    variables,
+                    self.depth + 1,
+                    thorough=self.thorough,
+                )
+                nested = [
+                    inner._full(action, variables)
+                    for action in read_body(cursor, inner.statement, dict(variables))
+                ]
+            except (Strange, Unreadable):
+                return action
+        elif action.language in {"", "sql"} and self.depth <= _DEEPEST:
+            parts = self._parts(action.body, dict(variables))
+            if any(part.problem for part in parts):
+                return replace(action, language=action.language or "unknown language")
+            nested = [inner for part in parts for inner in part.actions]
+        else:
+            return action
+        moved = tuple(_shifted(inner, action.offset + action.body_offset) for inner in nested)
+        return replace(action, nested=moved or _NOTHING)
+
+
+_BLOCK = ["BEGIN", "NOT", "ATOMIC"]
+_NOTHING = (Action(kind=Kind.OTHER),)
+
+
+def _flat(action: Action) -> Action:
+    return replace(action, nested=tuple(replace(_flat(inner), offset=0) for inner in action.nested))
+
+
+def _known(action: Action) -> Action:
+    """Return an action without the names that stand for what is not known."""
+
+    def name(parts: Name) -> Name:
+        return () if any(UNKNOWN in part for part in parts) else parts
+
+    return replace(
+        action,
+        name=name(action.name),
+        table=name(action.table),
+        new_name=name(action.new_name),
+        column="" if UNKNOWN in action.column else action.column,
+        nested=tuple(_known(inner) for inner in action.nested),
+    )
 
 
 def _by_words(
     text: str, dialect: Dialect, found: list[Token], variables: Variables, problem: str
 ) -> Read:
     """Read what sqlfluff cannot: it counts when every word of it is understood."""
-    actions = _understood(text, dialect, found)
+    actions = _understood(text, dialect, found, variables)
     if actions is not None:
         return Read(0, len(text), actions)
     return Read(0, len(text), tuple(guess(found, dialect, text, variables)), problem)
 
 
-def _understood(text: str, dialect: Dialect, found: list[Token]) -> tuple[Action, ...] | None:
+def _understood(
+    text: str, dialect: Dialect, found: Sequence[Token], variables: Variables
+) -> tuple[Action, ...] | None:
     """Return what a statement does when every token of it is understood, else ``None``."""
     first = found[0].word
     if first not in _FULLY_READ:
         return None
     cursor = Cursor(found, dialect, text)
+    changed = dict(variables)
     try:
-        actions = statement(cursor, {})
+        actions = statement(cursor, changed)
     except (Strange, Unreadable):
         return None
     if cursor.unknown or cursor.loose or not actions:
         return None
+    variables.update(changed)
     return tuple(actions)
 
 
-_FULLY_READ = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
+_DDL = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
+_FULLY_READ = _DDL | {"PREPARE", "EXECUTE"}
 _JUDGED = frozenset(
     {
         Kind.DROP_TABLE,
@@ -227,91 +422,3 @@ def _harmful(actions: Sequence[Action]) -> bool:
         )
         for action in actions
     )
-
-
-_OBJECTS = frozenset({"TABLE", "TABLES", "DATABASE", "SCHEMA", "COLUMN", "PARTITION", "TEMPORARY"})
-_NOT_TRUNCATED = frozenset({"(", ",", ")", "ON", "OR", "", ";", "="})
-
-
-def dangers(found: Sequence[Token]) -> list[int]:
-    """Return where among these tokens stand the first words of something that is judged."""
-    hits = []
-    for index, token in enumerate(found):
-        if token.word not in _FIRST_WORDS or token.kind is not TokenKind.WORD:
-            continue
-        after = found[index + 1] if index + 1 < len(found) else None
-        word = after.word if after else ""
-        second = found[index + 2].word if index + 2 < len(found) else ""
-        if (
-            (token.word == "DROP" and word in _OBJECTS)
-            or (token.word in {"ALTER", "RENAME"} and word in {"TABLE", "TABLES", "COLUMN"})
-            or (token.word == "TRUNCATE" and after is not None and word not in _NOT_TRUNCATED)
-            or (token.word == "CREATE" and (word == "INDEX" or second == "INDEX"))
-            or (token.word in {"EXEC", "EXECUTE"} and after is not None and _runs(after))
-        ):
-            hits.append(index)
-    return hits
-
-
-_FIRST_WORDS = frozenset({"DROP", "ALTER", "RENAME", "TRUNCATE", "CREATE", "EXEC", "EXECUTE"})
-_NOT_RUN = frozenset({"ON", "AS", "FUNCTION", "PROCEDURE", ",", ")", "", ";"})
-
-
-def _runs(after: Token) -> bool:
-    return after.kind is TokenKind.STRING or after.word not in _NOT_RUN
-
-
-def _hidden(found: Sequence[Token]) -> str:
-    first = found[dangers(found)[0]]
-    return f"{first.word} stands in it where it is not known what it does"
-
-
-def guess(
-    found: Sequence[Token], dialect: Dialect, text: str, variables: Variables
-) -> Iterator[Action]:
-    """Yield what the words of a text that could not be parsed let one guess."""
-    for index in dangers(found):
-        end = next((at for at in range(index + 1, len(found)) if found[at].word == ";"), len(found))
-        part = list(found[index:end])
-        if part[0].word == "DROP" and len(part) > 1 and part[1].word in {"COLUMN", "PARTITION"}:
-            continue  # of an ALTER TABLE, which is guessed as a whole
-        cursor = Cursor(part, dialect, text)
-        begin = part[0].start - found[0].start
-        try:
-            actions = statement(cursor, dict(variables))
-        except (Strange, Unreadable):
-            actions = list(_bare(part, dialect, text))
-        for action in actions:
-            yield replace(action, offset=begin + action.offset)
-
-
-def _bare(part: list[Token], dialect: Dialect, text: str) -> Iterator[Action]:
-    """Yield what the first words say when the rest makes no sense."""
-    kind = {
-        "DROP": Kind.DROP_TABLE,
-        "TRUNCATE": Kind.TRUNCATE,
-    }.get(part[0].word)
-    cursor = Cursor(part, dialect, text)
-    cursor.next()
-    cursor.one_of("TABLE", "TABLES", "DATABASE", "SCHEMA")
-    cursor.take("IF", "EXISTS")
-    try:
-        name = cursor.name()
-    except Strange:
-        name = ()
-    if kind is not None:
-        yield Action(kind=kind, name=name)
-        return
-    if part[0].word != "ALTER":
-        return
-    for index, token in enumerate(part[:-1]):
-        inner = Cursor(part, dialect, text)
-        inner.index = index + 1
-        try:
-            if token.word == "DROP" and inner.take("COLUMN"):
-                inner.take("IF", "EXISTS")
-                yield Action(kind=Kind.DROP_COLUMN, name=name, column=inner.column())
-            elif token.word == "RENAME" and inner.take("COLUMN"):
-                yield Action(kind=Kind.RENAME_COLUMN, name=name, column=inner.column())
-        except Strange:
-            continue

@@ -9,7 +9,7 @@ from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, texts
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
 
-__all__ = ["note_selected", "run"]
+__all__ = ["assign", "called_in", "dynamic_of", "note_selected", "run"]
 
 
 def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -19,8 +19,14 @@ def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         yield from reader(cursor, variables)
     elif cursor.dialect is Dialect.TSQL and cursor.at_name():
         token = cursor.peek()
-        if token is not None and token.text.lower().startswith(("sp_", "xp_")):
+        name = cursor.tokens[cursor.index + (2 if cursor.word(1) == "." else 0)] if token else None
+        if name is not None and name.text.lower().startswith(("sp_", "xp_")):
             yield from _called(cursor, variables)
+        else:  # EXEC may be left out at the beginning of a batch
+            offset = cursor.offset
+            called = cursor.name()
+            cursor.rest()
+            yield Action(kind=Kind.CALL, name=called, offset=offset)
 
 
 def _set(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -35,12 +41,12 @@ def _set(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         while clause.word() == "." and clause.take("."):
             name += "." + clause.next().text
         begin = clause.index
-        _assign(clause, name, variables)
+        assign(clause, name, variables)
         value = _written(clause, begin)
         yield Action(kind=Kind.SET, name=(name.lower(),), body=value, offset=offset)
 
 
-def _assign(clause: Cursor, name: str, variables: Variables) -> None:
+def assign(clause: Cursor, name: str, variables: Variables) -> None:
     """Take over what ``= expression`` behind a variable comes to."""
     key = name.lower()
     added = clause.take("+", "=")
@@ -78,7 +84,7 @@ def _declare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
             if not clause.skip_group():
                 clause.next()
         if not clause.done:
-            _assign(clause, token.text, variables)
+            assign(clause, token.text, variables)
     yield Action(kind=Kind.OTHER, label="declare")
 
 
@@ -161,16 +167,41 @@ def dynamic(
         yield Action(kind=Kind.EXECUTE, name=name, offset=offset)
     for text in found:
         known = UNKNOWN not in text or _named_only(text, dialect)
-        yield Action(
-            kind=Kind.EXECUTE,
-            name=name,
-            body=text if known else "",
-            label="" if UNKNOWN not in text else "with unknown names",
-            offset=offset,
-        )
+        action = Action(kind=Kind.EXECUTE, name=name, body=text if known else "", offset=offset)
+        if len(found) == 1:
+            yield action
+        else:  # one of them, nobody knows which
+            yield Action(kind=Kind.OTHER, label="if", nested=(action,), offset=offset)
 
 
 _NAMED = frozenset({"ALTER", "DROP", "CREATE", "TRUNCATE", "RENAME"})
+
+
+def dynamic_of(cursor: Cursor, variables: Variables) -> list[Action]:
+    """Return what an expression that is run as SQL comes to, up to INTO or USING."""
+    offset = cursor.offset
+    try:
+        found = texts(cursor, variables)
+    except Strange:
+        found = ()
+    cursor.rest()
+    return list(dynamic(found, cursor.dialect, (), offset))
+
+
+def called_in(cursor: Cursor) -> list[Action]:
+    """Return a call for each name before a bracket."""
+    found = []
+    offset = cursor.offset
+    inside = cursor.tokens
+    for index in range(cursor.index, cursor.stop - 1):
+        token = inside[index]
+        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or inside[index + 1].word != "(":
+            continue
+        name: Name = (cursor.fold(token),)
+        if index - 2 >= cursor.index and inside[index - 1].word == ".":
+            name = (cursor.fold(inside[index - 2]), *name)
+        found.append(Action(kind=Kind.CALL, name=name, offset=offset))
+    return found
 
 
 def _named_only(text: str, dialect: Dialect) -> bool:
@@ -243,8 +274,8 @@ def _called(cursor: Cursor, variables: Variables) -> Iterator[Action]:
 
 
 def _arguments(cursor: Cursor) -> list[Cursor]:
-    found = []
-    for clause in cursor.clauses():
+    found: list[Cursor] = []
+    for clause in [] if cursor.done else cursor.clauses():
         token = clause.peek()
         if token is not None and token.kind is TokenKind.VARIABLE and clause.word(1) == "=":
             clause.index += 2

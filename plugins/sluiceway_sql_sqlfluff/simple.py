@@ -10,8 +10,8 @@ from sluiceway_sql_sqlfluff.alter import alter_table
 from sluiceway_sql_sqlfluff.create import create, relations
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import Variables
-from sluiceway_sql_sqlfluff.running import note_selected, run
-from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
+from sluiceway_sql_sqlfluff.running import called_in, note_selected, run
+from sluiceway_sql_sqlfluff.tokens import MYSQL
 
 __all__ = ["VERBS", "statement"]
 
@@ -287,7 +287,22 @@ def _rename(cursor: Cursor, _: Variables) -> Iterator[Action]:
 def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if cursor.dialect is Dialect.TSQL:
         yield from _tsql_insert_exec(cursor, variables)
-    yield Action(kind=Kind.CHANGE_DATA, reads=relations(cursor))
+    name = _changed(cursor)
+    yield Action(kind=Kind.CHANGE_DATA, name=name, reads=relations(cursor))
+
+
+def _changed(cursor: Cursor) -> Name:
+    """Return the table whose rows a statement changes: its triggers run."""
+    inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
+    inner.index, inner.stop = cursor.index, cursor.stop
+    while not inner.done and not inner.one_of(
+        "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "REPLACE"
+    ):
+        inner.next()
+    inner.take("IGNORE")
+    inner.one_of("INTO", "FROM")
+    inner.take("ONLY")
+    return inner.name() if inner.at_name() else ()
 
 
 def _tsql_insert_exec(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -305,7 +320,8 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     changes = any(word in {"INSERT", "UPDATE", "DELETE", "MERGE"} for word in words)
     note_selected(cursor, variables)
     offset = cursor.offset
-    if cursor.dialect not in MYSQL and "INTO" in words and not changes:
+    makes = cursor.dialect not in MYSQL and not cursor.procedural
+    if makes and "INTO" in words and not changes:
         inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
         inner.index, inner.stop = cursor.index + words.index("INTO") + 1, cursor.stop
         temporary = bool(inner.one_of("TEMPORARY", "TEMP", "UNLOGGED")) and True
@@ -322,27 +338,13 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
                 offset=offset,
             )
     if cursor.dialect in _FUNCTIONS_MATTER:
-        for index, token in enumerate(whole[1:-1], 1):
-            named = token.kind in {TokenKind.WORD, TokenKind.QUOTED}
-            if named and whole[index + 1].word == "(" and whole[index - 1].word != ".":
-                yield Action(kind=Kind.CALL, name=(cursor.fold(token),), offset=offset)
-            elif named and whole[index + 1].word == "." and whole[index - 1].word != ".":
-                name = _called(cursor, index)
-                if name:
-                    yield Action(kind=Kind.CALL, name=name, offset=offset)
+        yield from called_in(cursor)
     yield Action(
-        kind=Kind.CHANGE_DATA if changes else Kind.OTHER, reads=relations(cursor), offset=offset
+        kind=Kind.CHANGE_DATA if changes else Kind.OTHER,
+        name=_changed(cursor) if changes else (),
+        reads=relations(cursor),
+        offset=offset,
     )
-
-
-def _called(cursor: Cursor, index: int) -> Name:
-    inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-    inner.index, inner.stop = cursor.index + index, cursor.stop
-    try:
-        name = inner.name()
-    except Strange:
-        return ()
-    return name if inner.word() == "(" else ()
 
 
 def _harmless(cursor: Cursor, _: Variables) -> Iterator[Action]:

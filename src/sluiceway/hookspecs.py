@@ -50,6 +50,7 @@ from sluiceway.model import (
 )
 
 if TYPE_CHECKING:  # every plugin imports this module, and only a few need these packages
+    from sluiceway.migrations.dryrun.records import ScratchServer, StatementRecorder
     from sluiceway.migrations.records import Dialect, SqlParser
     from sluiceway.policy.engine import PolicyEngine
 
@@ -219,6 +220,26 @@ def sluiceway_sql_parser(
     """*One.* Return a grammar for *dialect*, or ``None`` when it cannot read that one here.
 
     ``None`` means another dialect, or not installed: then the next chosen plugin is asked.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_scratch_database(project: Project, settings: Settings) -> ScratchServer | None:
+    """*One.* Open a server on which throw-away databases can be made; the caller closes it.
+
+    ``None`` when there is none here: then the next chosen plugin is asked. Nothing that it did not
+    make is ever written or dropped, and what a killed run left is gone after the next one.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_statement_recorder(
+    project: Project, url: str, settings: Settings
+) -> StatementRecorder | None:
+    """*One.* Stand between a program and the database at *url*, and write down its statements.
+
+    Everything passes untouched. ``None`` when that address is not this plugin's. The caller closes
+    it.
     """
 
 

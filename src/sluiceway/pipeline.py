@@ -90,6 +90,14 @@ STAGES: tuple[Stage, ...] = (
         many=True,
     ),
     Stage(
+        name="database",
+        title="try migrations on a throw-away database",
+        hooks=("sluiceway_scratch_database", "sluiceway_statement_recorder"),
+        kind="database",
+        default=("url", "embedded"),
+        many=True,
+    ),
+    Stage(
         name="approval",
         title="hear who consents",
         hooks=("sluiceway_approvals",),

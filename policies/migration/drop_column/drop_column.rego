@@ -15,6 +15,7 @@ finding contains found if {
 	wanted(rule)
 	some fact in facts({"drop_column"})
 	not made_here(fact)
+	not released_from_readers(fact)
 	message := sprintf("The column %s of %s is dropped: code that still runs fails when it names it, and its values are gone.", [
 		object.get(fact, "column", "(which one cannot be told)"),
 		object.get(fact, "table", "a table"),

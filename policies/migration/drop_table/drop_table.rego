@@ -16,6 +16,7 @@ finding contains found if {
 	wanted(rule)
 	some fact in facts({"drop_table", "drop_schema", "drop_database"})
 	not made_here(fact)
+	not released_from_readers(fact)
 	found := about(rule, fact, dropped(fact), drop_table_safely(fact))
 }
 

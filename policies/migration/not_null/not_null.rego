@@ -18,6 +18,7 @@ finding contains found if {
 	some fact in facts({"add_column", "change_type", "set_not_null"})
 	demands_values(fact)
 	not made_here(fact)
+	not always_written(fact)
 	found := about(rule, fact, demanded(fact), filled_first(fact))
 }
 
@@ -26,6 +27,12 @@ demands_values(fact) if {
 	not fact.default_at_end == true
 	not fact.generated == true
 	not fact.covered == true
+}
+
+# A new column cannot be written before it is there, so only of an old one this can be proven.
+always_written(fact) if {
+	fact.kind == "set_not_null"
+	released_from_readers(fact)
 }
 
 demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [

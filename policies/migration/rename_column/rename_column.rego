@@ -14,6 +14,7 @@ finding contains found if {
 	wanted(rule)
 	some fact in facts({"rename_column"})
 	not made_here(fact)
+	not released_from_readers(fact)
 	message := sprintf("The column %s of %s is renamed to %s: code that still runs fails when it uses the old name, and new code before this has run.", [
 		object.get(fact, "column", "(which one cannot be told)"),
 		object.get(fact, "table", "a table"),

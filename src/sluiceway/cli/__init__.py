@@ -18,11 +18,13 @@ def namespace() -> Collection:
         audit,
         building,
         demo,
+        dry_running,
         engines,
         flags,
         keys,
         looking,
         migrating,
+        migration_plans,
         policies,
         policy_bundles,
         policy_workbench,
@@ -55,7 +57,6 @@ def namespace() -> Collection:
         demo.demo,
     )
     for name, tasks in {
-        "migrations": (migrating.check,),
         "policy": (
             policies.check,
             policies.run_tests,
@@ -68,6 +69,13 @@ def namespace() -> Collection:
             policy_workbench.new,
             policy_bundles.push,
             upgrading.upgrade,
+        ),
+        "migrations": (
+            migrating.check,
+            dry_running.dry_run,
+            dry_running.record,
+            migration_plans.plan,
+            migration_plans.status,
         ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),

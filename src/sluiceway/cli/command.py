@@ -40,11 +40,13 @@ class Shell:
     Args:
         as_json: stdout carries exactly one JSON document.
         debug: Traces are shown.
+        rest: What stood behind ``--`` on the command line.
     """
 
-    def __init__(self, *, as_json: bool, debug: bool) -> None:
+    def __init__(self, *, as_json: bool, debug: bool, rest: str = "") -> None:
         self.as_json = as_json
         self.debug = debug
+        self.rest = rest
         self._bench: Workbench | None = None
         self._console: Console | None = None
         self._printed = False
@@ -176,8 +178,12 @@ def _task(
     words: str,
 ) -> Task[Any]:
     @functools.wraps(function)
-    def body(_context: object, *arguments: Any, **options: Any) -> None:
-        shell = Shell(as_json=options.pop("json"), debug=options.pop("debug"))
+    def body(context: object, *arguments: Any, **options: Any) -> None:
+        shell = Shell(
+            as_json=options.pop("json"),
+            debug=options.pop("debug"),
+            rest=getattr(context, "remainder", ""),
+        )
         code = _guarded(function, shell, arguments, options)
         if code is not ExitCode.DONE:
             raise Exit(code=int(code))

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from sluiceway import events
-from sluiceway.console import consents, outcomes, policies, tables
+from sluiceway.console import consents, dry_runs, outcomes, policies, tables
 from sluiceway.console.live import View
+from sluiceway.console.migration_standing import standing_page
 from sluiceway.console.migrations import migrations_page
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
@@ -168,9 +169,17 @@ class Console:
         """Print what changed policies would have decided."""
         self._print(policies.replay_page(document))
 
+    def migrations_standing(self, service: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Print how each environment stands with its migrations."""
+        self._print(standing_page(service, rows))
+
     def policy_tests(self, document: Mapping[str, Any]) -> None:
         """Print what the policies' tests said."""
         self._print(policies.tests_page(document))
+
+    def dry_run(self, document: Mapping[str, Any]) -> None:
+        """Print what a migration did on a throw-away database."""
+        self._print(dry_runs.dry_run_page(document))
 
     # --- stderr ---
 

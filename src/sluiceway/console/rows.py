@@ -117,7 +117,7 @@ def _detail(body: Mapping[str, Any]) -> str:
     statement = body.get("statement")
     if isinstance(statement, Mapping):
         return _said(statement.get("predicate") or {})
-    for key in ("reason", "outcome", "verdict"):
+    for key in ("reason", "outcome", "verdict", "summary"):
         if body.get(key):
             return _text(body, key)
     return _text(body, "version")

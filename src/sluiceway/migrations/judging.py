@@ -16,6 +16,7 @@ from sluiceway import policy
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.gates import waivers
 from sluiceway.migrations import state
+from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.reading import Reading
 from sluiceway.migrations.records import Dialect, Kind, SqlParser
 from sluiceway.model import Actor, Decision, Finding, Level, rfc3339, to_json
@@ -174,9 +175,6 @@ def gate_input(
         advice: Rules that only advise are asked too.
         more: What stands beside all that: ``run``, ``image``, ``target``.
     """
-    kinds: dict[str, list[int]] = {}
-    for place, fact in enumerate(facts):
-        kinds.setdefault(str(fact["kind"]), []).append(place)
     return {
         "gate": "migration",
         "now": rfc3339(now),
@@ -184,7 +182,7 @@ def gate_input(
         "dialect": read.dialect.value,
         "files": read.files,
         "statements": read.statements,
-        "kinds": kinds,
+        "kinds": by_kind(facts),
         "facts": list(facts),
         "advice": advice,
         "waivers": list(waivers),
@@ -272,6 +270,6 @@ def _unused(
     for each in known:
         approval = _APPROVAL.fullmatch(each["code"])
         lasting = each["valid"] and each["expires"] > ends
-        if lasting and (approval is None or approval[1] not in hashes):
+        if lasting and approval is not None and approval[1] not in hashes:
             found.append(each["code"])
     return tuple(dict.fromkeys(found))

@@ -16,8 +16,8 @@ __all__ = ["remember", "whole_code"]
 
 _FILE = "migrations-seen.json"
 _SHORT = re.compile(r"(migration\.[a-z0-9-]+)/(?:sha256:)?([0-9a-f]{12,64})((?:/.*)?)")
-_WHOLE = re.compile(r"migration\.[a-z0-9-]+/sha256:[0-9a-f]{64}(/.*)?")
 _MOST = 1000
+_DIGITS = 64
 
 
 def remember(folder: Path, decision: Decision) -> None:
@@ -38,22 +38,21 @@ def remember(folder: Path, decision: Decision) -> None:
 
 
 def whole_code(folder: Path, code: str) -> str:
-    """Return *code* with the whole hash of its statement; other codes as they are.
+    """Return *code* with the whole hash of its statement; what names no hash stays as it is.
 
     Raises:
         UsageError: ``migrations.statement``: the beginning of a hash fits none of the statements that
-            were refused last, or several; or no hash is named.
+            were refused last, or several.
     """
-    if not code.startswith("migration.") or _WHOLE.fullmatch(code):
-        return code
     short = _SHORT.fullmatch(code)
+    if short is None or len(short[2]) == _DIGITS:
+        return code
     known = _read(folder)
     reason = code.partition("/")[0]
     fitting = [
         each
         for each in known
-        if short is not None
-        and each.startswith(f"{short[1]}/sha256:{short[2]}")
+        if each.startswith(f"{short[1]}/sha256:{short[2]}")
         and (not short[3] or each.endswith(short[3]))
     ]
     if len(fitting) == 1:

