@@ -13,6 +13,7 @@ from sluiceway import events
 from sluiceway.console import consents, dry_runs, outcomes, policies, tables
 from sluiceway.console.live import View
 from sluiceway.console.migration_standing import standing_page
+from sluiceway.console.migrations import migrations_page
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.scans import scan_report
 from sluiceway.console.stream import Sink
@@ -141,6 +142,10 @@ class Console:
     def scans(self, subject: Any, report: Any) -> None:
         """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""
         self._print(scan_report(subject, report))
+
+    def migrations(self, document: Any) -> None:
+        """Print what `migrations.check` found."""
+        self._print(migrations_page(document))
 
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""
