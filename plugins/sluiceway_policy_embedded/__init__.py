@@ -61,6 +61,7 @@ def sluiceway_doctor(project: Project, settings: Mapping[str, Any]) -> Sequence[
 def _engine(project: Project, settings: Mapping[str, Any]) -> EmbeddedEngine | None:
     from sluiceway_policy_embedded.engine import EmbeddedEngine
     from sluiceway_policy_embedded.pins import default_library, pin_here
+    from sluiceway_policy_embedded.remembered import Remembered, default_folder
 
     chosen = take(settings, _NAME, _DEFAULTS)
     _check_range("deadline_seconds", chosen["deadline_seconds"], 0.1, 600)
@@ -69,11 +70,13 @@ def _engine(project: Project, settings: Mapping[str, Any]) -> EmbeddedEngine | N
     pin = pin_here()
     if pin is None or not Path(library).is_file():
         return None
+    folder = default_folder(project.environ)
     return EmbeddedEngine(
         library,
         pin.library,
         deadline_seconds=chosen["deadline_seconds"],
         memory_megabytes=chosen["memory_megabytes"],
+        remembered=Remembered(folder) if folder is not None else None,
     )
 
 

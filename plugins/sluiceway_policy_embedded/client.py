@@ -6,14 +6,14 @@ import contextlib
 import json
 import os
 import re
-import selectors
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +31,10 @@ _START_SECONDS = 30.0
 _WATCH_SECONDS = 0.1
 """How often a long evaluation's memory is looked at."""
 _CHUNK = 1 << 20
+_AMPLE = 1024
+"""Megabytes from which a heap may grow to eleven times what is live before it is collected."""
+_FIRST = 1 << 16
+"""Bytes that are read at first. A decision is smaller, and a megabyte for it would have to be mapped."""
 _PROC = Path("/proc")
 _REMEDY_DEADLINE = (
     "Find the rule that loops with `invoke policy.test`, or raise deadline_seconds in "
@@ -83,11 +87,17 @@ class Worker:
             log.unlink()
         os.set_blocking(self._reading, False)
         os.set_blocking(self._writing, False)
+        # Made once: a decision takes two waits, and making a selector costs more than either.
+        self._writable, self._readable = select.poll(), select.poll()
+        self._writable.register(self._writing, select.POLLOUT)
+        self._readable.register(self._reading, select.POLLIN)
         self._end = weakref.finalize(
             self, _end, self._process, self._reading, self._writing, self._log
         )
         self.held: tuple[str, ...] = ()
         """Keys of the bundles that the worker has compiled and still keeps."""
+        self.prepared: set[Any] = set()
+        """What was compiled with them, each with its ``key``."""
         self._receive(time.monotonic() + _START_SECONDS, "start")
 
     @property
@@ -110,6 +120,8 @@ class Worker:
     ) -> Any:
         """Send *request* and return the answer.
 
+        Of an evaluation that is ``[bindings, ...]``, one for each way in which the query holds.
+
         Args:
             request: JSON data with ``op``.
             deadline: A moment of :func:`time.monotonic`; at it the worker is killed.
@@ -128,7 +140,9 @@ class Worker:
             while True:
                 answer = self._receive(deadline, request["op"])
                 if "call" not in answer:
-                    return answer["ok"]
+                    if "ok" in answer:
+                        return answer["ok"]
+                    return [each.get("bindings", {}) for each in answer["result"] or []]
                 reply = _answered(answer["call"], lent or {})
                 self._send(_framed(reply), deadline, request["op"])
         except EngineError:
@@ -137,39 +151,41 @@ class Worker:
             self.close()
             raise
 
+    def hold(self, keys: Sequence[str]) -> None:
+        """Take note of what the worker keeps now; of the rest nothing is prepared any more."""
+        self.held = tuple(keys)
+        self.prepared = {each for each in self.prepared if each.key in self.held}
+
     def close(self) -> None:
         """Kill the process and everything in its group. Closing twice is fine."""
         self._end()
 
     def _send(self, body: bytes, deadline: float, doing: str) -> None:
         view = memoryview(body)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._writing, selectors.EVENT_WRITE)
-            while view:
-                self._wait(selector, deadline, doing)
-                try:
-                    view = view[os.write(self._writing, view[:_CHUNK]) :]
-                except BlockingIOError:
-                    continue
-                except BrokenPipeError:
-                    raise self._crashed(doing) from None
+        while view:
+            try:
+                view = view[os.write(self._writing, view[:_CHUNK]) :]
+            except BlockingIOError:
+                self._wait(self._writable, deadline, doing)
+            except BrokenPipeError:
+                raise self._crashed(doing) from None
 
     def _receive(self, deadline: float, doing: str) -> Any:
         body = bytearray()
         wanted = _LENGTH
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._reading, selectors.EVENT_READ)
-            while len(body) < wanted:
-                self._wait(selector, deadline, doing)
-                try:
-                    chunk = os.read(self._reading, _CHUNK)
-                except BlockingIOError:
-                    continue
-                if not chunk:
-                    raise self._crashed(doing)
-                body += chunk
-                if wanted == _LENGTH <= len(body):
-                    wanted += int.from_bytes(body[:_LENGTH])
+        size = _FIRST
+        while len(body) < wanted:
+            self._wait(self._readable, deadline, doing)
+            try:
+                chunk = os.read(self._reading, size)
+            except BlockingIOError:
+                continue
+            if not chunk:
+                raise self._crashed(doing)
+            body += chunk
+            size = _CHUNK
+            if wanted == _LENGTH <= len(body):
+                wanted += int.from_bytes(body[:_LENGTH])
         try:
             answer = json.loads(bytes(body[_LENGTH:]))
         except (ValueError, RecursionError) as error:
@@ -178,11 +194,11 @@ class Worker:
                 means="The gate refuses, because nothing was decided.",
                 remedy="Make the rule's value smaller and less deep.",
             ) from error
-        if "error" in answer:
+        if answer.get("error"):
             raise _translated(answer["error"])
         return answer
 
-    def _wait(self, selector: selectors.BaseSelector, deadline: float, doing: str) -> None:
+    def _wait(self, waiting: select.poll, deadline: float, doing: str) -> None:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -193,7 +209,7 @@ class Worker:
                     remedy=_REMEDY_DEADLINE,
                     code="policy.timeout",
                 )
-            if selector.select(min(left, _WATCH_SECONDS)):
+            if waiting.poll(min(left, _WATCH_SECONDS) * 1000):
                 return
             self._watch()
 
@@ -296,7 +312,8 @@ def _environment(memory_megabytes: int) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in loader if name in os.environ}
     # The collector works harder when near the limit, instead of running into it; far from it, a
     # third of a decision's time was collecting a heap of a few megabytes again and again.
-    limits = {"GOMEMLIMIT": f"{memory_megabytes * 9 // 10}MiB", "GOGC": "400"}
+    rarely = "1000" if memory_megabytes >= _AMPLE else "400"
+    limits = {"GOMEMLIMIT": f"{memory_megabytes * 9 // 10}MiB", "GOGC": rarely}
     return inherited | limits | {"TZ": "UTC"}
 
 

@@ -6,15 +6,18 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluiceway.model import digest_of
 from sluiceway.policy.archive import check_path
 from sluiceway.policy.builtins import refuse_forbidden
-from sluiceway.policy.engine import Answer, Bundle, Parsed, RuleResult, RuleRun
+from sluiceway.policy.engine import Answer, Bundle, EngineError, Parsed, RuleResult, RuleRun
+from sluiceway.policy.reach import may_mention_forbidden, reached
 from sluiceway_policy_embedded.client import Worker
 from sluiceway_policy_embedded.pins import OPA_VERSION
+from sluiceway_policy_embedded.remembered import Remembered
 
 __all__ = ["EmbeddedEngine"]
 
@@ -30,6 +33,14 @@ _TRACED = 10
 """Rules that fail of which it is found out where they stopped; whoever has more begins with these."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """A query that was compiled, and the modules that it was compiled with."""
+
+    key: str
+    query: str
+
+
 class EmbeddedEngine:
     """A :class:`sluiceway.policy.PolicyWorkbench` over a worker process that starts when needed.
 
@@ -39,6 +50,7 @@ class EmbeddedEngine:
         deadline_seconds: How long one evaluation may take; compiling policies that are new to the
             worker has a longer one of its own.
         memory_megabytes: How much memory the worker may use.
+        remembered: Where to find and to say which policies compile as a whole; nowhere when left out.
     """
 
     def __init__(
@@ -48,6 +60,7 @@ class EmbeddedEngine:
         *,
         deadline_seconds: float = 5.0,
         memory_megabytes: int = 2048,
+        remembered: Remembered | None = None,
     ) -> None:
         self._library = library
         self._pinned = pinned
@@ -55,8 +68,11 @@ class EmbeddedEngine:
         self._memory_megabytes = memory_megabytes
         self._worker: Worker | None = None
         self._lock = threading.Lock()
+        self._remembered = remembered
         self._vetted: set[str] = set()
-        self._last: tuple[Bundle, str] | None = None
+        self._compiled: set[str] = set()
+        """Keys of bundles that have compiled as a whole."""
+        self._last: tuple[Bundle, str, dict[str, _Loaded]] | None = None
 
     @property
     def name(self) -> str:
@@ -80,11 +96,13 @@ class EmbeddedEngine:
             EngineError: Always within the deadline (and the time that a start and compiling take).
         """
         check_path(path)
+        # Asked without an input first, which compiles it and evaluates nothing: the deadline of an
+        # evaluation is not for that, and the library compiles everything again for each query.
+        query = f"is_object(input); value := data.{path}"
         with self._lock:
-            compiling = max(self._deadline_seconds, _COMPILING_SECONDS)
-            _, worker, key = self._ready(bundle, compiling)
+            worker, key = self._prepared(bundle, path, query)
             deadline = time.monotonic() + self._deadline_seconds
-            request = {"op": "evaluate", "key": key, "query": f"value := data.{path}"}
+            request = {"op": "evaluate", "key": key, "query": query}
             found = worker.ask(request, deadline, document=document)
         return found[0]["value"] if found else None
 
@@ -160,6 +178,57 @@ class EmbeddedEngine:
             self._worker = Worker(self._library, self._pinned, self._memory_megabytes)
         return self._worker
 
+    def _prepared(self, bundle: Bundle, path: str, query: str) -> tuple[Worker, str]:
+        """Return a worker that has compiled *query* over what it can reach, under a key."""
+        worker = self._running()
+        deadline = time.monotonic() + max(self._deadline_seconds, _COMPILING_SECONDS)
+        key, known = self._known(bundle)
+        at = known.get(path)
+        if at is not None and at in worker.prepared:
+            return worker, at.key
+        self._vet(worker, bundle, key, deadline)
+        modules = dict(bundle.modules)
+        name = digest_of({"bundle": key, "library": self._pinned})  # another may say something else
+        remembered = self._remembered is not None and name in self._remembered
+        if remembered or key in self._compiled:
+            modules = {each: modules[each] for each in sorted(reached(bundle.modules, path))}
+        whole = len(modules) == len(bundle.modules)
+        part = key if whole else f"{key} {digest_of(sorted(modules))}"
+        if part in worker.held:
+            worker.ask({"op": "prepare", "key": part, "query": query}, deadline)
+        else:
+            self._load(worker, bundle, part, modules, deadline, query=query)
+        self._compiled.add(key)
+        if whole and self._remembered is not None and not remembered:
+            self._remembered.add(name)
+        known[path] = at = _Loaded(key=part, query=query)
+        worker.prepared.add(at)
+        return worker, part
+
+    def _vet(self, worker: Worker, bundle: Bundle, key: str, deadline: float) -> None:
+        """Refuse what a gate's policies must not use; most texts cannot even mention it."""
+        if key not in self._vetted and may_mention_forbidden(bundle.modules):
+            _refuse(worker, bundle, deadline)
+            self._vetted.add(key)
+
+    def _load(
+        self,
+        worker: Worker,
+        bundle: Bundle,
+        key: str,
+        modules: Mapping[str, str],
+        deadline: float,
+        *,
+        query: str,
+    ) -> None:
+        request = {"op": "load", "key": key, "modules": dict(modules), "data": dict(bundle.data)}
+        try:
+            worker.hold(worker.ask({**request, "query": query}, deadline))
+        except EngineError as error:
+            if error.code == "policy.syntax":  # said better where each module is looked at
+                _refuse(worker, bundle, deadline)
+            raise
+
     def _ready(
         self,
         bundle: Bundle,
@@ -176,21 +245,32 @@ class EmbeddedEngine:
         if also or functions:  # never the key under which a gate's bundle was vetted
             key = f"{key} {sorted(also)} {functions}"
         if key not in self._vetted:
-            parsed = worker.ask({"op": "parse", "modules": dict(bundle.modules)}, deadline)
-            refuse_forbidden(_parsed(parsed), bundle.modules, also | functions.keys())
+            _refuse(worker, bundle, deadline, also | functions.keys())
             self._vetted.add(key)
         if key not in worker.held:
             modules, data = dict(bundle.modules), dict(bundle.data)
             request = {"op": "load", "key": key, "modules": modules, "data": data}
-            held = worker.ask({**request, "functions": functions}, deadline, lent=lent)
-            worker.held = tuple(held)
+            worker.hold(worker.ask({**request, "functions": functions}, deadline, lent=lent))
         return deadline, worker, key
 
     def _key(self, bundle: Bundle) -> str:
         """Name the bundle by what it holds, whatever its own digest claims."""
+        return self._known(bundle)[0]
+
+    def _known(self, bundle: Bundle) -> tuple[str, dict[str, _Loaded]]:
+        """Return the bundle's name, and under which key each path of it was compiled."""
         if self._last is None or self._last[0] is not bundle:
-            self._last = (bundle, digest_of({"modules": bundle.modules, "data": bundle.data}))
-        return self._last[1]
+            name = digest_of({"modules": bundle.modules, "data": bundle.data})
+            self._last = (bundle, name, {})
+        return self._last[1:]
+
+
+def _refuse(
+    worker: Worker, bundle: Bundle, deadline: float, also: Collection[str] = frozenset()
+) -> None:
+    """Raise for the first module that does not parse or uses what it must not."""
+    parsed = worker.ask({"op": "parse", "modules": dict(bundle.modules)}, deadline)
+    refuse_forbidden(_parsed(parsed), bundle.modules, also)
 
 
 def _arity(function: Callable[..., Any]) -> int:

@@ -6,7 +6,8 @@ MEMORY_BYTES``), so it imports nothing but the standard library and starts in mi
 Messages are JSON behind an eight-byte big-endian length. A request is ``{"op": ...}``, and perhaps
 a line end and a gate's input behind it, as JSON that goes to the library as it is: it may be large,
 and only the library has a use for what is in it. The answer is ``{"ok": ...}`` or ``{"error":
-{"code", "message"}}`` with the library's own code. The end of the request pipe ends the process at
+{"code", "message"}}`` with the library's own code; of an evaluation it is the library's envelope (see
+below) as it was written. The end of the request pipe ends the process at
 once, in the middle of an evaluation too.
 
 While it evaluates, the worker may put a question of its own: ``{"call": {"name", "arguments"}}`` asks
@@ -37,8 +38,8 @@ from typing import Any, BinaryIO
 __all__ = ["main"]
 
 _LENGTH = 8
-_KEPT_ENGINES = 4
-"""Compiled bundles kept at once: the gates' and a schema check's, with room for a change."""
+_KEPT_ENGINES = 6
+"""Compiled bundles kept at once: each gate's and a schema check's, with room for a change."""
 _RESERVED_FILES = 5
 """Standard streams and the two pipes."""
 _HIGHEST_INHERITED = 256
@@ -100,18 +101,21 @@ class Library:
 
     def call(self, name: str, *arguments: Any) -> dict[str, Any]:
         """Call *name* and return its envelope; raise :class:`BridgeError` when it says so."""
-        address = getattr(self._functions, name)(*arguments)
-        if not address:
-            raise BridgeError("internal", f"{name} returned nothing")
-        try:
-            body = ctypes.string_at(address)
-        finally:
-            self._functions.OpaFreeString(address)
-        envelope: dict[str, Any] = json.loads(body)
+        envelope: dict[str, Any] = json.loads(self.written(name, *arguments))
         error = envelope.get("error")
         if error:
             raise BridgeError(error.get("code", "unknown"), error.get("message", ""))
         return envelope
+
+    def written(self, name: str, *arguments: Any) -> bytes:
+        """Call *name* and return its envelope as the library writes it."""
+        address = getattr(self._functions, name)(*arguments)
+        if not address:
+            raise BridgeError("internal", f"{name} returned nothing")
+        try:
+            return ctypes.string_at(address)
+        finally:
+            self._functions.OpaFreeString(address)
 
 
 class Engine:
@@ -160,11 +164,15 @@ class Engine:
 
         *document* is JSON, and no input at all when it is empty.
         """
-        if b"\0" in document:
-            raise BridgeError("document", "the input contains a NUL byte")
+        _without_nul(document)
         return self._library.call(
             "OpaEvalQuery", self._handle, _text(query), document, int(coverage), int(trace)
         )
+
+    def answer(self, query: str, document: bytes) -> bytes:
+        """Evaluate *query* and return the library's envelope, be it an error's, as it is written."""
+        _without_nul(document)
+        return self._library.written("OpaEvalQuery", self._handle, _text(query), document, 0, 0)
 
 
 class Jobs:
@@ -184,6 +192,7 @@ class Jobs:
             "evaluate": self._evaluate,
             "load": self._load,
             "parse": self._parse,
+            "prepare": self._prepare,
             "query": self._query,
             "run": self._run,
         }
@@ -196,14 +205,17 @@ class Jobs:
         modules: dict[str, str],
         data: dict[str, Any],
         functions: dict[str, int] | None = None,
+        query: str = "true",
     ) -> list[str]:
         """Compile a bundle under *key*; return the keys that are held now, oldest first.
 
-        *functions* are lent by the parent: name to the number of arguments.
+        *functions* are lent by the parent: name to the number of arguments. *query* is what will be
+        asked, since the library compiles at the first query and again at each other one; without an
+        input it had better stop at its first expression.
         """
         engine = Engine(self._library, modules, data, functions, self.lent)
         try:
-            engine.query("true")  # the library compiles at the first query
+            engine.query(query)
         except BaseException:
             engine.close()
             raise
@@ -212,11 +224,15 @@ class Jobs:
             self._engines.popitem(last=False)[1].close()
         return list(self._engines)
 
-    def _evaluate(self, key: str, query: str, document: bytes) -> list[Any]:
-        """Return ``[bindings, ...]``, one for each way in which *query* holds."""
+    def _prepare(self, key: str, query: str) -> None:
+        """Compile a further query."""
         self._engines.move_to_end(key)
-        envelope = self._engines[key].query(query, document)
-        return [result.get("bindings", {}) for result in envelope.get("result") or []]
+        self._engines[key].query(query)
+
+    def _evaluate(self, key: str, query: str, document: bytes) -> bytes:
+        """Return the library's envelope as text: only the parent has a use for what is in it."""
+        self._engines.move_to_end(key)
+        return self._engines[key].answer(query, document)
 
     def _query(self, key: str, query: str, text: str) -> dict[str, Any]:
         """Return ``{"found": [bindings, ...], "printed": [...]}`` for an input as JSON text."""
@@ -313,7 +329,8 @@ def main(arguments: list[str]) -> int:
     while True:
         body = waiting.get()
         try:
-            answer = {"ok": jobs.answer(body)}
+            answer = jobs.answer(body)
+            answer = answer if isinstance(answer, bytes) else {"ok": answer}
         except BridgeError as error:
             answer = {"error": {"code": error.code, "message": error.message}}
         except (UnicodeError, ValueError, RecursionError) as error:
@@ -363,10 +380,19 @@ def _receive(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
         waiting.put(body)
 
 
-def _send(answers: BinaryIO, answer: dict[str, Any]) -> None:
-    body = json.dumps(answer, separators=(",", ":")).encode()
+def _send(answers: BinaryIO, answer: dict[str, Any] | bytes) -> None:
+    if isinstance(answer, bytes):
+        body = answer
+    else:
+        body = json.dumps(answer, separators=(",", ":")).encode()
     answers.write(len(body).to_bytes(_LENGTH) + body)
     answers.flush()
+
+
+def _without_nul(document: bytes) -> None:
+    """Refuse what C would cut short."""
+    if b"\0" in document:
+        raise BridgeError("document", "the input contains a NUL byte")
 
 
 def _text(text: str) -> bytes:

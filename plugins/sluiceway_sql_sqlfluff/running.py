@@ -274,8 +274,8 @@ def _called(cursor: Cursor, variables: Variables) -> Iterator[Action]:
 
 
 def _arguments(cursor: Cursor) -> list[Cursor]:
-    found = []
-    for clause in cursor.clauses():
+    found: list[Cursor] = []
+    for clause in [] if cursor.done else cursor.clauses():
         token = clause.peek()
         if token is not None and token.kind is TokenKind.VARIABLE and clause.word(1) == "=":
             clause.index += 2

@@ -46,7 +46,14 @@ rehearsal if input.rehearsal == true
 # METADATA
 # title: Hours since
 # description: Hours from the moment to input.now; negative for one in the future.
-hours_since(moment) := (time.parse_rfc3339_ns(input.now) - time.parse_rfc3339_ns(moment)) / 3600000000000
+hours_since(moment) := age(moment) / hour
+
+# Nanoseconds, which compare without a division.
+age(moment) := now - time.parse_rfc3339_ns(moment)
+
+hour := 3600000000000
+
+now := time.parse_rfc3339_ns(input.now)
 
 # METADATA
 # title: Within
@@ -55,10 +62,12 @@ hours_since(moment) := (time.parse_rfc3339_ns(input.now) - time.parse_rfc3339_ns
 #   except for the few minutes by which clocks differ.
 within(moment, hours) if {
 	is_number(hours)
-	age := hours_since(moment)
-	age <= hours
-	age >= (0 - data.lib.clock_skew_minutes) / 60
+	old := age(moment)
+	old <= hours * hour
+	old >= clocks_differ
 }
+
+clocks_differ := (0 - data.lib.clock_skew_minutes) * 60000000000
 
 # METADATA
 # title: At least

@@ -31,25 +31,25 @@ finding_about(rule, message, about) := object.union(found, {
 
 # METADATA
 # title: May be waived
-# description: Only codes that data.lib.waivable lists may be waived.
-may_waive(code) if {
-	code in data.lib.waivable
-} else := false
+# description: Only codes that data.lib.waivable lists may be waived. A list that is not there has none.
+may_waive(code) := code in waivable_codes
+
+waivable_codes := {code | some code in data.lib.waivable}
 
 # METADATA
 # title: Filled
 # description: A solution with the values of this input in place of the words in braces.
-filled(solution) := strings.replace_n(
-	{
-		"{digest}": value(["image", "digest"]),
-		"{environment}": value(["environment"]),
-		"{repository}": value(["image", "repository"]),
-		"{service}": value(["service"]),
-		"{source}": value(["source"]),
-		"{target}": value(["target"]),
-	},
-	solution,
-)
+filled(solution) := strings.replace_n(words, solution)
+
+# One for all findings of a decision: OPA remembers the value of a rule.
+words := {
+	"{digest}": value(["image", "digest"]),
+	"{environment}": value(["environment"]),
+	"{repository}": value(["image", "repository"]),
+	"{service}": value(["service"]),
+	"{source}": value(["source"]),
+	"{target}": value(["target"]),
+}
 
 # METADATA
 # title: Value

@@ -15,6 +15,7 @@ test_only_listed_codes_may_be_waived if {
 	lib.may_waive("gate.smoke")
 	not lib.may_waive("image.signature")
 	not lib.may_waive("gate.smoke") with data.lib.waivable as []
+	not lib.may_waive("gate.smoke") with data.lib.waivable as "gate.smoke"
 }
 
 test_recent if {

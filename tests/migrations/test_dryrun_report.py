@@ -101,7 +101,8 @@ def test_a_failed_new_file_says_on_which_line():
     assert (finding.file, finding.line, finding.code) == ("2.sql", 5, "dry-run.apply")
 
 
-RULE = Rule(code="migration.drop-table", level="deny", file="2.sql", line=4, table="people")
+RULE = Rule(code="migration.drop-table", level="deny", file="2.sql", line=4, table="people",
+            approval="migration.drop-table/sha256:0f")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,13 @@ def test_a_refusal_that_harms_nobody_is_explained_with_what_would_be_lost(sizes,
         trial(old=(attempt("a"),), old_on_new=(attempt("a"),)), sizes=sizes, rules=[RULE]
     )
     assert words in report.notes[0]
+    assert "`invoke waive migration.drop-table/sha256:0f --reason" in report.notes[0]
+
+
+def test_rules_that_were_not_asked_let_nothing_pass():
+    broken = trial(old=(attempt("a"),), old_on_new=(attempt("a", "42P01"),))
+    assert judge(broken).notes == ()
+    assert "let this pass" in judge(broken, rules=()).notes[0]
 
 
 def test_a_refusal_is_excused_by_nothing_when_nothing_was_recorded():

@@ -32,12 +32,13 @@ limit_problems contains message if {
 	canary_counts
 	canary_limits_understood
 	some name, limit in watched
-	not limit_kept(name)
+	asked := object.get(lib.facts("canary"), ["limits", limit.fact], "(missing)")
+	not limit_kept(limit.bound, asked, limit_values[name])
 	message := sprintf("The canary was watched with %s %v; that has to be %s %v.", [
 		limit.fact,
-		object.get(lib.facts("canary"), ["limits", limit.fact], "(missing)"),
+		asked,
 		limit.bound,
-		limit_value(name),
+		limit_values[name],
 	])
 }
 
@@ -57,19 +58,11 @@ watched := {
 	"traffic_percent": {"fact": "traffic_percent", "bound": "at most"},
 }
 
-limit_kept(name) if {
-	watched[name].bound == "at most"
-	lib.at_least(limit_value(name), lib.facts("canary").limits[watched[name].fact])
-}
+limit_kept("at most", asked, limit) if lib.at_least(limit, asked)
 
-limit_kept(name) if {
-	watched[name].bound == "at least"
-	lib.at_least(lib.facts("canary").limits[watched[name].fact], limit_value(name))
-}
+limit_kept("at least", asked, limit) if lib.at_least(asked, limit)
 
-limit_value("minutes") := data.promotion.canary_limits.minutes * 60
-
-limit_value(name) := data.promotion.canary_limits[name] if name != "minutes"
+limit_values := object.union(data.promotion.canary_limits, {"minutes": data.promotion.canary_limits.minutes * 60})
 
 # METADATA
 # title: The limits of a canary are said in a form that is understood

@@ -45,10 +45,10 @@ def facts(
     drafts: list[Draft] = []
     statements = 0
     for script in scripts:
-        if not together:
-            walk = Walk(dialect)
         parsed = parser.parse(script, dialect)
         statements += len(parsed)
+        if not together:
+            walk.forget()
         walk.start(script, parser, parsed)
         own = walk.script(parsed)
         for draft in own:

@@ -77,7 +77,7 @@ class _Where:
     guessed: bool = False
     conditional: bool = False
     through: tuple[str, ...] = ()
-    running: tuple[Name, ...] = ()
+    running: tuple[Routine, ...] = ()
     depth: int = 0
 
 
@@ -104,6 +104,10 @@ class Walk:
             Kind.ROLLBACK: self._rollback,
         }
 
+    def forget(self) -> None:
+        """Know of nothing any more."""
+        self.world = World(Catalogue(self.dialect))
+
     def start(self, script: Script, parser: SqlParser, parsed: Sequence[Parsed]) -> None:
         """Begin with another script: a session, and so its settings, are its own."""
         self.where = _Where()
@@ -125,11 +129,22 @@ class Walk:
             self._problem(problem.line, problem.what)
         for number, item in enumerate(parsed, start=1):
             self.where = _Where(number=number, span=item.span)
+            self._enter(item.span)
             if item.problem:
                 self.fact(Kind.UNPARSABLE, label=item.problem)
                 self.where.guessed = True
             self.actions(item.actions)
+            self.world.catalogue.branch = ()
         return self.world.drafts
+
+    def _enter(self, span: tuple[int, int]) -> None:
+        """Take a statement for conditional that stands in a part which may be left out."""
+        start, end = span
+        for number, (begin, stop) in enumerate(self._script.conditional, start=1):
+            if start < stop and begin < end:
+                self.where.conditional = True
+                # No branch of a body has such a number: those count up from 1.
+                self.world.catalogue.branch = (-number,)
 
     # --- what is run ------------------------------------------------------------------------------
 
@@ -188,7 +203,7 @@ class Walk:
         if action.language not in {"", "sql"}:
             self.fact(Kind.UNPARSABLE, label=f"a body in {action.language} cannot be judged")
             return
-        inner = replace(self._script, text=action.body, spans=None, problems=())
+        inner = replace(self._script, text=action.body, spans=None, problems=(), conditional=())
         for item in self._parser.parse(inner, self.dialect):
             nested = item.actions
             if item.problem:
@@ -241,15 +256,15 @@ class Walk:
             self._run(action, name)
 
     def _run(self, action: Action, name: Name) -> None:
-        if name in self.where.running:
-            return
         for routine in list(self.world.routines.get(name, {}).values()):
+            if any(routine is other for other in self.where.running):
+                continue
             offset = self.where.offset if self.where.offset is not None else action.offset
             changes: dict[str, Any] = {
                 "in_do": True,
                 "offset": offset,
                 "through": (*self.where.through, routine.text),
-                "running": (*self.where.running, name),
+                "running": (*self.where.running, routine),
             }
             if routine.actions:
                 self._nested(replace(action, nested=routine.actions), branch=False, **changes)

@@ -96,20 +96,23 @@ class _Compiler:
 
     def check(self, schema: Mapping[str, Any]) -> _Check:
         """Return the check of *schema*: of all its keywords, in their order."""
-        checks = tuple(
-            _KEYWORDS[key](self, wanted, schema)
+        made = {
+            key: _KEYWORDS[key](self, wanted, schema)
             for key, wanted in schema.items()
             if key not in _ANNOTATIONS and key != "then"
-        )
+        }
+        checks = tuple(made.values())
         if len(checks) == 1:
             return checks[0]
+        fitting = _classes({"type": schema.get("type", [])})
+        others = tuple(check for key, check in made.items() if key != "type")
 
         def every(value: Any) -> Sequence[str]:
-            found: list[str] = []
-            for check in checks:
+            found: Sequence[str] = ()
+            for check in others if value.__class__ in fitting else checks:
                 problems = check(value)
                 if problems:
-                    found += problems
+                    found = [*found, *problems]
             return _first(found) if found else ()
 
         return every
@@ -131,17 +134,20 @@ class _Compiler:
 
     def properties(self, wanted: Mapping[str, Any], _: Any) -> _Check:
         """Check every named property that is there."""
-        inner = tuple((name, self.check(each)) for name, each in wanted.items())
+        inner = tuple((name, _classes(each), self.check(each)) for name, each in wanted.items())
 
         def check(value: Any) -> Sequence[str]:
-            if not isinstance(value, Mapping):
+            if value.__class__ is not dict and not isinstance(value, Mapping):
                 return ()
-            found: list[str] = []
-            for name, each in inner:
+            found: Sequence[str] = ()
+            for name, fitting, each in inner:
                 if name in value:
-                    problems = each(value[name])
+                    under = value[name]
+                    if under.__class__ in fitting:
+                        continue
+                    problems = each(under)
                     if problems:
-                        found += [f".{name}{problem}" for problem in problems]
+                        found = [*found, *(f".{name}{problem}" for problem in problems)]
             return found
 
         return check
@@ -152,7 +158,9 @@ class _Compiler:
         inner: _Check = (lambda _: (" is not known",)) if wanted is False else self.check(wanted)
 
         def check(value: Any) -> Sequence[str]:
-            if not isinstance(value, Mapping) or value.keys() <= known:
+            if value.__class__ is not dict and not isinstance(value, Mapping):
+                return ()
+            if known.issuperset(value):
                 return ()
             found: list[str] = []
             for name in value:
@@ -169,12 +177,15 @@ class _Compiler:
     def items(self, wanted: Mapping[str, Any], _: Any) -> _Check:
         """Check every item of a list."""
         inner = self.check(wanted)
+        fitting = _classes(wanted)
 
         def check(value: Any) -> Sequence[str]:
             if not isinstance(value, list | tuple):
                 return ()
             found: list[str] = []
             for index, item in enumerate(value):
+                if item.__class__ in fitting:
+                    continue
                 problems = inner(item)
                 if problems:
                     found += [f"[{index}]{problem}" for problem in problems]
@@ -188,6 +199,19 @@ class _Compiler:
         """Check by ``then`` what fits ``if``."""
         fits, then = self.check(wanted), self.check(schema.get("then", {}))
         return lambda value: () if fits(value) else then(value)
+
+
+def _classes(schema: Mapping[str, Any]) -> frozenset[type]:
+    """Return the classes whose values *schema* has nothing to say about, as far as that is plain.
+
+    Most places of an input are texts and numbers of which nothing else is asked: looking at the class
+    there is a fraction of a call.
+    """
+    if not schema.keys() - _ANNOTATIONS <= {"type"}:
+        return frozenset()
+    kinds = schema.get("type", [])
+    names = kinds if isinstance(kinds, list) else [kinds]
+    return frozenset(each for name in names for each in _PLAIN.get(name, ()))
 
 
 def _first(found: Sequence[str]) -> list[str]:
@@ -236,6 +260,18 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, Mapping),
     "string": lambda value: isinstance(value, str),
 }
+
+
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    "array": (list, tuple),
+    "boolean": (bool,),
+    "integer": (int,),
+    "null": (type(None),),
+    "number": (int, float),
+    "object": (dict,),
+    "string": (str,),
+}
+"""Type to the classes that are certainly of it; whatever else may be is asked of :data:`_TYPES`."""
 
 
 def _const(_: _Compiler, wanted: Any, __: Any) -> _Check:
@@ -305,8 +341,12 @@ def _minimum(_: _Compiler, wanted: float, __: Any) -> _Check:
 
 
 def _required(_: _Compiler, wanted: list[str], __: Any) -> _Check:
+    names = frozenset(wanted)
+
     def check(value: Any) -> Sequence[str]:
-        if not isinstance(value, Mapping):
+        if value.__class__ is not dict and not isinstance(value, Mapping):
+            return ()
+        if names <= value.keys():
             return ()
         return [f".{name} is missing" for name in wanted if name not in value]
 

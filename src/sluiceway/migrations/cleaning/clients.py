@@ -7,6 +7,7 @@ Sources: MySQL 8.4 ``client/mysql.cc`` and ``sql/sql_lexer.cc``, the manuals of 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.cleaning.edits import Draft, Edit, blanked
@@ -36,6 +37,8 @@ class _Mysql:
         self.dialect = dialect
         self.edits: list[Edit] = []
         self.delimiter = ";"
+        self.commands = deque(_DELIMITER.finditer(self.text))
+        """What looks like DELIMITER and is not behind us."""
         self.versioned: tuple[int, bool, int] | None = None
         """The ``/*!`` that is open: its begin, whether it may be left out, its first ``*/``."""
 
@@ -68,8 +71,10 @@ class _Mysql:
     def _special(self, position: int, stop: int) -> int | None:
         """Deal with the first thing before *stop* that is not SQL; return where to go on."""
         places: list[tuple[int, str]] = []
-        if (command := _DELIMITER.search(self.text, position)) and command.start() < stop:
-            places.append((command.start(), "delimiter"))
+        while self.commands and self.commands[0].start() < position:
+            self.commands.popleft()
+        if self.commands and self.commands[0].start() < stop:
+            places.append((self.commands[0].start(), "delimiter"))
         if (opening := _VERSIONED.search(self.text, position, stop)) and not self.versioned:
             places.append((opening.start(), "open"))
         if self.versioned and (at := self.text.find("*/", position, stop)) >= 0:

@@ -39,7 +39,8 @@ class Rule:
     file: str
     line: int
     table: str = ""
-    message: str = ""
+    approval: str = ""
+    """What an approval of this one statement names: ``migration.drop-table/sha256:...``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +104,17 @@ _FIELDS = ("code", "level", "message", "solution", "file", "line", "statement", 
 
 
 def judge(
-    trial: Trial, *, sizes: Mapping[str, TableSize] | None = None, rules: Sequence[Rule] = ()
+    trial: Trial,
+    *,
+    sizes: Mapping[str, TableSize] | None = None,
+    rules: Sequence[Rule] | None = None,
 ) -> Report:
     """Judge what happened.
 
     Args:
         trial: All of it.
         sizes: Tables where it matters, by dotted name (``public`` left out).
-        rules: What the static gate says about the new files.
+        rules: What the static gate says about the new files; ``None``: it was not asked.
     """
     sizes = sizes or {}
     findings = [*_applying(trial), *_old(trial), *_new(trial), *_locks(trial, sizes)]
@@ -272,7 +276,7 @@ def _locks(trial: Trial, sizes: Mapping[str, TableSize]) -> Iterable[Finding]:
 
 
 def _notes(
-    trial: Trial, outcome: Outcome, sizes: Mapping[str, TableSize], rules: Sequence[Rule]
+    trial: Trial, outcome: Outcome, sizes: Mapping[str, TableSize], rules: Sequence[Rule] | None
 ) -> Iterable[str]:
     worked = sum(each.failure is None for each in trial.old or ())
     if trial.old is None:
@@ -292,8 +296,8 @@ def _notes(
             if expected == len(failed)
             else f"{_first([each for each in failed if each.call.ok])}."
         )
-    denied = [rule for rule in rules if rule.level == Level.DENY]
-    if outcome is Outcome.BROKEN and not denied:
+    denied = [rule for rule in rules or () if rule.level == Level.DENY]
+    if rules is not None and outcome is Outcome.BROKEN and not denied:
         yield "The static rules let this pass; what is broken shows only on a real database."
     for rule in denied:
         yield from _about(rule, outcome, sizes, worked)
@@ -321,8 +325,8 @@ def _about(
     )
     yield (
         f"{at}: {what} refuses, and does no harm here: all {worked} recorded statements of the old "
-        f"release work without it.{held} If it is meant, approve this one statement: "
-        "migrations.check prints its hash and how."
+        f"release work without it.{held} If it is meant, have this one statement approved"
+        + (f": `invoke waive {rule.approval} --reason=... --expires=7d`." if rule.approval else ".")
     )
 
 
