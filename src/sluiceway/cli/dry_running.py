@@ -36,10 +36,11 @@ _COMMAND_SECONDS = 3600.0
         "layout": "Whose folder it is, where that cannot be seen.",
     },
     repeated=("seed",),
+    words="folder",
 )
 def dry_run(
     shell: Shell,
-    folder: str,
+    folder: Sequence[str] = (),
     since: str = "",
     new: str = "",
     statements: str = "",
@@ -57,7 +58,13 @@ def dry_run(
     from sluiceway.migrations.reading import read
     from sluiceway.migrations.records import Dialect
 
-    reading = read(Path(folder), Dialect.POSTGRES, layout=layout)
+    if len(folder) != 1:
+        raise UsageError(
+            f"{len(folder)} folders are named, and a dry run is of one",
+            remedy="Name the folder with the whole history: invoke migrations.dry-run "
+            "db/migrations --since=LAST-APPLIED",
+        )
+    reading = read(Path(folder[0]), Dialect.POSTGRES, layout=layout)
     history, fresh = split(reading.scripts, since=since, new=new)
     old = read_calls(Path(statements)) if statements else None
     later = read_calls(Path(new_statements)) if new_statements else None
