@@ -19,8 +19,8 @@ _DROP_TABLE = re.compile(rf"\bDROP\s+(?:FOREIGN\s+)?TABLE\b\s*{_IF}({_LIST})?", 
 _DROP_SCHEMA = re.compile(rf"\bDROP\s+(SCHEMA|DATABASE)\b\s*{_IF}({_LIST})?", _FLAGS)
 _TRUNCATE = re.compile(rf"\bTRUNCATE\b\s*(?:TABLE\s+)?(?:ONLY\s+)?({_LIST})?", _FLAGS)
 _INDEX = re.compile(
-    rf"\bCREATE\s+(UNIQUE\s+)?INDEX\s+(CONCURRENTLY\s+)?{_IF}(?!ON\b)({_NAME})?\s*"
-    rf"\bON\s+(?:ONLY\s+)?({_NAME})",
+    rf"\bCREATE\s+(UNIQUE\s+)?INDEX\s+(CONCURRENTLY\s+)?{_IF}(?:(?!ON\b)({_NAME})\s+)?"
+    rf"ON\s+(?:ONLY\s+)?({_NAME})",
     _FLAGS,
 )
 _ALTER = re.compile(

@@ -30,6 +30,7 @@ _QUERIES = frozenset(
 )
 _WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 _ANSWERS = 1
+_DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
 _RELATION = rb'\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
@@ -52,23 +53,25 @@ class LibPgQuery:
         """Return the statements of *script* in order."""
         if script.spans is None:
             try:
-                whole = _statements(script.text, 0)
+                whole = _statements(script.text)
             except Unreadable:
                 whole = None
             if whole is not None:
                 return whole
         cut = script.spans if script.spans is not None else spans(script.text, dialect)
+        # What one piece defines the next may call.
+        together = Reader(_statements, None, wary=_DEFINES.search(script.text) is not None)
         found: list[Parsed] = []
         for span in cut:
-            found.extend(_one(script.text, span))
+            found.extend(_one(script.text, span, together))
         return found
 
 
-def _one(text: str, span: Span) -> list[Parsed]:
+def _one(text: str, span: Span, together: Reader) -> list[Parsed]:
     start, end = span
     piece = text[start:end]
     try:
-        parsed = _statements(piece, 0)
+        parsed = _statements(piece, together)
     except Unreadable as error:
         return [Parsed(span=span, actions=guesses(piece), problem=str(error))]
     if parsed is not None:
@@ -86,7 +89,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _statements(text: str, depth: int) -> list[Parsed] | None:
+def _statements(text: str, outer: Reader | None = None) -> list[Parsed] | None:
     """Return the statements of a text, or ``None`` when it does not parse as a whole."""
     source = _encoded(text)
     tree = library.parse(source)
@@ -94,7 +97,7 @@ def _statements(text: str, depth: int) -> list[Parsed] | None:
         return None
     # Offsets of the library count bytes.
     narrow = len(source) == len(text)
-    reader = Reader(_statements, depth, wary=b'{"CreateFunctionStmt":' in tree)
+    reader = Reader(_statements, outer, wary=b'{"CreateFunctionStmt":' in tree)
     found: list[Parsed] = []
     # In a string of JSON every quote is escaped, so that nothing in a statement can look like this.
     pieces = tree.split(b'{"stmt":')

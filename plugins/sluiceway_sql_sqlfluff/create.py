@@ -85,6 +85,8 @@ def create(cursor: Cursor) -> Iterator[Action]:  # noqa: PLR0912 - one branch a 
         action = _object(cursor, _KINDS[word])
         if word in {"FUNCTION", "PROCEDURE"}:
             action = _with_body(cursor, action)
+        elif word == "TRIGGER":
+            action = _with_function(cursor, action)
         yield replace(action, or_replace=or_replace, label=word.lower())
     elif word == "EVENT":
         yield replace(_object(cursor, Kind.CREATE_FUNCTION), label="event")
@@ -124,6 +126,18 @@ def _with_body(cursor: Cursor, action: Action) -> Action:
     at = cursor.text.find(body.text[:40], body.start) if body.text else body.start
     offset = max(at, body.start) - cursor.tokens[0].start
     return replace(action, language=language, body=body.text, body_offset=offset)
+
+
+def _with_function(cursor: Cursor, action: Action) -> Action:
+    """Add the table of a trigger, and the function that it runs (PostgreSQL)."""
+    while not cursor.done:
+        if cursor.take("ON") and not action.table:
+            action = replace(action, table=cursor.name())
+        elif cursor.take("EXECUTE", "FUNCTION") or cursor.take("EXECUTE", "PROCEDURE"):
+            action = replace(action, references=cursor.name())
+        else:
+            cursor.loose.append(cursor.next())
+    return action
 
 
 def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Action]:

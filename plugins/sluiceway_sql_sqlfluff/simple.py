@@ -287,7 +287,22 @@ def _rename(cursor: Cursor, _: Variables) -> Iterator[Action]:
 def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if cursor.dialect is Dialect.TSQL:
         yield from _tsql_insert_exec(cursor, variables)
-    yield Action(kind=Kind.CHANGE_DATA, reads=relations(cursor))
+    name = _changed(cursor)
+    yield Action(kind=Kind.CHANGE_DATA, name=name, reads=relations(cursor))
+
+
+def _changed(cursor: Cursor) -> Name:
+    """Return the table whose rows a statement changes: its triggers run."""
+    inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
+    inner.index, inner.stop = cursor.index, cursor.stop
+    while not inner.done and not inner.one_of(
+        "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "REPLACE"
+    ):
+        inner.next()
+    inner.take("IGNORE")
+    inner.one_of("INTO", "FROM")
+    inner.take("ONLY")
+    return inner.name() if inner.at_name() else ()
 
 
 def _tsql_insert_exec(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -325,7 +340,10 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if cursor.dialect in _FUNCTIONS_MATTER:
         yield from called_in(cursor)
     yield Action(
-        kind=Kind.CHANGE_DATA if changes else Kind.OTHER, reads=relations(cursor), offset=offset
+        kind=Kind.CHANGE_DATA if changes else Kind.OTHER,
+        name=_changed(cursor) if changes else (),
+        reads=relations(cursor),
+        offset=offset,
     )
 
 

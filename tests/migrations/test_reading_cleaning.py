@@ -55,6 +55,21 @@ def test_placeholders_become_names(text, expected):
     assert not script.problems
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO mails VALUES ('Hi {{#if name}}{{name}}{{else}}you{{/if}}; {{> footer}}')",
+        "INSERT INTO mails VALUES ('{% for x in y %}it''s {{ x }};{% endfor %}')",
+        "SELECT 1 /* {{ if .X }} a {{ end }} */",
+        "INSERT INTO mails VALUES ('{{#list}}<b>{{.}}</b>{{/list}}', '{% include \"x\" %}')",
+    ],
+)
+def test_data_that_are_templates_are_data(text):
+    script = read(text)
+    assert not script.problems
+    assert len(statements(script)) == 1
+
+
 def test_names_of_placeholders_stay_within_what_a_server_keeps():
     long = "DROP TABLE {{ " + "a" * 80 + " }}_x, {{ " + "a" * 80 + " }}_y"
     first, second = (name.strip() for name in statements(read(long))[0][11:].split(","))
@@ -110,6 +125,9 @@ def test_every_branch_is_judged_and_marked_for_itself(text, branches, rest):
         "DO $$ BEGIN {{if .X}}a;{{end}} END $$",
         "-- {{if .X}}\n/*\n{{end}}\nDROP TABLE x;\n*/",
         "{{if .X}} a;",
+        "SELECT 'a{{if .X}}'{{end}}' ; DROP TABLE x; --'",
+        "SELECT '{{if .X}}', '{{end}}';",
+        "{{> other }}",
         "a; {{end}}",
     ],
 )
@@ -169,6 +187,7 @@ def test_psql(text, expected):
         "SELECT set_config('standard_conforming_strings', 'off', false);",
         "SET client_encoding = 'SJIS';",
         "SET NAMES 'GBK';",
+        "SET /* */ -- x\n NAMES 'GBK';",
     ],
 )
 def test_what_psql_does_out_of_sight_is_a_problem(text):
@@ -203,6 +222,7 @@ MYSQLS = [
     ("a; DELIMITER ;;\nb; c;;\n", ["a", "b", "c"]),
     ("DELIMITER //\nSELECT '//', \"//\" -- //\n// DROP TABLE x //", ["SELECT '//', \"//\"", "DROP TABLE x"]),
     ("# delimiter //\na; -- b\nc # d;\n;", ["a", "c"]),
+    ("SET  NAMES   'utf8'; SET CHARACTER SET utf8", ["SET  NAMES   'utf8'", "SET CHARACTER SET utf8"]),
     ("SET NAMES utf8mb4; /*!40101 SET NAMES utf8 */; SET sql_mode = 'STRICT_ALL_TABLES';", ["SET NAMES utf8mb4", "SET NAMES utf8", "SET sql_mode = 'STRICT_ALL_TABLES'"]),
     ("ALTER TABLE a DROP b;--> statement-breakpoint\nDROP TABLE x;", ["ALTER TABLE a DROP b", "DROP TABLE x"]),
 ]  # fmt: skip
@@ -242,6 +262,8 @@ def test_what_not_every_server_runs_is_marked(dialect, text, certain):
         "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES';",
         "SET sql_mode = 'ANSI';",
         "SET NAMES gbk;",
+        "SET/**/NAMES gbk;",
+        "SET CHARACTER SET gbk;",
         "a -- b\rDROP TABLE x;",
         "DELIMITER\na",
     ],

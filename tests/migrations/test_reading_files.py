@@ -10,7 +10,7 @@ import pytest
 
 from sluiceway.errors import UsageError
 from sluiceway.migrations.reading import from_texts, read, read_all, since
-from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.records import Dialect, Maybe
 from sluiceway.migrations.statements import spans
 
 PG = Dialect.POSTGRES
@@ -118,11 +118,30 @@ def test_folders_of_programs_are_not_looked_into(tmp_path):
     assert {entry.path for entry in reading.skipped} == {".git", "node_modules"}
 
 
-def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+def test_a_file_that_is_too_large_is_a_problem_or_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("sluiceway.migrations.reading._LARGEST", 10)
-    (tmp_path / "1.sql").write_text("DROP TABLE x;")
+    (tmp_path / "1_a.up.sql").write_text("DROP TABLE x;")
+    (script,) = read(tmp_path, PG).scripts
+    assert script.text == ""
+    assert (script.name, script.layout) == ("1_a.up.sql", "golang-migrate")
+    assert "too large to be judged" in script.problems[0].what
+    monkeypatch.setattr("sluiceway.migrations.reading._ENDLESS", 10)
     with pytest.raises(UsageError, match="larger than"):
         read(tmp_path, PG)
+
+
+def test_a_single_file_is_run_as_the_settings_beside_it_say(tmp_path):
+    step = tmp_path / "2024_a"
+    step.mkdir()
+    (step / "up.sql").write_text("CREATE INDEX CONCURRENTLY i ON x (a);")
+    assert read(step / "up.sql", PG).scripts[0].in_transaction is Maybe.YES
+    (step / "metadata.toml").write_text("run_in_transaction = false\n")
+    (script,) = read(step / "up.sql", PG).scripts
+    assert script.in_transaction is Maybe.NO
+    assert script.name == "2024_a/up.sql"
+    (tmp_path / "V1__a.sql").write_text("VACUUM x;")
+    (tmp_path / "V1__a.sql.conf").write_text("executeInTransaction=false")
+    assert read(tmp_path / "V1__a.sql", PG).scripts[0].in_transaction is Maybe.NO
 
 
 def test_what_cannot_be_read_is_a_usage_error():

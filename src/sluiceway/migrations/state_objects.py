@@ -82,7 +82,9 @@ def _attach(walk: Walk, action: Action) -> None:
     parent, child = catalogue.thing(action.name), catalogue.thing(action.new_name)
     if action.label != "inherit":
         parent.partitioned = Maybe.YES
-    if catalogue.made(child) is not Maybe.YES or child.holds_old:
+    if action.kind is Kind.ATTACH_PARTITION and (
+        catalogue.made(child) is not Maybe.YES or child.holds_old
+    ):
         parent.holds_old = True
     walk.fact(
         action.kind,

@@ -71,6 +71,10 @@ class _At:
     name: str
 
 
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
 class Folders:
     """The folders of a set of files, and whose each is."""
 
@@ -106,14 +110,14 @@ class Folders:
         return self._tools.get(layout, self._numbered)(base, at)
 
     def _names(self, folder: str) -> set[str]:
-        return self._folders.get(folder.lstrip("/"), set())
+        return self._folders.get(folder, set())
 
     def _of(self, folder: str, at: _At) -> str:
         """Return whose folder it is, by the names in it."""
         names = self._folders[folder]
         parent, _, last = folder.rpartition("/")
         signs = (
-            ("drizzle", "_journal.json" in self._names(f"{at.root}/meta")),
+            ("drizzle", "_journal.json" in self._names(_below(at.root, "meta"))),
             ("drizzle", at.name == "migration.sql" and "snapshot.json" in names),
             ("prisma", bool(at.step) and "migration.sql" in names),
             ("diesel", bool(at.step) and "up.sql" in names),
@@ -149,7 +153,7 @@ class Folders:
                     return f"the backward half of {min(found)}"
         parent, _, last = folder.rpartition("/")
         for ahead in _FORWARD_FOLDERS.get(last, ()):
-            if at.name in self._names(f"{parent}/{ahead}"):
+            if at.name in self._names(_below(parent, ahead)):
                 return f"the backward half of {ahead}/{at.name}"
         return ""
 
@@ -160,7 +164,7 @@ class Folders:
 
     def _diesel(self, base: Place, at: _At) -> Place:
         """``<version>_<name>/up.sql``; hyphens do not count (migrations_internals, version_from_string)."""
-        folder = f"{at.root}/{at.step}".lstrip("/")
+        folder = _below(at.root, at.step)
         off = "metadata.toml" in self._names(folder) and re.search(
             rb"(?m)^\s*run_in_transaction\s*=\s*false", self._peek(f"{folder}/metadata.toml")
         )
@@ -182,7 +186,7 @@ class Folders:
         return replace(base, key=key, in_transaction=Maybe.YES)
 
     def _journal(self, root: str) -> dict[str, int]:
-        folder = f"{root}/meta".lstrip("/")
+        folder = _below(root, "meta")
         if "_journal.json" not in self._names(folder):
             return {}
         try:
@@ -227,13 +231,13 @@ class Folders:
         """``deploy/`` in the order of ``sqitch.plan``; ``revert/`` and ``verify/`` beside it."""
         parent, _, last = at.root.rpartition("/")
         if parent not in self._orders:
-            plan = self._peek(f"{parent}/sqitch.plan".lstrip("/"))
+            plan = self._peek(_below(parent, "sqitch.plan"))
             changes = re.findall(rb"(?m)^(?![%@#\s])(\S+)", plan)
             self._orders[parent] = {
                 name.decode("utf-8", "replace"): i for i, name in enumerate(changes)
             }
         order = self._orders[parent].get(at.name.removesuffix(".sql"), len(self._orders[parent]))
-        backward = last != "deploy" and at.name in self._names(f"{parent}/deploy")
+        backward = last != "deploy" and at.name in self._names(_below(parent, "deploy"))
         return replace(
             base,
             key=(natural(parent), order, natural(at.name)),
