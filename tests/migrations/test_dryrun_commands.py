@@ -120,6 +120,26 @@ def test_the_options_are_listed(run):
         assert "--seed" in out or "--out" in out
 
 
+def test_the_projects_own_folder_and_an_environment_without_a_release(run, tmp_path):
+    (tmp_path / "sluiceway.toml").write_text(
+        """[service]
+name = "s"
+
+[migrations]
+folder = "migrations"
+
+[environments.dev]
+"""
+    )
+    code, out, err = run("migrations.dry-run --env=dev --json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert (document["history"], len(document["new"])) == (0, 4)
+    code, _, err = run("migrations.dry-run --env=dve")
+    assert code == 2
+    assert "dve" in err
+
+
 def test_without_a_server_the_answer_names_what_to_install(run, tmp_path, monkeypatch):
     (tmp_path / "sluiceway.toml").write_text(
         '[service]\nname = "s"\n\n[stages]\ndatabase = ["url"]\n'

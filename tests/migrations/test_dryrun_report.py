@@ -29,7 +29,7 @@ from sluiceway.migrations.dryrun import (
     write_calls,
 )
 from sluiceway.migrations.dryrun.calls import control, parse_calls, to_lines
-from sluiceway.migrations.dryrun.choice import split
+from sluiceway.migrations.dryrun.choice import split, without
 from sluiceway.migrations.dryrun.report import Rule
 from sluiceway.migrations.dryrun.words import blocks, breaks, size, strongest
 
@@ -376,3 +376,22 @@ def test_a_choice_that_cannot_be_right_is_refused(options, words):
     with pytest.raises(UsageError) as caught:
         split(scripts("a", "b", "c"), **options)
     assert words in caught.value.remedy
+
+
+def test_what_an_environment_does_not_have_is_new_wherever_it_stands():
+    first, late, last = scripts("a", "b", "c")
+    assert without((first, late, last), {"0001.sql", "0003.sql"}, "dev") == (
+        (first, last),
+        (late,),
+    )
+    assert without((first,), frozenset(), "dev") == ((), (first,))
+
+
+@pytest.mark.parametrize(
+    ("applied", "words"),
+    [({"0001.sql", "0002.sql"}, "every migration"), ({"0001.sql", "0009.sql"}, "'0009.sql'")],
+)
+def test_an_environment_that_has_all_or_others_is_told(applied, words):
+    with pytest.raises(UsageError) as caught:
+        without(scripts("a", "b"), applied, "dev")
+    assert words in caught.value.what
