@@ -95,6 +95,30 @@ def test_no_recorded_statement_is_no_proof():
     assert judge(trial(old=())).outcome is Outcome.UNSURE
 
 
+def test_fewer_rows_are_told_only_when_nothing_breaks():
+    before = (attempt("a"), attempt("b", rows=4))
+    fewer = attempt("b", rows=0)
+    found = judge(trial(old=before, old_on_new=(attempt("a"), fewer)))
+    assert (codes(found), found.outcome) == (["dry-run.answer"], Outcome.PASS)
+    found = judge(trial(old=before, old_on_new=(attempt("a", "23514"), fewer)))
+    assert codes(found) == ["dry-run.old-release"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "asked"),
+    [
+        ({}, False),
+        ({"after": {("column", "public.a.b"): "integer"}}, False),
+        ({"after": {("column", "public.a.b"): "integer not null"}}, True),
+        ({"before": {("table", "public.a"): ""}}, True),
+        ({"applied": (Applied(step=STEP, emptied=("a",)),)}, True),
+        ({"old": (attempt("a"),), "old_on_new": (attempt("a", "23514"),)}, True),
+    ],
+)
+def test_static_rules_are_worth_asking_where_they_may_say_something_else(parts, asked):
+    assert judge(trial(**parts)).debatable is asked
+
+
 def test_a_failed_new_file_says_on_which_line():
     failure = Failure(sqlstate="42601", message="syntax error", position=25)
     (finding,) = judge(trial(applied=(Applied(step=STEP, failure=failure),), old=())).findings
