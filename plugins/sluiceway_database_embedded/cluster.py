@@ -41,6 +41,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _LOCK_SECONDS = 3.0
 """The server of a run that was killed needs a moment to end."""
+_LEFT_SECONDS = 3600
 _LONGEST_SOCKET = 90
 """Characters of a folder for a socket; the name of one may have 107 bytes (unix(7))."""
 _SETTINGS = {
@@ -87,7 +88,7 @@ class Cluster:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             place = self._take_place()
-            mode = self._initialised()
+            mode = self._initialised(place)
             if not (place / "data" / "PG_VERSION").is_file():
                 self._copy(place / "data", mode)
             self.socket = self._socket_folder(place, mode)
@@ -112,6 +113,10 @@ class Cluster:
             if handle is not None:
                 shutil.rmtree(old, ignore_errors=True)
                 os.close(handle)
+        for unfinished in self._folder.glob("init-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - unfinished.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(unfinished, ignore_errors=True)
         deadline = time.monotonic() + _LOCK_SECONDS
         while (handle := _locked(self._folder / "lock")) is None:
             if time.monotonic() > deadline:
@@ -123,7 +128,7 @@ class Cluster:
         self._lock = handle
         return self._folder
 
-    def _initialised(self) -> str:
+    def _initialised(self, place: Path) -> str:
         """Make ``base`` unless it is there; return how its server is started."""
         kept = self._folder / "mode"
         if (self._folder / "base" / "PG_VERSION").is_file() and kept.is_file():
@@ -141,6 +146,7 @@ class Cluster:
                 if done.code != 0:
                     raise self._not_started(done.stderr or done.stdout, mode)
                 self._put(fresh / "data", mode)
+                shutil.rmtree(place / "data", ignore_errors=True)
                 return mode
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -149,7 +155,6 @@ class Cluster:
     def _put(self, made: Path, mode: str) -> None:
         with contextlib.suppress(OSError):  # another run was quicker
             made.rename(self._folder / "base")
-        shutil.rmtree(self._folder / "data", ignore_errors=True)
         beside = self._folder / f".mode-{os.getpid()}"
         beside.write_text(mode)
         beside.replace(self._folder / "mode")
@@ -283,10 +288,9 @@ def _give(folder: Path, mode: str) -> None:
     user, group = (int(part) for part in mode.split(":"))
     for path in (folder, *folder.rglob("*")):
         os.chown(path, user, group, follow_symlinks=False)
-    for above in folder.parents:  # up to ours; what is above has to be open already
-        if above.name.startswith("postgres-"):
+    for above in folder.parents:
+        if above.name.startswith(("run-", "postgres-")):  # what is above them is open already
             above.chmod(0o711)
-            break
 
 
 def _locked(path: Path) -> int | None:

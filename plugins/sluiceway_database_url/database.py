@@ -31,8 +31,11 @@ _NOT_IN_TRANSACTION = frozenset({"25001", "2D000"})
 that commits)."""
 _CALL_MILLISECONDS = 20_000
 _BEYOND = re.compile(
-    r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|DATABASE|TABLESPACE|SUBSCRIPTION)\b"
-    r"|\bALTER\s+SYSTEM\b|\b(?:REASSIGN|DROP)\s+OWNED\b|\bCOPY\b[^;]*\b(?:FROM|TO)\s+PROGRAM\b"
+    r"\b(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+"
+    r"(?:ROLE|USER(?!\s+MAPPING)|GROUP|DATABASE|TABLESPACE|SUBSCRIPTION)\b"
+    r"|\bALTER\s+SYSTEM\b|\b(?:REASSIGN|DROP)\s+OWNED\b"
+    r"|\bGRANT\b(?:(?!\bON\b)[^;'])*\bTO\b|\bREVOKE\b(?:(?!\bON\b)[^;'])*\bFROM\b"
+    r"|\bCOPY\b[^;]*\b(?:FROM|TO)\s+(?:PROGRAM\b|E?'|\$)"
     r"|\bdblink\w*\s*\(|\bpg_(?:terminate|cancel)_backend\s*\(|\blo_(?:ex|im)port\s*\(",
     re.IGNORECASE,
 )
@@ -68,6 +71,7 @@ class Database:
         self._target = target
         self._alone = alone
         self._wire: Wire | None = None
+        self._old: frozenset[str] | None = None
 
     @property
     def url(self) -> str:
@@ -100,12 +104,18 @@ class Database:
             for step in steps:
                 _keep_inside(step.sql, f"{step.file}:{step.line}")
         wire = self._open()
+        if trace and self._old is None:
+            self._old = frozenset(_relations(wire))
         whole = in_transaction is Maybe.YES
         if whole:
             wire.must("BEGIN")
         applied: list[Applied] = []
         for step in steps:
-            applied.append(_traced(wire, step, whole=whole) if trace else _plain(wire, step))
+            applied.append(
+                _traced(wire, step, self._old or frozenset(), whole=whole)
+                if trace
+                else _plain(wire, step)
+            )
             if applied[-1].failure is not None:
                 break
         else:
@@ -179,14 +189,17 @@ def _plain(wire: Wire, step: Step) -> Applied:
     return Applied(step=step, rows=answer.rows, traced=False, failure=answer.failure)
 
 
-def _traced(wire: Wire, step: Step, *, whole: bool) -> Applied:
-    """Run a statement in a transaction, its own where there is none, and look what it holds."""
+def _traced(wire: Wire, step: Step, old: frozenset[str], *, whole: bool) -> Applied:
+    """Run a statement in a transaction, its own where there is none, and look what it holds.
+
+    Only the *old* relations count: nobody waits for what the new files themselves have made.
+    """
     if control(step.sql):
         return _plain(wire, step)
     own = not whole and not wire.in_transaction
     if own:
         wire.must("BEGIN")
-    before = _relations(wire)
+    before = _relations(wire, old)
     answer, milliseconds = _timed(wire, step.sql)
     if answer.failure is not None:
         if not own:
@@ -196,7 +209,7 @@ def _traced(wire: Wire, step: Step, *, whole: bool) -> Applied:
             return Applied(step=step, milliseconds=milliseconds, failure=answer.failure)
         answer, milliseconds = _timed(wire, step.sql)
         after = _relations(wire) if answer.failure is None else before
-        return _seen(step, answer, milliseconds, before, after, ())
+        return _seen(step, answer, milliseconds, before, after, None)
     after = _relations(wire)
     held = [(relation or "", mode or "") for relation, mode in wire.must(LOCKS).values]
     if own:
@@ -211,10 +224,11 @@ def _timed(wire: Wire, sql: str) -> tuple[Answer, float]:
     return answer, (time.monotonic() - began) * 1000
 
 
-def _relations(wire: Wire) -> _Relations:
+def _relations(wire: Wire, only: frozenset[str] | None = None) -> _Relations:
     return {
         oid or "": _Relation(name or "", kind or "", file or "", int(scans or 0))
         for oid, name, kind, file, scans in wire.must(RELATIONS).values
+        if only is None or oid in only
     }
 
 
@@ -224,7 +238,7 @@ def _seen(
     milliseconds: float,
     before: _Relations,
     after: _Relations,
-    held: Sequence[tuple[str, str]],
+    held: Sequence[tuple[str, str]] | None,
 ) -> Applied:
     """Compare. Names are those of before: a table that was dropped or renamed keeps its name."""
     fresh = {
@@ -235,15 +249,15 @@ def _seen(
     read = {
         relation.name
         for oid, relation in before.items()
-        if held and oid in after and after[oid].scans > relation.scans
+        if held is not None and oid in after and after[oid].scans > relation.scans
     }
     truncated = answer.tag == "TRUNCATE TABLE"
     return Applied(
         step=step,
         milliseconds=milliseconds,
         rows=answer.rows,
-        traced=bool(held),
-        locks=strongest((before[oid].name, mode) for oid, mode in held if oid in before),
+        traced=held is not None,
+        locks=strongest((before[oid].name, mode) for oid, mode in held or () if oid in before),
         rewrites=() if truncated else tuple(sorted(fresh)),
         scans=tuple(sorted(read - fresh)),
         emptied=tuple(sorted(fresh)) if truncated else (),

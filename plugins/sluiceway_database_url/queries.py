@@ -128,9 +128,12 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'S' AND {_OURS}
 """  # noqa: S608 - as above
 
+# Only a table without a page is empty for sure. One that was never analysed is guessed by its size.
 SIZES = f"""
 SELECT CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname,
-    greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)
+    CASE WHEN pg_relation_size(c.oid) = 0 THEN 0 WHEN c.reltuples > 0 THEN c.reltuples
+        ELSE pg_relation_size(c.oid) / 100 END::bigint,
+    pg_total_relation_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND {_OURS}
 """  # noqa: S608 - as above

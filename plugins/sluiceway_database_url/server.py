@@ -113,7 +113,7 @@ class Server:
     def create(self, template: ScratchDatabase | None = None) -> ScratchDatabase:
         """Make a database with a name that nobody can guess, empty or as a copy of *template*."""
         if template is None and self._own:
-            self._forget_roles(())
+            self._forget_roles((), wholly=True)
         name = f"sluiceway_scratch_{int(time.time()):010d}_{secrets.token_hex(8)}"
         source = ""
         if template is not None:
@@ -158,6 +158,9 @@ class Server:
         made = self._made.pop(database.name, None)
         if made is not None:
             made.release()
+            if self._admin.busy:  # interrupted in the middle of a command
+                self._admin.close()
+                self._admin = Wire(self._target)
             self._admin.run(f'DROP DATABASE IF EXISTS "{made.name}" WITH (FORCE)')
 
     def keep(self, database: ScratchDatabase, key: str) -> ScratchDatabase:
@@ -186,6 +189,8 @@ class Server:
         if not roles <= self._roles():
             return None
         self._forget_roles(roles)
+        if self._roles() != roles:  # another kept database needs one of them
+            return None
         return Database(name, self._inside(name), alone=True)
 
     def _all_kept(self) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -207,10 +212,13 @@ class Server:
         found = self._admin.must("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'").values
         return {name or "" for (name,) in found} - {self._owner, self._target.parameters["user"]}
 
-    def _forget_roles(self, known: Iterable[str]) -> None:
-        """Drop the roles that an earlier run has made, so that this one can make them again."""
+    def _forget_roles(self, known: Iterable[str], *, wholly: bool = False) -> None:
+        """Drop the roles that an earlier run has made, so that this one can make them again.
+
+        *wholly*: with the kept databases in which they may own something.
+        """
         strange = self._roles() - set(known)
-        if strange and not known:
+        if strange and wholly:
             for name, _ in list(self._all_kept()):
                 self._admin.run(f'DROP DATABASE IF EXISTS "{name}"')
         for role in sorted(strange):

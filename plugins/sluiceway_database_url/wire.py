@@ -22,6 +22,8 @@ _FIRST_OWN_TYPE = 16384
 """Numbers of types from here on are a database's own, and another in every database."""
 _CONNECT_SECONDS = 10
 _STATEMENT_MILLISECONDS = 300_000
+_NO_ROWS = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
+"""The binary format of COPY: signature, flags, length of the rest of the header, end of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,11 @@ class Wire:
         """Whether one is open, failed or not."""
         return bool(self._pg.transaction_status != library().pq.TransactionStatus.IDLE)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a command was left before its answer came. Nothing else can be asked then."""
+        return bool(self._pg.transaction_status == library().pq.TransactionStatus.ACTIVE)
+
     def run(self, sql: str) -> Answer:
         """Run *sql* as it is; of several statements the last answer, or the first failure."""
         return self._ask(lambda: self._pg.send_query(sql.encode()))
@@ -184,8 +191,11 @@ class Wire:
         return answer
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Let go of the server; what it is still doing, it is told to give up."""
         self._selector.close()
+        if self.busy:
+            with contextlib.suppress(library().Error):
+                self._pg.get_cancel().cancel()
         self._connection.close()
 
     def _ask(self, send: Callable[[], None]) -> Answer:
@@ -215,6 +225,8 @@ class Wire:
                 return found
             if result.status == ExecStatus.COPY_IN:
                 # No rows: whether table and columns are there shows all the same.
+                if result.binary_tuples:
+                    self._pg.put_copy_data(_NO_ROWS)
                 self._pg.put_copy_end()
                 self._flush()
             elif result.status == ExecStatus.COPY_OUT:

@@ -190,6 +190,13 @@ def _partition(kind: Kind) -> Callable[[Name, Node, bytes, bool], Action]:
     return make
 
 
+def _inherit(name: Name, command: Node, source: bytes, maybe: bool) -> Action:  # noqa: FBT001 - as above
+    parent = relation(command.get("def", {}).get("RangeVar", {}))
+    return Action(
+        kind=Kind.ATTACH_PARTITION, name=parent, new_name=name, if_exists=maybe, label="inherit"
+    )
+
+
 def _rewrite(name: Name, command: Node, source: bytes, maybe: bool) -> Action:  # noqa: FBT001
     return Action(
         kind=Kind.REWRITE_TABLE,
@@ -213,5 +220,6 @@ _COMMANDS: dict[str, Callable[[Name, Node, bytes, bool], Action]] = {
     "AT_ValidateConstraint": _named_constraint(Kind.VALIDATE_CONSTRAINT),
     "AT_DropConstraint": _named_constraint(Kind.DROP_CONSTRAINT),
     "AT_AttachPartition": _partition(Kind.ATTACH_PARTITION),
+    "AT_AddInherit": _inherit,
     "AT_DetachPartition": _partition(Kind.DETACH_PARTITION),
 } | dict.fromkeys(_REWRITES, _rewrite)

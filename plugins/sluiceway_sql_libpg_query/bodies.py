@@ -14,7 +14,15 @@ from sluiceway_sql_libpg_query.folding import NAME, UNKNOWN, Environment, Text, 
 from sluiceway_sql_libpg_query.guesses import guesses, verb_is_harmless
 from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
-from sluiceway_sql_libpg_query.nodes import Node, arguments_of, body_of, sole, strings, switched
+from sluiceway_sql_libpg_query.nodes import (
+    Node,
+    arguments_of,
+    body_of,
+    parameters_of,
+    sole,
+    strings,
+    switched,
+)
 from sluiceway_sql_libpg_query.plpgsql import walk
 from sluiceway_sql_libpg_query.statements import NOTHING, handlers
 
@@ -23,12 +31,16 @@ __all__ = ["Reader", "Unreadable"]
 _DEEPEST = 12
 """How deeply texts may be executed inside texts before one is taken for unknown."""
 _WORTH = re.compile(
-    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|into|perform|call)\b"
+    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|perform|call)\b"
 )
 """Words without which a body does nothing that matters, calls of other functions aside."""
-_CALLED = re.compile(r'([\w$."\x80-\U0010ffff]+)\s*\(')
+_IN_NAME = frozenset('_$."')
 _RISKY = re.compile(r"(?i)\s*(?:drop|truncate|alter|create|do|with|delete|begin|set|--|/\*|;)")
 _MARKS = {UNKNOWN: "sluiceway_unknown_", NAME: "sluiceway_name_"}
+
+
+_FILLINGS = (_MARKS[UNKNOWN], f" {_MARKS[UNKNOWN]} ", "1", " 'x' ")
+"""What stands for something unknown, so that the rest can be parsed: part of a name, a name, a value."""
 
 
 class Unreadable(Exception):  # noqa: N818 - no error of the program: something of the text
@@ -38,14 +50,21 @@ class Unreadable(Exception):  # noqa: N818 - no error of the program: something 
 class Reader:
     """Reads what is inside the statements of one text."""
 
-    __slots__ = ("_depth", "_parse", "wary")
+    __slots__ = ("_depth", "_functions", "_parse", "wary")
 
     def __init__(
-        self, parse: Callable[[str, int], list[Parsed] | None], depth: int, *, wary: bool
+        self,
+        parse: Callable[[str, Reader], list[Parsed] | None],
+        outer: Reader | None,
+        *,
+        wary: bool,
     ) -> None:
         self._parse = parse
-        self._depth = depth
-        self.wary = wary
+        self._depth: int = outer._depth + 1 if outer else 0  # noqa: SLF001 - of our own kind
+        self._functions: dict[str, tuple[bytes, str, list[str]]] = (
+            outer._functions if outer else {}  # noqa: SLF001 - of our own kind
+        )
+        self.wary: bool = wary or (outer is not None and outer.wary)
         """The text defines functions: no name is harmless then."""
 
     # --- statements that hold others --------------------------------------------------------------
@@ -81,6 +100,9 @@ class Reader:
         try:
             if language == "plpgsql" and _WORTH.search(text):
                 nested = self.plpgsql(source, text)
+                self._functions.pop(name[-1], None)
+                if _any_unknown(nested):
+                    self._functions[name[-1]] = (source, text, parameters_of(node))
             elif language in {"plpgsql", "sql"}:
                 nested = self._lazy(text, language) or NOTHING
         except Unreadable as error:
@@ -105,10 +127,13 @@ class Reader:
             return tuple(action for item in parsed for action in item.actions)
         return tuple(self._calls_of(text))
 
-    def plpgsql(self, statement: bytes, text: str) -> tuple[Action, ...]:
+    def plpgsql(
+        self, statement: bytes, text: str, given: Environment | None = None
+    ) -> tuple[Action, ...]:
         """Return what a body of PL/pgSQL does, in order; raises :class:`Unreadable`.
 
-        *statement* is the whole DO or CREATE FUNCTION, *text* its body.
+        *statement* is the whole DO or CREATE FUNCTION, *text* its body, *given* what is known of
+        its parameters.
         """
         tree = library.parse_plpgsql(statement)
         if isinstance(tree, Failure):
@@ -117,7 +142,7 @@ class Reader:
             functions = json.loads(tree)
             if not functions:
                 raise Unreadable("its body is empty")
-            return walk(functions[0]["PLpgSQL_function"], text, self) or NOTHING
+            return walk(functions[0]["PLpgSQL_function"], text, self, given) or NOTHING
         except RecursionError as error:
             raise Unreadable("it is nested too deeply") from error
         except (
@@ -134,12 +159,18 @@ class Reader:
         for name in names:
             if name[-1] == "set_config":
                 yield from _settings(tree)
+            elif name[-1] in self._functions:
+                yield from self._with_arguments(name[-1], tree)
             elif name[-1] not in EXECUTES:
                 yield Action(kind=Kind.CALL, name=name)
         for call in _function_calls(tree):
             words = strings(call.get("funcname", ()))
             last = words[-1] if words else ""
-            if (last,) not in {name[-1:] for name in names}:
+            if (
+                last in HARMLESS
+                or last in self._functions
+                or (last,) not in {name[-1:] for name in names}
+            ):
                 continue
             texts = [fold(argument, Environment()) for argument in call.get("args", ())]
             risky = [text for text in texts if any(_RISKY.match(item) for item in text)]
@@ -153,6 +184,25 @@ class Reader:
                 and any(UNKNOWN in item for text in texts for item in text)
             ):
                 yield Action(kind=Kind.EXECUTE, label="unknown")
+
+    def _with_arguments(self, name: str, tree: Any) -> Iterator[Action]:
+        """Return what a function that executes what it is given does with what it is given."""
+        statement, text, parameters = self._functions[name]
+        for call in _function_calls(tree):
+            if strings(call.get("funcname", ()))[-1:] != (name,):
+                continue
+            values: dict[str, Text] = {}
+            for number, argument in enumerate(call.get("args", ())):
+                kind, content = sole(argument)
+                word = parameters[number] if number < len(parameters) else ""
+                if kind == "NamedArgExpr":
+                    word, argument = str(content.get("name", "")), content.get("arg", {})  # noqa: PLW2901
+                values[f"${number + 1}"] = values[word] = fold(argument, Environment())
+            if self._depth < _DEEPEST:
+                nested = Reader(self._parse, self, wary=True).plpgsql(
+                    statement, text, Environment(values)
+                )
+                yield Action(kind=Kind.DO, nested=nested)
 
     def execute(self, texts: Text) -> Action:
         """Return what executing one of these texts does."""
@@ -173,10 +223,8 @@ class Reader:
                 nested = tuple(action for item in parsed for action in item.actions)
                 return Action(kind=Kind.EXECUTE, body=text, nested=nested or NOTHING)
         else:
-            for space in ("", " "):
-                filled = text
-                for mark, word in _MARKS.items():
-                    filled = filled.replace(mark, space + word + space if mark == UNKNOWN else word)
+            for unknown in _FILLINGS:
+                filled = text.replace(UNKNOWN, unknown).replace(NAME, _MARKS[NAME])
                 parsed = self._deeper(filled)
                 if parsed is not None:
                     nested = tuple(_unmarked(a) for item in parsed for a in item.actions)
@@ -194,16 +242,18 @@ class Reader:
         if self._depth >= _DEEPEST:
             return None
         try:
-            return self._parse(text, self._depth + 1)
+            return self._parse(text, self)
         except Unreadable:
             return None
 
     def _calls_of(self, text: str) -> Iterator[Action]:
         """Return every function whose name stands before a bracket in a text, each once."""
         seen: set[str] = set()
-        for match in _CALLED.finditer(text):
-            word = match.group(1)
-            if word not in seen:
+        # From bracket to bracket: there are fewer of them than words.
+        bracket = text.find("(")
+        while bracket >= 0:
+            word = _last_word(text, bracket)
+            if word and word not in seen:
                 seen.add(word)
                 parts = [
                     part.strip('"') if part.startswith('"') else part.lower()
@@ -211,6 +261,7 @@ class Reader:
                 ]
                 if all(parts) and (self.wary or parts[-1] not in HARMLESS):
                     yield Action(kind=Kind.CALL, name=tuple(parts))
+            bracket = text.find("(", bracket + 1)
 
     def expression(self, text: str) -> Iterator[Action]:
         """Return what evaluating an expression of a body calls."""
@@ -224,10 +275,27 @@ class Reader:
 
     def static(self, text: str) -> tuple[Action, ...]:
         """Return what a statement that stands in a body does; raises :class:`Unreadable`."""
-        parsed = self._parse(text, self._depth + 1) if self._depth < _DEEPEST else None
+        parsed = self._parse(text, self) if self._depth < _DEEPEST else None
         if parsed is None:
             raise Unreadable("a statement in its body could not be parsed")
         return tuple(action for item in parsed for action in item.actions)
+
+
+def _any_unknown(actions: Sequence[Action]) -> bool:
+    return any(
+        (action.kind is Kind.EXECUTE and not action.body) or _any_unknown(action.nested)
+        for action in actions
+    )
+
+
+def _last_word(text: str, end: int) -> str:
+    """Return the name that stands before *end*, with its dots and quotes."""
+    while end and text[end - 1].isspace():
+        end -= 1
+    start = end
+    while start and (text[start - 1].isalnum() or text[start - 1] in _IN_NAME):
+        start -= 1
+    return text[start:end]
 
 
 def placed(actions: Sequence[Action], piece: str) -> tuple[Action, ...]:

@@ -139,6 +139,8 @@ def fold(node: Node, environment: Environment) -> Text:  # noqa: PLR0911 - one f
     if kind == "ColumnRef":
         name = ".".join(strings(content.get("fields", ()))).lower()
         return environment.values.get(name, [UNKNOWN])
+    if kind == "ParamRef":
+        return environment.values.get(f"${content.get('number', 0)}", [UNKNOWN])
     if kind == "FuncCall":
         return _call(content, environment)
     if kind in {"CoalesceExpr", "MinMaxExpr"}:

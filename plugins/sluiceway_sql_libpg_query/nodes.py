@@ -18,6 +18,7 @@ __all__ = [
     "constant_null",
     "name_of",
     "option",
+    "parameters_of",
     "relation",
     "sole",
     "strings",
@@ -269,6 +270,16 @@ def arguments_of(node: Node) -> tuple[str, ...]:
         if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
             inputs.append({"TypeName": parameter.get("argType", {})})
     return ("(", *arguments(inputs))
+
+
+def parameters_of(node: Node) -> list[str]:
+    """Return the names of a function's inputs, empty for those without one."""
+    found = []
+    for item in node.get("parameters", ()):
+        parameter: Node = item.get("FunctionParameter", {})
+        if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
+            found.append(str(parameter.get("name", "")))
+    return found
 
 
 def body_of(node: Node) -> tuple[str, str]:

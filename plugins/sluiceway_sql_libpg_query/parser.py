@@ -19,8 +19,8 @@ from sluiceway_sql_libpg_query.statements import NOTHING, calls, handlers
 
 __all__ = ["LibPgQuery"]
 
-_HEAD = re.compile(rb'\{"stmt":\{"(\w+)":')
-_TAIL = re.compile(rb'(?:,"stmt_location":(\d+))?(?:,"stmt_len":(\d+))?$')
+_TAIL = 32
+"""Bytes that one of the two can take."""
 _DEFERRED = frozenset(
     {"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "RuleStmt", "CreatePolicyStmt"}
 )
@@ -30,11 +30,14 @@ _QUERIES = frozenset(
 )
 _WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 _ANSWERS = 1
+_DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
-_TARGET = re.compile(
-    rb'"relation":\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
-)
+_RELATION = rb'\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
+_TARGET = re.compile(rb'"relation":' + _RELATION)
+_VIEW = re.compile(rb'\{"ViewStmt":\{"view":' + _RELATION)
+_REPLACE = 80
+"""Bytes between which and the end of a view's tree its REPLACE stands."""
 
 
 class LibPgQuery:
@@ -50,23 +53,25 @@ class LibPgQuery:
         """Return the statements of *script* in order."""
         if script.spans is None:
             try:
-                whole = _statements(script.text, 0)
+                whole = _statements(script.text)
             except Unreadable:
                 whole = None
             if whole is not None:
                 return whole
         cut = script.spans if script.spans is not None else spans(script.text, dialect)
+        # What one piece defines the next may call.
+        together = Reader(_statements, None, wary=_DEFINES.search(script.text) is not None)
         found: list[Parsed] = []
         for span in cut:
-            found.extend(_one(script.text, span))
+            found.extend(_one(script.text, span, together))
         return found
 
 
-def _one(text: str, span: Span) -> list[Parsed]:
+def _one(text: str, span: Span, together: Reader) -> list[Parsed]:
     start, end = span
     piece = text[start:end]
     try:
-        parsed = _statements(piece, 0)
+        parsed = _statements(piece, together)
     except Unreadable as error:
         return [Parsed(span=span, actions=guesses(piece), problem=str(error))]
     if parsed is not None:
@@ -84,7 +89,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _statements(text: str, depth: int) -> list[Parsed] | None:
+def _statements(text: str, outer: Reader | None = None) -> list[Parsed] | None:
     """Return the statements of a text, or ``None`` when it does not parse as a whole."""
     source = _encoded(text)
     tree = library.parse(source)
@@ -92,17 +97,16 @@ def _statements(text: str, depth: int) -> list[Parsed] | None:
         return None
     # Offsets of the library count bytes.
     narrow = len(source) == len(text)
-    reader = Reader(_statements, depth, wary=b'{"CreateFunctionStmt":' in tree)
+    reader = Reader(_statements, outer, wary=b'{"CreateFunctionStmt":' in tree)
     found: list[Parsed] = []
-    heads = list(_HEAD.finditer(tree))
+    # In a string of JSON every quote is escaped, so that nothing in a statement can look like this.
+    pieces = tree.split(b'{"stmt":')
     characters = at = 0
-    for number, head in enumerate(heads):
-        # Each statement ends with "}", and a comma or the end of the list and the tree.
-        last = heads[number + 1].start() - 2 if number + 1 < len(heads) else len(tree) - 3
-        chunk = tree[head.start() + len('{"stmt":') : last]
-        tail = _TAIL.search(chunk, max(0, len(chunk) - 60))
-        location = int(tail.group(1) or 0) if tail else 0
-        length = int(tail.group(2) or 0) if tail else 0
+    for number in range(1, len(pieces)):
+        # Each statement ends with "}", and a comma or the end of the list and of the tree.
+        chunk = pieces[number][: -2 if number < len(pieces) - 1 else -3]
+        chunk, location, length = _place(chunk)
+        kind = chunk[2 : chunk.index(b'"', 2)].decode()
         end = location + length if length else len(source)
         if narrow:
             start, stop = location, end
@@ -111,19 +115,28 @@ def _statements(text: str, depth: int) -> list[Parsed] | None:
             stop = start + len(source[location:end].decode("utf-8", "replace"))
             characters, at = start, location
         try:
-            actions = _actions(
-                head.group(1).decode(),
-                chunk[: tail.start() if tail else None],
-                source,
-                (location, end),
-                reader,
-            )
+            actions = _actions(kind, chunk, source, (location, end), reader)
         except RecursionError:
             return None
-        if any(item.body for item in actions):
+        if any(item.body and item.nested is not NOTHING for item in actions):
             actions = placed(actions, text[start:stop])
         found.append(Parsed(span=(start, stop), actions=actions))
     return found
+
+
+def _place(chunk: bytes) -> tuple[bytes, int, int]:
+    """Split ``{"DropStmt":{...}},"stmt_location":7,"stmt_len":12`` into its parts."""
+    location = length = 0
+    # Both stand at the very end, and both are left out when they are 0.
+    tail = chunk.rfind(b',"stmt_len":', -_TAIL)
+    if tail >= 0:
+        length = int(chunk[tail + 12 :])
+        chunk = chunk[:tail]
+    tail = chunk.rfind(b',"stmt_location":', -_TAIL)
+    if tail >= 0:
+        location = int(chunk[tail + 17 :])
+        chunk = chunk[:tail]
+    return chunk, location, length
 
 
 def _actions(
@@ -137,6 +150,8 @@ def _actions(
         called = [name for name in calls(chunk) if reader.wary or name[-1] not in HARMLESS]
     if kind in _QUERIES and not called and b'"intoClause"' not in chunk:
         return _changed(kind, chunk)
+    if kind == "ViewStmt":
+        return _view(chunk)
     handler = handlers.get(kind)
     if handler is None and kind not in _WRAPPED and not called:
         return NOTHING
@@ -149,6 +164,21 @@ def _actions(
     elif kind in _WRAPPED:
         actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
     return tuple(actions) or NOTHING
+
+
+def _view(chunk: bytes) -> tuple[Action, ...]:
+    # The tree of its query is large, and nobody asks for it.
+    found = _VIEW.match(chunk)
+    if found is None:
+        return NOTHING
+    return (
+        Action(
+            kind=Kind.CREATE_VIEW,
+            name=tuple(json.loads(word) for word in found.groups() if word),
+            or_replace=chunk.rfind(b',"replace":true', -_REPLACE) >= 0,
+            temporary=b'"relpersistence":"t"' in chunk[found.end() : found.end() + _REPLACE],
+        ),
+    )
 
 
 def _changed(kind: str, chunk: bytes) -> tuple[Action, ...]:

@@ -19,14 +19,16 @@ __all__ = ["walk"]
 _ASSIGNED = re.compile(r"(?s)\s*[\w$.\"\[\]\x80-\U0010ffff]+(?:\s*\[[^\]]*\])*\s*:?=\s*(.*)")
 
 
-def walk(function: Node, text: str, reader: Reader) -> tuple[Action, ...]:
+def walk(
+    function: Node, text: str, reader: Reader, given: Environment | None = None
+) -> tuple[Action, ...]:
     """Return what the body of a ``PLpgSQL_function`` does, in the order in which it stands there.
 
     Both branches of an IF count; what stands in one, in a loop or in a block with a handler is
     inside an action labelled ``if``, because it may not run.
     """
     walker = _Walker(function, text, reader)
-    environment = Environment()
+    environment = given or Environment()
     actions = list(walker.defaults(environment))
     actions.extend(walker.statements([function.get("action", {})], environment))
     return tuple(actions)

@@ -47,8 +47,9 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
     for action in actions:
         changed = replace(action, if_exists=action.if_exists or if_exists, only=only)
         if said is not None and action.kind in {Kind.CREATE_INDEX, Kind.DROP_INDEX}:
-            label = " ".join(filter(None, (action.label, said[1])))
-            changed = replace(changed, concurrently=said[0], label=label)
+            # FULLTEXT and SPATIAL keep others out whatever is asked for.
+            label = action.label or said[1]
+            changed = replace(changed, concurrently=said[0] and not action.label, label=label)
         yield changed
     if not actions:
         raise Strange
@@ -109,16 +110,15 @@ def _add(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
         if not (found.kind is Kind.ADD_CONSTRAINT and found.constraint == "not null"):
             yield found
             return
-        if found.not_valid:
-            yield found
-        else:
-            yield Action(
-                kind=Kind.SET_NOT_NULL,
-                name=table,
-                column=found.columns[0],
-                constraint_name=found.constraint_name,
-                offset=offset,
-            )
+        yield Action(
+            kind=Kind.SET_NOT_NULL,
+            name=table,
+            column=found.columns[0],
+            constraint=found.constraint,
+            constraint_name=found.constraint_name,
+            not_valid=found.not_valid,
+            offset=offset,
+        )
         return
     clause.take("COLUMN") or clause.take("COLUMNS")
     if_exists = clause.take("IF", "NOT", "EXISTS")

@@ -85,6 +85,11 @@ def create(cursor: Cursor) -> Iterator[Action]:  # noqa: PLR0912 - one branch a 
         action = _object(cursor, _KINDS[word])
         if word in {"FUNCTION", "PROCEDURE"}:
             action = _with_body(cursor, action)
+        elif word == "TRIGGER":
+            action = _with_function(cursor, action)
+        elif word == "DOMAIN":
+            cursor.take("AS")
+            action = replace(action, definition=definition(cursor, action.name[-1]))
         yield replace(action, or_replace=or_replace, label=word.lower())
     elif word == "EVENT":
         yield replace(_object(cursor, Kind.CREATE_FUNCTION), label="event")
@@ -126,6 +131,18 @@ def _with_body(cursor: Cursor, action: Action) -> Action:
     return replace(action, language=language, body=body.text, body_offset=offset)
 
 
+def _with_function(cursor: Cursor, action: Action) -> Action:
+    """Add the table of a trigger, and the function that it runs (PostgreSQL)."""
+    while not cursor.done:
+        if cursor.take("ON") and not action.table:
+            action = replace(action, table=cursor.name())
+        elif cursor.take("EXECUTE", "FUNCTION") or cursor.take("EXECUTE", "PROCEDURE"):
+            action = replace(action, references=cursor.name())
+        else:
+            cursor.loose.append(cursor.next())
+    return action
+
+
 def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Action]:
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name = cursor.name()
@@ -153,6 +170,13 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
                 else column
                 for column in columns
             ]
+        elif key.references and key.columns:
+            columns = [
+                replace(column, references=key.references)
+                if column.name == key.columns[0]
+                else column
+                for column in columns
+            ]
     yield Action(
         kind=Kind.CREATE_TABLE,
         name=name,
@@ -167,9 +191,6 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
         reads=relations(cursor) if "SELECT" in words else (),
     )
-    for key in keys:
-        if key.constraint == "foreign key":
-            yield key
 
 
 _OPTIONS = frozenset(
@@ -231,8 +252,8 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
         cursor.next()
     said = online(cursor) if cursor.dialect in MYSQL else None
     if said is not None:
-        concurrently = said[0]
-        label = " ".join(filter(None, (label, said[1])))
+        concurrently = said[0] and not label
+        label = label or said[1]
     words = [token.word for token in cursor.rest()]
     if cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words:
         at = words.index("ONLINE")

@@ -93,7 +93,10 @@ def _harmless(clause: Cursor) -> bool:
 
 
 def online(cursor: Cursor) -> tuple[bool, str] | None:
-    """Return whether ALGORITHM and LOCK (anywhere in the statement) let writes go on."""
+    """Return whether ALGORITHM and LOCK (anywhere in the statement) let writes go on.
+
+    And what they say, of both what keeps others out: ``algorithm=copy``, ``lock=shared``.
+    """
     said: dict[str, str] = {}
     found = cursor.tokens
     for index, token in enumerate(found[:-1]):
@@ -104,8 +107,12 @@ def online(cursor: Cursor) -> tuple[bool, str] | None:
             said[token.word.lower()] = after.word.lower()
     if not said:
         return None
+    for name, value in said.items():
+        if value in _BLOCKING:
+            return False, f"{name}={value}"
     label = " ".join(f"{name}={value}" for name, value in sorted(said.items()))
-    quick = said.get("algorithm", "inplace") in {"inplace", "instant", "nocopy"}
-    free = said.get("lock", "none") == "none"
-    explicit = "none" in said.values() or said.get("algorithm") in {"inplace", "instant", "nocopy"}
-    return quick and free and explicit, label
+    return any(value in _OPEN for value in said.values()), label
+
+
+_BLOCKING = frozenset({"copy", "shared", "exclusive"})
+_OPEN = frozenset({"none", "inplace", "instant", "nocopy"})

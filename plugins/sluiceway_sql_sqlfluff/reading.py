@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables
+from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
 from sluiceway_sql_sqlfluff.outline import Block, Engine
 from sluiceway_sql_sqlfluff.programs import body_start, program_made
 from sluiceway_sql_sqlfluff.simple import statement
@@ -62,6 +63,8 @@ def read(  # noqa: PLR0911 - one a way to read
     if actions is not None:
         return [inner.expanded(Read(0, len(text), actions))]
     outline = engine.outline(text, dialect)
+    if outline.problem and dialect is Dialect.SQLITE:
+        outline = engine.outline(_without_free_words(text, found), dialect)
     if outline.problem or not outline.blocks:
         problem = outline.problem or "no statement in it"
         return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
@@ -71,15 +74,34 @@ def read(  # noqa: PLR0911 - one a way to read
     between = whole.outside(0, len(text), outline.blocks)
     if dangers(between):
         first = results[0]
-        results[0] = replace(first, problem=first.problem or _hidden(between))
+        results[0] = replace(first, problem=first.problem or hidden(between))
     return results
+
+
+_FREE_WORDS = frozenset({
+    "ABORT", "ACTION", "AFTER", "ATTACH", "BEFORE", "CONFLICT", "DATABASE", "DETACH", "EACH", "FAIL", "KEY",
+    "MATCH", "PLAN", "QUERY", "ROW", "ROWS", "TEMP", "TRIGGER", "VIEW",
+})  # fmt: skip
+
+
+def _without_free_words(text: str, found: Sequence[Token]) -> str:
+    """Return a text of SQLite in which keywords that may be names are none, of the same length.
+
+    SQLite takes them for names wherever they make no sense as keywords; sqlfluff does not.
+    """
+    pieces, last = [], 0
+    for token in found:
+        if token.word in _FREE_WORDS and token.kind is TokenKind.WORD:
+            pieces += [text[last : token.start], "x" * len(token.text)]
+            last = token.end
+    return "".join([*pieces, text[last:]])
 
 
 _DEEPEST = 8
 """How deeply texts are followed into texts that they run."""
 _LONG = 20_000
-_LONGEST = 500_000
-"""In characters: sqlfluff takes about a minute for a megabyte."""
+_LONGEST = 200_000
+"""In characters: sqlfluff takes about ten seconds for that."""
 _DATA = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE"})
 
 
@@ -137,7 +159,7 @@ class _Whole:
                 near = self.text[first.start : first.start + 40]
                 problem = f"it is not known what this does: {near!r}"
             elif dangers(cursor.loose):
-                problem = _hidden(cursor.loose)
+                problem = hidden(cursor.loose)
                 actions += guess(inside[1:], self.dialect, self.text, self.variables)
         return Read(block.start, block.end, tuple(actions), problem)
 
@@ -160,7 +182,7 @@ class _Whole:
         else:
             action = Action(kind=Kind.OTHER, label=_label(head), nested=nested)
             if not problem and dangers(outside):
-                problem = _hidden(outside)
+                problem = hidden(outside)
         return Read(block.start, block.end, (action,), problem)
 
 
@@ -190,6 +212,8 @@ class _Inner:
 
     def program(self, found: list[Token]) -> Read | None:
         """Read a stored program whose body is not in quotes, for which sqlfluff is not needed."""
+        if self.dialect in MYSQL and [token.word for token in found[:3]] == _BLOCK:
+            return self._block(found)
         begin = body_start(found, self.dialect)
         if begin is None:
             return None
@@ -208,6 +232,16 @@ class _Inner:
             return None
         full = tuple(self._full(action, self.variables) for action in nested)
         return Read(0, len(self.text), (replace(made, nested=full or _NOTHING),))
+
+    def _block(self, found: list[Token]) -> Read | None:
+        """Read MariaDB's block that is no procedure's."""
+        try:
+            cursor = Cursor(found, self.dialect, self.text)
+            nested = read_body(cursor, self.statement, self.variables)
+        except (Strange, Unreadable):
+            return None
+        full = tuple(self._full(action, self.variables) for action in nested)
+        return Read(0, len(self.text), full)
 
     def statement(self, cursor: Cursor, variables: Variables) -> list[Action]:
         """Read a statement of a body. Raises :class:`Strange` unless it is sure what it does."""
@@ -307,6 +341,7 @@ class _Inner:
         return replace(action, nested=moved or _NOTHING)
 
 
+_BLOCK = ["BEGIN", "NOT", "ATOMIC"]
 _NOTHING = (Action(kind=Kind.OTHER),)
 
 
@@ -360,7 +395,7 @@ def _understood(
 
 
 _DDL = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
-_FULLY_READ = _DDL | {"PREPARE", "EXECUTE"}
+_FULLY_READ = _DDL | {"PREPARE", "EXECUTE", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
 _JUDGED = frozenset(
     {
         Kind.DROP_TABLE,
@@ -387,91 +422,3 @@ def _harmful(actions: Sequence[Action]) -> bool:
         )
         for action in actions
     )
-
-
-_OBJECTS = frozenset({"TABLE", "TABLES", "DATABASE", "SCHEMA", "COLUMN", "PARTITION", "TEMPORARY"})
-_NOT_TRUNCATED = frozenset({"(", ",", ")", "ON", "OR", "", ";", "="})
-
-
-def dangers(found: Sequence[Token]) -> list[int]:
-    """Return where among these tokens stand the first words of something that is judged."""
-    hits = []
-    for index, token in enumerate(found):
-        if token.word not in _FIRST_WORDS or token.kind is not TokenKind.WORD:
-            continue
-        after = found[index + 1] if index + 1 < len(found) else None
-        word = after.word if after else ""
-        second = found[index + 2].word if index + 2 < len(found) else ""
-        if (
-            (token.word == "DROP" and word in _OBJECTS)
-            or (token.word in {"ALTER", "RENAME"} and word in {"TABLE", "TABLES", "COLUMN"})
-            or (token.word == "TRUNCATE" and after is not None and word not in _NOT_TRUNCATED)
-            or (token.word == "CREATE" and (word == "INDEX" or second == "INDEX"))
-            or (token.word in {"EXEC", "EXECUTE"} and after is not None and _runs(after))
-        ):
-            hits.append(index)
-    return hits
-
-
-_FIRST_WORDS = frozenset({"DROP", "ALTER", "RENAME", "TRUNCATE", "CREATE", "EXEC", "EXECUTE"})
-_NOT_RUN = frozenset({"ON", "AS", "FUNCTION", "PROCEDURE", ",", ")", "", ";"})
-
-
-def _runs(after: Token) -> bool:
-    return after.kind is TokenKind.STRING or after.word not in _NOT_RUN
-
-
-def _hidden(found: Sequence[Token]) -> str:
-    first = found[dangers(found)[0]]
-    return f"{first.word} stands in it where it is not known what it does"
-
-
-def guess(
-    found: Sequence[Token], dialect: Dialect, text: str, variables: Variables
-) -> Iterator[Action]:
-    """Yield what the words of a text that could not be parsed let one guess."""
-    for index in dangers(found):
-        end = next((at for at in range(index + 1, len(found)) if found[at].word == ";"), len(found))
-        part = list(found[index:end])
-        if part[0].word == "DROP" and len(part) > 1 and part[1].word in {"COLUMN", "PARTITION"}:
-            continue  # of an ALTER TABLE, which is guessed as a whole
-        cursor = Cursor(part, dialect, text)
-        begin = part[0].start - found[0].start
-        try:
-            actions = statement(cursor, dict(variables))
-        except (Strange, Unreadable):
-            actions = list(_bare(part, dialect, text))
-        for action in actions:
-            yield replace(action, offset=begin + action.offset)
-
-
-def _bare(part: list[Token], dialect: Dialect, text: str) -> Iterator[Action]:
-    """Yield what the first words say when the rest makes no sense."""
-    kind = {
-        "DROP": Kind.DROP_TABLE,
-        "TRUNCATE": Kind.TRUNCATE,
-    }.get(part[0].word)
-    cursor = Cursor(part, dialect, text)
-    cursor.next()
-    cursor.one_of("TABLE", "TABLES", "DATABASE", "SCHEMA")
-    cursor.take("IF", "EXISTS")
-    try:
-        name = cursor.name()
-    except Strange:
-        name = ()
-    if kind is not None:
-        yield Action(kind=kind, name=name)
-        return
-    if part[0].word != "ALTER":
-        return
-    for index, token in enumerate(part[:-1]):
-        inner = Cursor(part, dialect, text)
-        inner.index = index + 1
-        try:
-            if token.word == "DROP" and inner.take("COLUMN"):
-                inner.take("IF", "EXISTS")
-                yield Action(kind=Kind.DROP_COLUMN, name=name, column=inner.column())
-            elif token.word == "RENAME" and inner.take("COLUMN"):
-                yield Action(kind=Kind.RENAME_COLUMN, name=name, column=inner.column())
-        except Strange:
-            continue

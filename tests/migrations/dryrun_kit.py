@@ -86,4 +86,4 @@ def codes(report: Report) -> list[str]:
 def reported(
     on: ScratchServer, history: Sequence[str], new: Sequence[str], old: Sequence[Call] | None = None
 ) -> Report:
-    return judge(tried(on, history, new, old))
+    return judge(tried(on, history, new, old), rules=())

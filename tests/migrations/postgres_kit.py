@@ -91,7 +91,7 @@ class _Before:
 def _has_rows(at: psycopg.Connection[Any], oid: int) -> bool:
     row = at.execute("SELECT %s::oid::regclass::text", (oid,)).fetchone()
     assert row is not None
-    answer = at.execute(f"SELECT EXISTS (SELECT 1 FROM {row[0]})").fetchone()  # type: ignore[arg-type]
+    answer = at.execute(f"SELECT EXISTS (SELECT 1 FROM {row[0]})").fetchone()
     assert answer is not None
     return bool(answer[0])
 
@@ -105,7 +105,7 @@ def codes_of(at: psycopg.Connection[Any], sql: str, inserts: Sequence[str]) -> s
     codes: set[str] = set()
     try:
         with at.transaction():
-            at.execute(sql)  # type: ignore[arg-type]
+            at.execute(sql)
     except psycopg.errors.NotNullViolation:
         return {"not-null-without-default"}
     except psycopg.Error as error:
@@ -132,7 +132,7 @@ def codes_of(at: psycopg.Connection[Any], sql: str, inserts: Sequence[str]) -> s
     for insert in inserts:
         try:
             with at.transaction():
-                at.execute(insert)  # type: ignore[arg-type]
+                at.execute(insert)
         except psycopg.errors.NotNullViolation:
             codes.add("not-null-without-default")
         except psycopg.Error:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.migrations.dryrun_kit import binaries, reported, server
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.migrations.dryrun import Outcome
 from sluiceway.model import Project
-from sluiceway_database_embedded import sluiceway_doctor, sluiceway_scratch_database
+from sluiceway_database_embedded import cluster, sluiceway_doctor, sluiceway_scratch_database
 from sluiceway_database_embedded.binaries import find
 from sluiceway_database_embedded.cluster import Cluster
 
@@ -94,6 +95,22 @@ def test_it_is_not_root_and_listens_on_no_port(cache):
         status = Path(f"/proc/{running.pid}/status").read_text()
         effective = next(line for line in status.splitlines() if line.startswith("CapEff"))
         assert int(effective.split()[1], 16) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_where_namespaces_are_forbidden_it_runs_as_nobody(tmp_path, monkeypatch):
+    # As in a container: pytest's own folder is closed to everybody else.
+    place = Path(tempfile.mkdtemp(prefix="sluiceway-test-"))
+    place.chmod(0o755)
+    monkeypatch.setattr(cluster, "_modes", lambda: ["65534:65534"])
+    try:
+        with server(place) as one, server(place) as other:
+            for made in (one, other):
+                assert made._cluster._process is not None
+                assert psutil.Process(made._cluster._process.pid).uids().effective == 65534
+                assert reported(made, [], ["SELECT 1"]).outcome is Outcome.PASS
+    finally:
+        shutil.rmtree(place)
 
 
 def test_two_runs_at_once_do_not_meet(cache):

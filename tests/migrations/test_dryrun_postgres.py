@@ -87,7 +87,7 @@ def test_what_a_static_rule_refuses_and_harms_nobody_is_explained(database_serve
     assert "0003.sql:1: migration.drop-table on temp_import" in note
     assert "all 4 recorded statements" in note
     assert "It is empty." in note
-    assert "approve" in note
+    assert "approved" in note
 
 
 def test_a_statement_that_failed_before_does_not_count_against_the_migration(database_server):
@@ -186,6 +186,13 @@ def test_in_one_transaction_locks_are_held_to_the_end(database_server):
     applied = tried(database_server, HISTORY, [new]).applied
     assert {lock.table: lock.mode for lock in applied[2].locks}["people"] == "AccessExclusiveLock"
     assert applied[2].rows == 0
+
+
+def test_nobody_waits_for_a_table_that_the_release_itself_makes(database_server):
+    new = ["CREATE TABLE made (id int); ALTER TABLE people RENAME TO persons;"]
+    new += ["CREATE INDEX ON made (id); ALTER TABLE persons ADD x int;"]
+    locks = [each.locks for each in tried(database_server, HISTORY, new).applied]
+    assert [[lock.table for lock in held] for held in locks] == [[], ["people"], [], ["persons"]]
 
 
 def test_truncate_is_no_rewrite(database_server):
@@ -291,9 +298,30 @@ def test_a_history_is_kept_and_its_roles_with_it(database_server):
     assert other.outcome is Outcome.PASS
 
 
+def test_roles_of_one_history_are_in_nobody_elses_way(database_server):
+    plain = ["CREATE TABLE a (b int)"]
+    with_role = ["CREATE ROLE reads_b; CREATE TABLE b (c int); GRANT SELECT ON b TO reads_b"]
+    for history in (plain, with_role, plain, with_role):
+        outcome = reported(database_server, history, ["CREATE ROLE fresh"]).outcome
+        assert outcome is Outcome.PASS
+    # Kept before the other's role was there, and now beside it.
+    assert reported(database_server, plain, ["CREATE ROLE reads_b"]).outcome is Outcome.PASS
+
+
 def test_settings_of_a_file_end_with_it(database_server):
     new = ["SET search_path = nowhere;", "SELECT count(*) FROM people;"]
     assert reported(database_server, HISTORY, new).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("options", ["", " (FORMAT binary)", " (FORMAT csv)"])
+def test_copy_is_run_without_its_rows(options, database_server):
+    old = [call(f"COPY people (name) FROM STDIN{options}"), call(f"COPY people TO STDOUT{options}")]
+    report = reported(database_server, HISTORY, ["ALTER TABLE people ADD x int"], old)
+    assert report.document()["old_release"] == {"recorded": 2, "counted": 2, "broken": 0}
+    report = reported(
+        database_server, HISTORY, ["ALTER TABLE people RENAME name TO full_name"], old
+    )
+    assert report.findings[0].sqlstate == "42703"
 
 
 def test_a_recorded_text_that_commits_among_other_statements_is_not_run(database_server):

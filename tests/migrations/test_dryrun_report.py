@@ -29,7 +29,7 @@ from sluiceway.migrations.dryrun import (
     write_calls,
 )
 from sluiceway.migrations.dryrun.calls import control, parse_calls, to_lines
-from sluiceway.migrations.dryrun.choice import split
+from sluiceway.migrations.dryrun.choice import split, without
 from sluiceway.migrations.dryrun.report import Rule
 from sluiceway.migrations.dryrun.words import blocks, breaks, size, strongest
 
@@ -95,13 +95,38 @@ def test_no_recorded_statement_is_no_proof():
     assert judge(trial(old=())).outcome is Outcome.UNSURE
 
 
+def test_fewer_rows_are_told_only_when_nothing_breaks():
+    before = (attempt("a"), attempt("b", rows=4))
+    fewer = attempt("b", rows=0)
+    found = judge(trial(old=before, old_on_new=(attempt("a"), fewer)))
+    assert (codes(found), found.outcome) == (["dry-run.answer"], Outcome.PASS)
+    found = judge(trial(old=before, old_on_new=(attempt("a", "23514"), fewer)))
+    assert codes(found) == ["dry-run.old-release"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "asked"),
+    [
+        ({}, False),
+        ({"after": {("column", "public.a.b"): "integer"}}, False),
+        ({"after": {("column", "public.a.b"): "integer not null"}}, True),
+        ({"before": {("table", "public.a"): ""}}, True),
+        ({"applied": (Applied(step=STEP, emptied=("a",)),)}, True),
+        ({"old": (attempt("a"),), "old_on_new": (attempt("a", "23514"),)}, True),
+    ],
+)
+def test_static_rules_are_worth_asking_where_they_may_say_something_else(parts, asked):
+    assert judge(trial(**parts)).debatable is asked
+
+
 def test_a_failed_new_file_says_on_which_line():
     failure = Failure(sqlstate="42601", message="syntax error", position=25)
     (finding,) = judge(trial(applied=(Applied(step=STEP, failure=failure),), old=())).findings
     assert (finding.file, finding.line, finding.code) == ("2.sql", 5, "dry-run.apply")
 
 
-RULE = Rule(code="migration.drop-table", level="deny", file="2.sql", line=4, table="people")
+RULE = Rule(code="migration.drop-table", level="deny", file="2.sql", line=4, table="people",
+            approval="migration.drop-table/sha256:0f")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -117,6 +142,13 @@ def test_a_refusal_that_harms_nobody_is_explained_with_what_would_be_lost(sizes,
         trial(old=(attempt("a"),), old_on_new=(attempt("a"),)), sizes=sizes, rules=[RULE]
     )
     assert words in report.notes[0]
+    assert "`invoke waive migration.drop-table/sha256:0f --reason" in report.notes[0]
+
+
+def test_rules_that_were_not_asked_let_nothing_pass():
+    broken = trial(old=(attempt("a"),), old_on_new=(attempt("a", "42P01"),))
+    assert judge(broken).notes == ()
+    assert "let this pass" in judge(broken, rules=()).notes[0]
 
 
 def test_a_refusal_is_excused_by_nothing_when_nothing_was_recorded():
@@ -368,3 +400,22 @@ def test_a_choice_that_cannot_be_right_is_refused(options, words):
     with pytest.raises(UsageError) as caught:
         split(scripts("a", "b", "c"), **options)
     assert words in caught.value.remedy
+
+
+def test_what_an_environment_does_not_have_is_new_wherever_it_stands():
+    first, late, last = scripts("a", "b", "c")
+    assert without((first, late, last), {"0001.sql", "0003.sql"}, "dev") == (
+        (first, last),
+        (late,),
+    )
+    assert without((first,), frozenset(), "dev") == ((), (first,))
+
+
+@pytest.mark.parametrize(
+    ("applied", "words"),
+    [({"0001.sql", "0002.sql"}, "every migration"), ({"0001.sql", "0009.sql"}, "'0009.sql'")],
+)
+def test_an_environment_that_has_all_or_others_is_told(applied, words):
+    with pytest.raises(UsageError) as caught:
+        without(scripts("a", "b"), applied, "dev")
+    assert words in caught.value.what

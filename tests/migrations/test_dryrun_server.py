@@ -95,6 +95,15 @@ def test_the_given_database_is_not_written_and_nothing_stays(given):
     assert databases(given) == set()
 
 
+def test_only_a_table_without_a_page_is_called_empty(given):
+    with psycopg.connect(given) as connection:
+        connection.execute("CREATE TABLE nothing (a int); CREATE TABLE fresh AS SELECT 1 AS a")
+    with opened(given) as server:
+        sizes = server.sizes()
+    assert sizes["nothing"].rows == 0
+    assert sizes["fresh"].rows > 0
+
+
 def test_names_cannot_be_guessed_and_are_read_back(given):
     with opened(given) as server:
         one, other = server.create(), server.create()
@@ -114,6 +123,9 @@ def test_names_cannot_be_guessed_and_are_read_back(given):
         "DO $$ BEGIN EXECUTE 'drop  database given'; END $$",
         "ALTER SYSTEM SET fsync = off",
         "COPY people TO PROGRAM 'cat'",
+        "COPY people TO '/etc/cron.d/x'",
+        "GRANT admin TO app",
+        "SELECT dblink_exec('host=db', 'DELETE FROM people')",
     ],
 )
 def test_what_reaches_beyond_the_database_is_not_run_on_a_shared_server(sql, given):
@@ -121,6 +133,35 @@ def test_what_reaches_beyond_the_database_is_not_run_on_a_shared_server(sql, giv
         tried(server, [], ["SELECT 1", sql])
     assert caught.value.code == "dry-run.beyond"
     assert caught.value.what.startswith("0002.sql:1")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "GRANT SELECT ON people TO PUBLIC",
+        "CREATE INDEX ON people (id)",
+        "COMMENT ON TABLE people IS 'the user of a database'",
+        "COPY people FROM STDIN",
+        "ALTER TABLE people ADD role text",
+    ],
+)
+def test_what_stays_in_its_database_is_run(sql, given):
+    with opened(given) as server:
+        assert tried(server, ["CREATE TABLE people (id int)"], [sql]).whole
+
+
+def test_a_command_that_was_interrupted_leaves_no_database(given, monkeypatch):
+    with opened(given) as server:
+
+        def interrupted(sql):
+            server._admin._pg.send_query(b"SELECT pg_sleep(60)")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(server._admin, "must", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            server.create()
+        assert len(databases(given)) == 1
+    assert databases(given) == set()
 
 
 def test_a_role_that_may_not_create_databases_is_told_so(given, database_server):

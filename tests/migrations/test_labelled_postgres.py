@@ -102,7 +102,7 @@ def statement_by_statement(at: psycopg.Connection[Any], sql: str) -> set[str]:
     before = tables_of(at)
     for piece in sql.split(";"):
         if piece.strip():
-            at.execute(piece)  # type: ignore[arg-type]
+            at.execute(piece)
     after = tables_of(at)
     return {"drop-table"} if before - after else set()
 

@@ -55,6 +55,21 @@ def test_placeholders_become_names(text, expected):
     assert not script.problems
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO mails VALUES ('Hi {{#if name}}{{name}}{{else}}you{{/if}}; {{> footer}}')",
+        "INSERT INTO mails VALUES ('{% for x in y %}it''s {{ x }};{% endfor %}')",
+        "SELECT 1 /* {{ if .X }} a {{ end }} */",
+        "INSERT INTO mails VALUES ('{{#list}}<b>{{.}}</b>{{/list}}', '{% include \"x\" %}')",
+    ],
+)
+def test_data_that_are_templates_are_data(text):
+    script = read(text)
+    assert not script.problems
+    assert len(statements(script)) == 1
+
+
 def test_names_of_placeholders_stay_within_what_a_server_keeps():
     long = "DROP TABLE {{ " + "a" * 80 + " }}_x, {{ " + "a" * 80 + " }}_y"
     first, second = (name.strip() for name in statements(read(long))[0][11:].split(","))
@@ -80,21 +95,24 @@ def test_what_is_no_name_is_a_problem(text):
 
 
 CONDITIONS = [
-    ("{{ if .X }}\nDROP TABLE a;\n{{ else }}\nDROP TABLE b;\n{{ end }}\nc;", ["DROP TABLE a", "DROP TABLE b", "c"]),
-    ("{% if x %}a;{% elif y %}b;{% else %}c;{% endif %}d;", ["a", "b", "c", "d"]),
-    ("-- {{ if .X }}\na;\n-- {{ end }}\nb;", ["a", "b"]),
-    ("{{- range .Tables }}\nDROP TABLE {{ .Name }};\n{{- end }}", ["DROP TABLE _Name"]),
-    ("{{#if x}}a;{{else}}b;{{/if}}", ["a", "b"]),
-]  # fmt: skip
+    ("{{ if .X }}\nDROP a;\n{{ else }}\nDROP b;\n{{ end }}\nc;", ["DROP a", "DROP b"], ["c"]),
+    ("{% if x %}a;{% elif y %}b;{% else %}c;{% endif %}d;", ["a", "b", "c"], ["d"]),
+    ("-- {{ if .X }}\na;\n-- {{ end }}\nb;", ["a"], ["b"]),
+    ("{{- range .Tables }}\nDROP TABLE {{ .Name }};\n{{- end }}", ["DROP TABLE _Name"], []),
+    ("{{#if x}}a;{{else}}b;{{/if}}", ["a", "b"], []),
+    ("{{if .X}}a;{{if .Y}}b;{{end}}c;{{end}}d;", ["a", "b", "c"], ["d"]),
+    ("\\if :x\na;\n\\elif :y\nb;\n\\else\nc;\n\\endif\nd;", ["a", "b", "c"], ["d"]),
+    ("\\if :x\na;\n\\if :y\nb;\n\\endif\nc;\n\\endif\nd;", ["a", "b", "c"], ["d"]),
+]
 
 
-@pytest.mark.parametrize(("text", "expected"), CONDITIONS)
-def test_every_branch_is_judged_and_marked(text, expected):
+@pytest.mark.parametrize(("text", "branches", "rest"), CONDITIONS)
+def test_every_branch_is_judged_and_marked_for_itself(text, branches, rest):
     script = read(text)
-    assert [" ".join(s.split()) for s in statements(script)] == expected
     assert not script.problems
-    ((begin, end),) = script.conditional
-    assert expected[0].rpartition(" ")[2] in script.text[begin:end]
+    assert statements(script) == [*branches, *rest]
+    marked = [script.text[begin:end].strip(" \n-;") for begin, end in script.conditional]
+    assert marked == branches
 
 
 @pytest.mark.parametrize(
@@ -107,6 +125,9 @@ def test_every_branch_is_judged_and_marked(text, expected):
         "DO $$ BEGIN {{if .X}}a;{{end}} END $$",
         "-- {{if .X}}\n/*\n{{end}}\nDROP TABLE x;\n*/",
         "{{if .X}} a;",
+        "SELECT 'a{{if .X}}'{{end}}' ; DROP TABLE x; --'",
+        "SELECT '{{if .X}}', '{{end}}';",
+        "{{> other }}",
         "a; {{end}}",
     ],
 )
@@ -143,13 +164,6 @@ def test_psql(text, expected):
     assert not script.problems
 
 
-def test_psql_conditions_are_marked():
-    script = read("\\if :x\nCREATE TABLE x ();\n\\endif\nDROP TABLE x;")
-    ((begin, end),) = script.conditional
-    assert "CREATE TABLE" in script.text[begin:end]
-    assert "DROP TABLE" not in script.text[begin:end]
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -173,6 +187,7 @@ def test_psql_conditions_are_marked():
         "SELECT set_config('standard_conforming_strings', 'off', false);",
         "SET client_encoding = 'SJIS';",
         "SET NAMES 'GBK';",
+        "SET /* */ -- x\n NAMES 'GBK';",
     ],
 )
 def test_what_psql_does_out_of_sight_is_a_problem(text):
@@ -204,9 +219,11 @@ MYSQLS = [
     ("DELIMITER //\nCREATE PROCEDURE p() BEGIN a; b; END//\nDELIMITER ;\nDROP TABLE x;", ["CREATE PROCEDURE p() BEGIN a; b; END", "DROP TABLE x"]),
     ("delimiter $$\nCREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN a; END $$\nDROP TABLE x $$\ndelimiter ;", ["CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN a; END", "DROP TABLE x"]),
     ("DELIMITER //\nSELECT 1; DROP TABLE x//\n", ["SELECT 1", "DROP TABLE x"]),
+    ("CREATE TABLE a (\n  delimiter varchar(9),\n  b int\n);\nDROP TABLE x;", ["CREATE TABLE a (\n  delimiter varchar(9),\n  b int\n)", "DROP TABLE x"]),
     ("a; DELIMITER ;;\nb; c;;\n", ["a", "b", "c"]),
     ("DELIMITER //\nSELECT '//', \"//\" -- //\n// DROP TABLE x //", ["SELECT '//', \"//\"", "DROP TABLE x"]),
     ("# delimiter //\na; -- b\nc # d;\n;", ["a", "c"]),
+    ("SET  NAMES   'utf8'; SET CHARACTER SET utf8", ["SET  NAMES   'utf8'", "SET CHARACTER SET utf8"]),
     ("SET NAMES utf8mb4; /*!40101 SET NAMES utf8 */; SET sql_mode = 'STRICT_ALL_TABLES';", ["SET NAMES utf8mb4", "SET NAMES utf8", "SET sql_mode = 'STRICT_ALL_TABLES'"]),
     ("ALTER TABLE a DROP b;--> statement-breakpoint\nDROP TABLE x;", ["ALTER TABLE a DROP b", "DROP TABLE x"]),
 ]  # fmt: skip
@@ -246,6 +263,8 @@ def test_what_not_every_server_runs_is_marked(dialect, text, certain):
         "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES';",
         "SET sql_mode = 'ANSI';",
         "SET NAMES gbk;",
+        "SET/**/NAMES gbk;",
+        "SET CHARACTER SET gbk;",
         "a -- b\rDROP TABLE x;",
         "DELIMITER\na",
     ],

@@ -1,13 +1,14 @@
 """Configuration: ``sluiceway.toml`` to one model, every value with its origin."""
 
 from sluiceway.config.load import FILE_NAME, bare, canary_limits, find, load
-from sluiceway.config.model import BUILD, Config, DeployTimes, Summary
+from sluiceway.config.model import BUILD, Config, DeployTimes, Migrations, Summary
 
 __all__ = [
     "BUILD",
     "FILE_NAME",
     "Config",
     "DeployTimes",
+    "Migrations",
     "Summary",
     "bare",
     "canary_limits",

@@ -16,6 +16,7 @@ from sluiceway.config.addresses import (
     service_repository,
     source_address,
 )
+from sluiceway.config.migrations import migrations
 from sluiceway.config.model import Config, DeployTimes, Summary
 from sluiceway.config.settings import typed, unknown_keys
 from sluiceway.errors import ConfigurationError
@@ -56,7 +57,7 @@ _TABLES: Mapping[str, Mapping[str, Any]] = {
     "identity": {"rehearsal": False},
     "state": {"folder": ".sluiceway", "lease_seconds": 30.0},
 }
-_OTHER_TABLES = ("stages", "plugins", "environments", "waivers")
+_OTHER_TABLES = ("stages", "plugins", "environments", "waivers", "migrations")
 _ENVIRONMENT: Mapping[str, Any] = {
     "strategy": "replace",
     "route": "",
@@ -175,6 +176,7 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
         rehearsal=tables["identity"]["rehearsal"],
         state=(Path(folder) if folder else root / state["folder"]).resolve(),
         lease_seconds=lease,
+        migrations=migrations(document, path, origins),
         origins=origins,
     )
 

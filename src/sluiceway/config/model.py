@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import UsageError
+from sluiceway.migrations.records import Dialect
 from sluiceway.model import CanaryLimits, Environment, Project, Waiver
 
-__all__ = ["BUILD", "Config", "DeployTimes", "Summary"]
+__all__ = ["BUILD", "Config", "DeployTimes", "Migrations", "Summary"]
 
 BUILD = "build"
 """Where a release comes from before it has been in any environment."""
@@ -34,6 +35,18 @@ class DeployTimes:
 
     ready_seconds: float
     drain_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    """Where the migrations of the service's database are, and whose SQL they are."""
+
+    folder: Path
+    dialect: Dialect
+    layout: str
+    """Whose tool's folder it is; ``auto``: found out from the files."""
+    uses: Path | None
+    """The file that declares what the release reads and writes; ``None``: it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +83,8 @@ class Config:
     """Unproven identities are accepted, and said so in every decision."""
     state: Path
     lease_seconds: float
+    migrations: Migrations | None = None
+    """``None``: the service has no database, and nothing is asked about one."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Dotted key to where its value came from; a key that is not listed is a default."""
 

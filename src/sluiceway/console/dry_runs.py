@@ -17,6 +17,7 @@ _ANSWERS = {
 _TONES = {"deny": Tone.BAD, "warn": Tone.WARN}
 _QUIET = frozenset({"AccessShare", "RowShare", "RowExclusive"})
 """What ordinary statements take anyway."""
+_LONGEST = 140
 
 
 def dry_run_page(document: Mapping[str, Any]) -> list[Block]:
@@ -35,8 +36,13 @@ def dry_run_page(document: Mapping[str, Any]) -> list[Block]:
         page += [Line.of(""), _findings(document["findings"])]
     for note in document["notes"]:
         page += [Line.of(""), Line.of(note, Tone.WARN)]
-    if document["statements"]:
-        page += [Line.of(""), _statements(document["statements"])]
+    telling = [each for each in document["statements"] if any(_does(each))]
+    if telling:
+        page += [Line.of(""), _statements(telling)]
+    quiet = len(document["statements"]) - len(telling)
+    if quiet:
+        which = "statement touches" if quiet == 1 else "statements touch"
+        page += [Line.of(""), Line.of(f"{quiet} {which} nothing that was there before.", Tone.DIM)]
     if document["changes"]:
         page += [Line.of(""), Line.of("Schema", Tone.STRONG)]
         for change in document["changes"]:
@@ -92,7 +98,7 @@ def _statements(statements: Iterable[Mapping[str, Any]]) -> Grid:
         ),
         rows=tuple(
             (
-                cell(f"{each['file']}:{each['line']}\n{each['statement']}"),
+                cell(f"{each['file']}:{each['line']}\n{_short(each['statement'])}"),
                 cell("\n".join(_does(each))),
                 cell(f"{each['milliseconds']:.0f}", Tone.DIM),
             )
@@ -118,6 +124,10 @@ def _does(statement: Mapping[str, Any]) -> Iterable[str]:
             yield f"{words} {_sized(table, statement)}"
     if not statement["traced"]:
         yield "outside a transaction: its locks cannot be seen"
+
+
+def _short(statement: str) -> str:
+    return statement if len(statement) <= _LONGEST else statement[: _LONGEST - 1] + "\u2026"
 
 
 def _sized(table: str, statement: Mapping[str, Any]) -> str:

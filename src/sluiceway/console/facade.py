@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from sluiceway import events
 from sluiceway.console.live import View
+from sluiceway.console.migration_standing import standing_page
+from sluiceway.console.migrations import migrations_page
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.stream import Sink
 from sluiceway.later import Later
@@ -147,6 +149,10 @@ class Console:
         """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""
         self._print(scans.scan_report(subject, report))
 
+    def migrations(self, document: Any) -> None:
+        """Print what `migrations.check` found."""
+        self._print(migrations_page(document))
+
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""
         self._print(outcomes.outcome_page(outcome))
@@ -168,6 +174,10 @@ class Console:
     def replay(self, document: Mapping[str, Any]) -> None:
         """Print what changed policies would have decided."""
         self._print(policies.replay_page(document))
+
+    def migrations_standing(self, service: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Print how each environment stands with its migrations."""
+        self._print(standing_page(service, rows))
 
     def policy_tests(self, document: Mapping[str, Any]) -> None:
         """Print what the policies' tests said."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluiceway.analysis import Tally, Watch
-from sluiceway.console.outcomes import headline
+from sluiceway.console.outcomes import decisions_of, headline
 from sluiceway.console.rows import FindingRow, read
 from sluiceway.console.text import clean, milliseconds, percent
 from sluiceway.model import CanaryLimits
@@ -37,10 +37,12 @@ def summary_markdown(document: Any) -> str:
     decision = outcome.get("decision") or {}
     lines = [f"### {_title(outcome, decision)}", ""]
     lines += _table(("", ""), _facts(outcome))
-    lines += _decision(decision)
+    decisions = decisions_of(outcome)
+    for each in decisions:
+        lines += _decision(each)
     lines += _canary(outcome.get("canary") or {})
     error = outcome.get("error") or {}
-    if error and not (decision and not decision.get("allow")):
+    if error and all(each.get("allow") for each in decisions):
         lines += [f"**{_escaped(error.get('what', ''))}**", ""]
         lines += [_escaped(error[key]) + "\n" for key in ("means", "remedy") if error.get(key)]
     return "\n".join(lines).rstrip() + "\n"

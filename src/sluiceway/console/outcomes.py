@@ -11,7 +11,14 @@ from sluiceway.console.page import Block, Cell, Line, Pairs, Tone, cell
 from sluiceway.console.rows import read
 from sluiceway.console.text import count, duration, short
 
-__all__ = ["canary_report", "headline", "outcome_page", "rehearsal_page", "resumed_page"]
+__all__ = [
+    "canary_report",
+    "decisions_of",
+    "headline",
+    "outcome_page",
+    "rehearsal_page",
+    "resumed_page",
+]
 
 _TONES = {"done": Tone.GOOD, "refused": Tone.BAD, "rolled-back": Tone.WARN}
 
@@ -50,14 +57,21 @@ def outcome_page(outcome: Any) -> list[Block]:
         Line.of(headline(document), _TONES.get(str(document.get("outcome")), Tone.BAD)),
         Pairs.of(_items(document)),
     ]
-    decision = document.get("decision")
-    if decision and (not decision.get("allow") or decision.get("findings")):
-        page += [Line.of(""), *tables.decision_table(decision)]
+    decisions = decisions_of(document)
+    for decision in decisions:
+        if not decision.get("allow") or decision.get("findings"):
+            page += [Line.of(""), *tables.decision_table(decision)]
     page += canary_report(document.get("canary"))
     # A refusal is told by its decision, with the reasons; the error would only repeat it.
-    if document.get("error") and not (decision and not decision.get("allow")):
+    if document.get("error") and all(decision.get("allow") for decision in decisions):
         page += [Line.of(""), *tables.error(document["error"])]
     return page
+
+
+def decisions_of(outcome: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what the gates decided in a run: about itself, and about its migrations."""
+    migrations = outcome.get("migrations") or {}
+    return [each for each in (outcome.get("decision"), migrations.get("decision")) if each]
 
 
 def _items(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -70,6 +84,7 @@ def _items(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("built", _built(document)),
         ("tag", document.get("image_tag", "")),
         ("packages", document.get("packages", "")),
+        ("migrations", _migrations(document.get("migrations") or {})),
         ("SBOM", document.get("sbom_path", "")),
         *[(str(scan.get("scanner", "scan")), _scan(scan)) for scan in document.get("scans") or ()],
         *_served(document.get("deployment") or {}),
@@ -91,6 +106,16 @@ def _built(document: Mapping[str, Any]) -> str:
     reproducible = f"reproducible: {document.get('reproducible') or 'unknown'}"
     when = "before, and not again" if document["reused"] else "now"
     return f"{when}, from {revision}; {reproducible}"
+
+
+def _migrations(said: Mapping[str, Any]) -> str:
+    """Say what a release carries, or what a promotion brings; nothing without a database."""
+    if "new" in said:
+        return f"{len(said['new'])} new: {', '.join(said['new'])}" if said["new"] else "none new"
+    if "migrations" not in said:
+        return ""
+    uses = "its uses declared" if said.get("uses") else "its uses not declared"
+    return f"{said['migrations']} attested ({said.get('layout', '')}), {uses}"
 
 
 def _scan(scan: Mapping[str, Any]) -> Cell:

@@ -21,7 +21,7 @@ from sluiceway.model import (
 )
 from sluiceway.workbench import Workbench
 
-__all__ = ["Judged", "Promotion", "promotion", "promotion_input", "rollback"]
+__all__ = ["Judged", "Promotion", "migration", "promotion", "promotion_input", "rollback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +107,14 @@ def rollback(
     deployed_before: bool,
     run: str,
     now: datetime,
+    migrations: Mapping[str, Any] | None = None,
 ) -> Judged:
-    """Ask the gate ``rollback``, which needs far less: the way back must stay open."""
-    document = {
+    """Ask the gate ``rollback``, which needs far less: the way back must stay open.
+
+    *migrations* says what the image uses and the database no longer has; ``None`` where the service
+    has no database.
+    """
+    document: dict[str, Any] = {
         "gate": "rollback",
         "now": rfc3339(now),
         "service": bench.config.service,
@@ -123,7 +128,14 @@ def rollback(
         "deployed_before": deployed_before,
         "waivers": waivers.applicable(bench, environment=environment, digest=image.digest, now=now),
     }
+    if migrations is not None:
+        document["migrations"] = dict(migrations)
     return _judge(bench, bench.bundle(), "rollback", document, now)
+
+
+def migration(bench: Workbench, document: Mapping[str, Any], now: datetime) -> Judged:
+    """Ask the gate ``migration`` about *document* (:func:`~sluiceway.gates.migration.migration_input`)."""
+    return _judge(bench, bench.bundle(), "migration", document, now)
 
 
 def _judge(

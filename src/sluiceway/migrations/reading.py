@@ -7,6 +7,7 @@ room can do; so what is left out is always listed with its reason, and what is i
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,7 +55,20 @@ def read(path: Path, dialect: Dialect, *, layout: str = "auto") -> Reading:
     if path.is_dir():
         files, skipped = _below(path)
         return _reading(files, dialect, layout, skipped=skipped, where=str(path))
-    return _reading([(path.as_posix(), _bytes(path))], dialect, layout, alone=True, where=str(path))
+    return _reading(
+        [(path.as_posix(), _bytes(path))],
+        dialect,
+        layout,
+        alone=True,
+        where=str(path),
+        beside=_settings(path),
+    )
+
+
+def _settings(path: Path) -> dict[str, bytes]:
+    """Return the files beside a single one that tell how its tool runs it (Diesel, Flyway)."""
+    beside = (path.with_name("metadata.toml"), path.with_name(path.name + ".conf"))
+    return {other.as_posix(): _bytes(other) for other in beside if other.is_file()}
 
 
 def read_all(paths: Sequence[Path], dialect: Dialect, *, layout: str = "auto") -> Reading:
@@ -123,6 +137,7 @@ def _reading(
     where: str,
     alone: bool = False,
     skipped: Sequence[Skipped] = (),
+    beside: Mapping[str, bytes] | None = None,
 ) -> Reading:
     if layout not in LAYOUTS:
         raise UsageError(
@@ -144,13 +159,18 @@ def _reading(
     if alone:
         code = [path for path in code if code_problem(path, data[path])]
     sql = [path for path in data if path not in set(code)] if code else list(data)
-    found = places(list(data), data.__getitem__, dialect, layout=layout, alone=alone)
+    around = {**(beside or {}), **data}
+    found = places(list(around), around.__getitem__, dialect, layout=layout, alone=alone)
     known = frozenset(sql)
     for place in found:
         if place.path not in known:
             continue
         if place.skip and not (place.layout == "plain" and marked(data[place.path])):
             left.append(Skipped(place.path, place.skip))
+            continue
+        if len(data[place.path]) > _LARGEST:
+            what = f"larger than {_LARGEST // 2**20} MiB, too large to be judged: keep data out of migrations"
+            scripts.append(_refused(place.path, data[place.path], what, place))
             continue
         draft, tool = _draft(place, data[place.path], dialect, layout, known)
         left += [Skipped(place.path, why) for why in draft.left_out]
@@ -198,11 +218,11 @@ _WHOLE = frozenset({"prisma", "golang-migrate"})
 """They send a file in one piece, which PostgreSQL runs in one transaction if it holds several."""
 
 
-def _refused(path: str, data: bytes, what: str) -> Script:
+def _refused(path: str, data: bytes, what: str, place: Place | None = None) -> Script:
     return Script(
         path=path,
-        name=path.rpartition("/")[2],
-        layout="code",
+        name=place.name if place else path.rpartition("/")[2],
+        layout=place.layout if place else "code",
         text="",
         digest="sha256:" + sha256(data).hexdigest(),
         problems=(Problem(line=1, what=what),),
@@ -224,7 +244,7 @@ def _named(scripts: list[Script]) -> list[Script]:
 
 
 def _layout(scripts: list[Script]) -> str:
-    layouts = {script.layout for script in scripts}
+    layouts = {script.layout for script in scripts} - {"code"} or {"code"}
     return layouts.pop() if len(layouts) == 1 else "mixed"
 
 
@@ -257,15 +277,8 @@ def _below(
             else:
                 if seen is not None:
                     seen.add(real)
-                if not entry.is_file():
-                    raise UsageError(
-                        f"{entry.path} is no file: a link to nothing, or a device",
-                        means="nothing was judged",
-                        remedy="take it out of the folder",
-                        code="migrations.unreadable",
-                    )
-                read_it = is_sql(path) or telling(entry.name)
-                found.append((path, _bytes(entry.path) if read_it else b""))
+                matters = is_sql(path) or telling(entry.name)
+                found.append((path, _bytes(entry.path) if matters else b""))
     return found, skipped
 
 
@@ -277,14 +290,23 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise _unreadable(folder, error) from error
 
 
-_LARGEST = 64 * 1024 * 1024
-"""Bytes of a file that is read; one statement of a migration that long is data."""
+_LARGEST = 16 * 2**20
+"""Bytes of a file that is judged. A larger one holds data, and is refused by a problem."""
+_ENDLESS = 2**30
+"""Bytes of a file that is read at all."""
 
 
 def _bytes(path: Path | str) -> bytes:
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as below
+            raise UsageError(
+                f"{path} is no file",
+                means="nothing was judged",
+                remedy="name a file or a folder of migrations",
+                code="migrations.unreadable",
+            )
         with open(path, "rb") as file:  # noqa: PTH123 - the plain way is the quick one
-            data = file.read(_LARGEST + 1)
+            data = file.read(_ENDLESS + 1)
     except FileNotFoundError as error:
         raise UsageError(
             f"there is no migration at {path}",
@@ -294,9 +316,9 @@ def _bytes(path: Path | str) -> bytes:
         ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
-    if len(data) > _LARGEST:
+    if len(data) > _ENDLESS:
         raise UsageError(
-            f"{path} is larger than {_LARGEST // 2**20} MiB",
+            f"{path} is larger than {_ENDLESS // 2**20} MiB",
             means="nothing was judged",
             remedy="keep data out of migrations: split the file, or load its data another way",
             code="migrations.too-large",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Name",
     "Parsed",
     "Problem",
+    "Remark",
     "Script",
     "Span",
     "SqlParser",
@@ -67,6 +69,18 @@ class Problem:
     line: int
     what: str
     """One sentence: what is wrong, and what would help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something about the style of a file. It decides nothing."""
+
+    path: Path
+    line: int
+    column: int
+    code: str
+    """The rule's, as the tool calls it."""
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +166,17 @@ class Kind(StrEnum):
     CREATE_TRIGGER = "create_trigger"
     DROP_TRIGGER = "drop_trigger"
     CALL = "call"
-    """A function or procedure is run: ``SELECT f()``, ``CALL p()``, ``PERFORM f()``, ``EXEC p``."""
+    """A function or procedure is run: ``SELECT f()``, ``CALL p()``, ``PERFORM f()``, ``EXEC p``. It
+    does what the :attr:`Action.nested` of a CREATE_FUNCTION of that name does, if the script has one."""
     DO = "do"
-    """An anonymous block; :attr:`Action.body` is its text, :attr:`Action.language` its language."""
+    """An anonymous block; :attr:`Action.body` is its text, :attr:`Action.language` its language. What
+    it does is in :attr:`Action.nested`; a body with nothing nested, in another language than SQL, is one
+    that nobody has read, and becomes UNPARSABLE. One that was read and does nothing holds an OTHER."""
     EXECUTE = "execute"
-    """Dynamic SQL; :attr:`Action.body` is its text when that is constant, else empty."""
+    """Dynamic SQL; :attr:`Action.body` is its text when that is constant, else empty. What it does, as
+    far as the text shows, is in :attr:`Action.nested`, with empty names for what is not known; a
+    constant with nothing nested is parsed by state. The label ``unknown`` says that nothing can be
+    read from it, ``unparsable`` that it does not parse: both become UNPARSABLE."""
     BEGIN = "begin"
     COMMIT = "commit"
     ROLLBACK = "rollback"
@@ -167,7 +187,8 @@ class Kind(StrEnum):
     """INSERT, UPDATE, DELETE, MERGE, COPY."""
     EXTENSION = "extension"
     OTHER = "other"
-    """Understood, and nothing that anybody asks about."""
+    """Understood, and nothing that anybody asks about. With the label ``if``, ``loop`` or ``handler``
+    its :attr:`Action.nested` may not run."""
     UNPARSABLE = "unparsable"
     """Not understood. Only in facts: a parser says ``Parsed.problem`` instead."""
 
@@ -180,12 +201,14 @@ class Column:
     type: str = ""
     """As written, lower case, one space between words; ``serial`` stays ``serial``."""
     not_null: bool = False
-    """NOT NULL or PRIMARY KEY, by the column or by a constraint of the same statement."""
+    """NOT NULL or PRIMARY KEY, by the column or by a constraint of the same statement; an identity or
+    a ``serial`` too, and a CHECK of its own that says so."""
     default: bool = False
     """It gets a value when an INSERT does not name it: a DEFAULT other than NULL, an identity, a
     sequence of ``serial``, AUTO_INCREMENT, a generated value."""
     default_volatile: bool = False
-    """The default differs from row to row (``random()``, ``clock_timestamp()``, a sequence)."""
+    """The default differs from row to row (``random()``, ``clock_timestamp()``, a sequence); also a
+    function that is not known, because it may."""
     generated: bool = False
     primary_key: bool = False
     unique: bool = False
@@ -210,15 +233,18 @@ class Action:
     """The table of an index or a trigger."""
     column: str = ""
     columns: tuple[str, ...] = ()
-    """Of an index or a constraint."""
+    """Of an index or a constraint. Of a function ``(`` and the types of its input, which tell it from
+    others of its name; nothing where a DROP_FUNCTION does not name them."""
     definition: Column | None = None
-    """Of ADD_COLUMN and CHANGE_TYPE."""
+    """Of ADD_COLUMN, CHANGE_TYPE and CREATE_DOMAIN."""
     definitions: tuple[Column, ...] = ()
     """Of CREATE_TABLE."""
     new_name: Name = ()
-    """Of the renaming kinds and SET_SCHEMA."""
+    """Of the renaming kinds and SET_SCHEMA; the partition that is attached or detached, and the heir
+    where a table INHERITs (ATTACH_PARTITION, labelled ``inherit``)."""
     constraint: str = ""
-    """``check``, ``foreign key``, ``unique``, ``primary key``, ``exclude``, ``not null``."""
+    """``check``, ``foreign key``, ``unique``, ``primary key``, ``exclude``, ``not null``. The last one
+    is a SET_NOT_NULL (``ADD CONSTRAINT n NOT NULL c`` of PostgreSQL 18)."""
     constraint_name: str = ""
     references: Name = ()
     not_valid: bool = False
@@ -256,7 +282,7 @@ class Action:
     reads: tuple[Name, ...] = ()
     """Tables that a query or a change of data names."""
     nested: tuple[Action, ...] = ()
-    """What the statement holds inside (IF blocks of T-SQL, BEGIN ... END), in order."""
+    """What the statement holds inside (IF blocks of T-SQL, BEGIN ... END, bodies), in order."""
     offset: int = 0
     """Where it begins in its statement, in characters, when that is known."""
 
@@ -307,8 +333,8 @@ class Fact:
     """As the file has it, shortened to one readable line."""
     statement_hash: str
     """``sha256:<hex>`` of the migration's name, the statement without comments and with single
-    spaces, and which of several equal ones of this file it is. What an approval names; changes when
-    the statement does."""
+    spaces, and which of several equal ones of this file it is; for what a called function does also of
+    that function's definition. What an approval names; changes when the statement does."""
     table: str = ""
     """Dotted, as the server keeps it; empty when there is none or it cannot be known."""
     column: str = ""
@@ -320,9 +346,11 @@ class Fact:
     nullable: bool = False
     """After the last statement the column takes NULL (ADD_COLUMN, CHANGE_TYPE, SET_NOT_NULL)."""
     default_at_end: bool = False
-    """After the last statement an INSERT that does not name the column gets a value."""
+    """After the last statement an INSERT that does not name the column gets a value. Of an ADD_COLUMN
+    the statement itself has to give one too: it fails on a table with rows otherwise."""
     covered: bool = False
-    """SET_NOT_NULL on a column of which a validated check already says so."""
+    """SET_NOT_NULL on a column of which a check already says so that was added NOT VALID and then
+    validated."""
     concurrently: bool = False
     not_valid: bool = False
     using_index: bool = False
@@ -353,4 +381,5 @@ class Fact:
     lock_timeout: bool = False
     """A lock_timeout was set before, in this script."""
     label: str = ""
-    """More of what the kind leaves open; for UNPARSABLE why, for a person."""
+    """More of what the kind leaves open; ``by cascade`` where something goes with something else (the
+    ``object``); for UNPARSABLE why, for a person."""

@@ -35,6 +35,10 @@ _TRANSACTIONAL = frozenset(
     }
 )
 """Where ROLLBACK takes a DROP TABLE back. Elsewhere DDL commits what was begun."""
+_CATALOGUE = frozenset(
+    {"pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_namespace", "pg_type"}
+)
+"""Tables of PostgreSQL that say what other tables are: a row changed there may do anything."""
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -77,7 +81,7 @@ class _Where:
     guessed: bool = False
     conditional: bool = False
     through: tuple[str, ...] = ()
-    running: tuple[Name, ...] = ()
+    running: tuple[Routine, ...] = ()
     depth: int = 0
 
 
@@ -104,6 +108,10 @@ class Walk:
             Kind.ROLLBACK: self._rollback,
         }
 
+    def forget(self) -> None:
+        """Know of nothing any more."""
+        self.world = World(Catalogue(self.dialect))
+
     def start(self, script: Script, parser: SqlParser, parsed: Sequence[Parsed]) -> None:
         """Begin with another script: a session, and so its settings, are its own."""
         self.where = _Where()
@@ -112,6 +120,7 @@ class Walk:
         self._hashes = Hashes(script.name, self.dialect)
         self._begun = []
         self._open = False
+        self._path: tuple[str, ...] | None = None
         self._takes_back = self.dialect in _TRANSACTIONAL and any(
             action.kind is Kind.ROLLBACK for item in parsed for action in item.actions
         )
@@ -125,11 +134,22 @@ class Walk:
             self._problem(problem.line, problem.what)
         for number, item in enumerate(parsed, start=1):
             self.where = _Where(number=number, span=item.span)
+            self._enter(item.span)
             if item.problem:
                 self.fact(Kind.UNPARSABLE, label=item.problem)
                 self.where.guessed = True
             self.actions(item.actions)
+            self.world.catalogue.branch = ()
         return self.world.drafts
+
+    def _enter(self, span: tuple[int, int]) -> None:
+        """Take a statement for conditional that stands in a part which may be left out."""
+        start, end = span
+        for number, (begin, stop) in enumerate(self._script.conditional, start=1):
+            if start < stop and begin < end:
+                self.where.conditional = True
+                # No branch of a body has such a number: those count up from 1.
+                self.world.catalogue.branch = (-number,)
 
     # --- what is run ------------------------------------------------------------------------------
 
@@ -186,9 +206,12 @@ class Walk:
     def _body(self, action: Action, **changes: Any) -> None:
         """Take a body that the parser has left as text."""
         if action.language not in {"", "sql"}:
+            before = self.where
+            self.where = replace(before, **changes)
             self.fact(Kind.UNPARSABLE, label=f"a body in {action.language} cannot be judged")
+            self.where = before
             return
-        inner = replace(self._script, text=action.body, spans=None, problems=())
+        inner = replace(self._script, text=action.body, spans=None, problems=(), conditional=())
         for item in self._parser.parse(inner, self.dialect):
             nested = item.actions
             if item.problem:
@@ -205,10 +228,15 @@ class Walk:
     def _create_function(self, action: Action) -> None:
         start, end = self.where.span
         routine = Routine(action.nested, self._script.text[start:end], action.body, action.language)
-        self.world.routines.setdefault(self._routine(action.name), {})[action.columns] = routine
+        known = self.world.routines.setdefault(self._routine(action.name), {})
+        # One that may not be made stands beside the one that may still be there.
+        doubt = (f"?{len(known)}",) if self.where.conditional else ()
+        known[(*action.columns, *doubt)] = routine
 
     def _drop_function(self, action: Action) -> None:
         state_objects.apply(self, action)
+        if self.where.conditional:
+            return
         for name in self._routines(action.name):
             if action.columns:
                 self.world.routines[name].pop(action.columns, None)
@@ -233,7 +261,9 @@ class Walk:
     def rename_function(self, action: Action) -> None:
         """Move a function to its new name."""
         for name in self._routines(action.name):
-            moved = self.world.routines.pop(name)
+            moved = self.world.routines[name]
+            if not self.where.conditional:
+                del self.world.routines[name]
             self.world.routines[(*name[:-1], action.new_name[-1])] = moved
 
     def _call(self, action: Action) -> None:
@@ -241,15 +271,15 @@ class Walk:
             self._run(action, name)
 
     def _run(self, action: Action, name: Name) -> None:
-        if name in self.where.running:
-            return
         for routine in list(self.world.routines.get(name, {}).values()):
+            if any(routine is other for other in self.where.running):
+                continue
             offset = self.where.offset if self.where.offset is not None else action.offset
             changes: dict[str, Any] = {
                 "in_do": True,
                 "offset": offset,
                 "through": (*self.where.through, routine.text),
-                "running": (*self.where.running, name),
+                "running": (*self.where.running, routine),
             }
             if routine.actions:
                 self._nested(replace(action, nested=routine.actions), branch=False, **changes)
@@ -268,6 +298,10 @@ class Walk:
     def _change_data(self, action: Action) -> None:
         if not action.name:
             return
+        if self.dialect is Dialect.POSTGRES and action.name[-1] in _CATALOGUE:
+            self.fact(
+                Kind.UNPARSABLE, action, label="the server's own catalogue is written by hand"
+            )
         for key in self.world.catalogue.keys(action.name):
             for function in self.world.triggers.get(key, ()):
                 for name in self._routines(function):
@@ -278,7 +312,10 @@ class Walk:
     def _set(self, action: Action) -> None:
         word = action.name[-1].lower() if action.name else ""
         if word == "search_path":
+            if action.label == "local" and self._open and self._path is None:
+                self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
+            self.world.catalogue.doubt |= self.where.conditional
         elif word == "lock_timeout" or not word:
             self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
 
@@ -294,6 +331,9 @@ class Walk:
     def _commit(self, action: Action) -> None:
         if action.label == "savepoint":
             return
+        if self._path is not None:
+            # SET LOCAL ends with its transaction.
+            self.world.catalogue.path, self._path = self._path, None
         self._open = False
         self._begun = []
         if "chain" in action.label:
@@ -313,7 +353,7 @@ class Walk:
             self._restore(copy.deepcopy(self._begun[-1][1]))
             return
         self._restore(self._begun[0][1])
-        self._begun, self._open = [], False
+        self._begun, self._open, self._path = [], False, None
         if "chain" in action.label:
             self._begin(Action(kind=Kind.BEGIN))
 
@@ -361,9 +401,9 @@ class Walk:
                 found[key] = True
         if self.world.lock_timeout:
             found["lock_timeout"] = True
-        draft = Draft(found, column=settles, at_once=at_once)
+        draft = Draft(found, column=settles, at_once=at_once, branch=self.world.catalogue.branch)
         if settles is not None:
-            draft.default = settles.default
+            draft.default = settles.default and draft.runs_with(settles.default_branch)
         self.world.drafts.append(draft)
 
     def _problem(self, line: int, what: str) -> None:

@@ -14,7 +14,6 @@ from sluiceway import events, gates, oci
 from sluiceway.config import BUILD, Summary
 from sluiceway.errors import ActionFailed, Refused, SluicewayError, UsageError
 from sluiceway.gates import decide, statements
-from sluiceway.gates.decide import Judged
 from sluiceway.model import (
     Actor,
     CanaryLimits,
@@ -27,12 +26,12 @@ from sluiceway.model import (
     Strategy,
     Traffic,
     check_digest,
-    parse_time,
     rfc3339,
     to_json,
 )
-from sluiceway.runs import building, history, release
+from sluiceway.runs import building, history, migrating, release
 from sluiceway.runs.context import RunContext
+from sluiceway.runs.deciding import holds, keep_decision
 from sluiceway.workbench import Workbench
 
 __all__ = [
@@ -42,7 +41,6 @@ __all__ = [
     "deploy",
     "desired",
     "judge",
-    "keep_decision",
     "limits_of",
     "look_up",
     "notify",
@@ -56,8 +54,9 @@ __all__ = [
 def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str, Any]:
     """Look the source's tag up, once; from here on only the digest counts.
 
-    Returns ``{"image", "source_tag", "source_holds", "target_holds", "goes_back_to"}``; the last is
-    what the target should hold when this digest is taken back, also when it is there already. When the source holds
+    Returns ``{"image", "source_tag", "source_holds", "target_holds", "goes_back_to", "migrations"}``.
+    *goes_back_to* is what the target should hold when this digest is taken back, also when it is
+    there already; *migrations* says whether the service has a database. When the source holds
     nothing, or another digest than asked for, the image is still named, so that the gate can
     refuse with every reason there is.
     """
@@ -97,6 +96,7 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
         "goes_back_to": held
         if held != manifest.digest
         else history.previous(bench.ledger, bench.config.service, target),
+        "migrations": bench.config.migrations is not None,
     }
 
 
@@ -149,39 +149,6 @@ def judge(
     return keep_decision(bench, request, image.digest, asked, judged, attempt=attempt)
 
 
-def keep_decision(
-    bench: Workbench,
-    request: Mapping[str, Any],
-    digest: str,
-    asked: Mapping[str, Any],
-    judged: Judged,
-    *,
-    attempt: int = 0,
-) -> dict[str, Any]:
-    """Write the decision down with its input and the signed request; return its JSON.
-
-    *attempt* tells the decisions of one run apart: 0 is the first, others are fence tokens.
-    """
-    entry = bench.ledger.append(
-        "decision",
-        key=f"{request['run']}:decision:{attempt}",
-        run=request["run"],
-        service=bench.config.service,
-        environment=request["target"],
-        digest=digest,
-        actor=asked["actor"]["name"],
-        body={
-            "decision": to_json(judged.decision),
-            "input": dict(judged.document),
-            **({"bundle": judged.bundle} if judged.bundle else {}),
-            **asked,
-        },
-    )
-    # What was written first counts: a step repeated after a crash must not decide otherwise.
-    stored, fields = entry.body["decision"], to_json(judged.decision)
-    return {field: stored[field] for field in fields}
-
-
 def carry(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """Bring the image to the target's repository, with all that was said about it; tag nothing new.
 
@@ -230,6 +197,7 @@ def retag(
     found: Mapping[str, Any],
     asked: Mapping[str, Any],
     decision: Mapping[str, Any],
+    migrations: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Move the target's tag to the digest, unless the source moved meanwhile.
 
@@ -237,13 +205,15 @@ def retag(
     run, the request's signature is verified and the gate is asked again: approvals, scans, roles
     and policies may have changed while nobody carried the run.
 
-    Returns ``{"decision", "verification_summary"}`` as they hold now; nothing was moved when the
-    decision does not allow.
+    Returns ``{"decision", "verification_summary"}`` as they hold now, and ``"migrations"`` where they
+    were judged; nothing was moved when one of the decisions does not allow.
     """
     bench = context.bench
     decision = still(context, request, found, asked, decision)
-    if not decision["allow"]:
-        return {"decision": decision, "verification_summary": None}
+    judged = migrating.still(context, request, found, asked, migrations)
+    more = {} if judged is None else {"migrations": judged}
+    if not (decision["allow"] and migrating.allowed(judged)):
+        return {"decision": decision, "verification_summary": None, **more}
     summary = summarise(bench, request, found, decision)
     context.confirm()
     oci.promote_tag(
@@ -254,7 +224,7 @@ def retag(
         target=bench.registry_of(request["target"]),
         previous=found["target_holds"],
     )
-    return {"decision": dict(decision), "verification_summary": summary}
+    return {"decision": dict(decision), "verification_summary": summary, **more}
 
 
 def summarise(
@@ -273,8 +243,10 @@ def summarise(
     mode = bench.config.summary
     if mode is Summary.OFF:
         return None
-    (entry,) = bench.ledger.entries(
-        kinds=("decision",), run=request["run"], newest_first=True, limit=1
+    entry = next(
+        each
+        for each in bench.ledger.entries(kinds=("decision",), run=request["run"], newest_first=True)
+        if each.body["decision"]["gate"] == "promotion"
     )
     # Beside the image where it is going to stand: whoever pulls it from there finds it there.
     image, manifest = release.open_image(
@@ -302,8 +274,7 @@ def still(
 ) -> dict[str, Any]:
     """Return *decision*, or what the gate says now when it is old or somebody else's."""
     bench = context.bench
-    age = (datetime.now(UTC) - parse_time(decision["at"])).total_seconds()
-    if not context.taken_over and age <= context.seconds:
+    if holds(context, decision):
         return dict(decision)
     way = {key: request[key] for key in ("source", "target", "run")}
     actor = statements.verified(bench, asked, found["image"]["digest"], way)
@@ -326,13 +297,17 @@ def deploy(
     found: Mapping[str, Any],
     asked: Mapping[str, Any],
     decision: Mapping[str, Any],
+    migrations: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Deploy with the environment's strategy and read back what serves.
 
     Whoever took the run over after its tag moved has the gate asked again as well.
     """
-    now = still(context, request, found, asked, decision) if context.taken_over else decision
-    if not now["allow"]:
+    now, judged = decision, migrations
+    if context.taken_over:
+        now = still(context, request, found, asked, decision)
+        judged = migrating.still(context, request, found, asked, migrations)
+    if not (now["allow"] and migrating.allowed(judged)):
         raise Refused(
             f"{request['source']} → {request['target']} is refused now",
             means="It was allowed when the run began; its tag is put back.",

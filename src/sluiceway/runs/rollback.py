@@ -16,8 +16,9 @@ from sluiceway.model import (
     check_digest,
     to_json,
 )
-from sluiceway.runs import canary, history, promote
+from sluiceway.runs import canary, history, migrating, promote
 from sluiceway.runs.context import RunContext
+from sluiceway.runs.deciding import keep_decision
 from sluiceway.workbench import Workbench
 
 __all__ = ["ask", "judge", "look_up", "serve"]
@@ -69,7 +70,9 @@ def judge(
     found: Mapping[str, Any],
     asked: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Only what must hold for a rollback is asked: the signature, and that it served before."""
+    """Only what must hold for a rollback is asked: the signature, that it served before, and that
+    the database still has what it uses.
+    """
     image = Image(**found["image"])
     judged = decide.rollback(
         bench,
@@ -79,10 +82,11 @@ def judge(
         actor=Actor(**asked["actor"]),
         evidence={"signature": gates.signature_evidence(bench, image)},
         deployed_before=found["deployed_before"],
+        migrations=migrating.since(bench, image, request["target"], found["current"]),
         run=request["run"],
         now=datetime.now(UTC),
     )
-    return promote.keep_decision(bench, request, image.digest, asked, judged)
+    return keep_decision(bench, request, image.digest, asked, judged)
 
 
 def serve(

@@ -10,7 +10,7 @@ from typing import Any
 
 from sluiceway.errors import ExitCode, NeedsPerson, Refused, SluicewayError
 from sluiceway.model import Image, Strategy, to_json
-from sluiceway.runs import building, canary, outcome, promote, release, rollback
+from sluiceway.runs import building, canary, migrating, outcome, promote, release, rollback
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.ending import durable
 
@@ -29,7 +29,13 @@ def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         # Whoever cannot be identified finds out before the work, not after it.
         context.step("identify", lambda: release.identified_json(bench))
         force = bool(request.get("force"))
-        built = context.step("build", lambda: building.built_once_json(bench, force=force))
+        built = context.step(
+            "build",
+            lambda: (
+                building.built_once_json(bench, force=force)
+                | {"migrations": bench.config.migrations is not None}
+            ),
+        )
         result |= {key: built[key] for key in ("image", "reproducible", "reused")}
         result["revision"] = built["parameters"]["revision"]
         image = Image(**built["image"])
@@ -41,6 +47,10 @@ def run_release(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
             context.step(
                 "provenance",
                 lambda: building.provenance_json(bench, image, manifest, built, request["run"]),
+            )
+        if built.get("migrations"):
+            result["migrations"] = context.step(
+                "migrations", lambda: migrating.attest(bench, image, manifest, built)
             )
         sbom = context.step(
             "sbom", lambda: release.inventory_json(bench, image, manifest, reused=reused)
@@ -85,12 +95,21 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         result["image"] = found["image"]
         asked = context.step("ask", lambda: promote.ask(bench, request, found))
         decision = context.step("judge", lambda: promote.judge(bench, request, found, asked))
+        # Whether there is a database was looked up with the rest, so that a run which is taken over
+        # goes the way that it began.
+        migrations = (
+            context.step("judge-migrations", lambda: migrating.judge(bench, request, found, asked))
+            if found.get("migrations")
+            else None
+        )
     except SluicewayError as error:
         return outcome.failed(result, error)
     image, actor = Image(**found["image"]), asked["actor"]["name"]
     result |= {"decision": decision, "actor": asked["actor"], "previous": found["target_holds"]}
-    if not decision["allow"]:
-        summary = f"{request['source']} → {target} refused: {_codes(decision)}"
+    if migrations is not None:
+        result["migrations"] = migrations
+    if not (decision["allow"] and migrating.allowed(migrations)):
+        summary = f"{request['source']} → {target} refused: {_denied(decision, migrations)}"
         context.step(
             "tell",
             lambda: promote.notify(
@@ -102,17 +121,23 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
     try:
         context.step("carry", lambda: promote.carry(bench, request, found))
         moved = context.step(
-            "re-tag", lambda: promote.retag(context, request, found, asked, decision)
+            "re-tag", lambda: promote.retag(context, request, found, asked, decision, migrations)
         )
         result |= moved
-        if not moved["decision"]["allow"]:
+        judged = moved.get("migrations")
+        if not (moved["decision"]["allow"] and migrating.allowed(judged)):
             raise Refused(
-                f"{request['source']} → {target} is refused now: {_codes(moved['decision'])}",
+                f"{request['source']} → {target} is refused now: "
+                f"{_denied(moved['decision'], judged)}",
                 means="It was allowed when the run began. Nothing was changed.",
+            )
+        if judged is not None:
+            context.step(
+                "note-migrations", lambda: migrating.note(bench, request, image, actor, judged)
             )
         deployment = context.step(
             "deploy",
-            lambda: promote.deploy(context, request, found, asked, moved["decision"]),
+            lambda: promote.deploy(context, request, found, asked, moved["decision"], judged),
         )
     except SluicewayError as error:
         return _undo_tag(context, request, found, result, error)
@@ -423,6 +448,12 @@ def _codes(decision: dict[str, Any]) -> str:
         if item["level"] == "deny" and not item["waived"]
     ]
     return ", ".join(dict.fromkeys(denied))
+
+
+def _denied(decision: dict[str, Any], migrations: dict[str, Any] | None) -> str:
+    """Return the codes that deny, of the promotion and of its migrations."""
+    both = [_codes(decision), _codes(migrations["decision"]) if migrations is not None else ""]
+    return ", ".join(each for each in both if each)
 
 
 def _half_done(target: str, digest: str, error: SluicewayError) -> NeedsPerson:

@@ -19,7 +19,7 @@ _ALWAYS = frozenset({Dialect.TSQL, Dialect.ORACLE})
 _VARIABLE = re.compile(r":(?=['\"A-Za-z_{])(?<!::)")
 _TEMPLATES = (b"{{", b"{%", b"${", b"{#")
 _MARKS = (b"goose", b"migrate", b"liquibase", b"statement-breakpoint", b"txmode")
-_SETTINGS = (b"standard_conforming_strings", b"client_encoding", b"set names")
+_SETTINGS = (b"standard_conforming_strings", b"client_encoding", b"names")
 _MYSQL_MARKS = (b"delimiter", b"/*!", b"/*m!", b"ansi_quotes", b"no_backslash", b"sql_mode", b"names", b"charset", b"character set")  # fmt: skip
 _LONE_CR = re.compile(r"\r(?!\n)")
 

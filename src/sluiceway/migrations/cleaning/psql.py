@@ -209,12 +209,14 @@ class _Session:
     def _condition(self, begin: int, word: str) -> str:
         if self.begun:
             return f"\\{word} inside a statement: put conditions around whole statements"
+        if word != "if" and not self.conditions:
+            return f"\\{word} without \\if"
+        if self.conditions:  # each branch for itself: they exclude each other
+            self.draft.conditional.append((self.conditions[-1], begin))
+        if word == "endif":
+            self.conditions.pop()
         if word == "if":
             self.conditions.append(begin)
-        elif not self.conditions:
-            return f"\\{word} without \\if"
-        elif word == "endif":
-            start = self.conditions.pop()
-            if not self.conditions:
-                self.draft.conditional.append((start, begin))
+        elif self.conditions:
+            self.conditions[-1] = begin
         return ""

@@ -24,14 +24,22 @@ _PLACE = re.compile(
     r"|(?P<shell>\$\{[^{}]*\})",
     re.DOTALL,
 )
-_OPENING = frozenset({"if", "for", "range", "with", "block", "define", "filter", "unless", "each"})
-_MIDDLE = frozenset({"else", "elif", "elseif", "elsif"})
-_CLOSING = frozenset({"end", "endif", "endfor", "endblock", "endfilter"})
-_FOREIGN = frozenset({"include", "import", "from", "extends", "template", "macro", "call", "raw"})
-_SILENT = frozenset({"set", "do", "autoescape", "endautoescape", "break", "continue"})
-_ODD = re.compile(r"[;\\`\n]|--|/\*")
-_SHELL = re.compile(r"\$\{\s*([\w.:\-]+?)\s*\}")
-_SHELL_DEFAULT = re.compile(r"\$\{\s*(\w+):?[-=?+][\w.\-]*\}")
+_KINDS: tuple[tuple[str, frozenset[str]], ...] = (
+    (
+        "open",
+        frozenset({"if", "for", "range", "with", "block", "define", "filter", "unless", "each"}),
+    ),
+    ("middle", frozenset({"else", "elif", "elseif", "elsif"})),
+    ("close", frozenset({"end", "endif", "endfor", "endblock", "endfilter", "endunless"})),
+    (
+        "foreign",
+        frozenset({"include", "import", "from", "extends", "template", "macro", "call", "raw"}),
+    ),
+    ("silent", frozenset({"set", "do", "autoescape", "endautoescape", "break", "continue"})),
+)
+_ODD = re.compile(r"[;\\`\n\r]|--|/\*")
+_SHELL = re.compile(r"\$\{[ \t]*([\w.:\-]+?)[ \t]*\}")
+_SHELL_DEFAULT = re.compile(r"\$\{[ \t]*(\w+):?[-=?+][\w.\-]*\}")
 _NO_NAME = re.compile(r"\W+", re.ASCII)
 _LONGEST = 63
 """Characters of a name that PostgreSQL keeps; two longer ones could be told as the same."""
@@ -39,59 +47,61 @@ _LONGEST = 63
 
 @dataclass(frozen=True, slots=True)
 class _Tag:
-    word: str
+    kind: str
+    """``open``, ``middle``, ``close``."""
     begin: int
     end: int
+    text: str
 
 
 def clean(draft: Draft, dialect: Dialect) -> None:
     """Put names in the place of placeholders, and spaces over conditions."""
     edits: list[Edit] = []
     tags: list[_Tag] = []
-    text = draft.text
-    for match in _PLACE.finditer(text):
+    for match in _PLACE.finditer(draft.text):
         begin, end = match.span()
-        whole = match[0]
-        word = ""
-        inner = match["go"] if match["tag"] is None else match["tag"]
-        if match["go_comment"] is not None or match["comment"] is not None:
-            edits.append((begin, end, blanked(whole)))
-            continue
-        if inner is not None:
-            first = re.match(r"\s*[#/]?([A-Za-z]+)\b(?!\s*\()", inner)
-            word = first[1].lower() if first else ""
-            if inner.lstrip().startswith("/"):
-                word = "end"
-        if word in _OPENING | _MIDDLE | _CLOSING and (
-            match["tag"] is not None or _is_action(word, inner)
-        ):
-            tags.append(_Tag(word, begin, end))
-            edits.append((begin, end, blanked(whole)))
-        elif word in _FOREIGN and (match["tag"] is not None or word == "template"):
-            draft.problem(
-                begin, f"a template takes in another text ({word}); judge what it renders to"
-            )
-            edits.append((begin, end, blanked(whole)))
-        elif match["tag"] is not None or (inner and ":=" in inner):
-            if not word:
-                continue  # LIKE '{%' ... '%}': a tag begins with a word
-            if word not in _SILENT and ":=" not in (inner or ""):
-                draft.problem(
-                    begin,
-                    f"a tag of a template that is not known ({word}); judge what it renders to",
-                )
-            edits.append((begin, end, blanked(whole)))
-        else:
+        kind, word = _kind(match)
+        if kind == "place":
             edits += _placeholder(draft, match, dialect)
+        elif kind in {"open", "middle", "close"}:
+            tags.append(_Tag(kind, begin, end, match[0]))
+        elif kind in {"foreign", "unknown"}:
+            if _place(draft.text, begin, dialect) == "quoted":
+                continue  # data that is a template itself
+            what = "takes in another text" if kind == "foreign" else "has a tag that is not known"
+            draft.problem(begin, f"a template {what} ({word}): judge what it renders to")
+        if kind not in {"place", "text"}:
+            edits.append((begin, end, blanked(match[0])))
     draft.edit(edits)
     if tags:
         _conditions(draft, tags, dialect)
 
 
-def _is_action(word: str, inner: str) -> bool:
-    """Tell an action of a Go template (``{{ if .X }}``) from a placeholder of that name."""
-    rest = inner.strip().removeprefix("#").removeprefix("/")[len(word) :].strip()
-    return bool(rest) or word in {"else", "end"}
+_WORD = re.compile(r"\s*([#/^>]?)\s*([A-Za-z]\w*)?")
+
+
+def _kind(match: re.Match[str]) -> tuple[str, str]:
+    """Return what a mark of a template is, and its word."""
+    if match["shell"] is not None:
+        return "place", ""
+    if match["go_comment"] is not None or match["comment"] is not None:
+        return "comment", ""
+    tag = match["tag"]
+    inner = match["go"] if tag is None else tag
+    found = _WORD.match(inner)
+    sign, word = (found[1], found[2] or "") if found else ("", "")
+    if sign and tag is None and word:  # Handlebars, Mustache
+        return {"/": "close", ">": "foreign"}.get(sign, "open"), word
+    rest = inner[found.end() :].strip() if found else ""
+    known = next((kind for kind, words in _KINDS if word in words), "")
+    if tag is not None:
+        # LIKE '{%' ... '%}': a tag begins with a word.
+        return (known or "unknown", word) if word else ("text", "")
+    if ":=" in inner:
+        return "silent", word
+    # {{ if .X }} is an action of Go's, {{ if }} and {{ with(1) }} are placeholders.
+    acts = known and (word in {"else", "end"} or (bool(rest) and not rest.startswith("(")))
+    return (known, word) if acts and known != "silent" else ("place", word)
 
 
 def _placeholder(draft: Draft, match: re.Match[str], dialect: Dialect) -> list[Edit]:
@@ -116,7 +126,7 @@ def _placeholder(draft: Draft, match: re.Match[str], dialect: Dialect) -> list[E
         inner = match["go"]
         if _ODD.search(inner) or not re.search(r"\w", inner):
             where = _place(text, begin, dialect)
-            if where == "quoted" or (where == "comment" and not re.search(r"[\\`\n]", inner)):
+            if where == "quoted" or (where == "comment" and not re.search(r"[\\`\n\r]", inner)):
                 return []  # text that happens to look like one
             draft.problem(
                 begin,
@@ -150,46 +160,65 @@ def _name(text: str, begin: int, end: int, inner: str, dialect: Dialect) -> str:
 def _conditions(draft: Draft, tags: list[_Tag], dialect: Dialect) -> None:
     """Check that leaving a branch out changes nothing of how the rest reads; mark the branches."""
     text = draft.text
-    lines = [
-        (a, b)
-        for kind, a, b in tokens(text, dialect)
-        if kind == "comment" and text[a : a + 2] != "/*"
-    ]
-    closed = [
-        (a, b)
-        for kind, a, b in tokens(text, dialect)
-        if kind == "quoted" or text[a : a + 2] == "/*"
-    ]
-    places = {_inside(lines, tag.begin) for tag in tags}
-    statements = spans(text, dialect)
-    for tag in tags:
-        if _inside(closed, tag.begin) or _inside(statements, tag.begin):
-            draft.problem(
-                tag.begin,
-                "a condition of a template inside a statement, a quote or a comment: without it the "
-                "text reads differently; put conditions around whole statements, or judge what it renders to",
-            )
-            return
-    if len(places) > 1:
+    lines: list[Span] = []
+    closed: list[Span] = []
+    bodies: list[Span] = []
+    for kind, begin, end in tokens(text, dialect):
+        if kind in {"quoted", "comment"}:
+            one_line = kind == "comment" and text[begin : begin + 2] != "/*"
+            code = kind == "quoted" and text[begin] == "$"
+            (lines if one_line else bodies if code else closed).append((begin, end))
+    tags = _outside(draft, tags, closed)
+    if not tags:
+        return
+    closed += bodies + spans(text, dialect)
+    if found := next((tag for tag in tags if _holder(closed, tag.begin)), None):
+        draft.problem(
+            found.begin,
+            "a condition of a template inside a statement, a quote or a comment: without it the text "
+            "reads differently; put conditions around whole statements, or judge what it renders to",
+        )
+        return
+    if len({_holder(lines, tag.begin) is None for tag in tags}) > 1:
         draft.problem(
             tags[0].begin,
-            "conditions of a template partly inside comments; judge what it renders to",
+            "conditions of a template partly inside comments: judge what it renders to",
         )
         return
     depth = start = 0
     for tag in tags:
-        if tag.word in _OPENING:
-            start = tag.end if not depth else start
-            depth += 1
-        elif tag.word in _CLOSING and depth:
-            depth -= 1
-            if not depth:
-                draft.conditional.append((start, tag.begin))
-        elif not depth:
+        if depth:  # each branch for itself: they exclude each other
+            draft.conditional.append((start, tag.begin))
+        depth += {"open": 1, "close": -1}.get(tag.kind, 0)
+        if depth < 0 or (tag.kind == "middle" and not depth):
             break
-    if depth or (tags and not draft.conditional):
+        start = tag.end
+    if depth or not draft.conditional:
         draft.problem(tags[-1].begin, "a condition of a template that does not end where it should")
 
 
-def _inside(places: list[Span], offset: int) -> bool:
-    return any(begin < offset < end for begin, end in places)
+def _outside(draft: Draft, tags: list[_Tag], closed: list[Span]) -> list[_Tag]:
+    """Return the conditions that are not wholly inside one quote or comment.
+
+    Those that are change nothing around them: they are put back, as data (or a comment) that is a
+    template itself. If such a string is run, what reads it will not understand it, and say so.
+    """
+    outside: list[_Tag] = []
+    stack: list[list[_Tag]] = []
+    for tag in tags:
+        if tag.kind == "open" or not stack:
+            stack.append([])
+        stack[-1].append(tag)
+        if tag.kind == "close":
+            group = stack.pop()
+            places = {_holder(closed, one.begin) for one in group}
+            if len(places) == 1 and None not in places and group[0].kind == "open":
+                draft.edit((one.begin, one.end, one.text) for one in group)
+            else:
+                outside += group
+    outside += [tag for group in stack for tag in group]
+    return sorted(outside, key=lambda tag: tag.begin)
+
+
+def _holder(places: list[Span], offset: int) -> Span | None:
+    return next((place for place in places if place[0] < offset < place[1]), None)

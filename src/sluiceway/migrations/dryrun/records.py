@@ -46,7 +46,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The strongest lock that a statement took on a table which was there before it."""
+    """The strongest lock on a table that a transaction holds when a statement of it ends.
+
+    Only on tables that were there before the first of the new files.
+    """
 
     table: str
     mode: str

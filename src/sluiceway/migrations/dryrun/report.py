@@ -39,7 +39,8 @@ class Rule:
     file: str
     line: int
     table: str = ""
-    message: str = ""
+    approval: str = ""
+    """What an approval of this one statement names: ``migration.drop-table/sha256:...``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,23 @@ class Report:
     notes: tuple[str, ...]
     """Where the static rules and the dry run differ, and what was not tried."""
     sizes: Mapping[str, TableSize]
+
+    @property
+    def debatable(self) -> bool:
+        """Whether the static rules may well say something else, so that it is worth asking them.
+
+        They refuse what takes away or alters, and columns that an INSERT has to fill. To ask them
+        takes longer than a dry run.
+        """
+        return (
+            self.outcome is Outcome.BROKEN
+            or any(each.emptied for each in self.trial.applied)
+            or any(
+                change.before is not None
+                or (change.kind == "column" and "not null" in (change.after or ""))
+                for change in self.changes
+            )
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the JSON of the command."""
@@ -103,14 +121,17 @@ _FIELDS = ("code", "level", "message", "solution", "file", "line", "statement", 
 
 
 def judge(
-    trial: Trial, *, sizes: Mapping[str, TableSize] | None = None, rules: Sequence[Rule] = ()
+    trial: Trial,
+    *,
+    sizes: Mapping[str, TableSize] | None = None,
+    rules: Sequence[Rule] | None = None,
 ) -> Report:
     """Judge what happened.
 
     Args:
         trial: All of it.
         sizes: Tables where it matters, by dotted name (``public`` left out).
-        rules: What the static gate says about the new files.
+        rules: What the static gate says about the new files; ``None``: it was not asked.
     """
     sizes = sizes or {}
     findings = [*_applying(trial), *_old(trial), *_new(trial), *_locks(trial, sizes)]
@@ -177,14 +198,19 @@ def _old(trial: Trial) -> Iterable[Finding]:
             "(`invoke migrations.record`), or give the rows that they need with --seed.",
         )
         return
-    yield from _failed(
-        (after for _, after in pairs),
-        code="dry-run.old-release",
-        whose="the old release",
-        solution="During the rollout, and after a rollback, the old release runs on the new "
-        "schema. Expand first (new column, table or view beside the old one), and contract in a "
-        "later release, when nothing uses it any more.",
+    broken = list(
+        _failed(
+            (after for _, after in pairs),
+            code="dry-run.old-release",
+            whose="the old release",
+            solution="During the rollout, and after a rollback, the old release runs on the new "
+            "schema. Expand first (new column, table or view beside the old one), and contract in "
+            "a later release, when nothing uses it any more.",
+        )
     )
+    yield from broken
+    if broken:
+        return  # fewer rows are then what follows from it
     seen: set[str] = set()
     for before, after in pairs:
         if after.failure is None and _poorer(before, after) and before.call.sql not in seen:
@@ -272,7 +298,7 @@ def _locks(trial: Trial, sizes: Mapping[str, TableSize]) -> Iterable[Finding]:
 
 
 def _notes(
-    trial: Trial, outcome: Outcome, sizes: Mapping[str, TableSize], rules: Sequence[Rule]
+    trial: Trial, outcome: Outcome, sizes: Mapping[str, TableSize], rules: Sequence[Rule] | None
 ) -> Iterable[str]:
     worked = sum(each.failure is None for each in trial.old or ())
     if trial.old is None:
@@ -292,8 +318,8 @@ def _notes(
             if expected == len(failed)
             else f"{_first([each for each in failed if each.call.ok])}."
         )
-    denied = [rule for rule in rules if rule.level == Level.DENY]
-    if outcome is Outcome.BROKEN and not denied:
+    denied = [rule for rule in rules or () if rule.level == Level.DENY]
+    if rules is not None and outcome is Outcome.BROKEN and not denied:
         yield "The static rules let this pass; what is broken shows only on a real database."
     for rule in denied:
         yield from _about(rule, outcome, sizes, worked)
@@ -321,8 +347,8 @@ def _about(
     )
     yield (
         f"{at}: {what} refuses, and does no harm here: all {worked} recorded statements of the old "
-        f"release work without it.{held} If it is meant, approve this one statement: "
-        "migrations.check prints its hash and how."
+        f"release work without it.{held} If it is meant, have this one statement approved"
+        + (f": `invoke waive {rule.approval} --reason=... --expires=7d`." if rule.approval else ".")
     )
 
 

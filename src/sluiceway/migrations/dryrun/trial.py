@@ -97,9 +97,13 @@ def replayed(server: ScratchServer, history: Sequence[Script], cut: Cut) -> Scra
     if kept is not None:
         return kept
     database = server.create()
-    for script in history:
-        _must(database.apply(steps(script, cut), script.in_transaction, trace=False), server)
-    return server.keep(database, key)
+    try:
+        for script in history:
+            _must(database.apply(steps(script, cut), script.in_transaction, trace=False), server)
+        return server.keep(database, key)
+    except BaseException:
+        server.drop(database)
+        raise
 
 
 def _key(version: str, history: Iterable[Script]) -> str:

@@ -48,14 +48,13 @@ def places(
     tools = Folders(folders, peek, layout)
     sql = [path for path in paths if is_sql(path) or alone]
     found = [tools.place(path) for path in sql]
-    if not alone:
-        skips = {path: _variant(path, folders, dialect) for path in sql}
-        found = [
-            place if place.skip or not skips[place.path] else replace(place, skip=skips[place.path])
-            for place in found
-        ]
-    else:
+    if alone:
         found = [replace(place, skip="") for place in found]
+    else:
+        variants = _Variants(folders, dialect)
+        for at, place in enumerate(found):
+            if not place.skip and (why := variants.why(place.path)):
+                found[at] = replace(place, skip=why)
     return sorted(found, key=lambda place: (place.layout, place.key))
 
 
@@ -72,35 +71,42 @@ def is_sql(path: str) -> bool:
 _POP = re.compile(r"\d+_[^.]+\.(\w+)\.(?:up|down)\.sql\Z")
 
 
-def _variant(path: str, folders: Mapping[str, set[str]], dialect: Dialect) -> str:
-    """Return why a file is another database's variant; or nothing.
+class _Variants:
+    """Files for other databases, where this database's own variant stands beside them.
 
-    Only where this database's own variant stands beside it: ``postgres/`` beside ``mysql/``,
-    ``x.postgres.up.sql`` beside ``x.mysql.up.sql``.
+    ``postgres/`` beside ``mysql/``, ``x.postgres.up.sql`` beside ``x.mysql.up.sql``.
     """
-    folder, _, name = path.rpartition("/")
-    if match := _POP.match(name):
-        ours = _DIALECTS.get(match[1].lower())
-        if (
-            ours is not None
-            and dialect not in ours
-            and any(
-                (other := _POP.match(beside)) and dialect in _DIALECTS.get(other[1].lower(), ())
-                for beside in folders[folder]
-            )
-        ):
+
+    def __init__(self, folders: Mapping[str, set[str]], dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.of_folder: dict[str, str] = {}
+        ours = {name for name, dialects in _DIALECTS.items() if dialect in dialects}
+        with_ours = {
+            "/".join(parts[:at])
+            for parts in (folder.split("/") for folder in folders)
+            for at, part in enumerate(parts)
+            if part.lower() in ours
+        }
+        for folder in folders:
+            parts = folder.split("/")
+            for at, part in enumerate(parts):
+                if self.other(part) and "/".join(parts[:at]) in with_ours:
+                    self.of_folder[folder] = part
+        self.named = {
+            folder
+            for folder, names in folders.items()
+            if any((match := _POP.match(name)) and match[1].lower() in ours for name in names)
+        }
+
+    def other(self, word: str) -> bool:
+        dialects = _DIALECTS.get(word.lower())
+        return dialects is not None and self.dialect not in dialects
+
+    def why(self, path: str) -> str:
+        """Return why a file is another database's variant; or nothing."""
+        folder, _, name = path.rpartition("/")
+        if folder in self.of_folder:
+            return f"the variant for {self.of_folder[folder]}"
+        if folder in self.named and (match := _POP.match(name)) and self.other(match[1]):
             return f"the variant for {match[1]}"
-    parts = folder.split("/")
-    for at, part in enumerate(parts):
-        ours = _DIALECTS.get(part.lower())
-        if ours is None or dialect in ours:
-            continue
-        before = "/".join(parts[:at])
-        prefix = f"{before}/" if before else ""
-        if any(
-            known.startswith(prefix)
-            and dialect in _DIALECTS.get(known[len(prefix) :].partition("/")[0].lower(), ())
-            for known in folders
-        ):
-            return f"the variant for {part}"
-    return ""
+        return ""

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sluiceway.migrations.records import Maybe
 
@@ -13,9 +14,9 @@ __all__ = ["LAYOUTS", "Folders", "Peek", "Place", "natural"]
 
 LAYOUTS = (
     "auto", "plain", "prisma", "drizzle", "diesel", "flyway", "golang-migrate", "goose", "dbmate",
-    "sql-migrate", "liquibase", "sqitch", "rails", "atlas",
+    "sql-migrate", "liquibase", "sqitch", "atlas", "code",
 )  # fmt: skip
-"""What may be asked for."""
+"""What may be asked for. ``code`` is what a reading says that holds nothing but code."""
 
 Key = tuple[object, ...]
 Peek = Callable[[str], bytes]
@@ -37,15 +38,19 @@ class Place:
     """What the tool does with the whole file; ``None`` when the file itself may say."""
 
 
-_NUMBER = re.compile(r"(\d+)")
+_NUMBER = re.compile(r"(\d+)", re.ASCII)
 
 
+@lru_cache(maxsize=1024)
 def natural(path: str) -> Key:
     """Return a key that orders by numbers where there are numbers, else by text, folder by folder."""
-    return tuple(
-        tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in _NUMBER.split(part) if p)
-        for part in path.split("/")
-    )
+    key: list[Key] = []
+    for part in path.split("/"):
+        # Every second piece is a number; one that is empty keeps texts and numbers apart.
+        pieces: list[object] = list(_NUMBER.split(part))
+        pieces[1::2] = [(int(str(number)), number) for number in pieces[1::2]]
+        key.append(tuple(pieces))
+    return tuple(key)
 
 
 _FLYWAY = re.compile(r"(?:([VUB])(\d[\d._]*?)|R)__.*\.sql\Z", re.DOTALL)
@@ -64,6 +69,10 @@ class _At:
     step: str
     """The folder of this migration alone, in those tools that give each its own; else empty."""
     name: str
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 class Folders:
@@ -97,19 +106,18 @@ class Folders:
             layout = self._layout if self._layout != "auto" else self._of(folder, at)
             self._known[folder, stepped] = layout
         own = f"{at.step}/{name}" if stepped and layout != "plain" else name
-        base = Place(path=path, name=own, layout=layout, key=(natural(at.root), 1, natural(own)))
-        tool = self._tools.get(layout)
-        return tool(base, at) if tool else base
+        base = Place(path=path, name=own, layout=layout, key=())
+        return self._tools.get(layout, self._numbered)(base, at)
 
     def _names(self, folder: str) -> set[str]:
-        return self._folders.get(folder.lstrip("/"), set())
+        return self._folders.get(folder, set())
 
     def _of(self, folder: str, at: _At) -> str:
         """Return whose folder it is, by the names in it."""
         names = self._folders[folder]
         parent, _, last = folder.rpartition("/")
         signs = (
-            ("drizzle", "_journal.json" in self._names(f"{at.root}/meta")),
+            ("drizzle", "_journal.json" in self._names(_below(at.root, "meta"))),
             ("drizzle", at.name == "migration.sql" and "snapshot.json" in names),
             ("prisma", bool(at.step) and "migration.sql" in names),
             ("diesel", bool(at.step) and "up.sql" in names),
@@ -125,10 +133,14 @@ class Folders:
         return next((layout for layout, there in signs if there), "plain")
 
     def _plain(self, base: Place, at: _At) -> Place:
-        key = (natural(at.root), 0, natural(at.path))
+        key = (natural(at.root), 0, natural(at.name))
         if self._layout == "plain":
             return replace(base, key=key)
         return replace(base, key=key, skip=self._backward(at))
+
+    def _numbered(self, base: Place, at: _At) -> Place:
+        """goose, sql-migrate, Liquibase and others: by the number that the name begins with."""
+        return replace(base, key=(natural(at.root), 1, natural(base.name)))
 
     def _backward(self, at: _At) -> str:
         """Return why a file of no known tool is a backward half: its forward half is beside it."""
@@ -141,7 +153,7 @@ class Folders:
                     return f"the backward half of {min(found)}"
         parent, _, last = folder.rpartition("/")
         for ahead in _FORWARD_FOLDERS.get(last, ()):
-            if at.name in self._names(f"{parent}/{ahead}"):
+            if at.name in self._names(_below(parent, ahead)):
                 return f"the backward half of {ahead}/{at.name}"
         return ""
 
@@ -152,7 +164,7 @@ class Folders:
 
     def _diesel(self, base: Place, at: _At) -> Place:
         """``<version>_<name>/up.sql``; hyphens do not count (migrations_internals, version_from_string)."""
-        folder = f"{at.root}/{at.step}".lstrip("/")
+        folder = _below(at.root, at.step)
         off = "metadata.toml" in self._names(folder) and re.search(
             rb"(?m)^\s*run_in_transaction\s*=\s*false", self._peek(f"{folder}/metadata.toml")
         )
@@ -174,7 +186,7 @@ class Folders:
         return replace(base, key=key, in_transaction=Maybe.YES)
 
     def _journal(self, root: str) -> dict[str, int]:
-        folder = f"{root}/meta".lstrip("/")
+        folder = _below(root, "meta")
         if "_journal.json" not in self._names(folder):
             return {}
         try:
@@ -186,7 +198,7 @@ class Folders:
     def _flyway(self, base: Place, at: _At) -> Place:
         """By version, then the repeatable ones by description (ResourceNameParser, MigrationVersion)."""
         match = _FLYWAY.match(at.name)
-        off = f"{at.name}.conf" in self._folders[at.root] and re.search(
+        off = f"{at.name}.conf" in self._names(at.path.rpartition("/")[0]) and re.search(
             rb"(?m)^\s*executeInTransaction\s*=\s*false", self._peek(f"{at.path}.conf")
         )
         base = replace(base, in_transaction=Maybe.NO if off else Maybe.YES)
@@ -211,7 +223,7 @@ class Folders:
         """``<number>_<name>.up.sql``, by the number (golang-migrate, source/parse.go)."""
         match = _UP_DOWN.match(at.name)
         if not match:
-            return base
+            return self._numbered(base, at)
         skip = "a backward half in a folder of .up.sql" if match[3] == "down" else ""
         return replace(base, key=(natural(at.root), 0, int(match[1]), at.name), skip=skip)
 
@@ -219,13 +231,14 @@ class Folders:
         """``deploy/`` in the order of ``sqitch.plan``; ``revert/`` and ``verify/`` beside it."""
         parent, _, last = at.root.rpartition("/")
         if parent not in self._orders:
-            plan = self._peek(f"{parent}/sqitch.plan".lstrip("/"))
+            there = "sqitch.plan" in self._names(parent)
+            plan = self._peek(_below(parent, "sqitch.plan")) if there else b""
             changes = re.findall(rb"(?m)^(?![%@#\s])(\S+)", plan)
             self._orders[parent] = {
                 name.decode("utf-8", "replace"): i for i, name in enumerate(changes)
             }
         order = self._orders[parent].get(at.name.removesuffix(".sql"), len(self._orders[parent]))
-        backward = last != "deploy" and at.name in self._names(f"{parent}/deploy")
+        backward = last != "deploy" and at.name in self._names(_below(parent, "deploy"))
         return replace(
             base,
             key=(natural(parent), order, natural(at.name)),

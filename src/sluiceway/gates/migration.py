@@ -1,0 +1,137 @@
+"""What a release migrates, as its verified statement says, and the input of the gate ``migration``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sluiceway.gates import waivers
+from sluiceway.migrations.places import by_kind
+from sluiceway.migrations.released import MIGRATIONS, Difference, Released, from_predicate
+from sluiceway.model import Actor, Attestation, Image, rfc3339, to_json
+from sluiceway.workbench import Workbench
+
+__all__ = ["Asked", "Known", "migration_input", "released_in", "released_with"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the migrations of one digest."""
+
+    digest: str
+    released: Released | None
+    problem: str = ""
+    """Why nothing is known; empty when it is."""
+
+    @property
+    def version(self) -> str:
+        """What to call the release."""
+        version = self.released.version if self.released is not None else ""
+        return version or self.digest[:19]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of the gate ``migration`` at a promotion."""
+
+    image: Image
+    source: str
+    target: str
+    actor: Actor
+    run: str
+    now: datetime
+    release: Known
+    held: Known | None
+    """What the target holds; ``None`` when it holds nothing."""
+    difference: Difference
+    facts: Sequence[Mapping[str, Any]]
+    """Of the new migrations, as JSON, with their readers."""
+    statements: int
+
+
+def released_in(attestations: Iterable[Attestation], digest: str) -> Known:
+    """Read the statement about *digest*. Pure.
+
+    It has to verify, to be about exactly this digest, and to be the only thing that is said: two
+    that differ are no answer, because nobody signs in which order they were made.
+    """
+    found = [item for item in attestations if item.predicate_type == MIGRATIONS]
+    if not found:
+        return Known(digest=digest, released=None, problem="no migrations are attested to it")
+    good = [item for item in found if item.verified and item.subject == digest]
+    if not good:
+        problem = next((item.problem for item in found if item.problem), "it is about another")
+        return Known(
+            digest=digest,
+            released=None,
+            problem=f"the statement of its migrations is not verified: {problem}",
+        )
+    try:
+        said = [from_predicate(item.predicate) for item in good]
+    except ValueError as error:
+        return Known(digest=digest, released=None, problem=f"of its migrations {error}")
+    if any(each != said[0] for each in said):
+        return Known(
+            digest=digest,
+            released=None,
+            problem="the statements of its migrations contradict each other",
+        )
+    return Known(digest=digest, released=said[0])
+
+
+def released_with(bench: Workbench, image: Image) -> Known:
+    """Return what is attested about *image*, where it is."""
+    registry = bench.registry_at(image.repository)
+    attestations: Sequence[Attestation] = bench.plugins.one(
+        "sluiceway_attestations", image=image, registry=registry
+    )
+    return released_in(attestations, image.digest)
+
+
+def migration_input(bench: Workbench, asked: Asked) -> dict[str, Any]:
+    """Return the input of the gate, as ``schemas/migration/input.json`` has it."""
+    release, held = asked.release, asked.held
+    settings = bench.config.migrations
+    dialect = release.released.dialect if release.released is not None else None
+    return {
+        "gate": "migration",
+        "now": rfc3339(asked.now),
+        "service": bench.config.service,
+        "run": asked.run,
+        "image": to_json(asked.image),
+        "source": asked.source,
+        "target": asked.target,
+        "actor": to_json(asked.actor),
+        "rehearsal": bench.config.rehearsal,
+        "dialect": str(dialect or (settings.dialect if settings is not None else "")),
+        "files": len(asked.difference.new),
+        "statements": asked.statements,
+        "kinds": by_kind(asked.facts),
+        "facts": [dict(fact) for fact in asked.facts],
+        "advice": False,
+        "release": {
+            "known": release.released is not None,
+            "problem": release.problem,
+            "version": release.version,
+            "uses": release.released.uses.to_json()
+            if release.released is not None and release.released.uses is not None
+            else None,
+            "new": list(asked.difference.new),
+            "changed": list(asked.difference.changed),
+            "missing": list(asked.difference.missing),
+            "out_of_order": list(asked.difference.out_of_order),
+            "held": {
+                "digest": held.digest,
+                "version": held.version,
+                "known": held.released is not None,
+                "problem": held.problem,
+            }
+            if held is not None
+            else None,
+        },
+        "waivers": waivers.applicable(
+            bench, environment=asked.target, digest=asked.image.digest, now=asked.now
+        ),
+    }

