@@ -73,7 +73,7 @@ def _names(text: str | None) -> list[Name]:
 
 
 def _bare(text: str) -> str:
-    """Return the text with its comments blanked, and marks of quotes that hold statements opened."""
+    """Return the text without its comments."""
     pieces = []
     last = 0
     for kind, begin, end in tokens(text, Dialect.POSTGRES):
