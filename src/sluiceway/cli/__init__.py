@@ -23,6 +23,7 @@ def namespace() -> Collection:
         flags,
         keys,
         looking,
+        migrating,
         migration_plans,
         policies,
         policy_bundles,
@@ -71,6 +72,7 @@ def namespace() -> Collection:
             upgrading.upgrade,
         ),
         "migrations": (
+            migrating.check,
             dry_running.dry_run,
             dry_running.record,
             migration_plans.plan,
