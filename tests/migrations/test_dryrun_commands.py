@@ -93,6 +93,8 @@ def test_a_history_that_fails_is_no_verdict(run, tmp_path):
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
+        ("migrations.dry-run", 2, "0 folders"),
+        ("migrations.dry-run migrations more", 2, "2 folders"),
         ("migrations.dry-run nowhere", 2, "nowhere"),
         ("migrations.dry-run migrations --since=0004_index_trades_by_merchant.sql", 2, "nothing"),
         ("migrations.dry-run migrations --statements=none.jsonl", 2, "none.jsonl"),
@@ -109,6 +111,33 @@ def test_what_cannot_be_done_is_said(line, code, words, run, tmp_path):
     assert (got, out) == (code, "")
     assert words in " ".join(err.split())
     assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_the_options_are_listed(run):
+    for name in ("dry-run", "record"):
+        code, out, _ = run(f"migrations.{name} --help")
+        assert code == 0
+        assert "--seed" in out or "--out" in out
+
+
+def test_the_projects_own_folder_and_an_environment_without_a_release(run, tmp_path):
+    (tmp_path / "sluiceway.toml").write_text(
+        """[service]
+name = "s"
+
+[migrations]
+folder = "migrations"
+
+[environments.dev]
+"""
+    )
+    code, out, err = run("migrations.dry-run --env=dev --json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert (document["history"], len(document["new"])) == (0, 4)
+    code, _, err = run("migrations.dry-run --env=dve")
+    assert code == 2
+    assert "dve" in err
 
 
 def test_without_a_server_the_answer_names_what_to_install(run, tmp_path, monkeypatch):

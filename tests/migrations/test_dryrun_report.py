@@ -29,7 +29,7 @@ from sluiceway.migrations.dryrun import (
     write_calls,
 )
 from sluiceway.migrations.dryrun.calls import control, parse_calls, to_lines
-from sluiceway.migrations.dryrun.choice import split
+from sluiceway.migrations.dryrun.choice import split, without
 from sluiceway.migrations.dryrun.report import Rule
 from sluiceway.migrations.dryrun.words import blocks, breaks, size, strongest
 
@@ -93,6 +93,30 @@ def test_no_recorded_statement_is_no_proof():
     assert "not tried" in report.notes[0]
     assert report.document()["old_release"] is None
     assert judge(trial(old=())).outcome is Outcome.UNSURE
+
+
+def test_fewer_rows_are_told_only_when_nothing_breaks():
+    before = (attempt("a"), attempt("b", rows=4))
+    fewer = attempt("b", rows=0)
+    found = judge(trial(old=before, old_on_new=(attempt("a"), fewer)))
+    assert (codes(found), found.outcome) == (["dry-run.answer"], Outcome.PASS)
+    found = judge(trial(old=before, old_on_new=(attempt("a", "23514"), fewer)))
+    assert codes(found) == ["dry-run.old-release"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "asked"),
+    [
+        ({}, False),
+        ({"after": {("column", "public.a.b"): "integer"}}, False),
+        ({"after": {("column", "public.a.b"): "integer not null"}}, True),
+        ({"before": {("table", "public.a"): ""}}, True),
+        ({"applied": (Applied(step=STEP, emptied=("a",)),)}, True),
+        ({"old": (attempt("a"),), "old_on_new": (attempt("a", "23514"),)}, True),
+    ],
+)
+def test_static_rules_are_worth_asking_where_they_may_say_something_else(parts, asked):
+    assert judge(trial(**parts)).debatable is asked
 
 
 def test_a_failed_new_file_says_on_which_line():
@@ -376,3 +400,22 @@ def test_a_choice_that_cannot_be_right_is_refused(options, words):
     with pytest.raises(UsageError) as caught:
         split(scripts("a", "b", "c"), **options)
     assert words in caught.value.remedy
+
+
+def test_what_an_environment_does_not_have_is_new_wherever_it_stands():
+    first, late, last = scripts("a", "b", "c")
+    assert without((first, late, last), {"0001.sql", "0003.sql"}, "dev") == (
+        (first, last),
+        (late,),
+    )
+    assert without((first,), frozenset(), "dev") == ((), (first,))
+
+
+@pytest.mark.parametrize(
+    ("applied", "words"),
+    [({"0001.sql", "0002.sql"}, "every migration"), ({"0001.sql", "0009.sql"}, "'0009.sql'")],
+)
+def test_an_environment_that_has_all_or_others_is_told(applied, words):
+    with pytest.raises(UsageError) as caught:
+        without(scripts("a", "b"), applied, "dev")
+    assert words in caught.value.what

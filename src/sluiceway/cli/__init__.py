@@ -29,6 +29,7 @@ def namespace() -> Collection:
         policy_bundles,
         policy_workbench,
         promoting,
+        sql_style,
         upgrading,
         waiving,
     )
@@ -76,6 +77,7 @@ def namespace() -> Collection:
             dry_running.record,
             migration_plans.plan,
             migration_plans.status,
+            sql_style.lint,
         ),
         "flags": (flags.list_flags, flags.evaluate),
         "audit": (audit.verify,),

@@ -16,6 +16,7 @@ from sluiceway.errors import ActionFailed, ExitCode, UsageError
 if TYPE_CHECKING:
     from sluiceway.migrations.dryrun.records import ScratchServer, TableSize
     from sluiceway.migrations.dryrun.trial import Cut
+    from sluiceway.migrations.records import Script
     from sluiceway.workbench import Workbench
 
 __all__ = ["dry_run", "record"]
@@ -26,7 +27,9 @@ _COMMAND_SECONDS = 3600.0
 @command(
     name="dry-run",
     help={
-        "folder": "The folder with the whole history of migrations, the new ones included.",
+        "folder": "The folder with the whole history of migrations, the new ones included; that of "
+        "[migrations] when left out.",
+        "env": "What this environment does not have is new.",
         "since": "The last migration that is applied already; what comes after it is new.",
         "new": "How many files at the end are new (default: 1).",
         "statements": "What the old release does: a file that migrations.record has made.",
@@ -36,29 +39,36 @@ _COMMAND_SECONDS = 3600.0
         "layout": "Whose folder it is, where that cannot be seen.",
     },
     repeated=("seed",),
+    words="folder",
 )
 def dry_run(
     shell: Shell,
-    folder: str,
+    folder: Sequence[str] = (),
+    env: str = "",
     since: str = "",
     new: str = "",
     statements: str = "",
     new_statements: str = "",
     seed: Sequence[str] | None = None,
     sizes: str = "",
-    layout: str = "auto",
+    layout: str = "",
 ) -> ExitCode:
     """Apply new migrations to a throw-away database and run the old release's statements on it.
 
     Exits 3 when they fail or break a release, 5 when that could not be found out.
     """
     from sluiceway.migrations.dryrun import Outcome, dry_run, judge, read_calls
-    from sluiceway.migrations.dryrun.choice import split
+    from sluiceway.migrations.dryrun.choice import split, without
     from sluiceway.migrations.reading import read
     from sluiceway.migrations.records import Dialect
 
-    reading = read(Path(folder), Dialect.POSTGRES, layout=layout)
-    history, fresh = split(reading.scripts, since=since, new=new)
+    if env and (since or new):
+        raise UsageError("--env and --since or --new say what is new twice", remedy="Give one.")
+    scripts = _scripts(shell, folder, layout)
+    if env:
+        history, fresh = without(scripts, _applied(shell.bench, env), env)
+    else:
+        history, fresh = split(scripts, since=since, new=new)
     old = read_calls(Path(statements)) if statements else None
     later = read_calls(Path(new_statements)) if new_statements else None
     seeds = [script for path in seed or () for script in read(Path(path), Dialect.POSTGRES).scripts]
@@ -152,6 +162,47 @@ def record(
     told = f"{out}: {len(calls)} statements of {sessions} sessions"
     shell.result(document, lambda console: console.lines([told]))
     return ExitCode.DONE
+
+
+def _scripts(shell: Shell, folder: Sequence[str], layout: str) -> Sequence[Script]:
+    """Read the folder that is named, or the project's."""
+    from sluiceway.migrations.reading import read
+    from sluiceway.migrations.records import Dialect
+
+    bench = shell.bench_or_none
+    settings = bench.config.migrations if bench is not None else None
+    if len(folder) > 1 or (not folder and settings is None):
+        raise UsageError(
+            f"{len(folder)} folders are named, and a dry run is of one",
+            remedy="Name the folder with the whole history: invoke migrations.dry-run "
+            "db/migrations --since=LAST-APPLIED",
+        )
+    if folder or settings is None:
+        return read(Path(folder[0]), Dialect.POSTGRES, layout=layout or "auto").scripts
+    if settings.dialect is not Dialect.POSTGRES:
+        raise UsageError(
+            f"[migrations] dialect is {settings.dialect}, and a dry run needs PostgreSQL",
+            means="There are throw-away databases of PostgreSQL only.",
+        )
+    return read(settings.folder, Dialect.POSTGRES, layout=layout or settings.layout).scripts
+
+
+def _applied(bench: Workbench, env: str) -> frozenset[str]:
+    """Return the names of the migrations that *env*'s release was attested to have."""
+    from sluiceway.runs.migrating import known_of
+
+    bench.config.environment(env)
+    digest = bench.held(env)
+    if not digest:
+        return frozenset()
+    known = known_of(bench, env, digest)
+    if known.released is None:
+        raise ActionFailed(
+            f"which migrations {env} has is not known: {known.problem}",
+            remedy="Say what is new with --since or --new.",
+            code="migration.applied",
+        )
+    return frozenset(each.name for each in known.released.migrations)
 
 
 def _server(bench: Workbench) -> ScratchServer:

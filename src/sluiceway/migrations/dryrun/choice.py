@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sluiceway.config.settings import nearest
 from sluiceway.errors import UsageError
 from sluiceway.migrations.records import Script
 
-__all__ = ["split"]
+__all__ = ["split", "without"]
 
 
 def split(
@@ -41,6 +41,32 @@ def split(
         )
     at = len(scripts) - (number or 1)
     return tuple(scripts[:at]), tuple(scripts[at:])
+
+
+def without(
+    scripts: Sequence[Script], applied: Collection[str], where: str
+) -> tuple[tuple[Script, ...], tuple[Script, ...]]:
+    """Return those that *where* has, by their names, and those that it has not.
+
+    Raises:
+        UsageError: ``migration.applied``: it has others than these, or all of these.
+    """
+    strange = sorted(set(applied) - {script.name for script in scripts})
+    if strange:
+        raise UsageError(
+            f"{where} has the migration {strange[0]!r}, which is not in this folder",
+            means="What a new file would find there cannot be replayed from here.",
+            remedy="Bring the folder up to date, or say what is new with --since or --new.",
+            code="migration.applied",
+        )
+    new = tuple(script for script in scripts if script.name not in applied)
+    if not new:
+        raise UsageError(
+            f"{where} has every migration of this folder",
+            remedy="There is nothing to try.",
+            code="migration.applied",
+        )
+    return tuple(script for script in scripts if script.name in applied), new
 
 
 def _after(scripts: Sequence[Script], since: str) -> tuple[tuple[Script, ...], tuple[Script, ...]]:

@@ -71,6 +71,23 @@ class Report:
     """Where the static rules and the dry run differ, and what was not tried."""
     sizes: Mapping[str, TableSize]
 
+    @property
+    def debatable(self) -> bool:
+        """Whether the static rules may well say something else, so that it is worth asking them.
+
+        They refuse what takes away or alters, and columns that an INSERT has to fill. To ask them
+        takes longer than a dry run.
+        """
+        return (
+            self.outcome is Outcome.BROKEN
+            or any(each.emptied for each in self.trial.applied)
+            or any(
+                change.before is not None
+                or (change.kind == "column" and "not null" in (change.after or ""))
+                for change in self.changes
+            )
+        )
+
     def document(self) -> dict[str, Any]:
         """Return the JSON of the command."""
         trial = self.trial
@@ -181,14 +198,19 @@ def _old(trial: Trial) -> Iterable[Finding]:
             "(`invoke migrations.record`), or give the rows that they need with --seed.",
         )
         return
-    yield from _failed(
-        (after for _, after in pairs),
-        code="dry-run.old-release",
-        whose="the old release",
-        solution="During the rollout, and after a rollback, the old release runs on the new "
-        "schema. Expand first (new column, table or view beside the old one), and contract in a "
-        "later release, when nothing uses it any more.",
+    broken = list(
+        _failed(
+            (after for _, after in pairs),
+            code="dry-run.old-release",
+            whose="the old release",
+            solution="During the rollout, and after a rollback, the old release runs on the new "
+            "schema. Expand first (new column, table or view beside the old one), and contract in "
+            "a later release, when nothing uses it any more.",
+        )
     )
+    yield from broken
+    if broken:
+        return  # fewer rows are then what follows from it
     seen: set[str] = set()
     for before, after in pairs:
         if after.failure is None and _poorer(before, after) and before.call.sql not in seen:
