@@ -39,6 +39,10 @@ _RISKY = re.compile(r"(?i)\s*(?:drop|truncate|alter|create|do|with|delete|begin|
 _MARKS = {UNKNOWN: "sluiceway_unknown_", NAME: "sluiceway_name_"}
 
 
+_FILLINGS = (_MARKS[UNKNOWN], f" {_MARKS[UNKNOWN]} ", "1", " 'x' ")
+"""What stands for something unknown, so that the rest can be parsed: part of a name, a name, a value."""
+
+
 class Unreadable(Exception):  # noqa: N818 - no error of the program: something of the text
     """A body that could not be parsed: its statement cannot be judged."""
 
@@ -162,7 +166,11 @@ class Reader:
         for call in _function_calls(tree):
             words = strings(call.get("funcname", ()))
             last = words[-1] if words else ""
-            if last in self._functions or (last,) not in {name[-1:] for name in names}:
+            if (
+                last in HARMLESS
+                or last in self._functions
+                or (last,) not in {name[-1:] for name in names}
+            ):
                 continue
             texts = [fold(argument, Environment()) for argument in call.get("args", ())]
             risky = [text for text in texts if any(_RISKY.match(item) for item in text)]
@@ -215,10 +223,8 @@ class Reader:
                 nested = tuple(action for item in parsed for action in item.actions)
                 return Action(kind=Kind.EXECUTE, body=text, nested=nested or NOTHING)
         else:
-            for space in ("", " "):
-                filled = text
-                for mark, word in _MARKS.items():
-                    filled = filled.replace(mark, space + word + space if mark == UNKNOWN else word)
+            for unknown in _FILLINGS:
+                filled = text.replace(UNKNOWN, unknown).replace(NAME, _MARKS[NAME])
                 parsed = self._deeper(filled)
                 if parsed is not None:
                     nested = tuple(_unmarked(a) for item in parsed for a in item.actions)

@@ -20,7 +20,7 @@ _DROP_SCHEMA = re.compile(rf"\bDROP\s+(SCHEMA|DATABASE)\b\s*{_IF}({_LIST})?", _F
 _TRUNCATE = re.compile(rf"\bTRUNCATE\b\s*(?:TABLE\s+)?(?:ONLY\s+)?({_LIST})?", _FLAGS)
 _INDEX = re.compile(
     rf"\bCREATE\s+(UNIQUE\s+)?INDEX\s+(CONCURRENTLY\s+)?{_IF}(?:(?!ON\b)({_NAME})\s+)?"
-    rf"ON\s+(?:ONLY\s+)?({_NAME})",
+    rf"ON\b\s*(?:ONLY\s+)?({_NAME})?",
     _FLAGS,
 )
 _ALTER = re.compile(
@@ -47,6 +47,11 @@ _HARMLESS = frozenset(
         "listen", "lock", "merge", "notify", "refresh", "reindex", "reset", "revoke", "select",
         "set", "show", "update", "values", "with",
     }
+)  # fmt: skip
+
+_HARMLESS_TO_ALTER = frozenset(
+    {"database", "default", "function", "group", "index", "policy", "procedure", "publication", "role",
+     "routine", "sequence", "subscription", "system", "trigger", "user"}
 )  # fmt: skip
 
 
@@ -144,5 +149,8 @@ def _altered(table: Name, rest: str) -> list[Action]:
 
 def verb_is_harmless(text: str) -> bool:
     """Say whether a text begins with a verb that nobody asks about."""
-    match = re.match(r"\s*([A-Za-z]+)\s", _bare(text))
-    return match is not None and match.group(1).lower() in _HARMLESS
+    words = re.match(r"\s*([A-Za-z]+)(?:\s+([A-Za-z]+))?\s", _bare(text))
+    if words is None:
+        return False
+    first, second = words.group(1).lower(), (words.group(2) or "").lower()
+    return first in _HARMLESS or (first == "alter" and second in _HARMLESS_TO_ALTER)

@@ -49,7 +49,7 @@ def setting(node: Node, source: bytes) -> Iterable[Action]:
         kind=Kind.SET,
         name=(name,) if name else (),
         body=",".join(values),
-        label="" if kind == "VAR_SET_VALUE" else "reset",
+        label=("local" if node.get("is_local") else "") if kind == "VAR_SET_VALUE" else "reset",
     )
 
 

@@ -9,10 +9,11 @@ file. Where the core is absent its Python API does the same work (:mod:`.api`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sluiceway.config.settings import take
 from sluiceway.hookspecs import Settings, hookimpl
-from sluiceway.migrations.records import Dialect, SqlParser
+from sluiceway.migrations.records import Dialect, Remark, SqlParser
 from sluiceway.model import Check, Project
 
 
@@ -23,6 +24,17 @@ def sluiceway_sql_parser(project: Project, dialect: Dialect, settings: Settings)
 
     take(settings, "sql-sqlfluff", {})
     return parser()
+
+
+@hookimpl
+def sluiceway_sql_style(
+    project: Project, files: Sequence[Path], dialect: Dialect | None, settings: Settings
+) -> Sequence[Remark]:
+    """Lint the files with sqlfluff's rules and the repository's configuration of them."""
+    from sluiceway_sql_sqlfluff.style import remarks
+
+    take(settings, "sql-sqlfluff", {})
+    return remarks(files, dialect)
 
 
 @hookimpl

@@ -110,17 +110,15 @@ def _add(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
         if not (found.kind is Kind.ADD_CONSTRAINT and found.constraint == "not null"):
             yield found
             return
-        if found.not_valid:
-            yield found
-        else:
-            yield Action(
-                kind=Kind.SET_NOT_NULL,
-                name=table,
-                column=found.columns[0],
-                constraint=found.constraint,
-                constraint_name=found.constraint_name,
-                offset=offset,
-            )
+        yield Action(
+            kind=Kind.SET_NOT_NULL,
+            name=table,
+            column=found.columns[0],
+            constraint=found.constraint,
+            constraint_name=found.constraint_name,
+            not_valid=found.not_valid,
+            offset=offset,
+        )
         return
     clause.take("COLUMN") or clause.take("COLUMNS")
     if_exists = clause.take("IF", "NOT", "EXISTS")

@@ -235,15 +235,26 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
         cursor.part()
         return column
     if take("CHECK"):
-        cursor.loose.append(cursor.next())
-        cursor.index -= 1
-        if not cursor.skip_group():
+        if cursor.word() != "(":
             raise Strange
+        demands = _says_not_null(cursor, column.name)
         take("NO", "INHERIT")
-        return replace(column, check=True)
+        return replace(column, check=True, not_null=column.not_null or demands)
     if take("REFERENCES"):
         return replace(column, references=references(cursor))
     return _decoration(cursor, column)
+
+
+def _says_not_null(cursor: Cursor, name: str) -> bool:
+    """Go past a check, and say whether it is that its own column is not NULL."""
+    inside = cursor.group()
+    inside.loose.extend(inside.tokens[inside.index : inside.stop])
+    while inside.word() == "(" and inside.tokens[inside.stop - 1].word == ")":
+        inside = inside.group()
+    token = inside.peek()
+    named = token is not None and token.kind in _WORDS and inside.fold(token, column=True) == name
+    inside.index += 1
+    return named and inside.take("IS", "NOT", "NULL") and inside.word() in {"", ")", "AND"}
 
 
 def _generated(cursor: Cursor, column: Column) -> Column:

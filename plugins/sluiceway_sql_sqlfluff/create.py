@@ -87,6 +87,9 @@ def create(cursor: Cursor) -> Iterator[Action]:  # noqa: PLR0912 - one branch a 
             action = _with_body(cursor, action)
         elif word == "TRIGGER":
             action = _with_function(cursor, action)
+        elif word == "DOMAIN":
+            cursor.take("AS")
+            action = replace(action, definition=definition(cursor, action.name[-1]))
         yield replace(action, or_replace=or_replace, label=word.lower())
     elif word == "EVENT":
         yield replace(_object(cursor, Kind.CREATE_FUNCTION), label="event")

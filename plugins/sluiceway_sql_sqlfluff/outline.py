@@ -7,11 +7,14 @@ from typing import Protocol
 
 from sluiceway.migrations.records import Dialect
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Block", "Engine", "Outline"]
+__all__ = ["MAX_DEPTH", "MAX_ITERATIONS", "MAX_NODES", "Block", "Engine", "Outline"]
 
 MAX_DEPTH = 600
 MAX_NODES = 100_000
 """sqlfluff's own limits. Without them its Rust core overflows its stack at a thousand brackets."""
+
+MAX_ITERATIONS = 3_000_000
+"""Steps of the Rust core in one statement, which ends then: three to five seconds."""
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, texts
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
+from sluiceway_sql_sqlfluff.words import words
 
 __all__ = ["assign", "called_in", "dynamic_of", "note_selected", "run"]
 
@@ -110,12 +111,14 @@ def note_selected(cursor: Cursor, variables: Variables) -> None:
             variables[token.text.lower()] += tuple(before)
             if not copy.take(","):
                 return
-    elif cursor.dialect in MYSQL:
+    elif cursor.dialect in MYSQL or cursor.procedural:
         words = [token.word for token in cursor.tokens[: cursor.stop]]
         into = [
             index
             for index, word in enumerate(words[:-1])
-            if word == "INTO" and cursor.tokens[index + 1].kind is TokenKind.VARIABLE
+            if word == "INTO"
+            and index >= cursor.index
+            and cursor.tokens[index + 1].kind in {TokenKind.VARIABLE, TokenKind.WORD}
         ]
         if into:
             try:
@@ -141,9 +144,12 @@ def _prepare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     cursor.next()
     name = cursor.part()
     cursor.skip_group()
-    if not cursor.one_of("FROM", "AS"):
-        raise Strange
     variables[_PREPARED + name] = ()
+    if cursor.take("AS"):  # PostgreSQL's: a query or a change of rows, never of the schema
+        cursor.rest()
+        yield Action(kind=Kind.OTHER, offset=offset)
+        return
+    cursor.need("FROM")
     yield from _bodies(cursor, variables, (name,), offset)
 
 
@@ -188,15 +194,34 @@ def dynamic_of(cursor: Cursor, variables: Variables) -> list[Action]:
     return list(dynamic(found, cursor.dialect, (), offset))
 
 
+_RUNS_SQL = words(
+    "QUERY_TO_XML QUERY_TO_XMLSCHEMA QUERY_TO_XML_AND_XMLSCHEMA DBLINK DBLINK_EXEC DBLINK_OPEN"
+    " DBLINK_SEND_QUERY CROSSTAB TS_STAT"
+)
+
+
+def _texts_run(group: Cursor, offset: int) -> Iterator[Action]:
+    for argument in group.clauses():
+        token = argument.peek()
+        statement = token is not None and token.kind is TokenKind.STRING and " " in token.text
+        if token is not None and statement and "=" not in token.text.split(" ")[0]:
+            yield Action(kind=Kind.EXECUTE, body=token.text, offset=offset)
+
+
 def called_in(cursor: Cursor) -> list[Action]:
     """Return a call for each name before a bracket."""
-    found = []
+    found: list[Action] = []
     offset = cursor.offset
     inside = cursor.tokens
     for index in range(cursor.index, cursor.stop - 1):
         token = inside[index]
         if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or inside[index + 1].word != "(":
             continue
+        if token.word in _RUNS_SQL:
+            # What it is given as a text runs as SQL, here or on another server.
+            inner = Cursor(inside, cursor.dialect, cursor.text)
+            inner.index, inner.stop = index + 1, cursor.stop
+            found.extend(_texts_run(inner.group(), offset))
         name: Name = (cursor.fold(token),)
         if index - 2 >= cursor.index and inside[index - 1].word == ".":
             name = (cursor.fold(inside[index - 2]), *name)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from sluiceway.migrations.records import Dialect
-from sluiceway_sql_sqlfluff.outline import MAX_DEPTH, MAX_NODES, Block, Outline
+from sluiceway_sql_sqlfluff.outline import MAX_DEPTH, MAX_ITERATIONS, MAX_NODES, Block, Outline
 
 __all__ = ["RustEngine", "load"]
 
@@ -63,7 +63,13 @@ class RustEngine:
             core = self.core
             self._tools[dialect] = (
                 core.RsLexer(dialect=dialect.value),
-                core.RsParser(dialect.value, max_parse_depth=MAX_DEPTH, max_parse_nodes=MAX_NODES),
+                core.RsParser(
+                    dialect.value,
+                    max_parser_iterations=MAX_ITERATIONS,
+                    parser_warn_threshold=MAX_ITERATIONS,
+                    max_parse_depth=MAX_DEPTH,
+                    max_parse_nodes=MAX_NODES,
+                ),
             )
         return self._tools[dialect]
 

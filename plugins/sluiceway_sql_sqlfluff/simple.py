@@ -91,7 +91,7 @@ def _alter(  # noqa: PLR0911 - one a kind of object
         yield Action(kind=Kind.OTHER, name=name, label="alter view")
         return
     if cursor.take("TYPE"):
-        yield Action(kind=Kind.ALTER_TYPE, name=cursor.name())
+        yield from _type(cursor)
     elif cursor.take("DOMAIN"):
         yield Action(kind=Kind.ALTER_DOMAIN, name=cursor.name())
     elif cursor.take("INDEX") and cursor.dialect is Dialect.TSQL:
@@ -102,6 +102,25 @@ def _alter(  # noqa: PLR0911 - one a kind of object
     else:
         yield Action(kind=Kind.OTHER)
     cursor.rest()
+
+
+def _type(cursor: Cursor) -> Iterator[Action]:
+    """Read ALTER TYPE: the attributes of a composite type are columns wherever it is used."""
+    name = cursor.name()
+    if cursor.take("RENAME", "ATTRIBUTE"):
+        column = cursor.column()
+        cursor.need("TO")
+        yield Action(kind=Kind.RENAME_COLUMN, name=name, column=column, new_name=(cursor.column(),))
+        return
+    for clause in cursor.clauses():
+        if clause.take("DROP", "ATTRIBUTE"):
+            if_exists = clause.take("IF", "EXISTS")
+            yield Action(
+                kind=Kind.DROP_COLUMN, name=name, column=clause.column(), if_exists=if_exists
+            )
+        else:
+            yield Action(kind=Kind.ALTER_TYPE, name=name)
+        clause.rest()
 
 
 def _rebuilt(cursor: Cursor) -> Action:
@@ -120,6 +139,7 @@ _DROPS = {
     "DATABASE": Kind.DROP_DATABASE,
     "VIEW": Kind.DROP_VIEW,
     "TYPE": Kind.DROP_TYPE,
+    "DOMAIN": Kind.DROP_TYPE,
     "SEQUENCE": Kind.DROP_SEQUENCE,
     "FUNCTION": Kind.DROP_FUNCTION,
     "PROCEDURE": Kind.DROP_FUNCTION,
@@ -141,6 +161,12 @@ def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
     if cursor.take("INDEX"):
         yield from _drop_index(cursor, offset)
         return
+    if cursor.take("OWNED", "BY"):
+        yield Action(
+            kind=Kind.DROP_SCHEMA, name=cursor.name(), cascade=True, label="owned", offset=offset
+        )
+        cursor.rest()
+        return
     word = cursor.word()
     kind = _DROPS.get(word)
     if kind is None or (word in {"FUNCTION", "PROCEDURE"} and temporary):
@@ -155,7 +181,14 @@ def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
         cursor.take("BODY")
         name = cursor.name()
         cascade = any(token.word == "CASCADE" for token in cursor.rest())
-        yield Action(kind=kind, name=name, if_exists=if_exists, cascade=cascade, offset=offset)
+        yield Action(
+            kind=kind,
+            name=name,
+            if_exists=if_exists,
+            cascade=cascade,
+            label=word.lower() if kind is Kind.DROP_TYPE else "",
+            offset=offset,
+        )
         return
     for action in _dropped(cursor, kind, offset, temporary=temporary):
         yield replace(action, materialized=materialized)
@@ -352,10 +385,22 @@ def _harmless(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.OTHER)
 
 
+_NOISE = frozenset({"WORK", "TRANSACTION", "TRAN"})
+
+
 def _transaction(kind: Kind) -> Callable[[Cursor, Variables], Iterator[Action]]:
     def read(cursor: Cursor, _: Variables) -> Iterator[Action]:
-        cursor.rest()
-        yield Action(kind=kind)
+        first = cursor.next().word
+        cursor.one_of(*_NOISE)
+        name: Name = ()
+        label = ""
+        if first in {"SAVEPOINT", "RELEASE"} or cursor.take("TO"):
+            label = "savepoint"
+            cursor.take("SAVEPOINT")
+            name = (cursor.part(),)
+        elif not cursor.done:
+            cursor.rest()
+        yield Action(kind=kind, name=name, label=label)
 
     return read
 
@@ -395,4 +440,6 @@ VERBS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "COMMIT": _transaction(Kind.COMMIT),
     "ROLLBACK": _transaction(Kind.ROLLBACK),
     "START": _transaction(Kind.BEGIN),
+    "SAVEPOINT": _transaction(Kind.BEGIN),
+    "RELEASE": _transaction(Kind.COMMIT),
 }

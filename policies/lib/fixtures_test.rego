@@ -186,7 +186,7 @@ migrating(facts) := {
 	"dialect": "postgres",
 	"files": 1,
 	"statements": 9,
-	"kinds": {kind: count([fact | some fact in facts; fact.kind == kind]) | some kind in {fact.kind | some fact in facts}},
+	"kinds": {kind: [index | some index, fact in facts; fact.kind == kind] | some kind in {fact.kind | some fact in facts}},
 	"facts": facts,
 	"advice": false,
 	"waivers": [],

@@ -51,7 +51,7 @@ test_how_much_a_rule_weighs_is_data if {
 }
 
 test_advice_is_given_where_it_is_asked_for_and_decides_nothing if {
-	only_advised := leveled("drop-table", "advice")
+	only_advised := object.union({rule: "off" | some rule, _ in data.migration.levels}, {"drop-table": "advice", "unparsable": "deny"})
 	silent := judged(dropping) with data.migration.levels as only_advised
 	silent == judged(fixture.migration)
 	given := judged(fixture.set(dropping, "/advice", true)) with data.migration.levels as only_advised
@@ -66,7 +66,7 @@ test_a_level_that_is_not_understood_denies if {
 		found == {"migration.drop-table", "migration.settings"}
 	}
 	none := denied(dropping) with data.migration.levels as null
-	none == {"migration.drop-table", "migration.settings"}
+	{"migration.drop-table", "migration.settings"} & none == {"migration.drop-table", "migration.settings"}
 }
 
 test_a_finding_says_where if {
@@ -77,8 +77,21 @@ test_a_finding_says_where if {
 	}
 	found.about == fixture.digest
 	found.waivable
-	contains(found.solution, sprintf("`invoke waive migration.drop-table/%s --reason", [fixture.digest]))
+	endswith(found.solution, sprintf("\nOr have exactly this approved: `invoke waive migration.drop-table/%s --reason=... --expires=7d`", [fixture.digest]))
 	not contains(found.solution, "{")
+}
+
+test_only_what_denies_and_may_be_waived_says_how if {
+	warning := solved(dropping) with data.migration.levels as leveled("drop-table", "warn")
+	not contains(warning, "waive")
+	never := solved(dropping) with data.lib.waivable as []
+	not contains(never, "waive")
+}
+
+test_what_is_copied_into_a_shell_is_quoted if {
+	odd := fixture.migrating([fixture.fact("truncate", {"table": "it's"}), fixture.fact("truncate", {"table": "$(x)"})])
+	contains(solved(odd), sprintf(`waive migration.truncate/'%s/$(x)' --reason`, [fixture.digest]))
+	contains(solved(odd), sprintf(`waive migration.truncate/'%s/it'\''s' --reason`, [fixture.digest]))
 }
 
 named(facts) := {found.about | some found in judged(fixture.migrating(facts)).deny}
@@ -121,4 +134,6 @@ test_names_are_quoted_where_they_have_to_be if {
 	contains(solved(speaking("mysql", ticks)), "ALTER TABLE `a``b` RENAME TO `a``b_dropped`;")
 	contains(solved(speaking("tsql", one("truncate", {"table": "dbo.Or]der"}))), "FROM dbo.[Or]]der] WHERE")
 	contains(solved(one("drop_table", {})), "ALTER TABLE <table> RENAME TO dropped;")
+	contains(solved(one("drop_column", {"table": "t", "column": "a.b"})), `DROP COLUMN "a.b";`)
+	contains(solved(one("drop_column", {"table": "<x>; y"})), `TABLE "<x>; y" DROP COLUMN <column>;`)
 }

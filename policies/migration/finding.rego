@@ -34,12 +34,12 @@ about(rule, fact, message, safe) := {
 	"msg": concat("", [message, circumstances(fact)]),
 	"solution": concat("\n", array.concat([filled(rule.custom.solution, fact)], safe)),
 	"at": {
-		"file": text(fact, "file"),
+		"file": object.get(fact, "file", ""),
 		"line": object.get(fact, "line", 1),
-		"table": text(fact, "table"),
-		"column": text(fact, "column"),
-		"statement": text(fact, "statement"),
-		"statement_hash": text(fact, "statement_hash"),
+		"table": object.get(fact, "table", ""),
+		"column": object.get(fact, "column", ""),
+		"statement": object.get(fact, "statement", ""),
+		"statement_hash": object.get(fact, "statement_hash", ""),
 	},
 }
 
@@ -51,24 +51,41 @@ about(rule, fact, message, safe) := {
 #   that an approval approves exactly one.
 named(found) := object.union(found, {
 	"about": name,
-	"solution": replace(found.solution, "{about}", name),
+	"solution": concat("\n", array.concat([found.solution], approving(found.code, name))),
 	"waivable": lib.may_waive(found.code),
 }) if {
 	name := name_of(found)
 }
 
+approving(code, name) := [sprintf("Or have exactly this approved: `invoke waive %s/%s --reason=... --expires=7d`", [code, shell(name)])] if {
+	level(code) == "deny"
+	lib.may_waive(code)
+} else := []
+
+# What a person copies into a shell does nothing there but name the finding.
+shell(name) := name if {
+	regex.match(`^[\w:./-]+$`, name)
+} else := sprintf("'%s'", [replace(name, "'", `'\''`)])
+
 name_of(found) := found.at.statement_hash if {
-	count(things[found.code][found.at.statement_hash]) == 1
+	count(done[found.code][found.at.statement_hash]) == 1
 } else := concat("/", [found.at.statement_hash, thing(found)])
 
 things[found.code][found.at.statement_hash] contains thing(found) if some found in finding
+
+# All of it at once, as for `of`.
+done := things
 
 thing(found) := concat(".", [part | some part in [found.at.table, found.at.column]; part != ""])
 
 # METADATA
 # title: Circumstances
 # description: Where the statement stands, when that is not plainly in the file.
-circumstances(fact) := concat("", [said |
+circumstances(fact) := "" if {
+	not fact.dynamic
+	not fact.guessed
+	not fact.in_do
+} else := concat("", [said |
 	some field, said in {
 		"dynamic": " The SQL is put together while it runs.",
 		"guessed": " The statement was not understood; this is what its words say.",
@@ -82,25 +99,9 @@ circumstances(fact) := concat("", [said |
 # description: A solution with the names of this fact in place of the words in braces.
 filled(solution, fact) := strings.replace_n(
 	{
-		"{table}": shown(fact, "table", "the table"),
-		"{column}": shown(fact, "column", "the column"),
-		"{object}": shown(fact, "object", "it"),
-		"{new_name}": shown(fact, "new_name", "the new name"),
+		"{table}": object.get(fact, "table", "the table"),
+		"{column}": object.get(fact, "column", "the column"),
+		"{new_name}": object.get(fact, "new_name", "the new name"),
 	},
 	solution,
 )
-
-# METADATA
-# title: Text
-# description: >-
-#   A field as text. A message must never be undefined, because then the rule that wanted to say it
-#   would say nothing.
-text(fact, field) := sprintf("%v", [object.get(fact, field, "")])
-
-# METADATA
-# title: Shown
-# description: A name for a sentence, or other words where the fact has none.
-shown(fact, field, otherwise) := name if {
-	name := text(fact, field)
-	name != ""
-} else := otherwise

@@ -51,7 +51,7 @@ from sluiceway.model import (
 
 if TYPE_CHECKING:  # every plugin imports this module, and only a few need these packages
     from sluiceway.migrations.dryrun.records import ScratchServer, StatementRecorder
-    from sluiceway.migrations.records import Dialect, SqlParser
+    from sluiceway.migrations.records import Dialect, Remark, SqlParser
     from sluiceway.policy.engine import PolicyEngine
 
 __all__ = ["GROUP", "Settings", "hookimpl", "hookspec"]
@@ -220,6 +220,16 @@ def sluiceway_sql_parser(
     """*One.* Return a grammar for *dialect*, or ``None`` when it cannot read that one here.
 
     ``None`` means another dialect, or not installed: then the next chosen plugin is asked.
+    """
+
+
+@hookspec
+def sluiceway_sql_style(
+    project: Project, files: Sequence[Path], dialect: Dialect | None, settings: Settings
+) -> Sequence[Remark] | None:
+    """*All.* Say what is not in the house's style in these files of SQL. No gate ever hears of it.
+
+    ``dialect`` is what was asked for; ``None`` leaves it to the plugin's own configuration.
     """
 
 

@@ -84,7 +84,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="sql",
         title="read database migrations",
-        hooks=("sluiceway_sql_parser",),
+        hooks=("sluiceway_sql_parser", "sluiceway_sql_style"),
         kind="sql",
         default=("libpg-query", "sqlfluff"),
         many=True,

@@ -29,6 +29,8 @@ HEAVY = (
     "securesystemslib",
     "sigstore",
     "sqlalchemy",
+    "sqlfluff",
+    "sqlfluffrs",
 )
 
 

@@ -22,6 +22,7 @@ from tests.policy.conftest import make_engine
 
 from sluiceway import policy
 from sluiceway.migrations import reading, state
+from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.records import Dialect, Kind, Script
 from sluiceway.model import Actor, to_json
 from sluiceway.policy import bundled_policies, load_bundle
@@ -48,7 +49,7 @@ def codes_of(case: dict[str, Any], reader: Parser, bundle: policy.Bundle, engine
         "dialect": case["dialect"],
         "files": 1,
         "statements": found.statements,
-        "kinds": dict(Counter(fact["kind"] for fact in facts)),
+        "kinds": by_kind(facts),
         "facts": facts,
         "advice": False,
         "waivers": [],

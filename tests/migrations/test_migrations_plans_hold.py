@@ -12,6 +12,7 @@ from tests.migrations.postgres_kit import server
 
 from sluiceway import policy
 from sluiceway.migrations import reading, state
+from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.plans import Known, plan
 from sluiceway.migrations.plans.files import files_of
 from sluiceway.migrations.readers import Reader, with_readers
@@ -99,7 +100,6 @@ def test_its_sql_passes_the_gate_at_every_step(bench: Workbench, made: Any) -> N
 
 
 def judged(bench: Workbench, facts: list[dict[str, Any]], statements: int) -> set[str]:
-    kinds = [fact["kind"] for fact in facts]
     document = {
         "gate": "migration",
         "now": "2026-11-26T05:30:00Z",
@@ -107,7 +107,7 @@ def judged(bench: Workbench, facts: list[dict[str, Any]], statements: int) -> se
         "dialect": "postgres",
         "files": 1,
         "statements": statements,
-        "kinds": {kind: kinds.count(kind) for kind in kinds},
+        "kinds": by_kind(facts),
         "facts": facts,
         "advice": False,
         "waivers": [],

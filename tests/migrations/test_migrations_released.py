@@ -84,12 +84,18 @@ def test_too_much_is_refused_by_name_and_size(folder, monkeypatch):
     assert caught.value.code == "migrations.size"
 
 
-def test_two_of_one_name_are_refused(folder):
+def test_two_of_one_name_go_by_their_paths(folder):
     for name in ("one", "two"):
         (folder / name).mkdir()
         (folder / name / "0003_c.sql").write_text(FIRST)
+    names = [each.name for each in releases.collected(settings(folder), "").migrations]
+    assert names[-2:] == ["one/0003_c.sql", "two/0003_c.sql"]
+
+
+def test_two_of_one_name_are_refused():
+    one = releases.Migration(name="c.sql", path="one/c.sql", digest="", body=b"")
     with pytest.raises(UsageError) as caught:
-        releases.collected(settings(folder), "")
+        releases._check_names([one, replace(one, path="two/c.sql")])
     assert caught.value.code == "migrations.doubled"
 
 

@@ -219,6 +219,7 @@ MYSQLS = [
     ("DELIMITER //\nCREATE PROCEDURE p() BEGIN a; b; END//\nDELIMITER ;\nDROP TABLE x;", ["CREATE PROCEDURE p() BEGIN a; b; END", "DROP TABLE x"]),
     ("delimiter $$\nCREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN a; END $$\nDROP TABLE x $$\ndelimiter ;", ["CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW BEGIN a; END", "DROP TABLE x"]),
     ("DELIMITER //\nSELECT 1; DROP TABLE x//\n", ["SELECT 1", "DROP TABLE x"]),
+    ("CREATE TABLE a (\n  delimiter varchar(9),\n  b int\n);\nDROP TABLE x;", ["CREATE TABLE a (\n  delimiter varchar(9),\n  b int\n)", "DROP TABLE x"]),
     ("a; DELIMITER ;;\nb; c;;\n", ["a", "b", "c"]),
     ("DELIMITER //\nSELECT '//', \"//\" -- //\n// DROP TABLE x //", ["SELECT '//', \"//\"", "DROP TABLE x"]),
     ("# delimiter //\na; -- b\nc # d;\n;", ["a", "c"]),

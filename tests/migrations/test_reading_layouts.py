@@ -7,6 +7,7 @@ import json
 import pytest
 
 from sluiceway.errors import UsageError
+from sluiceway.migrations.layouts import LAYOUTS
 from sluiceway.migrations.reading import from_texts
 from sluiceway.migrations.records import Dialect, Maybe
 
@@ -164,6 +165,13 @@ def test_migrations_in_code_are_problems_that_say_what_to_do(name):
     assert reading.scripts[1].text == ""
 
 
+def test_code_does_not_change_whose_folder_it_is():
+    assert read({"V1__a.sql": "", "V2__b.java": ""}).layout == "flyway"
+    only = read({"V2__b.java": ""})
+    assert only.layout == "code"
+    assert read({"V2__b.java": ""}, layout="code").scripts == only.scripts
+
+
 def test_other_files_are_listed_and_not_judged():
     names = ["1_a.sql", "README.md", "embed.go", "env.py", "__init__.py", "a.yaml", "x_test.go"]
     reading = read(names)
@@ -205,6 +213,22 @@ def test_several_tools_in_one_folder():
 
 def test_templates_of_sql_are_sql():
     assert paths(read(["1_a.sql.tmpl", "2_b.SQL", "3_c.sql.j2", "4_d.ddl"])) == ["1_a.sql.tmpl", "2_b.SQL", "3_c.sql.j2", "4_d.ddl"]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout != "auto"])
+def test_a_layout_that_is_asked_for_loses_no_file(layout):
+    names = [
+        "a/up.sql",
+        "b/migration.sql",
+        "V1__x.sql",
+        "c/1_x.up.sql",
+        "deploy/x.sql",
+        "x",
+        "0.sql",
+    ]
+    reading = read([*names, "/abs/2024_a/up.sql"], layout=layout)
+    assert set(paths(reading)) | set(skipped(reading)) == {*names, "/abs/2024_a/up.sql"}
+    assert set(skipped(reading)) == {"x"}
 
 
 def test_an_unknown_layout_and_nothing_at_all():

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sluiceway.migrations.records import Action, Column, Dialect, Fact, Kind, Maybe, Parsed, Script
+from sluiceway.migrations.records import (
+    Action,
+    Column,
+    Dialect,
+    Fact,
+    Kind,
+    Maybe,
+    Parsed,
+    Problem,
+    Script,
+)
 from sluiceway.migrations.state import fact_json, facts
 
 
@@ -79,3 +89,99 @@ def test_the_json_leaves_out_defaults() -> None:
     assert found["kind"] == "drop_table"
     assert found["cascade"] is True
     assert "new_object" not in found
+
+
+# --- several scripts ------------------------------------------------------------------------------
+
+
+def scripts(*actions: Action, together: bool) -> list[Fact]:
+    """Run each action as a script of its own."""
+    texts = [script("." * number) for number in range(1, len(actions) + 1)]
+
+    class Each(Given):
+        def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
+            assert dialect
+            return [Parsed(span=(0, 1), actions=(actions[len(script.text) - 1],))]
+
+    return list(facts(texts, Each(), Dialect.POSTGRES, together=together).facts)
+
+
+def test_each_script_stands_alone_unless_they_are_one_release() -> None:
+    create = Action(kind=Kind.CREATE_TABLE, name=T)
+    drop = Action(kind=Kind.DROP_TABLE, name=T)
+    assert [fact.new_object for fact in scripts(create, drop, together=False)] == [Maybe.NO]
+    assert [fact.new_object for fact in scripts(create, drop, together=True)] == [Maybe.YES]
+
+
+def test_a_default_that_the_next_script_takes_away_is_none() -> None:
+    column = Column(name="c", type="int", not_null=True, default=True)
+    add = Action(kind=Kind.ADD_COLUMN, name=T, column="c", definition=column)
+    drop = Action(kind=Kind.DROP_DEFAULT, name=T, column="c")
+    assert [fact.default_at_end for fact in scripts(add, drop, together=False)] == [True, False]
+    assert [fact.default_at_end for fact in scripts(add, drop, together=True)] == [False, False]
+
+
+def test_a_default_of_the_next_script_comes_too_late() -> None:
+    require = Action(kind=Kind.SET_NOT_NULL, name=T, column="c")
+    default = Action(kind=Kind.SET_DEFAULT, name=T, column="c", value=True)
+    assert [fact.default_at_end for fact in scripts(require, default, together=True)] == [
+        False,
+        False,
+    ]
+    assert [fact.default_at_end for fact in run(require, default)] == [True, False]
+
+
+# --- hashes and places ------------------------------------------------------------------------------
+
+
+def hashed(*statements: str, name: str = "a.sql", kind: Kind = Kind.DROP_TABLE) -> list[str]:
+    text = ";".join(statements)
+    spans = []
+    at = 0
+    for statement in statements:
+        spans.append((at, at + len(statement)))
+        at += len(statement) + 1
+
+    class Cut(Given):
+        def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
+            assert script
+            assert dialect
+            return [Parsed(span=span, actions=(Action(kind=kind, name=T),)) for span in spans]
+
+    given = Script(path=name, name=name, layout="plain", text=text, digest="sha256:0")
+    return [fact.statement_hash for fact in facts([given], Cut(), Dialect.POSTGRES).facts]
+
+
+def test_the_hash_is_of_what_is_run() -> None:
+    (plain,) = hashed("DROP TABLE t")
+    assert hashed("DROP  /* why */ TABLE\n t -- x") == [plain]
+    assert hashed("DROP TABLE u") != [plain]
+    assert hashed("DROP TABLE t", name="b.sql") != [plain]
+    assert hashed("DROP TABLE 'a  b'") != hashed("DROP TABLE 'a b'")
+    assert hashed("DROP TABLE '--a'") != hashed("DROP TABLE '--b'")
+    assert hashed("DROP TABLE \u00a0t") != [plain]
+
+
+def test_equal_statements_have_hashes_of_their_own() -> None:
+    first, second = hashed("DROP TABLE t", "DROP  TABLE t")
+    assert first != second
+    assert hashed("DROP TABLE t")[0] == first
+
+
+def test_what_cannot_be_read_of_a_file_is_a_fact() -> None:
+    given = Script(
+        path="a.sql",
+        name="a.sql",
+        layout="plain",
+        text="",
+        digest="sha256:0",
+        problems=(Problem(line=3, what="a template"),),
+    )
+    (fact,) = facts([given], Given(), Dialect.POSTGRES).facts
+    assert (fact.kind, fact.line, fact.label) == (Kind.UNPARSABLE, 3, "a template")
+
+
+def test_a_body_that_nobody_has_read_cannot_be_judged() -> None:
+    for language in ("plpython3u", "plpgsql"):
+        (fact,) = run(Action(kind=Kind.DO, body="...", language=language))
+        assert (fact.kind, fact.in_do) == (Kind.UNPARSABLE, True)

@@ -122,7 +122,7 @@ SQLITE = [
 ]
 POSTGRES = [
     ("ALTER TABLE t ADD CONSTRAINT x NOT NULL c", ["set_not_null t c"]),
-    ("ALTER TABLE ONLY t ADD NOT NULL c NOT VALID", ["add_constraint t"]),
+    ("ALTER TABLE ONLY t ADD NOT NULL c NOT VALID", ["set_not_null t c"]),
     ("ALTER TABLE t ADD key text NOT NULL", ["add_column t key not null"]),
     (
         "ALTER TABLE T ADD COLUMN a int, DROP b CASCADE, ALTER c TYPE bigint USING c::bigint",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -170,7 +169,7 @@ REFUSED: list[tuple[str, str, Place, Any]] = [
     ("migration", "migration.truncate", ("facts", 6, "kind"), "truncate"),
     ("migration", "migration.unparsable", ("facts", 6, "kind"), "unparsable"),
     ("migration", "migration.unparsable", ("facts", 6, "kind"), "execute"),
-    ("migration", "migration.incomplete", ("kinds", "drop_table"), 2),
+    ("migration", "migration.incomplete", ("kinds", "drop_table"), [1]),
 ]
 
 
@@ -202,8 +201,10 @@ def refused(passing: dict[str, Any], gate: str) -> Iterator[tuple[str, Any]]:
         if of == gate:
             document = replaced(passing[gate], place, value)
             if place[0] == "facts":  # so that nothing but the fact itself refuses
-                kinds = Counter(fact["kind"] for fact in document["facts"])
-                document = {**document, "kinds": dict(kinds)}
+                kinds: dict[str, list[int]] = {}
+                for index, fact in enumerate(document["facts"]):
+                    kinds.setdefault(fact["kind"], []).append(index)
+                document = {**document, "kinds": kinds}
             yield code, document
 
 

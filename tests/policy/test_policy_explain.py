@@ -11,7 +11,7 @@ import pytest
 
 from sluiceway.model import Level
 from sluiceway.policy import Bundle, Explanation, PolicyWorkbench, decide, explain
-from sluiceway.policy.explain import Explained
+from sluiceway.policy.explaining import Explained
 from sluiceway.policy.facts import MISSING, replaced
 from sluiceway.policy.reports import explanation_document
 from sluiceway.policy.seen import shown_path

@@ -7,7 +7,7 @@ import data.lib
 # description: >-
 #   What nobody counted, or counted otherwise than it is here, may lack the very statement that would
 #   have been refused. Every fact has a kind that the rules know, a file, a line and the hash of its
-#   statement, and there are as many of each kind as the input says.
+#   statement, and each is where the input says that those of its kind are.
 # custom:
 #   code: migration.incomplete
 #   solution: Repeat the check (`invoke migrations.check PATH`); if it persists, report it.
@@ -25,38 +25,37 @@ lacking contains "there are none" if not listed
 
 lacking contains "there are others than were counted" if not as_counted
 
-lacking contains sprintf("fact %d is of a kind that nobody knows", [index]) if {
-	some index, fact in input.facts
-	not known(fact)
+lacking contains sprintf("nobody knows the kind %v", [kind]) if {
+	some kind, _ in input.kinds
+	not kind in kinds
 }
 
-lacking contains sprintf("fact %d has no line", [index]) if {
-	some index, fact in input.facts
-	not has_line(fact)
-}
-
-lacking contains sprintf("fact %d has no %s", [index, name]) if {
-	some name in ["file", "statement_hash"]
-	some index, fact in input.facts
-	not has(fact, name)
-}
+lacking contains "some have no file, no line or no hash of a statement" if not placed
 
 counted(name) if is_number(input[name])
 
 listed if is_array(input.facts)
 
 as_counted if {
-	listed
-	{kind: count(indices) | some kind, indices in of} == input.kinds
+	found := [index |
+		some kind, indices in input.kinds
+		some index in indices
+		input.facts[index].kind == kind
+	]
+	count(found) == count(input.facts)
+	count(found) == count([index | some index in input.kinds[_]])
+	count({index | some index in found}) == count(input.facts)
 }
 
-known(fact) if fact.kind in kinds
+placed if count(whole) == count(input.facts)
 
-has_line(fact) if is_number(fact.line)
-
-has(fact, name) if {
-	is_string(fact[name])
-	fact[name] != ""
+whole contains index if {
+	some index, fact in input.facts
+	is_number(fact.line)
+	is_string(fact.file)
+	fact.file != ""
+	is_string(fact.statement_hash)
+	fact.statement_hash != ""
 }
 
 # METADATA

@@ -9,8 +9,7 @@ package migration
 #   code: migration.drop-column
 #   solution: >-
 #     Release code that no longer reads or writes {column} (an ORM has to be told to ignore it), and drop
-#     it in a later release. If nothing uses it already, have this statement approved: `invoke waive
-#     migration.drop-column/{about} --reason=... --expires=7d`.
+#     it in a later release.
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
@@ -18,13 +17,13 @@ finding contains found if {
 	not made_here(fact)
 	not released_from_readers(fact)
 	message := sprintf("The column %s of %s is dropped: code that still runs fails when it names it, and its values are gone.", [
-		shown(fact, "column", "(which one cannot be told)"),
-		shown(fact, "table", "a table"),
+		object.get(fact, "column", "(which one cannot be told)"),
+		object.get(fact, "table", "a table"),
 	])
 	found := about(rule, fact, message, drop_column_safely(fact))
 }
 
 drop_column_safely(fact) := [sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [
 	sql(fact, "table", "table"),
-	sql({"column": text(fact, "column")}, "column", "column"),
+	column_of(fact),
 ])]

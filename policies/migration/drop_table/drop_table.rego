@@ -10,8 +10,7 @@ package migration
 #   code: migration.drop-table
 #   solution: >-
 #     Release code that no longer uses {table}, rename it as a brake that is taken back in a moment, and
-#     drop it in a later release, when nothing has missed it. If it is unused already, have this
-#     statement approved: `invoke waive migration.drop-table/{about} --reason=... --expires=7d`.
+#     drop it in a later release, when nothing has missed it.
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
@@ -22,12 +21,12 @@ finding contains found if {
 }
 
 dropped(fact) := sprintf("The table %s is dropped: code that still runs fails when it next asks for it, and its rows are gone.", [
-	shown(fact, "table", "(which one cannot be told)"),
+	object.get(fact, "table", "(which one cannot be told)"),
 ]) if {
 	fact.kind == "drop_table"
 } else := sprintf("The %s %s is dropped, with every table in it.", [
-	trim_prefix(text(fact, "kind"), "drop_"),
-	shown(fact, "object", "(which one cannot be told)"),
+	trim_prefix(object.get(fact, "kind", ""), "drop_"),
+	object.get(fact, "object", "(which one cannot be told)"),
 ])
 
 drop_table_safely(fact) := [
@@ -37,5 +36,5 @@ drop_table_safely(fact) := [
 	fact.kind == "drop_table"
 	not tsql
 	old := sql(fact, "table", "table")
-	brake := constraint_name({"table": text(fact, "table")}, "dropped")
+	brake := constraint_name({"table": object.get(fact, "table", "")}, "dropped")
 } else := []

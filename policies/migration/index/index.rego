@@ -18,13 +18,16 @@ finding contains found if {
 	not perhaps_made_here(fact)
 	not built_online(fact)
 	message := sprintf("The index %s is built on %s without letting anybody write to it meanwhile.", [
-		shown(fact, "object", "(without a name)"),
-		shown(fact, "table", "a table"),
+		object.get(fact, "object", "(without a name)"),
+		object.get(fact, "table", "a table"),
 	])
 	found := about(rule, fact, message, built_safely(fact))
 }
 
 built_online(fact) if fact.concurrently == true
+
+# ON ONLY makes the index of a partitioned table without building anything.
+built_online(fact) if fact.only == true
 
 built_online(_) if how_built == "always"
 
@@ -33,15 +36,15 @@ built_online(fact) if {
 	not asked_to_stop(fact)
 }
 
-asked_to_stop(fact) if fact.label in blocking_builds
+asked_to_stop(fact) if {
+	some word in split(fact.label, " ")
+	word in blocking_builds
+}
 
 # METADATA
 # title: Blocking builds
 # description: What a statement says when it asks for a build that others have to wait for.
-blocking_builds := {
-	"algorithm copy", "algorithm=copy", "fulltext", "lock exclusive", "lock shared", "lock=exclusive",
-	"lock=shared", "spatial",
-}
+blocking_builds := {"algorithm=copy", "fulltext", "lock=exclusive", "lock=shared", "spatial", "vector"}
 
 how_built := data.migration.index_online[input.dialect]
 
@@ -49,7 +52,7 @@ built_safely(fact) := [
 	"-- the table is partitioned, and a partitioned index cannot be built concurrently:",
 	concat("", [
 		regex.replace(
-			text(fact, "statement"),
+			object.get(fact, "statement", ""),
 			`(?i)^(create\s+(?:unique\s+)?index\b.*?\bon)\s+(?:only\s+)?(.*?);?$`,
 			"$1 ONLY $2",
 		),
@@ -62,15 +65,15 @@ built_safely(fact) := [
 	fact.partitioned in {"yes", "maybe"}
 } else := [concat("", [
 	regex.replace(
-		text(fact, "statement"),
+		object.get(fact, "statement", ""),
 		`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
 		"CREATE ${1}INDEX CONCURRENTLY $2",
 	),
 	";",
 ])] if {
 	postgres
-	regex.match(`(?i)^create\s+(unique\s+)?index\b`, text(fact, "statement"))
-} else := [concat("", [trim_suffix(text(fact, "statement"), ";"), " WITH (ONLINE = ON);"])] if {
+	regex.match(`(?i)^create\s+(unique\s+)?index\b`, object.get(fact, "statement", ""))
+} else := [concat("", [trim_suffix(object.get(fact, "statement", ""), ";"), " WITH (ONLINE = ON);"])] if {
 	tsql
 } else := ["ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"] if {
 	mysql

@@ -14,6 +14,8 @@ test_an_index_that_keeps_others_from_writing_is_warned_of if {
 	warned(indexing({"new_object": "yes"})) == set()
 	warned(indexing({"new_object": "maybe"})) == set()
 	warned(indexing({"temporary": true})) == set()
+	warned(indexing({"only": true})) == set()
+	warned(indexing({"only": false})) == blocked
 	said(indexing({})) == "The index users_plan is built on users without letting anybody write to it meanwhile."
 }
 
@@ -22,8 +24,10 @@ test_how_a_dialect_builds_them_is_data if {
 	warned(speaking("tsql", indexing({"concurrently": true}))) == set()
 	warned(speaking("sqlite", indexing({}))) == set()
 	warned(speaking("mysql", indexing({}))) == set()
-	warned(speaking("mysql", indexing({"label": "lock shared"}))) == blocked
-	warned(speaking("sqlite", indexing({"label": "lock shared"}))) == set()
+	warned(speaking("mysql", indexing({"label": "algorithm=inplace lock=none"}))) == set()
+	warned(speaking("mysql", indexing({"label": "fulltext"}))) == blocked
+	warned(speaking("mysql", indexing({"label": "algorithm=inplace lock=shared"}))) == blocked
+	warned(speaking("sqlite", indexing({"label": "algorithm=inplace lock=shared"}))) == set()
 	warned(speaking("postgres", indexing({"label": "unique"}))) == blocked
 	unsaid := warned(indexing({})) with data.migration.index_online as {}
 	unsaid == blocked
@@ -36,7 +40,7 @@ test_the_statement_is_written_out_concurrently if {
 	written(indexing({"statement": "create index on users (plan);"})) == "CREATE INDEX CONCURRENTLY on users (plan);"
 	written(indexing({"statement": "DO $$ ... $$"})) == ""
 	written(speaking("tsql", indexing({"statement": "CREATE INDEX i ON t (c);"}))) == "CREATE INDEX i ON t (c) WITH (ONLINE = ON);"
-	written(speaking("mysql", indexing({"label": "lock shared"}))) == "ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"
+	written(speaking("mysql", indexing({"label": "algorithm=inplace lock=shared"}))) == "ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"
 	unsaid := written(speaking("sqlite", indexing({}))) with data.migration.index_online as {}
 	unsaid == ""
 }

@@ -11,13 +11,11 @@ package migration
 #   code: migration.not-null-without-default
 #   solution: >-
 #     Let {column} take NULL or give it a DEFAULT, fill it in batches, let all code write it, and make it
-#     NOT NULL in a later release by way of a check that was validated without locking anybody out. If
-#     nothing inserts here, have this statement approved: `invoke waive
-#     migration.not-null-without-default/{about} --reason=... --expires=7d`.
+#     NOT NULL in a later release by way of a check that was validated without locking anybody out.
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_column", "change_type", "set_not_null", "add_constraint"})
+	some fact in facts({"add_column", "change_type", "set_not_null"})
 	demands_values(fact)
 	not made_here(fact)
 	not always_written(fact)
@@ -25,16 +23,11 @@ finding contains found if {
 }
 
 demands_values(fact) if {
-	forbids_null(fact)
 	not fact.nullable == true
 	not fact.default_at_end == true
 	not fact.generated == true
 	not fact.covered == true
 }
-
-forbids_null(fact) if fact.kind != "add_constraint"
-
-forbids_null(fact) if fact.constraint in {"not null", "primary key"}
 
 # A new column cannot be written before it is there, so only of an old one this can be proven.
 always_written(fact) if {
@@ -43,13 +36,13 @@ always_written(fact) if {
 }
 
 demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
-	shown(fact, "column", "(which one cannot be told)"),
-	shown(fact, "table", "a table"),
+	object.get(fact, "column", "(which one cannot be told)"),
+	object.get(fact, "table", "a table"),
 ]) if {
 	fact.kind == "add_column"
 } else := sprintf("The column %s of %s becomes NOT NULL without a default: INSERTs of code that does not give it fail, and so does the statement when a row has none.", [
-	shown(fact, "column", "(which one cannot be told)"),
-	shown(fact, "table", "a table"),
+	object.get(fact, "column", "(which one cannot be told)"),
+	object.get(fact, "table", "a table"),
 ])
 
 filled_first(fact) := array.concat(added_open(fact), closed_later(fact))
@@ -80,4 +73,4 @@ closed_later(fact) := [
 	column := column_of(fact)
 } else := []
 
-column_of(fact) := sql({"column": text(fact, "column")}, "column", "column")
+column_of(fact) := plain_sql(fact, "column", "column")

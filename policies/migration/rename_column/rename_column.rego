@@ -16,9 +16,9 @@ finding contains found if {
 	not made_here(fact)
 	not released_from_readers(fact)
 	message := sprintf("The column %s of %s is renamed to %s: code that still runs fails when it uses the old name, and new code before this has run.", [
-		shown(fact, "column", "(which one cannot be told)"),
-		shown(fact, "table", "a table"),
-		shown(fact, "new_name", "another name"),
+		object.get(fact, "column", "(which one cannot be told)"),
+		object.get(fact, "table", "a table"),
+		object.get(fact, "new_name", "another name"),
 	])
 	found := about(rule, fact, message, renamed_slowly(fact))
 }
@@ -30,5 +30,5 @@ renamed_slowly(fact) := [
 ] if {
 	table := sql(fact, "table", "table")
 	old := column_of(fact)
-	new := sql({"column": text(fact, "new_name")}, "column", "new name")
+	new := plain_sql(fact, "new_name", "new name")
 }

@@ -61,7 +61,4 @@ allowed(rule) := {"deny", "warn"} if {
 # METADATA
 # title: Rules
 # description: The rules of this gate, as data.migration.levels names them.
-rules := {
-	"drop-column", "drop-table", "index-not-concurrent", "not-null-without-default", "rename-column",
-	"truncate", "unparsable",
-}
+rules := {"cascade", "check-constraint", "concurrent-in-transaction", "drop-column", "drop-default", "drop-index-not-concurrent", "drop-object", "drop-table", "enum-value", "exclusion-constraint", "foreign-key", "generated-column", "index-not-concurrent", "json-column", "lock-timeout", "not-null-without-default", "partition", "refresh-view", "reindex", "rename-column", "rename-table", "rewrite-table", "truncate", "type-change", "unique-constraint", "unparsable", "volatile-default"}

@@ -8,15 +8,15 @@ package migration
 # custom:
 #   code: migration.truncate
 #   solution: >-
-#     Delete what is no longer wanted in batches, while everybody works. If all of it shall go, have this
-#     statement approved: `invoke waive migration.truncate/{about} --reason=... --expires=7d`.
+#     Delete what is no longer wanted in batches, while everybody works. If all of it shall go, have
+#     this statement approved.
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	some fact in facts({"truncate"})
 	not made_here(fact)
 	message := sprintf("The table %s is emptied: every row is gone at once, and nobody can use it meanwhile.", [
-		shown(fact, "table", "(which one cannot be told)"),
+		object.get(fact, "table", "(which one cannot be told)"),
 	])
 	found := about(rule, fact, message, deleted_slowly(fact))
 }

@@ -10,13 +10,13 @@ package migration
 #   solution: >-
 #     Correct the statement, name the right dialect (`invoke migrations.check PATH --dialect=mysql`),
 #     or write SQL that is put together while it runs as plain statements. If somebody has read what it
-#     does, have it approved: `invoke waive migration.unparsable/{about} --reason=... --expires=7d`.
+#     does, have it approved.
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	some fact in facts({"unparsable", "execute"})
 	message := sprintf("Nobody can tell what this does: %s.", [trim_suffix(
-		shown(fact, "label", "the statement was not understood"),
+		object.get(fact, "label", "the statement was not understood"),
 		".",
 	)])
 	found := about(rule, fact, message, [])

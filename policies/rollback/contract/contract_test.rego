@@ -1,7 +1,6 @@
 package rollback_test
 
 import data.lib_test as fixture
-import data.rollback
 
 broken := {
 	"what": "payments.legacy",

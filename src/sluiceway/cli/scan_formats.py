@@ -29,11 +29,11 @@ FORMATS = ("table", "json", "sarif", "github")
 FORMAT_HELP = "table (the default), json, sarif (2.1.0) or github (annotations of a workflow run)."
 
 
-def chosen_format(shell: Shell, word: str) -> str:
+def chosen_format(shell: Shell, word: str, code: str = "scan.format") -> str:
     """Return the format that *word* and ``--json`` ask for, before anything is done.
 
     Raises:
-        UsageError: ``scan.format`` for an unknown one (naming the nearest), or for two at once.
+        UsageError: With *code*, for an unknown one (naming the nearest), or for two at once.
     """
     chosen = word or ("json" if shell.as_json else "table")
     if chosen not in FORMATS:
@@ -45,13 +45,13 @@ def chosen_format(shell: Shell, word: str) -> str:
             remedy=f"Did you mean --format={guess}?"
             if guess
             else f"Use one of {', '.join(FORMATS)}.",
-            code="scan.format",
+            code=code,
         )
     if shell.as_json and chosen != "json":
         raise UsageError(
             f"--json and --format={chosen} ask for two documents",
             remedy="Leave one of them out.",
-            code="scan.format",
+            code=code,
         )
     if chosen == "json":
         shell.speak_json()

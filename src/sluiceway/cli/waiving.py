@@ -15,7 +15,8 @@ _NUMBERS = "[1-9][0-9]{0,4}"
 
 @command(
     help={
-        "code": "The finding's code, or one thing of it: image.vulnerability/CVE-2026-1234.",
+        "code": "The finding's code, or one thing of it: image.vulnerability/CVE-2026-1234,"
+        " migration.truncate/3f9a1c20b7d4 (the beginning of a statement's hash is enough).",
         "reason": "Why it may be let through.",
         "expires": "How long it holds: 12h, 7d. The policies say how long at the most.",
         "environment": "Only for promotions into this environment.",
@@ -34,11 +35,12 @@ def waive(
 ) -> ExitCode:
     """Sign an exception to one finding that ends by itself."""
     from sluiceway.console.text import moment
+    from sluiceway.migrations.seen import whole_code
     from sluiceway.runs.waiver import waive as sign_waiver
 
     waiver = sign_waiver(
         shell.bench,
-        code,
+        whole_code(shell.bench.project.state, code),
         {"environment": environment, "digest": digest, "package": package},
         reason=reason,
         length=length(expires, _NUMBERS),

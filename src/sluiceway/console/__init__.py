@@ -8,8 +8,9 @@ is shown (:mod:`~sluiceway.console.tables`, :mod:`~sluiceway.console.outcomes`,
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sluiceway.console.facade import Console
-from sluiceway.console.markdown import scan_markdown, summary_markdown
 from sluiceway.console.rows import (
     CheckRow,
     EnvironmentRow,
@@ -18,6 +19,9 @@ from sluiceway.console.rows import (
     PluginRow,
     StageRow,
 )
+
+if TYPE_CHECKING:
+    from sluiceway.console.markdown import scan_markdown, summary_markdown
 
 __all__ = [
     "CheckRow",
@@ -30,3 +34,13 @@ __all__ = [
     "scan_markdown",
     "summary_markdown",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only the page of a CI job takes when it is asked for (PEP 562)."""
+    if name not in {"scan_markdown", "summary_markdown"}:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from sluiceway.console import markdown
+
+    return getattr(markdown, name)

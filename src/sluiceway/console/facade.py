@@ -7,18 +7,25 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sluiceway import events
-from sluiceway.console import consents, dry_runs, outcomes, policies, tables
 from sluiceway.console.live import View
 from sluiceway.console.migration_standing import standing_page
+from sluiceway.console.migrations import migrations_page
 from sluiceway.console.page import Line, Page, Tone
-from sluiceway.console.scans import scan_report
 from sluiceway.console.stream import Sink
-from sluiceway.console.waivers import waivers_table
+from sluiceway.later import Later
 from sluiceway.model import to_json
 from sluiceway.process import redact
+
+if TYPE_CHECKING:
+    from sluiceway.console import consents, dry_runs, outcomes, policies, scans, tables, waivers
+else:  # a command prints one or two pages
+    consents, dry_runs, outcomes, policies, scans, tables, waivers = (
+        Later(f"sluiceway.console.{name}")
+        for name in ("consents", "dry_runs", "outcomes", "policies", "scans", "tables", "waivers")
+    )
 
 __all__ = ["Console"]
 
@@ -136,11 +143,15 @@ class Console:
 
     def waivers(self, found: Iterable[Any]) -> None:
         """Print every waiver and how it stands."""
-        self._print(waivers_table(found))
+        self._print(waivers.waivers_table(found))
 
     def scans(self, subject: Any, report: Any) -> None:
         """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""
-        self._print(scan_report(subject, report))
+        self._print(scans.scan_report(subject, report))
+
+    def migrations(self, document: Any) -> None:
+        """Print what `migrations.check` found."""
+        self._print(migrations_page(document))
 
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""

@@ -8,17 +8,22 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.console.canary import Look, canary_line, canary_page, started_line
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.rows import read
 from sluiceway.console.stream import Sink
 from sluiceway.console.text import clean, duration, short
 from sluiceway.events import Event
+from sluiceway.later import Later
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
     from rich.spinner import Spinner
+
+    from sluiceway.console import canary
+    from sluiceway.console.canary import Look
+else:  # few commands watch one, and it takes the analysis with it
+    canary = Later("sluiceway.console.canary")
 
 __all__ = ["View"]
 
@@ -37,7 +42,10 @@ _TITLES = {
     "complete": "name it the newest release",
     "deploy": "deploy and read back",
     "judge": "gather evidence and decide",
+    "judge-migrations": "judge what it migrates",
     "look-up": "look the digest up",
+    "migrations": "attest what it migrates",
+    "note-migrations": "write down what may run from here on",
     "provenance": "say where it comes from",
     "re-tag": "sign the reasons, tag the same bytes, read back",
     "restore-tag": "put the tag back",
@@ -214,16 +222,16 @@ class View:
 
     def _on_canary_started(self, _event: Event, data: Mapping[str, Any]) -> None:
         self._shown = None
-        self._say(started_line(data), Tone.DIM)
+        self._say(canary.started_line(data), Tone.DIM)
 
     def _on_canary_tick(self, event: Event, data: Mapping[str, Any]) -> None:
-        look = Look.of(data)
+        look = canary.Look.of(data)
         self._look, self._look_at = look, self._clock()
         if look.watch.verdict.ended:
             self._look = None
-            self._say(canary_line(look), _ended(look))
+            self._say(canary.canary_line(look), _ended(look))
         elif not self._sink.painted and self._due(look, event.at):
-            self._say(canary_line(look))
+            self._say(canary.canary_line(look))
 
     def _due(self, look: Look, at: datetime) -> bool:
         last = self._shown
@@ -301,7 +309,7 @@ class View:
 def _page(look: Look, since: float) -> Page:
     from dataclasses import replace
 
-    return canary_page(replace(look, remaining=max(look.remaining - since, 0.0)))
+    return canary.canary_page(replace(look, remaining=max(look.remaining - since, 0.0)))
 
 
 def _ended(look: Look) -> Tone:

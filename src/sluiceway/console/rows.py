@@ -105,11 +105,12 @@ class HistoryRow:
 def _detail(body: Mapping[str, Any]) -> str:
     decision = body.get("decision")
     if isinstance(decision, Mapping):
+        about = "migrations " if decision.get("gate") == "migration" else ""
         if decision.get("allow"):
-            return "allowed"
+            return f"{about}allowed"
         findings = [FindingRow.of(item) for item in decision.get("findings", ())]
         codes = dict.fromkeys(item.code for item in findings if item.denies)
-        return "refused: " + ", ".join(codes)
+        return f"{about}refused: " + ", ".join(codes)
     error = body.get("error")
     if isinstance(error, Mapping):
         outcome, what = _text(body, "outcome"), _text(error, "what")

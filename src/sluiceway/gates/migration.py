@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sluiceway.gates import waivers
+from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.released import MIGRATIONS, Difference, Released, from_predicate
 from sluiceway.model import Actor, Attestation, Image, rfc3339, to_json
 from sluiceway.workbench import Workbench
@@ -108,7 +108,7 @@ def migration_input(bench: Workbench, asked: Asked) -> dict[str, Any]:
         "dialect": str(dialect or (settings.dialect if settings is not None else "")),
         "files": len(asked.difference.new),
         "statements": asked.statements,
-        "kinds": dict(Counter(str(fact["kind"]) for fact in asked.facts)),
+        "kinds": by_kind(asked.facts),
         "facts": [dict(fact) for fact in asked.facts],
         "advice": False,
         "release": {

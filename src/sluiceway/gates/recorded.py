@@ -10,7 +10,7 @@ from sluiceway.config.settings import nearest
 from sluiceway.errors import UsageError
 from sluiceway.ledger import Entry
 from sluiceway.model import parse_time
-from sluiceway.policy.replay import Recorded
+from sluiceway.policy.replaying import Recorded
 from sluiceway.workbench import Workbench
 
 __all__ = ["find", "recorded"]

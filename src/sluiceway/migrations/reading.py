@@ -244,7 +244,7 @@ def _named(scripts: list[Script]) -> list[Script]:
 
 
 def _layout(scripts: list[Script]) -> str:
-    layouts = {script.layout for script in scripts}
+    layouts = {script.layout for script in scripts} - {"code"} or {"code"}
     return layouts.pop() if len(layouts) == 1 else "mixed"
 
 

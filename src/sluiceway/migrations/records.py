@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Name",
     "Parsed",
     "Problem",
+    "Remark",
     "Script",
     "Span",
     "SqlParser",
@@ -67,6 +69,18 @@ class Problem:
     line: int
     what: str
     """One sentence: what is wrong, and what would help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something about the style of a file. It decides nothing."""
+
+    path: Path
+    line: int
+    column: int
+    code: str
+    """The rule's, as the tool calls it."""
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

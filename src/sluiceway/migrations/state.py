@@ -7,9 +7,9 @@ is called, and what was rolled back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from sluiceway.migrations.records import (
@@ -62,17 +62,18 @@ def facts(
     return Facts(facts=tuple(draft.fact() for draft in drafts), statements=statements)
 
 
-_DEFAULTS: Mapping[str, Any] = {
-    item.name: item.default for item in fields(Fact) if item.default is not MISSING
-}
+_FIELDS = tuple(item.name for item in fields(Fact))
+_DEFAULTS = tuple(item.default for item in fields(Fact))
+_VALUES = attrgetter(*_FIELDS)
 
 
 def fact_json(fact: Fact) -> dict[str, Any]:
     """Return a fact as policies read it: without what has its default value."""
-    found: dict[str, Any] = {}
-    for item in fields(Fact):
-        value = getattr(fact, item.name)
-        if item.name in _DEFAULTS and value == _DEFAULTS[item.name]:
-            continue
-        found[item.name] = str(value) if isinstance(value, StrEnum) else value
-    return found
+    return {
+        name: value if type(value) in _PLAIN else str(value)
+        for name, value, default in zip(_FIELDS, _VALUES(fact), _DEFAULTS, strict=True)
+        if value != default
+    }
+
+
+_PLAIN = frozenset({str, bool, int})

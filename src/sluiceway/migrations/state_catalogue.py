@@ -34,7 +34,10 @@ class ColumnState:
     not_null: bool = False
     default: bool = False
     gone: bool = False
-    domain: Name = ()
+    default_branch: Branch = ()
+    """Where it got its default: one that an IF sets excuses nothing outside of it."""
+    null_branch: Branch = ()
+    """Where it was dropped, or took NULL again."""
 
 
 @dataclass(slots=True)
@@ -84,6 +87,8 @@ class Catalogue:
     def __init__(self, dialect: Dialect) -> None:
         self._default = _SCHEMAS.get(dialect, "")
         self.path: tuple[str, ...] = (self._default,)
+        self.doubt = False
+        """A search path may have been set, or not: no name is sure to mean what we take it for."""
         self.branch: Branch = ()
         """Where the statement stands that is being looked at."""
         self._things: dict[tuple[str, str], Thing | _Gone] = {}
@@ -187,5 +192,6 @@ class Catalogue:
         if thing.holds_old and thing.made is Maybe.YES:
             answers[0] = Maybe.NO
         if Maybe.YES in answers:
-            return Maybe.YES if self.inside(thing.branch) else Maybe.MAYBE
+            sure = self.inside(thing.branch) and not self.doubt
+            return Maybe.YES if sure else Maybe.MAYBE
         return Maybe.MAYBE if Maybe.MAYBE in answers else Maybe.NO

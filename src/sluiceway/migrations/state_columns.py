@@ -41,6 +41,7 @@ def add_column(walk: Walk, action: Action) -> None:
     if before is not None and not before.gone and action.if_exists:
         column = before
     else:
+        column.default_branch = walk.world.catalogue.branch
         column.made = Maybe.MAYBE if action.if_exists or walk.where.conditional else Maybe.YES
         thing.columns[action.column] = column
     if definition.references:
@@ -71,7 +72,7 @@ def drop_column(walk: Walk, action: Action) -> None:
     column = thing.column(action.column)
     known = about(walk, action, thing, action.name)
     walk.fact(action.kind, action, **known | {"new_object": if_new(catalogue.made(thing, column))})
-    column.gone = True
+    column.gone, column.null_branch = True, catalogue.branch
     thing.columns[action.column] = ColumnState(gone=True)
 
 
@@ -127,7 +128,7 @@ def set_not_null(walk: Walk, action: Action) -> None:
     """Take SET NOT NULL."""
     thing = walk.world.catalogue.thing(action.name)
     column = thing.column(action.column)
-    column.not_null = True
+    column.not_null, column.null_branch = True, ()
     if action.constraint_name:
         thing.checks[action.constraint_name] = Check(action.column, not_null=True)
     walk.fact(
@@ -137,6 +138,8 @@ def set_not_null(walk: Walk, action: Action) -> None:
         **about(walk, action, thing, action.name)
         | {
             "covered": not action.constraint
+            # The old code cannot give a value to a column that it does not know.
+            and column.made is Maybe.NO
             and any(
                 check.validated and check.column == action.column for check in thing.checks.values()
             ),
@@ -149,13 +152,15 @@ def set_not_null(walk: Walk, action: Action) -> None:
 
 def drop_not_null(walk: Walk, action: Action) -> None:
     """Take DROP NOT NULL."""
-    walk.world.catalogue.thing(action.name).column(action.column).not_null = False
+    column = walk.world.catalogue.thing(action.name).column(action.column)
+    column.not_null, column.null_branch = False, walk.world.catalogue.branch
     on_table(walk, action)
 
 
 def set_default(walk: Walk, action: Action) -> None:
     """Take SET DEFAULT."""
-    walk.world.catalogue.thing(action.name).column(action.column).default = action.value
+    column = walk.world.catalogue.thing(action.name).column(action.column)
+    column.default, column.default_branch = action.value, walk.world.catalogue.branch
     on_table(walk, action)
 
 
@@ -213,7 +218,7 @@ def constraint(walk: Walk, action: Action) -> None:
     thing = walk.world.catalogue.thing(action.name)
     check = thing.checks.get(action.constraint_name)
     if action.kind is Kind.VALIDATE_CONSTRAINT and check is not None:
-        check.validated = True
+        check.validated = not walk.where.conditional
     elif action.kind is Kind.DROP_CONSTRAINT:
         thing.checks.pop(action.constraint_name, None)
         if check is not None and check.not_null:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.migrations.records import Fact
-from sluiceway.migrations.state_catalogue import ColumnState
+from sluiceway.migrations.state_catalogue import Branch, ColumnState
 
 __all__ = ["Draft"]
 
@@ -21,6 +21,8 @@ class Draft:
     at_once: bool = False
     """The statement itself needs a default: it fails on a table with rows otherwise, whatever
     follows (``ADD COLUMN ... NOT NULL``)."""
+    branch: Branch = ()
+    """Where its statement stands."""
     default: bool = False
     """There is a default when the statement ends."""
     settled: list[tuple[bool, bool]] = field(default_factory=list)
@@ -31,11 +33,16 @@ class Draft:
         column = self.column
         if column is None:
             return
-        nullable = column.gone or not column.not_null
+        nullable = (column.gone or not column.not_null) and self.runs_with(column.null_branch)
+        default = column.default and self.runs_with(column.default_branch)
         if self.at_once and not self.default:
             self.settled.append((False, False))
         else:
-            self.settled.append((nullable, column.default))
+            self.settled.append((nullable, default))
+
+    def runs_with(self, branch: Branch) -> bool:
+        """Say whether what stands in *branch* has run for sure when this statement has."""
+        return self.branch[: len(branch)] == branch
 
     def fact(self) -> Fact:
         """Return the fact. Of several ends the worst counts."""

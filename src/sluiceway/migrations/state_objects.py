@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sluiceway.migrations import state_columns as columns
-from sluiceway.migrations.records import Action, Kind, Maybe
+from sluiceway.migrations.records import Action, Kind, Maybe, Name
 from sluiceway.migrations.state_about import about, described, dotted, if_new, on_table, refer
 from sluiceway.migrations.state_catalogue import Thing
 
@@ -39,6 +39,9 @@ def _create_table(walk: Walk, action: Action) -> None:
         if definition.references:
             refer(walk, thing, definition.references)
     walk.world.catalogue.make(action.name, thing, maybe=action.if_exists or action.or_replace)
+    if thing.made is not Maybe.YES:
+        # The table that was there may have other columns of those names.
+        thing.columns = {}
 
 
 def _drop_table(walk: Walk, action: Action) -> None:
@@ -114,12 +117,15 @@ def _create_index(walk: Walk, action: Action) -> None:
         name = action.name
         if len(name) == 1 and len(action.table) > 1:
             name = (*action.table[:-1], *name)
-        catalogue.make(name, Thing(temporary=thing.temporary), maybe=action.if_exists)
+        catalogue.make(
+            _apart(action.kind, name), Thing(temporary=thing.temporary), maybe=action.if_exists
+        )
 
 
 def _object(walk: Walk, action: Action) -> None:
     """Something with a name of its own is dropped, renamed, refreshed, altered."""
-    thing = walk.world.catalogue.find(action.name) or Thing()
+    own = _apart(action.kind, action.name)
+    thing = walk.world.catalogue.find(own) or Thing()
     walk.fact(
         action.kind,
         action,
@@ -143,7 +149,7 @@ def _object(walk: Walk, action: Action) -> None:
             | {"object": dotted(action.name), "column": "", "label": "by cascade"},
         )
     if action.kind in _DROPS:
-        walk.world.catalogue.drop(action.name)
+        walk.world.catalogue.drop(own)
     elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
         walk.world.catalogue.move(action.name, action.new_name)
 
@@ -163,7 +169,13 @@ def _create_object(walk: Walk, action: Action) -> None:
     if action.name:
         thing = Thing(temporary=action.temporary, materialized=action.materialized)
         maybe = action.if_exists or action.or_replace
-        walk.world.catalogue.make(action.name, thing, maybe=maybe)
+        walk.world.catalogue.make(_apart(action.kind, action.name), thing, maybe=maybe)
+
+
+def _apart(kind: Kind, name: Name) -> Name:
+    """Return the name of something that a table of the same name would not be mixed up with."""
+    space = _SPACES.get(kind)
+    return (*name[:-1], f"{space} {name[-1]}") if space and name else name
 
 
 def _create_domain(walk: Walk, action: Action) -> None:
@@ -244,6 +256,21 @@ _TAKES_ALONG = {
     "drop": Kind.DROP_COLUMN,
     "drop server": Kind.DROP_TABLE,
     "drop foreign data wrapper": Kind.DROP_TABLE,
+}
+_SPACES = {
+    Kind.CREATE_INDEX: "index",
+    Kind.DROP_INDEX: "index",
+    Kind.CREATE_TYPE: "type",
+    Kind.CREATE_DOMAIN: "type",
+    Kind.DROP_TYPE: "type",
+    Kind.ALTER_TYPE: "type",
+    Kind.ALTER_DOMAIN: "type",
+    Kind.CREATE_SEQUENCE: "sequence",
+    Kind.DROP_SEQUENCE: "sequence",
+    Kind.DROP_FUNCTION: "function",
+    Kind.DROP_TRIGGER: "trigger",
+    Kind.EXTENSION: "extension",
+    Kind.DROP_DATABASE: "database",
 }
 _DROPS = frozenset({Kind.DROP_INDEX, Kind.DROP_VIEW, Kind.DROP_TYPE, Kind.DROP_SEQUENCE})
 _HANDLERS: dict[Kind, Callable[[Walk, Action], None]] = {

@@ -14,11 +14,15 @@ __all__ = ["Hashes", "normal", "shown"]
 _LONGEST = 200
 _MARKS = re.compile(r"[^ -~\t\n\r\f\v]|--|/\*|['\"`\[#$]|//|\\")
 """What may be a quote or a comment in some dialect, or a space that is none to a server."""
+_UNEVEN = re.compile(r"--|/\*|//|#|[\t\n\r\f\v]|  ")
+"""What a statement without comments and with single spaces does not hold."""
 _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 
 
 def normal(text: str, dialect: Dialect) -> str:
     """Return a statement without comments and with single spaces; quotes stay as they are."""
+    if not _UNEVEN.search(text):
+        return text.strip(" ;")
     if not _MARKS.search(text):
         return " ".join(text.split()).strip(" ;")
     pieces: list[str] = []

@@ -35,6 +35,10 @@ _TRANSACTIONAL = frozenset(
     }
 )
 """Where ROLLBACK takes a DROP TABLE back. Elsewhere DDL commits what was begun."""
+_CATALOGUE = frozenset(
+    {"pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_namespace", "pg_type"}
+)
+"""Tables of PostgreSQL that say what other tables are: a row changed there may do anything."""
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -116,6 +120,7 @@ class Walk:
         self._hashes = Hashes(script.name, self.dialect)
         self._begun = []
         self._open = False
+        self._path: tuple[str, ...] | None = None
         self._takes_back = self.dialect in _TRANSACTIONAL and any(
             action.kind is Kind.ROLLBACK for item in parsed for action in item.actions
         )
@@ -201,7 +206,10 @@ class Walk:
     def _body(self, action: Action, **changes: Any) -> None:
         """Take a body that the parser has left as text."""
         if action.language not in {"", "sql"}:
+            before = self.where
+            self.where = replace(before, **changes)
             self.fact(Kind.UNPARSABLE, label=f"a body in {action.language} cannot be judged")
+            self.where = before
             return
         inner = replace(self._script, text=action.body, spans=None, problems=(), conditional=())
         for item in self._parser.parse(inner, self.dialect):
@@ -220,10 +228,15 @@ class Walk:
     def _create_function(self, action: Action) -> None:
         start, end = self.where.span
         routine = Routine(action.nested, self._script.text[start:end], action.body, action.language)
-        self.world.routines.setdefault(self._routine(action.name), {})[action.columns] = routine
+        known = self.world.routines.setdefault(self._routine(action.name), {})
+        # One that may not be made stands beside the one that may still be there.
+        doubt = (f"?{len(known)}",) if self.where.conditional else ()
+        known[(*action.columns, *doubt)] = routine
 
     def _drop_function(self, action: Action) -> None:
         state_objects.apply(self, action)
+        if self.where.conditional:
+            return
         for name in self._routines(action.name):
             if action.columns:
                 self.world.routines[name].pop(action.columns, None)
@@ -248,7 +261,9 @@ class Walk:
     def rename_function(self, action: Action) -> None:
         """Move a function to its new name."""
         for name in self._routines(action.name):
-            moved = self.world.routines.pop(name)
+            moved = self.world.routines[name]
+            if not self.where.conditional:
+                del self.world.routines[name]
             self.world.routines[(*name[:-1], action.new_name[-1])] = moved
 
     def _call(self, action: Action) -> None:
@@ -283,6 +298,10 @@ class Walk:
     def _change_data(self, action: Action) -> None:
         if not action.name:
             return
+        if self.dialect is Dialect.POSTGRES and action.name[-1] in _CATALOGUE:
+            self.fact(
+                Kind.UNPARSABLE, action, label="the server's own catalogue is written by hand"
+            )
         for key in self.world.catalogue.keys(action.name):
             for function in self.world.triggers.get(key, ()):
                 for name in self._routines(function):
@@ -293,7 +312,10 @@ class Walk:
     def _set(self, action: Action) -> None:
         word = action.name[-1].lower() if action.name else ""
         if word == "search_path":
+            if action.label == "local" and self._open and self._path is None:
+                self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
+            self.world.catalogue.doubt |= self.where.conditional
         elif word == "lock_timeout" or not word:
             self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
 
@@ -309,6 +331,9 @@ class Walk:
     def _commit(self, action: Action) -> None:
         if action.label == "savepoint":
             return
+        if self._path is not None:
+            # SET LOCAL ends with its transaction.
+            self.world.catalogue.path, self._path = self._path, None
         self._open = False
         self._begun = []
         if "chain" in action.label:
@@ -328,7 +353,7 @@ class Walk:
             self._restore(copy.deepcopy(self._begun[-1][1]))
             return
         self._restore(self._begun[0][1])
-        self._begun, self._open = [], False
+        self._begun, self._open, self._path = [], False, None
         if "chain" in action.label:
             self._begin(Action(kind=Kind.BEGIN))
 
@@ -376,9 +401,9 @@ class Walk:
                 found[key] = True
         if self.world.lock_timeout:
             found["lock_timeout"] = True
-        draft = Draft(found, column=settles, at_once=at_once)
+        draft = Draft(found, column=settles, at_once=at_once, branch=self.world.catalogue.branch)
         if settles is not None:
-            draft.default = settles.default
+            draft.default = settles.default and draft.runs_with(settles.default_branch)
         self.world.drafts.append(draft)
 
     def _problem(self, line: int, what: str) -> None:

@@ -1,7 +1,15 @@
-"""Policies: engines, bundles, decisions, and what authors of Rego need."""
+"""Policies: engines, bundles, decisions, and what authors of Rego need.
+
+What every gate takes is imported with the package; what only authors and replays take, when it is
+asked for, since each command would else begin by reading it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.policy.bundle import Source, bundled_policies, check_pin, load_bundle
-from sluiceway.policy.check import Problem, RuleDocument, check_bundle, rule_documents
 from sluiceway.policy.decide import decide, weigh_waivers
 from sluiceway.policy.engine import (
     Bundle,
@@ -12,11 +20,14 @@ from sluiceway.policy.engine import (
     RuleResult,
     RuleRun,
 )
-from sluiceway.policy.explain import Explanation, explain
-from sluiceway.policy.replay import Outcome, Recorded, Replayed, replay
-from sluiceway.policy.suite import FileCoverage, TestReport, run_tests
 from sluiceway.policy.tarball import Archive
 from sluiceway.policy.waivers import Exceptions
+
+if TYPE_CHECKING:
+    from sluiceway.policy.check import Problem, RuleDocument, check_bundle, rule_documents
+    from sluiceway.policy.explaining import Explanation, explain
+    from sluiceway.policy.replaying import Outcome, Recorded, Replayed, replay
+    from sluiceway.policy.suite import FileCoverage, TestReport, run_tests
 
 __all__ = [
     "Archive",
@@ -48,3 +59,30 @@ __all__ = [
     "run_tests",
     "weigh_waivers",
 ]
+
+_LATER = {
+    "Explanation": "explaining",
+    "FileCoverage": "suite",
+    "Outcome": "replaying",
+    "Problem": "check",
+    "Recorded": "replaying",
+    "Replayed": "replaying",
+    "RuleDocument": "check",
+    "TestReport": "suite",
+    "check_bundle": "check",
+    "explain": "explaining",
+    "replay": "replaying",
+    "rule_documents": "check",
+    "run_tests": "suite",
+}
+"""Name to its module, which must not be called the same: importing it would take the name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for the first time (PEP 562)."""
+    if name not in _LATER:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sluiceway.model import to_json
-from sluiceway.policy.explain import Explained, Explanation, Flip
+from sluiceway.policy.explaining import Explained, Explanation, Flip
 from sluiceway.policy.facts import MISSING
 from sluiceway.policy.seen import shown_path
 

@@ -12,7 +12,7 @@ from sluiceway.model import Status
 from sluiceway.scans.report import Match, Report
 from sluiceway.scans.words import counted, one_line
 
-__all__ = ["workflow_commands"]
+__all__ = ["limited", "workflow_command", "workflow_commands"]
 
 _LEVELS = {
     "CRITICAL": "error",
@@ -35,25 +35,34 @@ def workflow_commands(report: Report) -> tuple[str, ...]:
     for scanner in report.scanners:
         if scanner.status is not Status.OK:
             title = f"Scan by {scanner.tool}: {scanner.status.value}"
-            commands["error"].append(_command("error", title, scanner.summary))
+            commands["error"].append(workflow_command("error", title, scanner.summary))
     if not report.scanners:
-        commands["error"].append(_command("error", "Scan", "No scanner answered."))
+        commands["error"].append(workflow_command("error", "Scan", "No scanner answered."))
     if report.uncovered:
         said = f"{counted(len(report.uncovered), 'package')} judged by no scanner, for example "
-        commands["warning"].append(_command("warning", "Scan coverage", said + report.uncovered[0]))
+        commands["warning"].append(
+            workflow_command("warning", "Scan coverage", said + report.uncovered[0])
+        )
     for match in report.vulnerabilities:
         level = _LEVELS[match.severity]
-        commands[level].append(_command(level, f"{match.id} ({match.severity})", _said(match)))
-    return tuple(line for level, lines in commands.items() for line in _limited(level, lines))
+        commands[level].append(
+            workflow_command(level, f"{match.id} ({match.severity})", _said(match))
+        )
+    return tuple(
+        line
+        for level, lines in commands.items()
+        for line in limited(level, lines, "Scan", "`invoke scan` lists all.")
+    )
 
 
-def _limited(level: str, lines: list[str]) -> Iterator[str]:
+def limited(level: str, lines: list[str], title: str, all_of_them: str) -> Iterator[str]:
+    """Yield at most ten of one level's commands, of which the last says how many more there are."""
     if len(lines) <= _MOST:
         yield from lines
         return
     yield from lines[: _MOST - 1]
     rest = counted(len(lines) - _MOST + 1, f"more {level}")
-    yield _command(level, "Scan", f"And {rest}; `invoke scan` lists all.")
+    yield workflow_command(level, title, f"And {rest}; {all_of_them}")
 
 
 def _said(match: Match) -> str:
@@ -63,8 +72,10 @@ def _said(match: Match) -> str:
     return f"{where}: {match.summary or 'no summary'} ({advice})"
 
 
-def _command(level: str, title: str, message: str) -> str:
-    return f"::{level} title={_property(title)}::{_data(message)}"
+def workflow_command(level: str, title: str, message: str, *, file: str = "", line: int = 0) -> str:
+    """Return one command; with a *file* (relative to the repository) it is shown at its *line*."""
+    place = f"file={_property(file)},line={line}," if file else ""
+    return f"::{level} {place}title={_property(title)}::{_data(message)}"
 
 
 def _data(text: str) -> str:

@@ -20,9 +20,9 @@ from sluiceway.scans.identity import versionless
 from sluiceway.scans.report import Match, Report, Scanner, gravity
 from sluiceway.scans.words import counted, one_line
 
-__all__ = ["sarif_log"]
+__all__ = ["SCHEMA", "plain", "sarif_log"]
 
-_SCHEMA = (
+SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 _LEVELS = {
@@ -78,7 +78,7 @@ def sarif_log(
             "databases": [_database(scanner) for scanner in report.scanners],
         },
     }
-    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def _rules(matches: Iterable[Match]) -> list[dict[str, Any]]:
@@ -103,9 +103,9 @@ def _rule(match: Match) -> dict[str, Any]:
         properties["security-severity"] = _SCORES[match.severity]
     rule: dict[str, Any] = {
         "id": name,
-        "shortDescription": {"text": _plain(f"{name}: {title}")},
-        "fullDescription": {"text": _plain(title)},
-        "help": {"text": _plain(f"{name}: {title}. {_advice(match)}")},
+        "shortDescription": {"text": plain(f"{name}: {title}")},
+        "fullDescription": {"text": plain(title)},
+        "help": {"text": plain(f"{name}: {title}. {_advice(match)}")},
         "defaultConfiguration": {"level": _LEVELS[match.severity]},
         "properties": properties,
     }
@@ -130,7 +130,7 @@ def _results(
             "ruleId": _name(match),
             "ruleIndex": numbers[_name(match)],
             "level": _LEVELS[match.severity],
-            "message": {"text": _plain(said)},
+            "message": {"text": plain(said)},
             "locations": [
                 {
                     "physicalLocation": {
@@ -170,7 +170,7 @@ def _invocation(report: Report) -> dict[str, Any]:
     notes = [
         {
             "level": "error",
-            "message": {"text": _plain(f"{each.tool}: {each.status.value}, {each.summary}")},
+            "message": {"text": plain(f"{each.tool}: {each.status.value}, {each.summary}")},
         }
         for each in report.scanners
         if each.status is not Status.OK
@@ -196,6 +196,6 @@ def _database(scanner: Scanner) -> dict[str, Any]:
     }
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     r"""Return *text* as a SARIF message: ``[`` and ``]`` would make a link (section 3.11.6)."""
     return re.sub(r"([\\\[\]])", r"\\\1", one_line(text))

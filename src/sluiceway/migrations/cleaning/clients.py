@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.cleaning.edits import Draft, Edit, blanked
 from sluiceway.migrations.records import Dialect, Span
-from sluiceway.migrations.statements import spans, tokens
+from sluiceway.migrations.statements import BLANK, spans, tokens
 
 __all__ = ["CLIENTS", "mysql", "oracle", "sqlite", "tsql"]
 
@@ -37,6 +37,8 @@ class _Mysql:
         self.dialect = dialect
         self.edits: list[Edit] = []
         self.delimiter = ";"
+        self.begun = False
+        """A statement has begun: the client looks for commands only before one."""
         self.commands = deque(_DELIMITER.finditer(self.text))
         """What looks like DELIMITER and is not behind us."""
         self.versioned: tuple[int, bool, int] | None = None
@@ -47,10 +49,14 @@ class _Mysql:
         position, size = 0, len(self.text)
         while position < size:
             left = tokens(self.text, self.dialect, start=position)
-            _, begin, end = next(left, ("end", size, size))
+            kind, begin, end = next(left, ("end", size, size))
             if (found := self._special(position, begin)) is not None:
                 position = found
                 continue
+            if kind == "quoted" or self.text[position:begin].strip(BLANK):
+                self.begun = True
+            if kind == "end" and self.delimiter == ";":
+                self.begun = False
             position = end
         if self.versioned:
             self.draft.problem(self.versioned[0], "/*! that does not end")
@@ -72,9 +78,11 @@ class _Mysql:
         """Deal with the first thing before *stop* that is not SQL; return where to go on."""
         places: list[tuple[int, str]] = []
         while self.commands and self.commands[0].start() < position:
-            self.commands.popleft()
-        if self.commands and self.commands[0].start() < stop:
-            places.append((self.commands[0].start(), "delimiter"))
+            self.commands.popleft()  # in a quote, a comment, or a column of that name
+        if self.commands and not self.begun:
+            at = self.commands[0].start()
+            if at < stop and not self.text[position:at].strip(BLANK):
+                places.append((at, "delimiter"))
         if (opening := _VERSIONED.search(self.text, position, stop)) and not self.versioned:
             places.append((opening.start(), "open"))
         if self.versioned and (at := self.text.find("*/", position, stop)) >= 0:
@@ -87,6 +95,9 @@ class _Mysql:
         if not places:
             return None
         at, what = min(places)
+        self.begun = what != "end" and (
+            self.begun or what == "close" or bool(self.text[position:at].strip(BLANK))
+        )
         deal = {"delimiter": self._delimiter, "open": self._open, "close": self._close}
         return deal.get(what, self._end)(at)
 

@@ -14,9 +14,9 @@ __all__ = ["LAYOUTS", "Folders", "Peek", "Place", "natural"]
 
 LAYOUTS = (
     "auto", "plain", "prisma", "drizzle", "diesel", "flyway", "golang-migrate", "goose", "dbmate",
-    "sql-migrate", "liquibase", "sqitch", "rails", "atlas",
+    "sql-migrate", "liquibase", "sqitch", "atlas", "code",
 )  # fmt: skip
-"""What may be asked for."""
+"""What may be asked for. ``code`` is what a reading says that holds nothing but code."""
 
 Key = tuple[object, ...]
 Peek = Callable[[str], bytes]
@@ -198,7 +198,7 @@ class Folders:
     def _flyway(self, base: Place, at: _At) -> Place:
         """By version, then the repeatable ones by description (ResourceNameParser, MigrationVersion)."""
         match = _FLYWAY.match(at.name)
-        off = f"{at.name}.conf" in self._folders[at.root] and re.search(
+        off = f"{at.name}.conf" in self._names(at.path.rpartition("/")[0]) and re.search(
             rb"(?m)^\s*executeInTransaction\s*=\s*false", self._peek(f"{at.path}.conf")
         )
         base = replace(base, in_transaction=Maybe.NO if off else Maybe.YES)
@@ -231,7 +231,8 @@ class Folders:
         """``deploy/`` in the order of ``sqitch.plan``; ``revert/`` and ``verify/`` beside it."""
         parent, _, last = at.root.rpartition("/")
         if parent not in self._orders:
-            plan = self._peek(_below(parent, "sqitch.plan"))
+            there = "sqitch.plan" in self._names(parent)
+            plan = self._peek(_below(parent, "sqitch.plan")) if there else b""
             changes = re.findall(rb"(?m)^(?![%@#\s])(\S+)", plan)
             self._orders[parent] = {
                 name.decode("utf-8", "replace"): i for i, name in enumerate(changes)

@@ -1,0 +1,72 @@
+package migration
+
+# METADATA
+# title: An index is dropped while its table is used
+# description: >-
+#   Dropping an index waits for everybody who uses the table, and whoever comes after waits for it.
+# custom:
+#   code: migration.drop-index-not-concurrent
+#   solution: >-
+#     Drop it CONCURRENTLY, by itself and outside of a transaction.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"drop_index"})
+	not made_here(fact)
+	postgres
+	not fact.concurrently == true
+	found := about(rule, fact, sprintf("The index %s is dropped, for which everybody who uses its table has to wait.", [object.get(fact, "object", "(without a name)")]), [sprintf("DROP INDEX CONCURRENTLY %s;", [sql(fact, "object", "index")])])
+}
+
+# METADATA
+# title: What is done concurrently is in no transaction
+# description: >-
+#   PostgreSQL refuses CONCURRENTLY inside of a transaction, and the tool runs this file in one.
+# custom:
+#   code: migration.concurrent-in-transaction
+#   solution: >-
+#     Put the statement into a file of its own and tell the tool to run that without a transaction.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"create_index", "drop_index", "reindex", "detach_partition"})
+	not made_here(fact)
+	fact.concurrently == true
+	fact.in_transaction == "yes"
+	found := about(rule, fact, sprintf("What concerns %s is to be done concurrently, and stands in a transaction: the server refuses it.", [object.get(fact, "object", "(without a name)")]), [])
+}
+
+# METADATA
+# title: An index is rebuilt while its table is used
+# description: >-
+#   REINDEX keeps everybody from writing to the table, and from reading by the index.
+# custom:
+#   code: migration.reindex
+#   solution: >-
+#     Rebuild it CONCURRENTLY, outside of a transaction.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"reindex"})
+	not made_here(fact)
+	postgres
+	not fact.concurrently == true
+	found := about(rule, fact, sprintf("%s is rebuilt while nobody can write to its table.", [object.get(fact, "object", "An index")]), [])
+}
+
+# METADATA
+# title: A materialized view is refreshed while it is read
+# description: >-
+#   REFRESH MATERIALIZED VIEW keeps everybody from reading the view until it is done.
+# custom:
+#   code: migration.refresh-view
+#   solution: >-
+#     Refresh it CONCURRENTLY, which takes a unique index.
+finding contains found if {
+	rule := rego.metadata.rule()
+	wanted(rule)
+	some fact in facts({"refresh_view"})
+	not made_here(fact)
+	not fact.concurrently == true
+	found := about(rule, fact, sprintf("The view %s is refreshed, and nobody can read it meanwhile.", [object.get(fact, "object", "(without a name)")]), [])
+}

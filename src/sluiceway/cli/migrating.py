@@ -1,0 +1,170 @@
+"""Commands about database migrations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sluiceway.cli.command import Shell, command
+from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format
+from sluiceway.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from sluiceway.migrations.judging import Judged
+    from sluiceway.migrations.reading import Reading, Skipped
+    from sluiceway.migrations.records import Dialect, Script
+    from sluiceway.workbench import Workbench
+
+    _Entry = TypeVar("_Entry", Script, Skipped)
+
+__all__ = ["check"]
+
+
+@command(
+    help={
+        "path": "Files and folders of migrations; the project's folder when left out.",
+        "dialect": "Whose SQL it is: postgres, mysql, sqlite, tsql, ...",
+        "layout": "Whose tool's folder it is; found out from the files when left out.",
+        "format": FORMAT_HELP,
+        "advice": "Leave out the rules that only advise.",
+    },
+    words="path",
+)
+def check(
+    shell: Shell,
+    path: Sequence[str] = (),
+    dialect: str = "",
+    layout: str = "",
+    format: str = "",  # noqa: A002 - the flag's name
+    advice: bool = True,  # noqa: FBT001, FBT002 - an option of the command line
+) -> ExitCode:
+    """Say what migrations would break: exit 3 when one is blocked, 5 when it could not be judged."""
+    chosen = chosen_format(shell, format, "migrations.format")
+    from sluiceway.migrations import judging
+
+    bench = shell.bench_or_bare
+    paths = _paths(bench, path)
+    spoken, why = _dialect(bench, paths, dialect)
+    reading = _read(paths, spoken, layout or _configured(bench, "layout") or "auto")
+    parser = judging.parser_for(bench, spoken)
+    read = judging.read_facts(reading, parser, spoken)
+    judged = judging.judge(bench, read, now=datetime.now(UTC), advice=advice)
+    _remember(bench, judged)
+    _show(shell, chosen, judged, why)
+    if judged.decision.allow:
+        return ExitCode.DONE
+    return ExitCode.REFUSED if judged.judged else ExitCode.UNABLE
+
+
+def _show(shell: Shell, chosen: str, judged: Judged, why: str) -> None:
+    from sluiceway.migrations import judging, reports
+
+    if chosen == "sarif":
+        shell.console.result(reports.sarif_log(judged))
+    elif chosen == "github":
+        lines = reports.workflow_commands(judged)
+        shell.console.verbatim("".join(f"{line}\n" for line in lines))
+    else:
+        document = {
+            "decision": judged.decision,
+            "files": judged.read.files,
+            "statements": judged.read.statements,
+            "dialect": judged.read.dialect.value,
+            "dialect_from": why,
+            "layout": judged.read.layout,
+            "findings": [
+                judging.finding_json(each) for each in judging.in_order(judged.decision.findings)
+            ],
+            "advice": [
+                judging.finding_json(each) for each in judging.in_order(judged.decision.advice)
+            ],
+            "skipped": list(judged.read.skipped),
+            "unused_approvals": list(judged.unused),
+        }
+        shell.result(document, lambda console: console.migrations(document))
+
+
+def _paths(bench: Workbench, given: Sequence[str]) -> list[Path]:
+    if given:
+        return [Path(each) for each in given]
+    folder = _configured(bench, "folder")
+    if folder is None:
+        raise UsageError(
+            "no file or folder of migrations is named",
+            remedy="Name one: invoke migrations.check PATH, or set folder in [migrations] of "
+            "sluiceway.toml.",
+            code="migrations.none",
+        )
+    return [Path(os.path.relpath(folder))]
+
+
+def _configured(bench: Workbench, key: str) -> Any:
+    settings = getattr(bench.config, "migrations", None)
+    return getattr(settings, key, None)
+
+
+def _dialect(bench: Workbench, paths: Sequence[Path], word: str) -> tuple[Dialect, str]:
+    """Return the dialect and who says so."""
+    from sluiceway.migrations.dialects import hinted, named
+    from sluiceway.migrations.records import Dialect
+
+    if word:
+        return named(word), "--dialect"
+    found = _configured(bench, "dialect")
+    if found is not None:
+        return found, f"[migrations] in {bench.config.path.name}"
+    for path in paths:
+        hint = hinted(path)
+        if hint is not None:
+            return hint
+    return Dialect.POSTGRES, ""
+
+
+def _read(paths: Sequence[Path], dialect: Dialect, layout: str) -> Reading:
+    """Read every path, and name each file as one would from here."""
+    from sluiceway.migrations.reading import read_all
+
+    reading = read_all([_there(path) for path in paths], dialect, layout=layout)
+    if len(paths) > 1 or not paths[0].is_dir():
+        return reading
+    return replace(
+        reading,
+        scripts=tuple(_below(paths[0], each) for each in reading.scripts),
+        skipped=tuple(_below(paths[0], each) for each in reading.skipped),
+    )
+
+
+def _below(folder: Path, entry: _Entry) -> _Entry:
+    return replace(entry, path=(folder / entry.path).as_posix())
+
+
+def _there(path: Path) -> Path:
+    """Return *path*, or name the nearest that is there.
+
+    Raises:
+        UsageError: ``migrations.not-found``.
+    """
+    if path.exists():
+        return path
+    from sluiceway.config.settings import nearest
+
+    here = path.parent if path.parent.is_dir() else Path()
+    guess = nearest(path.name, [each.name for each in here.iterdir()])
+    raise UsageError(
+        f"there is no migration at {path}",
+        means="Nothing was judged.",
+        remedy=f"Did you mean {here / guess}?" if guess else "Name a file or folder that is there.",
+        code="migrations.not-found",
+    )
+
+
+def _remember(bench: Workbench, judged: Judged) -> None:
+    """Keep which statements were refused, so that `waive` can be given the beginning of a hash."""
+    from sluiceway.migrations import seen
+
+    if bench.config.path.is_file():
+        seen.remember(bench.project.state, judged.decision)

@@ -1,0 +1,275 @@
+"""Facts to a decision: the gate ``migration``.
+
+What is dangerous stands in the policies. Here the input is put together, asked about in one query,
+and what came back is brought into the order of the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sluiceway import policy
+from sluiceway.errors import ActionFailed, SluicewayError
+from sluiceway.gates import waivers
+from sluiceway.migrations import state
+from sluiceway.migrations.places import by_kind
+from sluiceway.migrations.reading import Reading
+from sluiceway.migrations.records import Dialect, Kind, SqlParser
+from sluiceway.model import Actor, Decision, Finding, Level, rfc3339, to_json
+from sluiceway.workbench import Workbench
+
+__all__ = [
+    "NOBODY",
+    "Judged",
+    "Read",
+    "approvals",
+    "finding_json",
+    "gate_input",
+    "judge",
+    "parser_for",
+    "read_facts",
+    "sent",
+]
+
+NOBODY = Actor(name="nobody", method="none", proven=False)
+"""Who asks where nobody asks for anything to be promoted."""
+
+HARMLESS = frozenset(
+    {
+        Kind.ALTER_DOMAIN,
+        Kind.BEGIN,
+        Kind.CALL,
+        Kind.CHANGE_DATA,
+        Kind.COMMIT,
+        Kind.CREATE_DATABASE,
+        Kind.CREATE_DOMAIN,
+        Kind.CREATE_FUNCTION,
+        Kind.CREATE_SCHEMA,
+        Kind.CREATE_SEQUENCE,
+        Kind.CREATE_TABLE,
+        Kind.CREATE_TRIGGER,
+        Kind.CREATE_TYPE,
+        Kind.CREATE_VIEW,
+        Kind.DO,
+        Kind.DROP_CONSTRAINT,
+        Kind.DROP_NOT_NULL,
+        Kind.EXTENSION,
+        Kind.LOCK,
+        Kind.OTHER,
+        Kind.RENAME_CONSTRAINT,
+        Kind.ROLLBACK,
+        Kind.SET,
+        Kind.SET_DEFAULT,
+        Kind.VALIDATE_CONSTRAINT,
+    }
+)
+"""Kinds of facts that no rule looks at, and which are therefore not sent (a test holds it to them). A
+site whose own rules do look at one names it in ``data.migration.also``."""
+_APPROVAL = re.compile(r"migration\.[a-z-]+/(sha256:[0-9a-f]{64})(/.*)?")
+_UNJUDGED = ("policy.", "input.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What the scripts of some files do, ready for the gate."""
+
+    facts: tuple[Mapping[str, Any], ...]
+    """As JSON; of the kinds that are harmless too."""
+    files: int
+    statements: int
+    dialect: Dialect
+    layout: str
+    skipped: tuple[Mapping[str, str], ...] = ()
+    """``{"path", "why"}`` of what is not judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A decision about some migrations, with the input it was made from."""
+
+    decision: Decision
+    """Its findings in the order of the files."""
+    document: Mapping[str, Any]
+    read: Read
+    unused: tuple[str, ...] = ()
+    """Codes of approvals in force that match no statement of these files."""
+    bundle: str = ""
+    """The artifact that the policies were pulled as; perhaps none."""
+
+    @property
+    def judged(self) -> bool:
+        """The policies were asked and answered; otherwise the decision says why not."""
+        return not any(each.code.startswith(_UNJUDGED) for each in self.decision.findings)
+
+
+def parser_for(bench: Workbench, dialect: Dialect) -> SqlParser:
+    """Return the grammar that reads *dialect* here.
+
+    Raises:
+        ActionFailed: ``migrations.no-parser``: none of the chosen ones does.
+    """
+    parser: SqlParser | None = bench.plugins.maybe("sluiceway_sql_parser", dialect=dialect)
+    if parser is None:
+        raise ActionFailed(
+            f"none of the chosen grammars reads {dialect} here",
+            means="Nothing was judged.",
+            remedy="Install one: pip install 'sqlfluff[rs]' (every dialect) or postgast (PostgreSQL);"
+            " `invoke plugins` says which are chosen as sql in [stages].",
+            code="migrations.no-parser",
+        )
+    return parser
+
+
+def read_facts(
+    reading: Reading, parser: SqlParser, dialect: Dialect, *, together: bool = False
+) -> Read:
+    """Return what the scripts of *reading* do; *together* as for :func:`state.facts`."""
+    found = state.facts(reading.scripts, parser, dialect, together=together)
+    return Read(
+        facts=tuple(state.fact_json(fact) for fact in found.facts),
+        files=len(reading.scripts),
+        statements=found.statements,
+        dialect=dialect,
+        layout=reading.layout,
+        skipped=tuple({"path": each.path, "why": each.why} for each in reading.skipped),
+    )
+
+
+def sent(
+    facts: Iterable[Mapping[str, Any]], bundle: policy.Bundle | SluicewayError
+) -> list[Mapping[str, Any]]:
+    """Return those of *facts* that some rule looks at, the site's own included."""
+    data = {} if isinstance(bundle, SluicewayError) else bundle.data.get("migration")
+    also = data.get("also") if isinstance(data, Mapping) else None
+    left = HARMLESS - set(also if isinstance(also, list) else Kind)
+    return [fact for fact in facts if fact["kind"] not in left]
+
+
+def gate_input(
+    facts: Sequence[Mapping[str, Any]],
+    read: Read,
+    *,
+    service: str,
+    now: datetime,
+    waivers: Sequence[Mapping[str, Any]] = (),
+    actor: Actor = NOBODY,
+    rehearsal: bool = False,
+    advice: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the gate's input, as ``schemas/migration/input.json`` has it.
+
+    Args:
+        facts: As JSON, those of :func:`sent`. Where those of each kind are is written down beside
+            them, so that one that is lost later is noticed by the rules.
+        read: Of which files, in which dialect.
+        service: The service's name.
+        now: The moment of the decision.
+        waivers: As policy input.
+        actor: Who asks; a person's own approvals do not count for that person.
+        rehearsal: The project only rehearses.
+        advice: Rules that only advise are asked too.
+        more: What stands beside all that: ``run``, ``image``, ``target``.
+    """
+    return {
+        "gate": "migration",
+        "now": rfc3339(now),
+        "service": service,
+        "dialect": read.dialect.value,
+        "files": read.files,
+        "statements": read.statements,
+        "kinds": by_kind(facts),
+        "facts": list(facts),
+        "advice": advice,
+        "waivers": list(waivers),
+        "actor": to_json(actor),
+        "rehearsal": rehearsal,
+        **(more or {}),
+    }
+
+
+def judge(bench: Workbench, read: Read, *, now: datetime, advice: bool = False) -> Judged:
+    """Have *read* judged, with the approvals of the project that *bench* is in.
+
+    Never raises for what policies, engine or input do: each is a finding that denies, and
+    :attr:`Judged.judged` tells it from a refusal.
+    """
+    bundle = bench.bundle()
+    known = approvals(bench, now)
+    document = gate_input(
+        sent(read.facts, bundle),
+        read,
+        service=bench.config.service,
+        now=now,
+        waivers=known,
+        rehearsal=bench.config.rehearsal,
+        advice=advice,
+    )
+    decision = policy.decide(bench.engine, bundle, "migration", document, now=now)
+    return Judged(
+        decision=decision,
+        document=document,
+        read=read,
+        unused=_unused(known, read.facts, now),
+        bundle=bundle.artifact if isinstance(bundle, policy.Bundle) else "",
+    )
+
+
+def approvals(bench: Workbench, now: datetime) -> list[dict[str, Any]]:
+    """Return every approval of a statement of this service as policy input.
+
+    Outside of any project there is none, and nothing is opened to look.
+    """
+    if not bench.config.path.is_file():
+        return []
+    found = waivers.applicable(bench, environment="", digest="", now=now)
+    return [each for each in found if each["code"].startswith("migration.")]
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as the command's JSON has it: with its place in one row."""
+    at = finding.at
+    return {
+        "code": finding.code,
+        "level": finding.level.value,
+        "file": at.file if at else "",
+        "line": at.line if at else 0,
+        "table": at.table if at else "",
+        "column": at.column if at else "",
+        "statement": at.statement if at else "",
+        "statement_hash": at.statement_hash if at else "",
+        "message": finding.message,
+        "solution": finding.solution,
+        "waived": to_json(finding.waived),
+    }
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return *findings* as one reads the files; those about no file first."""
+    return sorted(
+        findings,
+        key=lambda each: (
+            (each.at.file, each.at.line) if each.at else ("", 0),
+            each.level is not Level.DENY,
+            each.code,
+            each.message,
+        ),
+    )
+
+
+def _unused(
+    known: Iterable[Mapping[str, Any]], facts: Iterable[Mapping[str, Any]], now: datetime
+) -> tuple[str, ...]:
+    hashes = {fact["statement_hash"] for fact in facts}
+    ends = rfc3339(now)
+    found = []
+    for each in known:
+        approval = _APPROVAL.fullmatch(each["code"])
+        lasting = each["valid"] and each["expires"] > ends
+        if lasting and approval is not None and approval[1] not in hashes:
+            found.append(each["code"])
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,309 @@
+"""Labelled migrations whose statements stand in blocks, functions and transactions, or do not parse."""
+
+from __future__ import annotations
+
+from .labelled_kit import (
+    ALONE,
+    COLUMN,
+    INDEX,
+    NOT_NULL,
+    TABLE,
+    TRUNCATE,
+    UNPARSABLE,
+    case,
+)
+
+CERTAINTIES = (
+    case(
+        "default in another branch",
+        "ALTER TABLE users ADD a int NOT NULL DEFAULT 0; ALTER TABLE users ALTER a DROP DEFAULT;"
+        "DO $$ BEGIN IF false THEN ALTER TABLE users ALTER a SET DEFAULT 1; END IF; END $$;",
+        NOT_NULL,
+    ),
+    case(
+        "default in the same branch",
+        "DO $$ BEGIN IF true THEN ALTER TABLE users ALTER age SET DEFAULT 1; UPDATE users SET age = 1;"
+        "ALTER TABLE users ALTER age SET NOT NULL; END IF; END $$;",
+    ),
+    case(
+        "null again in another branch",
+        "ALTER TABLE users ADD a int NOT NULL DEFAULT 0; ALTER TABLE users ALTER a DROP DEFAULT;"
+        "DO $$ BEGIN IF false THEN ALTER TABLE users ALTER a DROP NOT NULL; END IF; END $$;",
+        NOT_NULL,
+    ),
+    case(
+        "checked, but unknown to the old code",
+        "ALTER TABLE users ADD a int; UPDATE users SET a = 1;"
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE users VALIDATE CONSTRAINT c;"
+        "ALTER TABLE users ALTER a SET NOT NULL; ALTER TABLE users DROP CONSTRAINT c;",
+        NOT_NULL,
+    ),
+    case(
+        "columns of a table that may be old",
+        "CREATE TABLE IF NOT EXISTS users (id int, name text DEFAULT 'x');"
+        "ALTER TABLE users ALTER name SET NOT NULL;",
+        NOT_NULL,
+    ),
+    case(
+        "an index of the table's name",
+        "CREATE TABLE n (i int); CREATE INDEX logs2 ON n (i); ALTER TABLE logs RENAME TO logs3;"
+        "CREATE INDEX logs ON n (i); DROP TABLE logs3;",
+        TABLE,
+    ),
+    case(
+        "search path of one transaction",
+        "BEGIN; SET LOCAL search_path TO legacy; CREATE TABLE logs (i int); COMMIT; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case(
+        "catalogue by hand",
+        "UPDATE pg_attribute SET attnotnull = true WHERE false;",
+        UNPARSABLE,
+        runs="unknown",
+    ),
+    case(
+        "function that executes what it is given",
+        "CREATE FUNCTION x(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE $1; RETURN $1; END $$;"
+        "SELECT x('DROP TABLE logs');",
+        TABLE,
+    ),
+    case(
+        "the same, harmless",
+        "CREATE FUNCTION x(q text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE q; RETURN q; END $$;"
+        "SELECT x('ANALYZE logs');",
+    ),
+)
+
+BLOCKS = (
+    case("do", "DO $$ BEGIN DROP TABLE logs; END $$;", TABLE),
+    case("do, quoted by marks", "DO 'BEGIN DROP TABLE logs; END';", TABLE),
+    case("do, language", "DO LANGUAGE plpgsql $x$ BEGIN TRUNCATE logs; END $x$;", TRUNCATE),
+    case("do, if", "DO $$ BEGIN IF true THEN ALTER TABLE users DROP name; END IF; END $$;", COLUMN),
+    case(
+        "do, handler",
+        "DO $$ BEGIN DROP TABLE logs; EXCEPTION WHEN others THEN NULL; END $$;",
+        TABLE,
+    ),
+    case(
+        "do, in the handler",
+        "DO $$ BEGIN PERFORM 1/0; EXCEPTION WHEN others THEN DROP TABLE logs; END $$;",
+        TABLE,
+    ),
+    case(
+        "do, loop",
+        "DO $$ BEGIN FOR i IN 1..1 LOOP DROP TABLE IF EXISTS logs; END LOOP; END $$;",
+        TABLE,
+    ),
+    case(
+        "do, case",
+        "DO $$ BEGIN CASE 1 WHEN 1 THEN DROP TABLE logs; ELSE NULL; END CASE; END $$;",
+        TABLE,
+    ),
+    case("do, harmless", "DO $$ BEGIN RAISE NOTICE 'DROP TABLE logs'; END $$;"),
+    case("do, comment", "DO $$ BEGIN -- DROP TABLE logs;\n NULL; END $$;"),
+    case("execute", "DO $$ BEGIN EXECUTE 'DROP TABLE logs'; END $$;", TABLE),
+    case("execute, format", "DO $$ BEGIN EXECUTE format('DROP TABLE %I', 'logs'); END $$;", TABLE),
+    case(
+        "execute, put together", "DO $$ BEGIN EXECUTE 'DROP ' || 'TABLE ' || 'logs'; END $$;", TABLE
+    ),
+    case("execute, concat", "DO $$ BEGIN EXECUTE concat('TRUNC', 'ATE logs'); END $$;", TRUNCATE),
+    case(
+        "execute, variable",
+        "DO $$ DECLARE q text := 'DROP TABLE logs'; BEGIN EXECUTE q; END $$;",
+        TABLE,
+    ),
+    case(
+        "execute, assigned",
+        "DO $$ DECLARE q text; BEGIN q := 'DROP TABLE '; q := q || 'logs'; EXECUTE q; END $$;",
+        TABLE,
+    ),
+    case(
+        "execute, select into",
+        "DO $$ DECLARE q text; BEGIN SELECT 'DROP TABLE logs' INTO q; EXECUTE q; END $$;",
+        TABLE,
+    ),
+    case(
+        "execute, rows",
+        "DO $$ DECLARE r record; BEGIN FOR r IN SELECT tablename FROM pg_tables WHERE tablename = 'logs' LOOP"
+        " EXECUTE 'DROP TABLE ' || quote_ident(r.tablename); END LOOP; END $$;",
+        TABLE,
+    ),
+    case(
+        "execute, rows of statements",
+        "DO $$ DECLARE r record; BEGIN FOR r IN SELECT format('TRUNCATE %I', tablename) AS q FROM pg_tables"
+        " WHERE tablename = 'logs' LOOP EXECUTE r.q; END LOOP; END $$;",
+        TRUNCATE,
+    ),
+    case(
+        "execute, unknown",
+        "DO $$ DECLARE q text; BEGIN SELECT body INTO q FROM logs; EXECUTE 'SELECT 1' || ''; EXECUTE coalesce(q, ''); END $$;",
+        UNPARSABLE,
+        runs="unknown",
+    ),
+    case(
+        "execute, added column",
+        "DO $$ BEGIN EXECUTE format('ALTER TABLE %I ADD COLUMN a int', 'logs'); END $$;",
+    ),
+    case(
+        "execute, required column",
+        "DO $$ BEGIN EXECUTE 'ALTER TABLE users ADD a int NOT NULL'; END $$;",
+        NOT_NULL,
+    ),
+    case(
+        "execute, harmless",
+        "DO $$ BEGIN EXECUTE 'ANALYZE logs'; EXECUTE format('GRANT SELECT ON %I TO PUBLIC', 'logs'); END $$;",
+    ),
+    case("execute, index", "DO $$ BEGIN EXECUTE 'CREATE INDEX ON logs (id)'; END $$;", INDEX),
+    case(
+        "execute inside execute",
+        "DO $$ BEGIN EXECUTE 'DO $x$ BEGIN DROP TABLE logs; END $x$'; END $$;",
+        TABLE,
+    ),
+    case(
+        "function, only defined",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; END $$;",
+    ),
+    case(
+        "function, called",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; END $$; SELECT f();",
+        TABLE,
+    ),
+    case(
+        "function, performed",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; END $$; DO $$ BEGIN PERFORM f(); END $$;",
+        TABLE,
+    ),
+    case(
+        "function, SQL",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DROP TABLE logs'; SELECT f();",
+        TABLE,
+    ),
+    case(
+        "function, of a schema",
+        "CREATE FUNCTION app.f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; END $$; SELECT app.f();",
+        TRUNCATE,
+    ),
+    case(
+        "function, through another",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; END $$;"
+        "CREATE FUNCTION g() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM f(); END $$; SELECT g();",
+        TABLE,
+    ),
+    case(
+        "function, in an assignment",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+        "DO $$ DECLARE v int; BEGIN v := f(); END $$;",
+        TABLE,
+    ),
+    case(
+        "function, in a WHERE",
+        "CREATE FUNCTION f() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN DROP TABLE IF EXISTS logs; RETURN true; END $$;"
+        "SELECT 1 WHERE f();",
+        TABLE,
+    ),
+    case(
+        "function, of a trigger",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN NEW; END $$;"
+        "CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION f(); INSERT INTO users (id, email) VALUES (77, 'x');",
+        TRUNCATE,
+    ),
+    case(
+        "function, of an unused trigger",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN NEW; END $$;"
+        "CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f();",
+        runs="the old INSERT fires it",
+    ),
+    case(
+        "function, replaced",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; END $$;"
+        "CREATE OR REPLACE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN NULL; END $$; SELECT f();",
+    ),
+    case(
+        "function, with a parameter",
+        "CREATE FUNCTION f(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DROP TABLE ' || t; END $$; SELECT f('logs');",
+        TABLE,
+    ),
+    case(
+        "procedure",
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; END $$; CALL p();",
+        TABLE,
+    ),
+    case(
+        "begin atomic",
+        "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM logs; END; SELECT f();",
+    ),
+    case(
+        "query_to_xml",
+        "SELECT query_to_xml('DROP TABLE logs', true, true, '');",
+        TABLE,
+        runs="the server refuses it",
+    ),
+    case(
+        "dblink",
+        "SELECT dblink_exec('dbname=x', 'DROP TABLE logs');",
+        TABLE,
+        runs="needs an extension",
+    ),
+    case(
+        "another language",
+        "DO LANGUAGE plpython3u $$ plpy.execute('DROP TABLE logs') $$;",
+        UNPARSABLE,
+        runs="needs an extension",
+    ),
+    case(
+        "new in the block",
+        "DO $$ BEGIN CREATE TABLE n (id int); CREATE INDEX ON n (id); DROP TABLE n; END $$;",
+    ),
+    case(
+        "new in a branch",
+        "DO $$ BEGIN IF to_regclass('n') IS NULL THEN CREATE TABLE n (id int); DROP TABLE n; END IF; END $$;",
+    ),
+    case(
+        "type if missing",
+        "DO $$ BEGIN CREATE TYPE k AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
+    ),
+    case(
+        "constraint if missing",
+        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'c') THEN"
+        " ALTER TABLE logs ADD CONSTRAINT c CHECK (id > 0) NOT VALID; END IF; END $$;",
+    ),
+)
+
+SESSIONS = (
+    case("transaction", "BEGIN; DROP TABLE logs; COMMIT;", TABLE, runs=ALONE),
+    case("rolled back", "BEGIN; DROP TABLE logs; ROLLBACK;", runs=ALONE),
+    case("rolled back too late", "BEGIN; DROP TABLE logs; COMMIT; ROLLBACK;", TABLE, runs=ALONE),
+    case("rolled back without a begin", "DROP TABLE logs; ROLLBACK;", TABLE, runs=ALONE),
+    case("savepoint", "BEGIN; SAVEPOINT s; DROP TABLE logs; ROLLBACK TO s; COMMIT;", runs=ALONE),
+    case(
+        "after a savepoint",
+        "BEGIN; SAVEPOINT s; TRUNCATE logs; ROLLBACK TO s; DROP TABLE logs; COMMIT;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case(
+        "made, rolled back",
+        "BEGIN; ALTER TABLE logs RENAME TO o; CREATE TABLE logs (i int); ROLLBACK; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case("prepared", "PREPARE q AS SELECT 1; EXECUTE q; DEALLOCATE q;"),
+    case("explain analyze", "EXPLAIN ANALYZE DELETE FROM logs WHERE false;"),
+    case("empty", ""),
+    case("comments only", "-- DROP TABLE logs;\n/* TRUNCATE logs; */"),
+    case("semicolons", ";;;DROP TABLE logs;;;", TABLE),
+)
+
+ERRORS = (
+    case("misspelt", "SELEC 1;", UNPARSABLE, runs="an error"),
+    case(
+        "misspelt neighbour",
+        "CREATE TABEL x (i int); DROP TABLE logs;",
+        UNPARSABLE,
+        TABLE,
+        runs="an error",
+    ),
+    case("unfinished text", "INSERT INTO logs VALUES (1, 'x);", UNPARSABLE, runs="an error"),
+    case("body that does not compile", "DO $$ BEGIN IF THEN END $$;", UNPARSABLE, runs="an error"),
+)

@@ -1,0 +1,83 @@
+"""Texts that are too deep, too long, or in no alphabet that a tool's author thought of."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from tests.plugins.sql_sqlfluff_kit import lines, parsed, script
+
+from sluiceway.migrations.records import Dialect, Kind
+from sluiceway_sql_sqlfluff import rust
+from sluiceway_sql_sqlfluff.parser import parser
+
+
+def test_the_core_gives_up_on_a_statement_and_goes_on_with_the_next():
+    long = "SELECT " + "+".join(["1"] * 20_000)
+    found = parser().parse(script(f"{long}; DROP TABLE x"), Dialect.MYSQL)
+    assert "iteration limit" in found[0].problem
+    assert [action.kind for action in found[1].actions] == [Kind.DROP_TABLE]
+
+
+def test_rows_of_data_may_be_long():
+    rows = ", ".join(["(1, 'a;b''c')"] * 3_000)
+    (found,) = parsed("mysql", f"INSERT INTO t VALUES {rows}")
+    assert not found.problem
+    assert [action.name for action in found.actions] == [("t",)]
+    (found,) = parsed("mysql", f"INSERT INTO t VALUES {rows}, (1")
+    assert "brackets" in found.problem
+
+
+def test_but_not_when_they_may_hide_something():
+    rows = ", ".join(["(1, 'abc')"] * 30_000)
+    (found,) = parsed("tsql", f"INSERT INTO t VALUES {rows} DROP TABLE x")
+    assert "too long" in found.problem
+    assert [action.name for action in found.actions] == [("x",)]
+
+
+def test_places_are_counted_in_characters():
+    text = "PRINT N'é漢字😀' DROP TABLE [täble] TRUNCATE TABLE [漢字]"
+    found = parsed("tsql", text)
+    assert [text[start:end] for start, end in (item.span for item in found)][1:] == [
+        "DROP TABLE [täble]",
+        "TRUNCATE TABLE [漢字]",
+    ]
+    assert lines("mysql", "ALTER TABLE `漢字` DROP `é`") == ["drop_column 漢字 é"]
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT '\ud800'", "SELECT \x00", "\x00", "'", "/*", "((((", "$$"]
+)
+def test_no_text_raises(text):
+    for dialect in Dialect:
+        for item in parser().parse(script(text), dialect):
+            assert 0 <= item.span[0] <= item.span[1] <= len(text)
+
+
+@pytest.mark.parametrize(
+    "core",
+    [
+        SimpleNamespace(),
+        SimpleNamespace(RsLexer=object, RsParser=object),
+        SimpleNamespace(
+            RsLexer=lambda **_: SimpleNamespace(_lex=lambda _: ([], [])),
+            RsParser=lambda *_, **__: None,
+        ),
+    ],
+)
+def test_a_core_that_has_changed_is_not_used(core, monkeypatch):
+    module = ModuleType("sqlfluffrs")
+    vars(module).update(vars(core))
+    monkeypatch.setitem(sys.modules, "sqlfluffrs", module)
+    assert rust.load.__wrapped__() is None
+
+
+def test_nor_one_that_is_not_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlfluffrs", None)
+    assert rust.load.__wrapped__() is None
+    monkeypatch.setattr(rust, "load", lambda: None)
+    portable = parser.__wrapped__()
+    assert "Python" in portable.version
+    (found,) = portable.parse(script("SELECT a FROM b WHERE c"), Dialect.SQLITE)
+    assert not found.problem
