@@ -82,6 +82,34 @@ def test_record_then_try_what_passes_and_what_breaks(run, tmp_path):
     assert "rows.sql:1: 23502" in err
 
 
+def test_what_the_static_rules_say_is_compared_with_what_happens(run, tmp_path):
+    from sluiceway_policy_embedded.pins import pin_here
+
+    if pin_here() is None:
+        pytest.skip("no OPA library is published for this machine")
+    (tmp_path / "old.jsonl").write_text(
+        json.dumps({"sql": "INSERT INTO settlements (currency, trades, fees, net) "
+                    "VALUES ('EUR', 1, 0.5, 12)"})
+    )  # fmt: skip
+    (tmp_path / "migrations" / "0005_temp.sql").write_text("CREATE TABLE temp_import (line text);")
+    (tmp_path / "migrations" / "0006_drop.sql").write_text("DROP TABLE temp_import;")
+    (tmp_path / "sizes.json").write_text('{"temp_import": {"rows": 0, "bytes": 0}}')
+    code, out, err = run(
+        "migrations.dry-run migrations --statements=old.jsonl --sizes=sizes.json --json"
+    )
+    assert code == 0, err
+    (note,) = json.loads(out)["notes"]
+    assert note.startswith("0006_drop.sql:1: migration.drop-table on temp_import refuses")
+    assert "It is empty." in note
+    assert "invoke waive migration.drop-table/sha256:" in note
+    (tmp_path / "migrations" / "0006_drop.sql").write_text(
+        "ALTER TABLE settlements ADD CHECK (net > 100) NOT VALID;"
+    )
+    code, out, err = run("migrations.dry-run migrations --statements=old.jsonl --json")
+    assert code == 3, err
+    assert "static rules let this pass" in json.loads(out)["notes"][0]
+
+
 def test_a_history_that_fails_is_no_verdict(run, tmp_path):
     (tmp_path / "migrations" / "0000_first.sql").write_text("SELECT 1;\nSELECT * FROM nowhere;")
     code, out, err = run("migrations.dry-run migrations --json")
