@@ -148,7 +148,7 @@ def test_the_options_are_listed(run):
         assert "--seed" in out or "--out" in out
 
 
-def test_the_projects_own_folder_and_an_environment_without_a_release(run, tmp_path):
+def test_the_projects_own_folder_is_found(run, tmp_path):
     (tmp_path / "sluiceway.toml").write_text(
         """[service]
 name = "s"
@@ -159,10 +159,10 @@ folder = "migrations"
 [environments.dev]
 """
     )
-    code, out, err = run("migrations.dry-run --env=dev --json")
+    code, out, err = run("migrations.dry-run --new=3 --json")
     assert code == 0, err
     document = json.loads(out)
-    assert (document["history"], len(document["new"])) == (0, 4)
+    assert (document["history"], len(document["new"])) == (1, 3)
     code, _, err = run("migrations.dry-run --env=dve")
     assert code == 2
     assert "dve" in err
