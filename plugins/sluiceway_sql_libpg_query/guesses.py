@@ -9,7 +9,8 @@ from sluiceway.migrations.statements import tokens
 
 __all__ = ["guesses", "verb_is_harmless"]
 
-_PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)'
+# A range of characters up to U+10FFFF would cost a second to compile for either case.
+_PART = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _NAME = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _LIST = rf"(?:{_NAME})(?:\s*,\s*(?:ONLY\s+)?{_NAME})*"
 _IF = r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
