@@ -5,18 +5,17 @@ import io
 from sluiceway.console import Console
 from sluiceway.console.markdown import summary_markdown
 
+FINDING = {
+    "code": "migration.contract",
+    "level": "deny",
+    "message": "a.b would be gone.",
+    "solution": "Wait.",
+    "waived": None,
+}
 DECISION = {
     "gate": "migration",
     "allow": False,
-    "findings": [
-        {
-            "code": "migration.contract",
-            "level": "deny",
-            "message": "a.b would be gone.",
-            "solution": "Wait.",
-            "waived": None,
-        }
-    ],
+    "findings": [FINDING],
     "engine": "embedded",
 }
 OUTCOME = {
@@ -46,6 +45,42 @@ def shown(show):
     return out.getvalue()
 
 
+def test_a_decision_names_the_file_and_line_that_it_is_about():
+    at = {"file": "2.sql", "line": 7, "statement": "DROP TABLE a"}
+    about = {**FINDING, "message": "The table a is dropped.", "at": at}
+    text = shown(lambda console: console.decision({**DECISION, "findings": [about]}))
+    assert "2.sql:7: The table a is dropped." in text
+    said = {**about, "message": "a goes (2.sql, line 7)."}
+    text = shown(lambda console: console.decision({**DECISION, "findings": [said]}))
+    assert "2.sql:7" not in text
+
+
+def test_a_comment_behind_long_sql_stands_before_it():
+    sql = "ALTER TABLE users ADD CONSTRAINT users_plan_not_null CHECK (plan IS NOT NULL) NOT VALID;"
+    finding = {
+        **FINDING,
+        "file": "",
+        "line": 0,
+        "statement": "",
+        "solution": f"Wait.\n{sql} -- in a later release\nSELECT 1; -- now",
+    }
+    document = {
+        "decision": DECISION,
+        "findings": [finding],
+        "advice": [],
+        "skipped": [],
+        "unused_approvals": [],
+        "files": 1,
+        "statements": 1,
+        "dialect": "postgres",
+        "dialect_from": "",
+    }
+    lines = shown(lambda console: console.migrations(document)).splitlines()
+    assert "    -- in a later release" in lines
+    assert f"    {sql}" in lines
+    assert "    SELECT 1; -- now" in lines
+
+
 def test_how_the_environments_stand():
     reader = {"release": "1.4", "environment": "production", "uses": "reads a.b"}
     waiting = {"what": "a.b", "migration": "0008.sql", "readers": [reader], "problem": ""}
@@ -62,8 +97,8 @@ def test_how_the_environments_stand():
     ]
     text = shown(lambda console: console.migrations_standing("shop", rows))
     assert "dev          2.0.0    7           0007.sql  declared  1" in text
-    assert "0008.sql takes a.b from dev: 1.4 in production reads a.b" in text
-    assert "0009.sql takes c from dev: nobody says" in text
+    assert "0008.sql drops, renames or requires a.b in dev: 1.4 in production reads a.b" in text
+    assert "0009.sql drops, renames or requires c in dev: nobody says" in text
     assert "staging: unreadable" in text
 
 

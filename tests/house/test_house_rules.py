@@ -57,6 +57,10 @@ def test_listing_the_commands_imports_nothing_heavy():
     assert imported("from sluiceway.cli import namespace; namespace()") == set()
 
 
+def test_judging_migrations_imports_nothing_heavy():
+    assert imported("import sluiceway.migrations.judging") == set()
+
+
 @pytest.mark.parametrize("module", sorted(PLUGINS.values()))
 def test_a_plugin_imports_nothing_heavy(module):
     assert imported(f"import {module}") == set()

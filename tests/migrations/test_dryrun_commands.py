@@ -126,7 +126,7 @@ def test_a_history_that_fails_is_no_verdict(run, tmp_path):
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        ("migrations.dry-run", 2, "0 folders"),
+        ("migrations.dry-run", 2, "no folder of migrations is named"),
         ("migrations.dry-run migrations more", 2, "2 folders"),
         ("migrations.dry-run nowhere", 2, "nowhere"),
         ("migrations.dry-run migrations --since=0004_index_trades_by_merchant.sql", 2, "nothing"),
@@ -144,6 +144,18 @@ def test_what_cannot_be_done_is_said(line, code, words, run, tmp_path):
     assert (got, out) == (code, "")
     assert words in " ".join(err.split())
     assert not (tmp_path / "x.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["migrations.dry-run prisma", "migrations.record --out=x --migrations=prisma -- true"]
+)
+def test_a_folder_for_another_server_is_not_tried(line, run, tmp_path):
+    (tmp_path / "prisma" / "1_a").mkdir(parents=True)
+    (tmp_path / "prisma" / "1_a" / "migration.sql").write_text("DROP TABLE `a`;")
+    (tmp_path / "prisma" / "migration_lock.toml").write_text('provider = "mysql"')
+    code, _, err = run(line)
+    assert code == 2
+    assert "migration_lock.toml says mysql" in " ".join(err.split())
 
 
 def test_the_options_are_listed(run):

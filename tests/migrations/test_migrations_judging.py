@@ -215,13 +215,14 @@ def test_the_beginning_of_a_hash_is_enough_while_it_fits_one(tmp_path: Path) -> 
     assert seen.whole_code(tmp_path / "state", f"migration.truncate/{HASH[7:19]}") == whole
     assert seen.whole_code(tmp_path / "state", whole) == whole
     assert seen.whole_code(tmp_path / "nowhere", whole) == whole
-    for other_code in ("gate.smoke", "migration.baseline", f"migration.truncate/{HASH[7:18]}"):
+    for other_code in ("gate.smoke", "migration.baseline", "migration.changed/0007"):
         assert seen.whole_code(tmp_path, other_code) == other_code
     short = f"migration.drop-table/{HASH[7:19]}"
     assert seen.whole_code(tmp_path / "state", f"{short}/a") == f"migration.drop-table/{HASH}/a"
     again = finding("migration.drop-table", Level.DENY, about=f"{HASH}/b")
     seen.remember(tmp_path / "state", judged(again).decision)
-    for code in (short, f"{short}/c", "migration.truncate/abcdefabcdef"):
+    stub = f"migration.truncate/{HASH[7:18]}"
+    for code in (short, f"{short}/c", "migration.truncate/abcdefabcdef", stub, f"{stub}/a"):
         with pytest.raises(UsageError) as error:
             seen.whole_code(tmp_path / "state", code)
         assert error.value.code == "migrations.statement"

@@ -11,14 +11,15 @@ import data.lib
 # custom:
 #   code: migration.contract
 #   solution: >-
-#     Bring a release that no longer uses it through to the end of the path first, and take {about} away
-#     in the release after that; `invoke migrations.plan` writes the steps.
+#     Bring a release that can do without it, or gives it a value where that is required, through to the
+#     end of the path first, and contract {about} in the release after that; `invoke migrations.plan` writes the steps.
 deny contains found if {
 	some fact in input.facts
 	some reader in fact.last_reader.serving
 	about := contract_about(fact)
-	message := sprintf("%s would be gone (%s, line %v), and %s %s.", [
+	message := sprintf("%s would be %s (%s, line %v), and %s %s.", [
 		about,
+		contract_does(fact),
 		fact.file,
 		fact.line,
 		reader_named(reader),
@@ -61,6 +62,10 @@ contract_about(fact) := sprintf("%s.%s", [fact.table, fact.column]) if {
 } else := fact.object if {
 	fact.object != ""
 } else := "something that it does not name"
+
+contract_does(fact) := "required" if {
+	fact.kind in {"add_column", "set_not_null"}
+} else := "gone"
 
 reader_named(reader) := sprintf("%s itself, which is promoted,", [reader.release]) if {
 	reader.digest == input.image.digest

@@ -48,7 +48,11 @@ test_what_somebody_reads_may_not if {
 	denied(read) == {"migration.contract", "migration.drop-column"}
 	warned(read) == set()
 	contains(said(read), "users.plan would be gone (db/1.sql, line 3), and 1.4.0, which serves staging, reads users.plan.")
-	contains(solved(read), "take users.plan away")
+	contains(solved(read), "contract users.plan in the release after")
+}
+
+test_what_an_insert_has_to_name_is_required_and_not_gone if {
+	contains(said(going("set_not_null", {}, reading)), "users.plan would be required (db/1.sql, line 3), and 1.4.0")
 }
 
 test_a_known_reader_refuses_what_otherwise_only_warns if {

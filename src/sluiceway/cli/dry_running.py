@@ -114,8 +114,6 @@ def record(
     from sluiceway import process
     from sluiceway.migrations.dryrun import write_calls
     from sluiceway.migrations.dryrun.trial import replayed
-    from sluiceway.migrations.reading import read
-    from sluiceway.migrations.records import Dialect
 
     argv = _words(shell.rest)
     if not argv or not out:
@@ -128,7 +126,7 @@ def record(
     with ExitStack() as stack:
         url = os.environ.get(variable, "")
         if migrations:
-            scripts = read(Path(migrations), Dialect.POSTGRES, layout=layout).scripts
+            scripts = _read(Path(migrations), layout)
             server = stack.enter_context(_server(bench))
             database = server.create(replayed(server, scripts, _cut()))
             database.release()
@@ -170,25 +168,42 @@ def record(
 
 def _scripts(shell: Shell, folder: Sequence[str], layout: str) -> Sequence[Script]:
     """Read the folder that is named, or the project's."""
-    from sluiceway.migrations.reading import read
     from sluiceway.migrations.records import Dialect
 
     bench = shell.bench_or_none
     settings = bench.config.migrations if bench is not None else None
     if len(folder) > 1 or (not folder and settings is None):
         raise UsageError(
-            f"{len(folder)} folders are named, and a dry run is of one",
+            f"{len(folder)} folders are named, and a dry run is of one"
+            if folder
+            else "no folder of migrations is named, and no [migrations] names one",
             remedy="Name the folder with the whole history: invoke migrations.dry-run "
             "db/migrations --since=LAST-APPLIED",
         )
     if folder or settings is None:
-        return read(Path(folder[0]), Dialect.POSTGRES, layout=layout or "auto").scripts
+        return _read(Path(folder[0]), layout or "auto")
     if settings.dialect is not Dialect.POSTGRES:
         raise UsageError(
             f"[migrations] dialect is {settings.dialect}, and a dry run needs PostgreSQL",
             means="There are throw-away databases of PostgreSQL only.",
         )
-    return read(settings.folder, Dialect.POSTGRES, layout=layout or settings.layout).scripts
+    return _read(settings.folder, layout or settings.layout)
+
+
+def _read(folder: Path, layout: str) -> Sequence[Script]:
+    """Read the migrations of *folder*, unless the tool's own files say that they are not PostgreSQL's."""
+    from sluiceway.migrations.dialects import hinted
+    from sluiceway.migrations.reading import read
+    from sluiceway.migrations.records import Dialect
+
+    said = hinted(folder)
+    if said is not None and said[0] is not Dialect.POSTGRES:
+        raise UsageError(
+            f"{said[1]} says {said[0]}, and a dry run needs PostgreSQL",
+            means="There are throw-away databases of PostgreSQL only.",
+            code="migration.dialect",
+        )
+    return read(folder, Dialect.POSTGRES, layout=layout).scripts
 
 
 def _applied(bench: Workbench, env: str) -> frozenset[str]:

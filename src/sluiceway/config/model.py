@@ -130,9 +130,10 @@ class Config:
     def project(self, environ: Mapping[str, str]) -> Project:
         """Return the record that every hook receives; makes the state folder, mode 0700.
 
-        The folder tells git to leave all of it alone: signing keys may lie in there.
+        The folder tells git to leave all of it alone: signing keys may lie in there. Where no file
+        describes a service there is nothing to keep, and somebody's folder stays as it is.
         """
-        if not self.state.is_dir():
+        if self.path.is_file() and not self.state.is_dir():
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError), (self.state / ".gitignore").open("x") as ignored:
                 ignored.write("*\n")

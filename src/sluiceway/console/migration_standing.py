@@ -42,6 +42,7 @@ def standing_page(service: str, rows: Iterable[Mapping[str, Any]]) -> list[Block
                 f"{reader['release']} in {reader['environment']} {reader['uses']}"
                 for reader in each["readers"]
             )
-            text = f"{each['migration']} takes {each['what']} from {row['environment']}"
+            text = f"{each['migration']} drops, renames or requires {each['what']}"
+            text = f"{text} in {row['environment']}"
             page.append(Line.of(f"{text}: {who or each['problem']}", Tone.BAD))
     return page

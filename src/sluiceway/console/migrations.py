@@ -18,6 +18,8 @@ _WORDS = {
     "warn": ("warning", Tone.WARN),
     "advice": ("advice", Tone.DIM),
 }
+_LONG = 72
+"""Characters of a line of SQL that no usual terminal wraps, indented as it is."""
 _MOST_SKIPPED = 5
 _MOST_ADVICE = 20
 """Pieces of advice that are shown; the JSON has all."""
@@ -61,8 +63,16 @@ def _finding(finding: Mapping[str, Any]) -> list[Block]:
         said = f"Approved by {waived['owner']} until {moment(waived['expires'])} UTC: "
         return [*page, Line.of(inert(said + waived["reason"]), indent=2), Line.of("")]
     page.append(Line.of(inert(advice), indent=2))
-    page += [Line.of(inert(line), Tone.DIM, indent=4) for line in sql]
+    page += [Line.of(inert(text), Tone.DIM, indent=4) for line in sql for text in _pasteable(line)]
     return [*page, Line.of("")]
+
+
+def _pasteable(line: str) -> list[str]:
+    """Return *line* with its comment before it if it is long: a wrapped comment would be run."""
+    statement, mark, comment = line.partition("; -- ")
+    if len(line) <= _LONG or not mark:
+        return [line]
+    return [f"-- {comment}", f"{statement};"]
 
 
 def _left_out(skipped: list[Mapping[str, str]]) -> Iterable[Block]:

@@ -140,6 +140,7 @@ class FindingRow:
     code: str
     level: str
     message: str
+    """With the file and line in front that it is about, if it is about any."""
     solution: str
     waiver: str
     """Who waived it until when and why; empty when nobody did."""
@@ -154,10 +155,14 @@ class FindingRow:
         """Read a finding or its JSON."""
         row = read(record)
         waived = row.get("waived")
+        at = row.get("at")
+        message = _text(row, "message")
+        if at and _text(at, "file") not in message:
+            message = f"{_text(at, 'file')}:{_text(at, 'line')}: {message}"
         return cls(
             code=_text(row, "code"),
             level=_text(row, "level"),
-            message=_text(row, "message"),
+            message=message,
             solution=_text(row, "solution"),
             waiver=f"{_text(waived, 'owner')} until {_text(waived, 'expires')[:10]}: "
             f"{_text(waived, 'reason')}"

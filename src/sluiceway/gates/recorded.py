@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.config.settings import nearest
 from sluiceway.errors import UsageError
-from sluiceway.ledger import Entry
 from sluiceway.model import parse_time
 from sluiceway.policy.replaying import Recorded
 from sluiceway.workbench import Workbench
+
+if TYPE_CHECKING:
+    from sluiceway.ledger import Entry
 
 __all__ = ["find", "recorded"]
 

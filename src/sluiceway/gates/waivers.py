@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import SluicewayError
 from sluiceway.gates.statements import statement
-from sluiceway.ledger import Entry
 from sluiceway.model import Actor, Waiver, canonical, digest_of, parse_time, rfc3339
 from sluiceway.workbench import Workbench
+
+if TYPE_CHECKING:
+    from sluiceway.ledger import Entry
 
 __all__ = [
     "KIND",

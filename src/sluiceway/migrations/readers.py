@@ -28,6 +28,8 @@ class Reader:
     uses: Uses | None
     """``None``: not known, for *problem*."""
     problem: str = ""
+    coming: bool = False
+    """It is what would be promoted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,8 @@ def last_reader(
     silent = [each for each in serving if each.uses is None]
     problem = unknown or "; ".join(
         dict.fromkeys(
-            f"{each.environment} serves {each.release}, and {each.problem or 'it is not known what that uses'}"
+            f"{each.environment} {'would serve' if each.coming else 'serves'} {each.release}, "
+            f"and {each.problem or 'it is not known what that uses'}"
             for each in silent
         )
     )

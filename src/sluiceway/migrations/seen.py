@@ -16,6 +16,10 @@ __all__ = ["remember", "whole_code"]
 
 _FILE = "migrations-seen.json"
 _SHORT = re.compile(r"(migration\.[a-z0-9-]+)/(?:sha256:)?([0-9a-f]{12,64})((?:/.*)?)")
+_PIECE = re.compile(
+    r"migration\.(?!changed/|missing/|order/)[a-z0-9-]+/(?:sha256:)?[0-9a-f]{0,11}(?:/.*)?"
+)
+"""Too little of a hash to name a statement by. Three findings name a migration instead."""
 _MOST = 1000
 _DIGITS = 64
 
@@ -42,8 +46,15 @@ def whole_code(folder: Path, code: str) -> str:
 
     Raises:
         UsageError: ``migrations.statement``: the beginning of a hash fits none of the statements that
-            were refused last, or several.
+            were refused last, or several, or is shorter than twelve digits.
     """
+    if _PIECE.fullmatch(code):
+        raise UsageError(
+            f"{code} has fewer than twelve digits of a statement's hash",
+            means="Signed like this it would excuse nothing.",
+            remedy="Give twelve digits or all that `invoke migrations.check` prints.",
+            code="migrations.statement",
+        )
     short = _SHORT.fullmatch(code)
     if short is None or len(short[2]) == _DIGITS:
         return code

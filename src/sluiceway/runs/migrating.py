@@ -7,6 +7,7 @@ digest carries, which of them are new to an environment, and from when on they m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -264,13 +265,13 @@ def read_by(
     """
     known: dict[str, Known] = {release.digest: release}
     watched = _watched(bench, target)
-    serving = [_reader(target, release)]
+    serving = [replace(_reader(target, release), coming=True)]
     for environment in watched:
         for digest in _serving(bench, environment.name, target, target_holds):
             if digest not in known:
                 known[digest] = known_of(bench, environment.name, digest)
             reader = _reader(environment.name, known[digest])
-            if reader not in serving:
+            if replace(reader, coming=True) != serving[0] and reader not in serving:
                 serving.append(reader)
     unknown = (
         ""
