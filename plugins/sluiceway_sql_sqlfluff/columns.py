@@ -232,8 +232,8 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
     if take("EPHEMERAL"):
         return replace(column, generated=True, default=True)
     if take("CONSTRAINT"):
-        cursor.part()
-        return column
+        name = cursor.part()
+        return replace(column, default_name=name) if cursor.word() == "DEFAULT" else column
     if take("CHECK"):
         if cursor.word() != "(":
             raise Strange

@@ -361,6 +361,7 @@ def _known(action: Action) -> Action:
         table=name(action.table),
         new_name=name(action.new_name),
         column="" if UNKNOWN in action.column else action.column,
+        constraint_name="" if UNKNOWN in action.constraint_name else action.constraint_name,
         nested=tuple(_known(inner) for inner in action.nested),
     )
 

@@ -93,7 +93,9 @@ def _alter(  # noqa: PLR0911 - one a kind of object
     if cursor.take("TYPE"):
         yield from _type(cursor)
     elif cursor.take("DOMAIN"):
-        yield Action(kind=Kind.ALTER_DOMAIN, name=cursor.name())
+        name = cursor.name()
+        label = "set not null" if cursor.take("SET", "NOT", "NULL") else ""
+        yield Action(kind=Kind.ALTER_DOMAIN, name=name, label=label)
     elif cursor.take("INDEX") and cursor.dialect is Dialect.TSQL:
         yield _rebuilt(cursor)
         return
@@ -152,7 +154,7 @@ _DROPS = {
 def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
     offset = cursor.offset
     cursor.next()
-    temporary = bool(cursor.one_of("TEMPORARY", "TEMP"))
+    temporary = bool(cursor.one_of("TEMPORARY", "TEMP")) and cursor.dialect in MYSQL
     cursor.one_of("EXTERNAL", "FOREIGN", "TRANSIENT", "DYNAMIC", "ICEBERG", "HYBRID")
     materialized = cursor.take("MATERIALIZED")
     if cursor.one_of("TABLE", "TABLES"):

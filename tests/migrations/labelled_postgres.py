@@ -187,6 +187,13 @@ _COLUMNS = (
     case("change type", "ALTER TABLE users ALTER age TYPE bigint;"),
 )
 _NOT_NULLS = (
+    case("domain of old columns", "ALTER DOMAIN short SET NOT NULL;", NOT_NULL),
+    case(
+        "expression dropped",
+        "ALTER TABLE logs ADD c int NOT NULL GENERATED ALWAYS AS (1) STORED;"
+        "ALTER TABLE logs ALTER c DROP EXPRESSION;",
+        NOT_NULL,
+    ),
     case("required", "ALTER TABLE users ADD COLUMN a int NOT NULL;", NOT_NULL),
     case(
         "required, if not exists",

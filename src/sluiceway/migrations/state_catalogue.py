@@ -67,6 +67,8 @@ class Thing:
     """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too."""
     columns: dict[str, ColumnState] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
+    defaults: dict[str, str] = field(default_factory=dict)
+    """The columns of the defaults that have a name (T-SQL)."""
 
     def column(self, name: str) -> ColumnState:
         """Return a column; one that was not heard of is as old as its table."""
@@ -145,9 +147,12 @@ class Catalogue:
         self._things[key] = thing
         return thing
 
-    def drop(self, name: Name) -> None:
+    def drop(self, name: Name, *, temporary: bool = False) -> None:
         """Forget the thing of that name: what is made under it from now on is new."""
         if not name:
+            return
+        if temporary:
+            self._things[_TEMPORARY, name[-1]] = _Gone(self.branch)
             return
         for key in self.keys(name):
             if isinstance(self._things.get(key), Thing):

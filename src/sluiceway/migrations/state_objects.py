@@ -45,9 +45,16 @@ def _create_table(walk: Walk, action: Action) -> None:
 
 
 def _drop_table(walk: Walk, action: Action) -> None:
-    thing = walk.world.catalogue.thing(action.name)
+    catalogue = walk.world.catalogue
+    if action.temporary:
+        # The statement says so: whatever else has that name is left alone.
+        known = about(walk, action, Thing(), action.name)
+        walk.fact(action.kind, action, **known | {"temporary": True})
+        catalogue.drop(action.name, temporary=True)
+        return
+    thing = catalogue.thing(action.name)
     walk.fact(action.kind, action, **about(walk, action, thing, action.name))
-    walk.world.catalogue.drop(action.name)
+    catalogue.drop(action.name)
 
 
 def _truncate(walk: Walk, action: Action) -> None:
@@ -205,6 +212,9 @@ def _alter_domain(walk: Walk, action: Action) -> None:
     default = {"set default": True, "drop default": False}.get(action.label, default)
     if key is not None:
         walk.world.domains[key] = (not_null, default)
+    elif action.label == "set not null":
+        # Every column of it, of which nothing is known here.
+        walk.fact(Kind.SET_NOT_NULL, action, object=dotted(action.name), label="domain")
     _object(walk, action)
 
 
