@@ -11,6 +11,7 @@ from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables
 from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
+from sluiceway_sql_sqlfluff.harmless import harmless
 from sluiceway_sql_sqlfluff.outline import Block, Engine
 from sluiceway_sql_sqlfluff.programs import body_start, program_made
 from sluiceway_sql_sqlfluff.simple import statement
@@ -371,6 +372,8 @@ def _by_words(
 ) -> Read:
     """Read what sqlfluff cannot: it counts when every word of it is understood."""
     actions = _understood(text, dialect, found, variables)
+    if actions is None:
+        actions = harmless(text, dialect, found, variables)
     if actions is not None:
         return Read(0, len(text), actions)
     return Read(0, len(text), tuple(guess(found, dialect, text, variables)), problem)

@@ -172,6 +172,8 @@ def dynamic(
     if not found:
         yield Action(kind=Kind.EXECUTE, name=name, offset=offset)
     for text in found:
+        if len(found) > 1 and not text.strip():
+            continue  # what a variable held before anything was put to it
         known = UNKNOWN not in text or _named_only(text, dialect)
         action = Action(kind=Kind.EXECUTE, name=name, body=text if known else "", offset=offset)
         if len(found) == 1:

@@ -387,6 +387,16 @@ def _harmless(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.OTHER)
 
 
+def _use(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    """Read MySQL's USE: what has no database in its name is of that one from now on."""
+    cursor.next()
+    if cursor.dialect in MYSQL and cursor.at_name():
+        yield Action(kind=Kind.SET, name=("search_path",), body=cursor.name()[-1])
+        return
+    cursor.rest()
+    yield Action(kind=Kind.OTHER)
+
+
 _NOISE = frozenset({"WORK", "TRANSACTION", "TRAN"})
 
 
@@ -435,7 +445,7 @@ VERBS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "GRANT": _harmless,
     "REVOKE": _harmless,
     "ANALYZE": _harmless,
-    "USE": _harmless,
+    "USE": _use,
     "PRAGMA": _harmless,
     "PRINT": _harmless,
     "LOCK": _lock,

@@ -69,6 +69,8 @@ _DROPS = (
     case("drop quoted table", 'DROP TABLE "Users";', TABLE),
     case("drop table of a schema", "DROP TABLE legacy.items;", TABLE),
     case("drop table by search path", "SET search_path TO legacy; DROP TABLE items;", TABLE),
+    case("drop empty schema", "CREATE SCHEMA x; DROP SCHEMA x;"),
+    case("drop schema without cascade", "DROP SCHEMA legacy;", runs="it is refused: not empty"),
     case("drop schema cascade", "DROP SCHEMA legacy CASCADE;", TABLE),
     case("drop partition", "DROP TABLE events_2024;", TABLE),
     case("drop partitioned", "DROP TABLE events;", TABLE),

@@ -88,6 +88,7 @@ class Catalogue:
 
     def __init__(self, dialect: Dialect) -> None:
         self._default = _SCHEMAS.get(dialect, "")
+        self._aliases = {"temp": _TEMPORARY} if dialect is Dialect.SQLITE else {}
         self.path: tuple[str, ...] = (self._default,)
         self.doubt = False
         """A search path may have been set, or not: no name is sure to mean what we take it for."""
@@ -104,7 +105,7 @@ class Catalogue:
     def keys(self, name: Name) -> list[tuple[str, str]]:
         """Return where a name may be, the first place first."""
         if len(name) > 1:
-            return [(name[-2], name[-1])]
+            return [(self._aliases.get(name[-2], name[-2]), name[-1])]
         last = name[-1] if name else ""
         return [(_TEMPORARY, last), *((schema, last) for schema in self.path)]
 

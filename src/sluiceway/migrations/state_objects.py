@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sluiceway.migrations import state_columns as columns
-from sluiceway.migrations.records import Action, Kind, Maybe, Name
+from sluiceway.migrations.records import Action, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state_about import about, described, dotted, if_new, on_table, refer
 from sluiceway.migrations.state_catalogue import Thing
 
@@ -231,6 +231,9 @@ def _drop_schema(walk: Walk, action: Action) -> None:
     things = list(catalogue.of_schema(name))
     if any(catalogue.made(thing) is not Maybe.YES for thing in things):
         made = Maybe.NO
+    sure = not (walk.where.dynamic or walk.where.guessed)
+    if sure and walk.dialect in _ONLY_EMPTY and not (action.cascade or action.label):
+        return  # without CASCADE it fails unless nothing is in it
     walk.fact(
         action.kind,
         action,
@@ -240,6 +243,10 @@ def _drop_schema(walk: Walk, action: Action) -> None:
         label=action.label,
     )
     catalogue.clear(name)
+
+
+_ONLY_EMPTY = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.TSQL})
+"""Where DROP SCHEMA takes no table along unless it says so."""
 
 
 def _rename_schema(walk: Walk, action: Action) -> None:
