@@ -295,7 +295,7 @@ def _ends(call: Call) -> bool:
     if not call.simple or ";" not in call.sql:
         return False
     parts = [call.sql[begin:end] for begin, end in spans(call.sql, Dialect.POSTGRES)]
-    return len(parts) > 1 and any(control(part) for part in parts)
+    return len(parts) > 1 and any(control(part.strip(" ;")) for part in parts)
 
 
 def _sequences(wire: Wire) -> dict[str, tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import secrets
@@ -167,7 +168,7 @@ class Server:
         """Keep *database* for later runs, where the server is ours; return it."""
         if not self._own:
             return database
-        name = _kept_name(key)
+        name = self._kept_name(key)
         database.release()
         mark = json.dumps({"at": int(time.time()), "roles": sorted(self._roles())})
         self._admin.must(f'DROP DATABASE IF EXISTS "{name}"')
@@ -179,7 +180,7 @@ class Server:
 
     def kept(self, key: str) -> ScratchDatabase | None:
         """Return what was kept under *key*, only to be copied."""
-        name = _kept_name(key)
+        name = self._kept_name(key)
         if not self._own:
             return None
         mark = dict(self._all_kept()).get(name)
@@ -192,6 +193,11 @@ class Server:
         if self._roles() != roles:  # another kept database needs one of them
             return None
         return Database(name, self._inside(name), alone=True)
+
+    def _kept_name(self, key: str) -> str:
+        """Return the name of what *key* is kept as: another for another owner of its tables."""
+        digest = hashlib.sha256(f"{self._owner}:{key}".encode()).hexdigest()
+        return f"sluiceway_kept_{digest[:32]}"
 
     def _all_kept(self) -> Iterable[tuple[str, dict[str, Any]]]:
         found = self._admin.must(
@@ -248,10 +254,6 @@ class Server:
                 self.drop(database)
         finally:
             self._admin.close()
-
-
-def _kept_name(key: str) -> str:
-    return f"sluiceway_kept_{key[:32]}"
 
 
 def _literal(text: str) -> str:

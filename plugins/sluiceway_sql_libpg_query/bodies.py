@@ -11,7 +11,6 @@ from typing import Any
 from sluiceway.migrations.records import Action, Kind, Name, Parsed
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.folding import NAME, UNKNOWN, Environment, Text, fold
-from sluiceway_sql_libpg_query.guesses import guesses, verb_is_harmless
 from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import (
@@ -216,6 +215,9 @@ class Reader:
         )
 
     def _execute(self, text: str) -> Action:
+        # Its patterns take longer to compile than most scripts to parse, and few scripts need them.
+        from sluiceway_sql_libpg_query.guesses import guesses, verb_is_harmless
+
         constant = UNKNOWN not in text and NAME not in text
         if constant:
             parsed = self._deeper(text)

@@ -9,7 +9,8 @@ from sluiceway.migrations.statements import tokens
 
 __all__ = ["guesses", "verb_is_harmless"]
 
-_PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)'
+# A range of characters up to U+10FFFF would cost a second to compile for either case.
+_PART = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _NAME = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _LIST = rf"(?:{_NAME})(?:\s*,\s*(?:ONLY\s+)?{_NAME})*"
 _IF = r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
@@ -73,7 +74,7 @@ def _names(text: str | None) -> list[Name]:
 
 
 def _bare(text: str) -> str:
-    """Return the text with its comments blanked, and marks of quotes that hold statements opened."""
+    """Return the text without its comments."""
     pieces = []
     last = 0
     for kind, begin, end in tokens(text, Dialect.POSTGRES):

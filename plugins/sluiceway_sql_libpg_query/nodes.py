@@ -22,6 +22,7 @@ __all__ = [
     "relation",
     "sole",
     "strings",
+    "switched",
     "type_name",
     "volatile",
 ]
@@ -32,7 +33,7 @@ _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4",
 _VOLATILE = frozenset(
     {
         "clock_timestamp", "currval", "gen_random_bytes", "gen_random_uuid", "gen_salt", "lastval",
-        "nextval", "random", "random_normal", "setval", "statement_timestamp_volatile", "timeofday",
+        "nextval", "random", "random_normal", "setval", "timeofday",
         "txid_current", "pg_current_xact_id", "uuid_generate_v1", "uuid_generate_v1mc",
         "uuid_generate_v4", "uuidv4", "uuidv7",
     }

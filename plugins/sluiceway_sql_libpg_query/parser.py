@@ -11,7 +11,6 @@ from sluiceway.migrations.records import Action, Dialect, Kind, Name, Parsed, Sc
 from sluiceway.migrations.statements import spans
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
-from sluiceway_sql_libpg_query.guesses import guesses
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import Node
@@ -68,6 +67,9 @@ class LibPgQuery:
 
 
 def _one(text: str, span: Span, together: Reader) -> list[Parsed]:
+    # Its patterns take longer to compile than most scripts to parse, and few scripts need them.
+    from sluiceway_sql_libpg_query.guesses import guesses
+
     start, end = span
     piece = text[start:end]
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["walk"]
 
-_ASSIGNED = re.compile(r"(?s)\s*[\w$.\"\[\]\x80-\U0010ffff]+(?:\s*\[[^\]]*\])*\s*:?=\s*(.*)")
+_ASSIGNED = re.compile(r"(?s)\s*[\w$.\"\[\]]+(?:\s*\[[^\]]*\])*\s*:?=\s*(.*)")
 
 
 def walk(

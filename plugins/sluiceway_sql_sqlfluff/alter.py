@@ -45,7 +45,9 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
             raise Strange
     said = online(cursor)
     for action in actions:
-        changed = replace(action, if_exists=action.if_exists or if_exists, only=only)
+        changed = action
+        if only or (if_exists and not action.if_exists):
+            changed = replace(action, if_exists=action.if_exists or if_exists, only=only)
         if said is not None and action.kind in {Kind.CREATE_INDEX, Kind.DROP_INDEX}:
             # FULLTEXT and SPATIAL keep others out whatever is asked for.
             label = action.label or said[1]

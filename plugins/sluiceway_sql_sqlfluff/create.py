@@ -133,13 +133,14 @@ def _with_body(cursor: Cursor, action: Action) -> Action:
 
 def _with_function(cursor: Cursor, action: Action) -> Action:
     """Add the table of a trigger, and the function that it runs (PostgreSQL)."""
+    cursor.loose.extend(cursor.tokens[cursor.index : cursor.stop])
     while not cursor.done:
         if cursor.take("ON") and not action.table:
             action = replace(action, table=cursor.name())
         elif cursor.take("EXECUTE", "FUNCTION") or cursor.take("EXECUTE", "PROCEDURE"):
             action = replace(action, references=cursor.name())
         else:
-            cursor.loose.append(cursor.next())
+            cursor.next()
     return action
 
 

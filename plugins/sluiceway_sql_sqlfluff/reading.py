@@ -263,6 +263,8 @@ class _Inner:
 
     def expanded(self, read: Read) -> Read:
         """Return what was read with what it runs as text parsed in its turn."""
+        if not any(action.nested or action.body for action in read.actions):
+            return read
         actions = tuple(self._full(action, self.variables) for action in read.actions)
         return replace(read, actions=actions)
 

@@ -35,16 +35,18 @@ def _set(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     offset = cursor.offset
     cursor.next()
     for clause in cursor.clauses():
-        clause.one_of("GLOBAL", "SESSION", "LOCAL", "PERSIST", "STATEMENT")
+        scope = clause.one_of("GLOBAL", "SESSION", "LOCAL", "PERSIST", "STATEMENT")
         if clause.done:
             continue
+        label = "local" if scope == "LOCAL" else ""
         name = clause.next().text
         while clause.word() == "." and clause.take("."):
             name += "." + clause.next().text
         begin = clause.index
         assign(clause, name, variables)
         value = _written(clause, begin)
-        yield Action(kind=Kind.SET, name=(name.lower(),), body=value, offset=offset)
+        key = (name.lower(),)
+        yield Action(kind=Kind.SET, name=key, body=value, label=label, offset=offset)
 
 
 def assign(clause: Cursor, name: str, variables: Variables) -> None:

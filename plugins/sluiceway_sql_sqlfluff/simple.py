@@ -40,6 +40,8 @@ def statement(cursor: Cursor, variables: Variables) -> list[Action]:
     cursor.take(";")
     if not cursor.done:
         cursor.give_up()
+    if begin == 0:
+        return found
     return [
         replace(action, offset=action.offset - begin if action.offset else 0) for action in found
     ]

@@ -23,7 +23,7 @@ decision := {"deny": deny, "warn": warn, "advice": advice, "waivers": data.waive
 #   collects: finding
 deny contains found if {
 	some each in finding
-	level(each.code) == "deny"
+	rated[each.code] == "deny"
 	found := named(each)
 }
 
@@ -34,7 +34,7 @@ deny contains found if {
 #   collects: finding
 warn contains found if {
 	some each in finding
-	level(each.code) == "warn"
+	rated[each.code] == "warn"
 	found := named(each)
 }
 
@@ -43,6 +43,6 @@ warn contains found if {
 # description: What the rules `finding` found whose level is advice; it decides nothing.
 advice contains found if {
 	some each in finding
-	level(each.code) == "advice"
+	rated[each.code] == "advice"
 	found := named(each)
 }

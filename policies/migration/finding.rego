@@ -51,32 +51,53 @@ about(rule, fact, message, safe) := {
 #   that an approval approves exactly one.
 named(found) := object.union(found, {
 	"about": name,
-	"solution": concat("\n", array.concat([found.solution], approving(found.code, name))),
-	"waivable": lib.may_waive(found.code),
+	"solution": approvable(found, name),
+	"waivable": found.code in excusable,
 }) if {
 	name := name_of(found)
 }
 
-approving(code, name) := [sprintf("Or have exactly this approved: `invoke waive %s/%s --reason=... --expires=7d`", [code, shell(name)])] if {
-	level(code) == "deny"
-	lib.may_waive(code)
-} else := []
+approvable(found, name) := concat("", [
+	found.solution,
+	"\nOr have exactly this approved: `invoke waive ",
+	found.code,
+	"/",
+	shell(name),
+	" --reason=... --expires=7d`",
+]) if {
+	rated[found.code] == "deny"
+	found.code in excusable
+} else := found.solution
+
+# What is the same for every finding of a code is found out once, since there may be thousands.
+codes := {found.code | some found in finding}
+
+rated := {code: level(code) | some code in codes}
+
+excusable := {code | some code in codes; lib.may_waive(code)}
 
 # What a person copies into a shell does nothing there but name the finding.
 shell(name) := name if {
 	regex.match(`^[\w:./-]+$`, name)
 } else := sprintf("'%s'", [replace(name, "'", `'\''`)])
 
-name_of(found) := found.at.statement_hash if {
-	count(done[found.code][found.at.statement_hash]) == 1
-} else := concat("/", [found.at.statement_hash, thing(found)])
+name_of(found) := concat("/", [found.at.statement_hash, thing(found)]) if {
+	[found.code, found.at.statement_hash] in shared
+} else := found.at.statement_hash
 
-things[found.code][found.at.statement_hash] contains thing(found) if some found in finding
+# What one statement does to several things by one code: neighbours, once they are sorted.
+shared contains [code, hash] if {
+	some index, [code, hash, _] in things
+	next := things[index + 1]
+	next[0] == code
+	next[1] == hash
+}
 
-# All of it at once, as for `of`.
-done := things
+things := sort({[found.code, found.at.statement_hash, thing(found)] | some found in finding})
 
-thing(found) := concat(".", [part | some part in [found.at.table, found.at.column]; part != ""])
+thing(found) := found.at.table if {
+	found.at.column == ""
+} else := concat(".", [found.at.table, found.at.column])
 
 # METADATA
 # title: Circumstances

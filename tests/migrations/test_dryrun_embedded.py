@@ -22,6 +22,7 @@ from sluiceway.model import Project
 from sluiceway_database_embedded import cluster, sluiceway_doctor, sluiceway_scratch_database
 from sluiceway_database_embedded.binaries import find
 from sluiceway_database_embedded.cluster import Cluster
+from sluiceway_database_embedded.server import EmbeddedServer
 
 SCRIPT = """
 import sys
@@ -121,6 +122,13 @@ def test_two_runs_at_once_do_not_meet(cache):
         alone = list((cache).glob("postgres-*/run-*"))
         assert len(alone) == 1
     assert list((cache).glob("postgres-*/run-*")) == []
+
+
+def test_what_a_superuser_replayed_is_not_taken_by_an_owner(cache):
+    history, new = ["CREATE TABLE kept (b int)"], ["ALTER TABLE kept ADD c int"]
+    for superuser in (True, False):
+        with EmbeddedServer(binaries(), cache, superuser=superuser) as made:
+            assert reported(made, history, new).outcome is Outcome.PASS
 
 
 def test_what_is_in_the_way_of_a_start_is_said(tmp_path):

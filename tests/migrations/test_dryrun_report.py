@@ -264,6 +264,8 @@ def test_what_goes_with_its_table_is_not_told_beside_it():
         ("ROLLBACK WORK TO a", "savepoint"),
         ("RELEASE a", "savepoint"),
         ("SAVEPOINT a", "savepoint"),
+        ("COMMIT;", "commit"),
+        ("BEGIN; INSERT INTO a VALUES (1); COMMIT", ""),
         ("COMMIT PREPARED 'x'", ""),
         ("SELECT 'BEGIN'", ""),
         ("BEGINNING", ""),

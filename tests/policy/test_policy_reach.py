@@ -39,6 +39,8 @@ def rest(**more: str) -> dict[str, str]:
         ("y := {1 |\n\tdata.far.x\n}", {"far"}),
         ('y := "data.far.x"', set()),
         ("# data.far.x and all data\ny := 1", set()),
+        ('# $` and all data\ny := "$"', set()),
+        ('y := "$" # $"\n\nz := $"\\"#{data.far.x}"', {"far"}),
         ("y := input.data.far", set()),
         ("y := 1", set()),
     ],

@@ -91,6 +91,6 @@ warn contains found if {
 
 release_known if input.release.known == true
 
-held_known if input.release.held == null
+held_known if is_null(input.release.held)
 
 held_known if input.release.held.known == true

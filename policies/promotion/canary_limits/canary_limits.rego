@@ -32,13 +32,12 @@ limit_problems contains message if {
 	canary_counts
 	canary_limits_understood
 	some name, limit in watched
-	asked := object.get(lib.facts("canary"), ["limits", limit.fact], "(missing)")
-	not limit_kept(limit.bound, asked, limit_values[name])
+	not limit_kept(name)
 	message := sprintf("The canary was watched with %s %v; that has to be %s %v.", [
 		limit.fact,
-		asked,
+		object.get(lib.facts("canary"), ["limits", limit.fact], "(missing)"),
 		limit.bound,
-		limit_values[name],
+		limit_value(name),
 	])
 }
 
@@ -58,11 +57,19 @@ watched := {
 	"traffic_percent": {"fact": "traffic_percent", "bound": "at most"},
 }
 
-limit_kept("at most", asked, limit) if lib.at_least(limit, asked)
+limit_kept(name) if {
+	watched[name].bound == "at most"
+	lib.at_least(limit_value(name), lib.facts("canary").limits[watched[name].fact])
+}
 
-limit_kept("at least", asked, limit) if lib.at_least(asked, limit)
+limit_kept(name) if {
+	watched[name].bound == "at least"
+	lib.at_least(lib.facts("canary").limits[watched[name].fact], limit_value(name))
+}
 
-limit_values := object.union(data.promotion.canary_limits, {"minutes": data.promotion.canary_limits.minutes * 60})
+limit_value("minutes") := data.promotion.canary_limits.minutes * 60
+
+limit_value(name) := data.promotion.canary_limits[name] if name != "minutes"
 
 # METADATA
 # title: The limits of a canary are said in a form that is understood

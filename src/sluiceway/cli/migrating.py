@@ -30,6 +30,7 @@ __all__ = ["check"]
         "dialect": "Whose SQL it is: postgres, mysql, sqlite, tsql, ...",
         "layout": "Whose tool's folder it is; found out from the files when left out.",
         "format": FORMAT_HELP,
+        "strict": "Let two grammars read every statement, and block what they read differently.",
         "advice": "Leave out the rules that only advise.",
     },
     words="path",
@@ -40,6 +41,7 @@ def check(
     dialect: str = "",
     layout: str = "",
     format: str = "",  # noqa: A002 - the flag's name
+    strict: bool = False,  # noqa: FBT001, FBT002 - an option of the command line
     advice: bool = True,  # noqa: FBT001, FBT002 - an option of the command line
 ) -> ExitCode:
     """Say what migrations would break: exit 3 when one is blocked, 5 when it could not be judged."""
@@ -50,8 +52,11 @@ def check(
     paths = _paths(bench, path)
     spoken, why = _dialect(bench, paths, dialect)
     reading = _read(paths, spoken, layout or _configured(bench, "layout") or "auto")
-    parser = judging.parser_for(bench, spoken)
-    read = judging.read_facts(reading, parser, spoken)
+    if strict:
+        first, second = judging.two_parsers(bench, spoken)
+        read = judging.read_facts(reading, first, spoken, second=second)
+    else:
+        read = judging.read_facts(reading, judging.parser_for(bench, spoken), spoken)
     judged = judging.judge(bench, read, now=datetime.now(UTC), advice=advice)
     _remember(bench, judged)
     _show(shell, chosen, judged, why)

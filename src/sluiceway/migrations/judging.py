@@ -16,6 +16,7 @@ from sluiceway import policy
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.gates import waivers
 from sluiceway.migrations import state
+from sluiceway.migrations.compare import as_facts, compare
 from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.reading import Reading
 from sluiceway.migrations.records import Dialect, Kind, SqlParser
@@ -33,6 +34,7 @@ __all__ = [
     "parser_for",
     "read_facts",
     "sent",
+    "two_parsers",
 ]
 
 NOBODY = Actor(name="nobody", method="none", proven=False)
@@ -70,6 +72,7 @@ HARMLESS = frozenset(
 """Kinds of facts that no rule looks at, and which are therefore not sent (a test holds it to them). A
 site whose own rules do look at one names it in ``data.migration.also``."""
 _APPROVAL = re.compile(r"migration\.[a-z-]+/(sha256:[0-9a-f]{64})(/.*)?")
+_TWO = 2
 _UNJUDGED = ("policy.", "input.")
 
 
@@ -124,13 +127,43 @@ def parser_for(bench: Workbench, dialect: Dialect) -> SqlParser:
     return parser
 
 
+def two_parsers(bench: Workbench, dialect: Dialect) -> tuple[SqlParser, SqlParser]:
+    """Return the first two grammars that read *dialect* here.
+
+    Raises:
+        ActionFailed: ``migrations.one-parser``: there are not two.
+    """
+    found = [each for _, each in bench.plugins.each("sluiceway_sql_parser", dialect=dialect)]
+    if len(found) < _TWO:
+        raise ActionFailed(
+            f"there are not two grammars here that read {dialect}",
+            means="--strict compares two independent readings, so nothing was judged.",
+            remedy="Leave out --strict; PostgreSQL is read by libpg-query and sqlfluff, other dialects"
+            " by sqlfluff alone.",
+            code="migrations.one-parser",
+        )
+    return found[0], found[1]
+
+
 def read_facts(
-    reading: Reading, parser: SqlParser, dialect: Dialect, *, together: bool = False
+    reading: Reading,
+    parser: SqlParser,
+    dialect: Dialect,
+    *,
+    together: bool = False,
+    second: SqlParser | None = None,
 ) -> Read:
-    """Return what the scripts of *reading* do; *together* as for :func:`state.facts`."""
+    """Return what the scripts of *reading* do; *together* as for :func:`state.facts`.
+
+    With a *second* grammar, each statement that the two read differently is one that cannot be judged.
+    """
     found = state.facts(reading.scripts, parser, dialect, together=together)
+    facts = found.facts
+    if second is not None:
+        other = state.facts(reading.scripts, second, dialect, together=together).facts
+        facts += as_facts(compare(facts, other, (parser.name, second.name)))
     return Read(
-        facts=tuple(state.fact_json(fact) for fact in found.facts),
+        facts=tuple(state.fact_json(fact) for fact in facts),
         files=len(reading.scripts),
         statements=found.statements,
         dialect=dialect,

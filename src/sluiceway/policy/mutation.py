@@ -17,7 +17,7 @@ __all__ = ["Mutant", "mutants", "survivors"]
 
 _TESTS = "_test.rego"
 _PACKAGE = "sluiceway_mutation"
-_NAMED = re.compile(r"\bdata\.([a-z_]+)")
+_NAMED = re.compile(r"\bdata\.([a-z_]+)(?:\.([a-z_]+))?")
 _QUIET = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`')
 _DAMAGES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<= )==(?= )"), "!="),
@@ -112,8 +112,11 @@ def survivors(
     """
     tests: dict[str, list[str]] = {}
     packages: dict[str, str] = {}
+    rules: set[tuple[str, str]] = set()
     for file, module in sorted(engine.parse(bundle.modules).items()):
         packages[file] = package(module.tree).removesuffix("_test")
+        names = {rule_name(rule) for rule in module.tree.get("rules") or []}
+        rules |= {(packages[file], name) for name in names}
         if file.endswith(_TESTS):
             tests[file] = [
                 f"{package(module.tree)}.{rule_name(rule)}"
@@ -133,7 +136,7 @@ def survivors(
     found: list[Mutant] = []
     for mutant in damaged:
         folder, own = _folder(mutant.file), packages[mutant.file]
-        needed = _needed(bundle, own, packages, asked)
+        needed = _needed(bundle, own, packages, asked, rules)
         package_tests = {file for file in asked if packages[file] == own}
         beside = {file for file in package_tests if _folder(file) == folder}
         stages = (
@@ -153,14 +156,27 @@ def _folder(file: str) -> str:
     return file.rpartition("/")[0]
 
 
-def _needed(bundle: Bundle, own: str, packages: Mapping[str, str], asked: set[str]) -> Bundle:
-    """Return the files of a package and of those that it names, without the tests of others."""
+def _needed(
+    bundle: Bundle,
+    own: str,
+    packages: Mapping[str, str],
+    asked: set[str],
+    rules: set[tuple[str, str]],
+) -> Bundle:
+    """Return the files of a package and of those whose rules it names, without the tests of others.
+
+    ``data.promotion.people`` is data: whoever reads it needs no rule of that package.
+    """
     wanted, waiting = {own}, [own]
     while waiting:
         here = waiting.pop()
         for file, source in bundle.modules.items():
             if packages[file] == here:
-                named = {name.removesuffix("_test") for name in _NAMED.findall(source)}
+                named = {
+                    name.removesuffix("_test")
+                    for name, inner in _NAMED.findall(source)
+                    if not inner or (name.removesuffix("_test"), inner) in rules
+                }
                 waiting += sorted(named - wanted)
                 wanted |= named
     modules = {

@@ -19,10 +19,9 @@ _STEP = r'\.[A-Za-z_][A-Za-z0-9_]*|\["[^"\\\n]*"\]'
 _PACKAGE = re.compile(rf"package[ \t]+([A-Za-z_][A-Za-z0-9_]*(?:{_STEP})*)[ \t\r]*(?:#.*)?")
 _DATA = rf"(?<![\w.])data(?!\w)((?:{_STEP})*)"
 _ANYWHERE = re.compile(_DATA)
-_OUTSIDE = re.compile(rf'{_DATA}|#[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`')
-"""The same, passing over comments and texts."""
+_OUTSIDE = re.compile(rf'{_DATA}|(?P<template>\$["`])|#[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`')
+"""The same, passing over comments and texts; and where a template string begins."""
 _PART = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|"[^"\\\n]*"')
-_TEMPLATE = re.compile(r'\$["`]')
 _LAST_WORDS = "|".join(sorted({name.rpartition(".")[2] for name in FORBIDDEN}))
 _FORBIDDEN = re.compile(rf"\b(?:{_LAST_WORDS})\b|\\u")
 """A name in brackets may be spelt with escapes, ``http["\\u0073end"]``."""
@@ -89,9 +88,10 @@ def _references(text: str) -> frozenset[_Name]:
     What stands in comments and texts does not count, unless there are template strings, whose texts
     hold expressions.
     """
-    pattern = _ANYWHERE if _TEMPLATE.search(text) else _OUTSIDE
-    found = (match[1] for match in pattern.finditer(text))
-    return frozenset(_parts(each) for each in found if each is not None)
+    found = list(_OUTSIDE.finditer(text))
+    if any(match["template"] for match in found):
+        found = list(_ANYWHERE.finditer(text))
+    return frozenset(_parts(match[1]) for match in found if match[1] is not None)
 
 
 def _parts(dotted: str) -> _Name:

@@ -38,7 +38,16 @@ _COMMAND = re.compile(r"\\([A-Za-z_]+|[!?;.]|)")
 _ARGUMENTS_END = re.compile(r"\\|(?=[\r\n])|\Z")
 _VARIABLE = re.compile(r""":(?:([A-Za-z_]\w*)|'[A-Za-z_]\w*'|"[A-Za-z_]\w*"|\{\?\w+\})""")
 _NAME = re.compile(r"""\s*[\w.\-]*\s*|\s*'[^'\\;]*'\s*|\s*"[^"\\;]*"\s*""")
-_COPY = re.compile(r"(?is)COPY\b.*\bFROM\s+STDIN\b")
+_COPY = re.compile(
+    r"(?is)\s*COPY\b(?!\s*\()(?:(?!\bFROM\b)[^()])*(?:\([^()]*\)\s*)?\bFROM\s+STDIN\b"
+)
+"""On what a statement is outside quotes: ``COPY (SELECT ' FROM stdin') TO ...`` is another."""
+_STATEMENT = re.compile(
+    r"(?i)(?:\A|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+    r"(?:drop|truncate|alter|create|do|call|select|execute|reassign)\b",
+    re.DOTALL,
+)
+"""When COPY itself fails, psql goes on with its data as SQL."""
 _COPY_STDIN = re.compile(r"(?i)\bfrom\s+stdin\b")
 _DATA_END = re.compile(r"(?m)^\\\.[ \t]*\r?$")
 _LONGEST = 80
@@ -68,8 +77,8 @@ class _Session:
         self.edits: list[Edit] = []
         self.begun = False
         """A statement has begun: something other than space and comment was read."""
-        self.first = 0
-        """Where it begins."""
+        self.words: list[str] = []
+        """Its text, with a mark for each quoted part."""
         self.any_before = False
         self.conditions: list[int] = []
         self.odd_values = False
@@ -94,11 +103,12 @@ class _Session:
             self._gap(position, begin)
             position = end
             if kind == "end":
-                if begin < size and self.begun and _COPY.match(self.text, self.first, begin):
+                if begin < size and self.begun and _COPY.match("".join(self.words)):
                     data_from = end
                 self._sent()
             elif kind == "quoted":
-                self._begin(begin)
+                self.begun = True
+                self.words.append('"')
         if data_from >= 0:
             self.draft.problem(size, "COPY ... FROM stdin without data: they are not in this file")
         if self.conditions:
@@ -106,19 +116,17 @@ class _Session:
         self.draft.text = self.text
         self.draft.edit(sorted(self.edits))
 
-    def _begin(self, position: int) -> None:
-        if not self.begun:
-            self.begun, self.first = True, position
-
     def _sent(self) -> None:
         self.any_before = self.any_before or self.begun
         self.begun = False
+        self.words.clear()
 
     def _gap(self, begin: int, end: int) -> None:
         """Read what is neither quote nor comment: words, and the variables among them."""
         piece = self.text[begin:end]
         if piece.strip(BLANK):
-            self._begin(begin + len(piece) - len(piece.lstrip(BLANK)))
+            self.begun = True
+        self.words.append(piece or " ")
         if ":" not in piece and self.text[end : end + 1] not in {"'", '"'}:
             return
         for match in _VARIABLE.finditer(self.text, begin, end + _LONGEST):
@@ -140,6 +148,10 @@ class _Session:
         end = match.end() if match else len(self.text)
         if not match:
             self.draft.problem(begin, "the data of COPY ... FROM stdin do not end with \\.")
+        elif _STATEMENT.search(self.text[begin : match.start()]):
+            self.draft.problem(
+                begin, "data of COPY that read as SQL: psql runs them as such when the COPY fails"
+            )
         self.edits.append((begin, end, blanked(self.text[begin:end])))
         return end
 

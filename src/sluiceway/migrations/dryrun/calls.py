@@ -43,10 +43,12 @@ _CONTROL = re.compile(
 def control(sql: str) -> str:
     """Return what *sql* does to its transaction.
 
-    ``begin``, ``commit``, ``rollback``, ``savepoint`` (RELEASE and ROLLBACK TO as well), or ``""``.
+    ``begin``, ``commit``, ``rollback``, ``savepoint`` (RELEASE and ROLLBACK TO as well), or ``""``,
+    also when other statements stand behind it.
     """
-    found = _CONTROL.match(_COMMENT.sub("", sql, count=1))
-    if found is None:
+    text = _COMMENT.sub("", sql, count=1)
+    found = _CONTROL.match(text)
+    if found is None or text[found.end() :].partition(";")[2].strip(" \t\r\n;"):
         return ""
     word = found.lastgroup or ""
     return "savepoint" if word == "to" else word

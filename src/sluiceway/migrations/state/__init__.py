@@ -18,8 +18,8 @@ from sluiceway.migrations.records import (
     Script,
     SqlParser,
 )
-from sluiceway.migrations.state_draft import Draft
-from sluiceway.migrations.state_walk import Walk
+from sluiceway.migrations.state.draft import Draft
+from sluiceway.migrations.state.walk import Walk
 
 __all__ = ["Facts", "fact_json", "facts"]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sluiceway.migrations import state_objects
 from sluiceway.migrations.records import (
     Action,
     Dialect,
@@ -18,9 +17,10 @@ from sluiceway.migrations.records import (
     Script,
     SqlParser,
 )
-from sluiceway.migrations.state_catalogue import Catalogue, ColumnState
-from sluiceway.migrations.state_draft import Draft
-from sluiceway.migrations.state_text import Hashes, shown
+from sluiceway.migrations.state import objects
+from sluiceway.migrations.state.catalogue import Catalogue, ColumnState
+from sluiceway.migrations.state.draft import Draft
+from sluiceway.migrations.state.text import Hashes, shown
 
 __all__ = ["Walk", "World"]
 
@@ -163,7 +163,7 @@ class Walk:
             if handler is not None:
                 handler(action)
             elif action.kind is not Kind.OTHER:
-                state_objects.apply(self, action)
+                objects.apply(self, action)
             if action.nested and action.kind not in _HOLDERS:
                 self._nested(action, branch=action.label in _BRANCHES or action.if_exists)
 
@@ -237,7 +237,7 @@ class Walk:
         known[(*action.columns, *doubt)] = routine
 
     def _drop_function(self, action: Action) -> None:
-        state_objects.apply(self, action)
+        objects.apply(self, action)
         if self.where.conditional:
             return
         for name in self._routines(action.name):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.migrations.records import Action, Column, Dialect, Maybe, Name
-from sluiceway.migrations.state_catalogue import ColumnState, Thing
+from sluiceway.migrations.state.catalogue import ColumnState, Thing
 
 if TYPE_CHECKING:
-    from sluiceway.migrations.state_walk import Walk
+    from sluiceway.migrations.state.walk import Walk
 
 __all__ = ["about", "described", "dotted", "if_new", "on_table", "refer"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.migrations.records import Fact
-from sluiceway.migrations.state_catalogue import Branch, ColumnState
+from sluiceway.migrations.state.catalogue import Branch, ColumnState
 
 __all__ = ["Draft"]
 

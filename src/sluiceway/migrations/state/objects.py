@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sluiceway.migrations import state_columns as columns
 from sluiceway.migrations.records import Action, Dialect, Kind, Maybe, Name
-from sluiceway.migrations.state_about import about, described, dotted, if_new, on_table, refer
-from sluiceway.migrations.state_catalogue import Thing
+from sluiceway.migrations.state import columns
+from sluiceway.migrations.state.about import about, described, dotted, if_new, on_table, refer
+from sluiceway.migrations.state.catalogue import Thing
 
 if TYPE_CHECKING:
-    from sluiceway.migrations.state_walk import Walk
+    from sluiceway.migrations.state.walk import Walk
 
 __all__ = ["apply"]
 

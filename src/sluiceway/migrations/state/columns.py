@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
-from sluiceway.migrations.state_about import about, described, dotted, if_new, on_table, refer
-from sluiceway.migrations.state_catalogue import Check, ColumnState, Thing
+from sluiceway.migrations.state.about import about, described, dotted, if_new, on_table, refer
+from sluiceway.migrations.state.catalogue import Check, ColumnState, Thing
 
 if TYPE_CHECKING:
-    from sluiceway.migrations.state_walk import Walk
+    from sluiceway.migrations.state.walk import Walk
 
 __all__ = [
     "add_column",
