@@ -396,7 +396,7 @@ def _use(cursor: Cursor, _: Variables) -> Iterator[Action]:
         yield Action(kind=Kind.SET, name=("search_path",), body=cursor.name()[-1])
         return
     cursor.rest()
-    yield Action(kind=Kind.OTHER)
+    yield Action(kind=Kind.SET, name=("use",))
 
 
 _NOISE = frozenset({"WORK", "TRANSACTION", "TRAN"})

@@ -182,6 +182,13 @@ class Catalogue:
             if key[0] == schema and isinstance(thing, Thing):
                 yield thing
 
+    def holds_new(self) -> bool:
+        """Say whether anything was made so far that is not the session's own."""
+        return any(
+            isinstance(thing, Thing) and thing.made is not Maybe.NO and not thing.temporary
+            for thing in self._things.values()
+        )
+
     def clear(self, schema: str) -> None:
         """Forget everything of a schema that is dropped."""
         for key, thing in self._things.items():

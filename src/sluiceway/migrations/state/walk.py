@@ -319,6 +319,9 @@ class Walk:
                 self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
             self.world.catalogue.doubt |= self.where.conditional
+        elif word == "use":
+            # T-SQL: another database, or the same; what was made so far may not be what is meant.
+            self.world.catalogue.doubt |= self.world.catalogue.holds_new()
         elif word == "lock_timeout" or not word:
             self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
 
