@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Action, Kind
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.dynamic import Variables, merge
 from sluiceway_sql_sqlfluff.running import assign, called_in, dynamic_of
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 from sluiceway_sql_sqlfluff.words import words
@@ -31,6 +31,8 @@ _PASSED = words(
 class _Open:
     label: str
     actions: list[Action] = field(default_factory=list)
+    before: Variables = field(default_factory=dict)
+    """What the variables held where it began."""
 
 
 def read_body(cursor: Cursor, statement: BlockReader, variables: Variables) -> list[Action]:
@@ -61,12 +63,14 @@ class _Reader:
         return self.open[0].actions
 
     def _push(self, label: str) -> None:
-        self.open.append(_Open(label))
+        self.open.append(_Open(label, before=dict(self.variables)))
 
     def _pop(self) -> _Open:
         if len(self.open) == 1:
             raise Strange
         closed = self.open.pop()
+        if closed.label in {"if", "loop", "handler"}:
+            merge(closed.before, self.variables)
         if closed.actions:
             action = Action(kind=Kind.OTHER, label=closed.label, nested=tuple(closed.actions))
             self.open[-1].actions.append(action)

@@ -71,8 +71,25 @@ def expression(cursor: Cursor, ends: frozenset[str] = _ENDS_EXPRESSION) -> list[
     return found
 
 
+_BRACKETS = 2
+"""How many around a value are passed: T-SQL writes a default back as ``((0))``."""
+
+
+def _closes(found: Sequence[Token]) -> int:
+    """Return where the bracket is closed that the first token opens."""
+    depth = 0
+    for index, token in enumerate(found):
+        depth += {"(": 1, ")": -1}.get(token.word, 0)
+        if not depth:
+            return index
+    return len(found)
+
+
 def _plain(found: Sequence[Token]) -> bool:
     """Whether an expression is one value: ``0``, ``-1``, ``'x'``, ``now()``, ``now(6)``."""
+    for _ in range(_BRACKETS):
+        if found[0].word == "(" and _closes(found) == len(found) - 1 > 1:
+            found = found[1:-1]
     values = [token for token in found if token.kind is not TokenKind.SIGN]
     signs = "".join(token.word for token in found if token.kind is TokenKind.SIGN)
     first = found[0]
@@ -154,6 +171,8 @@ def _type(cursor: Cursor, column: Column) -> tuple[str, Column]:
     if first in _SERIAL:
         mysql = cursor.dialect in MYSQL
         column = replace(column, not_null=True, default=True, default_volatile=True, unique=mysql)
+    elif first in {"ROWVERSION", "TIMESTAMP"} and cursor.dialect is Dialect.TSQL:
+        column = replace(column, default=True, default_volatile=True)  # the server counts it
     return words, column
 
 
@@ -232,8 +251,8 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
     if take("EPHEMERAL"):
         return replace(column, generated=True, default=True)
     if take("CONSTRAINT"):
-        cursor.part()
-        return column
+        name = cursor.part()
+        return replace(column, default_name=name) if cursor.word() == "DEFAULT" else column
     if take("CHECK"):
         if cursor.word() != "(":
             raise Strange

@@ -27,6 +27,8 @@ def starts_constraint(cursor: Cursor) -> bool:  # noqa: PLR0911 - one line a wor
         return word in {"INDEX", "KEY", "FULLTEXT", "SPATIAL"} or (
             word == "VECTOR" and after in {"INDEX", "KEY"}
         )
+    if cursor.dialect is Dialect.TSQL and word == "DEFAULT":
+        return True
     if cursor.dialect in {Dialect.TSQL, Dialect.CLICKHOUSE}:
         return word in {"INDEX", "PROJECTION", "PERIOD"}
     return cursor.dialect is Dialect.POSTGRES and word == "LIKE"

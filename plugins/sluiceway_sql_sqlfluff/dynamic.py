@@ -8,11 +8,13 @@ import re
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import TokenKind
 
-__all__ = ["UNKNOWN", "Variables", "texts"]
+__all__ = ["UNKNOWN", "Variables", "limited", "merge", "texts"]
 
 UNKNOWN = "sluiceway_unknown"
 """Stands for a part that only the running server knows: a name, as far as one can tell."""
 _MOST = 16
+_LONGEST = 10_000
+"""Characters of a text that is followed."""
 
 Variables = dict[str, tuple[str, ...]]
 """What each variable may hold, as far as the script says."""
@@ -22,6 +24,15 @@ _ENDS = frozenset(
 )
 
 
+def merge(before: Variables, variables: Variables) -> None:
+    """Let variables hold what they held *before* too: what has changed them may not have run."""
+    for key, found in variables.items():
+        old = before.get(key)
+        if old is not None and old != found:
+            both = tuple(dict.fromkeys((*found, *old)))
+            variables[key] = both if len(both) <= 2 * _MOST else (UNKNOWN,)
+
+
 def texts(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
     """Read an expression, and return the texts it may come to; none when nobody can say.
 
@@ -29,7 +40,7 @@ def texts(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
     expression: at a comma, a closing bracket or the end.
     """
     found = _joined(cursor, variables)
-    return tuple(text for text in found if text.replace(UNKNOWN, "").strip(" ;'\"[]`"))
+    return tuple(text for text in found if text.strip(" ;'\"[]`"))
 
 
 def _joined(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
@@ -43,7 +54,12 @@ def _joined(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
 
 def _product(parts: list[tuple[str, ...]]) -> tuple[str, ...]:
     made = ("".join(choice) for choice in itertools.product(*parts))
-    return tuple(dict.fromkeys(itertools.islice(made, _MOST)))
+    return limited(tuple(dict.fromkeys(itertools.islice(made, _MOST))))
+
+
+def limited(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these texts, or :data:`UNKNOWN` alone: one put to itself a few times has no end."""
+    return (UNKNOWN,) if any(len(text) > _LONGEST for text in found) else found
 
 
 def _term(cursor: Cursor, variables: Variables) -> tuple[str, ...]:  # noqa: PLR0911 - one line a form

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
 from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
+from sluiceway_sql_sqlfluff.harmless import harmless
 from sluiceway_sql_sqlfluff.outline import Block, Engine
 from sluiceway_sql_sqlfluff.programs import body_start, program_made
 from sluiceway_sql_sqlfluff.simple import statement
@@ -165,7 +166,10 @@ class _Whole:
 
     def _holding(self, block: Block) -> Read:
         """Read a statement that holds others: a block, an IF, a stored program."""
-        children = [self.read(child) for child in block.children]
+        children, states = [], [dict(self.variables)]
+        for child in block.children:
+            children.append(self.read(child))
+            states.append(dict(self.variables))
         nested = tuple(
             _shifted(action, child.start - block.start)
             for child in children
@@ -181,6 +185,9 @@ class _Whole:
             action = replace(made, nested=nested, body=body, body_offset=offset)
         else:
             action = Action(kind=Kind.OTHER, label=_label(head), nested=nested)
+            if action.label in {"if", "loop", "handler"}:
+                for state in states:
+                    merge(state, self.variables)
             if not problem and dangers(outside):
                 problem = hidden(outside)
         return Read(block.start, block.end, (action,), problem)
@@ -363,6 +370,7 @@ def _known(action: Action) -> Action:
         table=name(action.table),
         new_name=name(action.new_name),
         column="" if UNKNOWN in action.column else action.column,
+        constraint_name="" if UNKNOWN in action.constraint_name else action.constraint_name,
         nested=tuple(_known(inner) for inner in action.nested),
     )
 
@@ -372,6 +380,8 @@ def _by_words(
 ) -> Read:
     """Read what sqlfluff cannot: it counts when every word of it is understood."""
     actions = _understood(text, dialect, found, variables)
+    if actions is None:
+        actions = harmless(text, dialect, found, variables)
     if actions is not None:
         return Read(0, len(text), actions)
     return Read(0, len(text), tuple(guess(found, dialect, text, variables)), problem)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, texts
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, limited, texts
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
 from sluiceway_sql_sqlfluff.words import words
 
@@ -110,7 +110,8 @@ def note_selected(cursor: Cursor, variables: Variables) -> None:
                 _step(copy, token.text, variables)
             except Strange:
                 variables[token.text.lower()] = (UNKNOWN,)
-            variables[token.text.lower()] += tuple(before)
+            both = (*variables[token.text.lower()], *before)
+            variables[token.text.lower()] = tuple(dict.fromkeys(both))[:32]
             if not copy.take(","):
                 return
     elif cursor.dialect in MYSQL or cursor.procedural:
@@ -137,7 +138,7 @@ def _step(copy: Cursor, name: str, variables: Variables) -> None:
         copy.need("=")
     found = texts(copy, variables) or (UNKNOWN,)
     before = variables.get(name.lower(), (UNKNOWN,)) if added else ("",)
-    variables[name.lower()] = tuple(old + new for old in before for new in found)[:16]
+    variables[name.lower()] = limited(tuple(old + new for old in before for new in found)[:16])
 
 
 def _prepare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -174,6 +175,8 @@ def dynamic(
     if not found:
         yield Action(kind=Kind.EXECUTE, name=name, offset=offset)
     for text in found:
+        if len(found) > 1 and not text.strip():
+            continue  # what a variable held before anything was put to it
         known = UNKNOWN not in text or _named_only(text, dialect)
         action = Action(kind=Kind.EXECUTE, name=name, body=text if known else "", offset=offset)
         if len(found) == 1:
@@ -313,7 +316,9 @@ def _arguments(cursor: Cursor) -> list[Cursor]:
 def _renamed(arguments: list[Cursor], variables: Variables, offset: int) -> Action:
     """``sp_rename 'dbo.t.c', 'd', 'COLUMN'``. Raises :class:`Strange` for what is not constant."""
     values = [texts(argument, variables) for argument in arguments]
-    if len(values) < 2 or any(len(value) != 1 for value in values):  # noqa: PLR2004 - from and to
+    if len(values) < 2 or any(  # noqa: PLR2004 - from and to
+        len(value) != 1 or UNKNOWN in value for value in values
+    ):
         return Action(kind=Kind.EXECUTE, offset=offset)
     name = Cursor(tokens(values[0][0], Dialect.TSQL), Dialect.TSQL, values[0][0]).name()
     new = values[1][0].lower()

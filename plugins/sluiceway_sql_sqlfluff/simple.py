@@ -95,7 +95,9 @@ def _alter(  # noqa: PLR0911 - one a kind of object
     if cursor.take("TYPE"):
         yield from _type(cursor)
     elif cursor.take("DOMAIN"):
-        yield Action(kind=Kind.ALTER_DOMAIN, name=cursor.name())
+        name = cursor.name()
+        label = "set not null" if cursor.take("SET", "NOT", "NULL") else ""
+        yield Action(kind=Kind.ALTER_DOMAIN, name=name, label=label)
     elif cursor.take("INDEX") and cursor.dialect is Dialect.TSQL:
         yield _rebuilt(cursor)
         return
@@ -154,7 +156,7 @@ _DROPS = {
 def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
     offset = cursor.offset
     cursor.next()
-    temporary = bool(cursor.one_of("TEMPORARY", "TEMP"))
+    temporary = bool(cursor.one_of("TEMPORARY", "TEMP")) and cursor.dialect in MYSQL
     cursor.one_of("EXTERNAL", "FOREIGN", "TRANSIENT", "DYNAMIC", "ICEBERG", "HYBRID")
     materialized = cursor.take("MATERIALIZED")
     if cursor.one_of("TABLE", "TABLES"):
@@ -387,6 +389,16 @@ def _harmless(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.OTHER)
 
 
+def _use(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    """Read MySQL's USE: what has no database in its name is of that one from now on."""
+    cursor.next()
+    if cursor.dialect in MYSQL and cursor.at_name():
+        yield Action(kind=Kind.SET, name=("search_path",), body=cursor.name()[-1])
+        return
+    cursor.rest()
+    yield Action(kind=Kind.SET, name=("use",))
+
+
 _NOISE = frozenset({"WORK", "TRANSACTION", "TRAN"})
 
 
@@ -435,7 +447,7 @@ VERBS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "GRANT": _harmless,
     "REVOKE": _harmless,
     "ANALYZE": _harmless,
-    "USE": _harmless,
+    "USE": _use,
     "PRAGMA": _harmless,
     "PRINT": _harmless,
     "LOCK": _lock,

@@ -69,6 +69,8 @@ _DROPS = (
     case("drop quoted table", 'DROP TABLE "Users";', TABLE),
     case("drop table of a schema", "DROP TABLE legacy.items;", TABLE),
     case("drop table by search path", "SET search_path TO legacy; DROP TABLE items;", TABLE),
+    case("drop empty schema", "CREATE SCHEMA x; DROP SCHEMA x;"),
+    case("drop schema without cascade", "DROP SCHEMA legacy;", runs="it is refused: not empty"),
     case("drop schema cascade", "DROP SCHEMA legacy CASCADE;", TABLE),
     case("drop partition", "DROP TABLE events_2024;", TABLE),
     case("drop partitioned", "DROP TABLE events;", TABLE),
@@ -187,6 +189,13 @@ _COLUMNS = (
     case("change type", "ALTER TABLE users ALTER age TYPE bigint;"),
 )
 _NOT_NULLS = (
+    case("domain of old columns", "ALTER DOMAIN short SET NOT NULL;", NOT_NULL),
+    case(
+        "expression dropped",
+        "ALTER TABLE logs ADD c int NOT NULL GENERATED ALWAYS AS (1) STORED;"
+        "ALTER TABLE logs ALTER c DROP EXPRESSION;",
+        NOT_NULL,
+    ),
     case("required", "ALTER TABLE users ADD COLUMN a int NOT NULL;", NOT_NULL),
     case(
         "required, if not exists",

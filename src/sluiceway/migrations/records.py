@@ -206,6 +206,8 @@ class Column:
     default: bool = False
     """It gets a value when an INSERT does not name it: a DEFAULT other than NULL, an identity, a
     sequence of ``serial``, AUTO_INCREMENT, a generated value."""
+    default_name: str = ""
+    """Of T-SQL: the constraint that the default is, by whose name it can be dropped."""
     default_volatile: bool = False
     """The default differs from row to row (``random()``, ``clock_timestamp()``, a sequence); also a
     function that is not known, because it may."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.migrations.records import Action, Column, Maybe, Name
+from sluiceway.migrations.records import Action, Column, Dialect, Maybe, Name
 from sluiceway.migrations.state.catalogue import ColumnState, Thing
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def about(walk: Walk, action: Action, thing: Thing, name: Name) -> dict[str, Any
     return {
         "table": dotted(name),
         "column": action.column,
-        "temporary": thing.temporary,
+        "temporary": thing.temporary
+        or (walk.dialect is Dialect.TSQL and name[-1:] != () and name[-1].startswith("#")),
         "partitioned": thing.partitioned if thing.partitioned is not Maybe.NO else None,
         "materialized": thing.materialized,
         "cascade": action.cascade,

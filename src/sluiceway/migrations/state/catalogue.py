@@ -67,6 +67,8 @@ class Thing:
     """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too."""
     columns: dict[str, ColumnState] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
+    defaults: dict[str, str] = field(default_factory=dict)
+    """The columns of the defaults that have a name (T-SQL)."""
 
     def column(self, name: str) -> ColumnState:
         """Return a column; one that was not heard of is as old as its table."""
@@ -86,6 +88,7 @@ class Catalogue:
 
     def __init__(self, dialect: Dialect) -> None:
         self._default = _SCHEMAS.get(dialect, "")
+        self._aliases = {"temp": _TEMPORARY} if dialect is Dialect.SQLITE else {}
         self.path: tuple[str, ...] = (self._default,)
         self.doubt = False
         """A search path may have been set, or not: no name is sure to mean what we take it for."""
@@ -102,7 +105,7 @@ class Catalogue:
     def keys(self, name: Name) -> list[tuple[str, str]]:
         """Return where a name may be, the first place first."""
         if len(name) > 1:
-            return [(name[-2], name[-1])]
+            return [(self._aliases.get(name[-2], name[-2]), name[-1])]
         last = name[-1] if name else ""
         return [(_TEMPORARY, last), *((schema, last) for schema in self.path)]
 
@@ -145,9 +148,12 @@ class Catalogue:
         self._things[key] = thing
         return thing
 
-    def drop(self, name: Name) -> None:
+    def drop(self, name: Name, *, temporary: bool = False) -> None:
         """Forget the thing of that name: what is made under it from now on is new."""
         if not name:
+            return
+        if temporary:
+            self._things[_TEMPORARY, name[-1]] = _Gone(self.branch)
             return
         for key in self.keys(name):
             if isinstance(self._things.get(key), Thing):
@@ -175,6 +181,13 @@ class Catalogue:
         for key, thing in self._things.items():
             if key[0] == schema and isinstance(thing, Thing):
                 yield thing
+
+    def holds_new(self) -> bool:
+        """Say whether anything was made so far that is not the session's own."""
+        return any(
+            isinstance(thing, Thing) and thing.made is not Maybe.NO and not thing.temporary
+            for thing in self._things.values()
+        )
 
     def clear(self, schema: str) -> None:
         """Forget everything of a schema that is dropped."""

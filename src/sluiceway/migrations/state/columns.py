@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
 from sluiceway.migrations.state.about import about, described, dotted, if_new, on_table, refer
-from sluiceway.migrations.state.catalogue import Check, ColumnState
+from sluiceway.migrations.state.catalogue import Check, ColumnState, Thing
 
 if TYPE_CHECKING:
     from sluiceway.migrations.state.walk import Walk
@@ -46,6 +46,8 @@ def add_column(walk: Walk, action: Action) -> None:
         thing.columns[action.column] = column
     if definition.references:
         refer(walk, thing, definition.references)
+    if definition.default_name:
+        thing.defaults[definition.default_name] = action.column
     walk.fact(
         action.kind,
         action,
@@ -159,14 +161,21 @@ def drop_not_null(walk: Walk, action: Action) -> None:
 
 def set_default(walk: Walk, action: Action) -> None:
     """Take SET DEFAULT."""
-    column = walk.world.catalogue.thing(action.name).column(action.column)
+    thing = walk.world.catalogue.thing(action.name)
+    column = thing.column(action.column)
+    if action.constraint_name:
+        thing.defaults[action.constraint_name] = action.column
     column.default, column.default_branch = action.value, walk.world.catalogue.branch
     on_table(walk, action)
 
 
 def drop_default(walk: Walk, action: Action) -> None:
     """Take DROP DEFAULT."""
-    walk.world.catalogue.thing(action.name).column(action.column).default = False
+    column = walk.world.catalogue.thing(action.name).column(action.column)
+    column.default = False
+    for draft in walk.world.drafts:
+        if draft.column is column:
+            draft.values.pop("generated", None)  # DROP EXPRESSION: it is none any more
     on_table(walk, action)
 
 
@@ -213,6 +222,15 @@ def add_constraint(walk: Walk, action: Action) -> None:
                 )
 
 
+def _default_dropped(walk: Walk, thing: Thing, name: str) -> None:
+    """Take the default away that is a constraint of that name; of T-SQL it is often found out by a query."""
+    if name in thing.defaults:
+        thing.column(thing.defaults.pop(name)).default = False
+    elif not name and walk.dialect is Dialect.TSQL:
+        for column in thing.columns.values():
+            column.default = column.default and column.made is Maybe.NO
+
+
 def constraint(walk: Walk, action: Action) -> None:
     """Take VALIDATE, DROP and RENAME CONSTRAINT."""
     thing = walk.world.catalogue.thing(action.name)
@@ -223,6 +241,7 @@ def constraint(walk: Walk, action: Action) -> None:
         thing.checks.pop(action.constraint_name, None)
         if check is not None and check.not_null:
             thing.column(check.column).not_null = False
+        _default_dropped(walk, thing, action.constraint_name)
     elif action.kind is Kind.RENAME_CONSTRAINT and check is not None and action.new_name:
         thing.checks[action.new_name[-1]] = thing.checks.pop(action.constraint_name)
     walk.fact(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sluiceway.migrations.records import Action, Kind, Maybe, Name
+from sluiceway.migrations.records import Action, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state import columns
 from sluiceway.migrations.state.about import about, described, dotted, if_new, on_table, refer
 from sluiceway.migrations.state.catalogue import Thing
@@ -45,9 +45,16 @@ def _create_table(walk: Walk, action: Action) -> None:
 
 
 def _drop_table(walk: Walk, action: Action) -> None:
-    thing = walk.world.catalogue.thing(action.name)
+    catalogue = walk.world.catalogue
+    if action.temporary:
+        # The statement says so: whatever else has that name is left alone.
+        known = about(walk, action, Thing(), action.name)
+        walk.fact(action.kind, action, **known | {"temporary": True})
+        catalogue.drop(action.name, temporary=True)
+        return
+    thing = catalogue.thing(action.name)
     walk.fact(action.kind, action, **about(walk, action, thing, action.name))
-    walk.world.catalogue.drop(action.name)
+    catalogue.drop(action.name)
 
 
 def _truncate(walk: Walk, action: Action) -> None:
@@ -205,6 +212,9 @@ def _alter_domain(walk: Walk, action: Action) -> None:
     default = {"set default": True, "drop default": False}.get(action.label, default)
     if key is not None:
         walk.world.domains[key] = (not_null, default)
+    elif action.label == "set not null":
+        # Every column of it, of which nothing is known here.
+        walk.fact(Kind.SET_NOT_NULL, action, object=dotted(action.name), label="domain")
     _object(walk, action)
 
 
@@ -221,6 +231,9 @@ def _drop_schema(walk: Walk, action: Action) -> None:
     things = list(catalogue.of_schema(name))
     if any(catalogue.made(thing) is not Maybe.YES for thing in things):
         made = Maybe.NO
+    sure = not (walk.where.dynamic or walk.where.guessed)
+    if sure and walk.dialect in _ONLY_EMPTY and not (action.cascade or action.label):
+        return  # without CASCADE it fails unless nothing is in it
     walk.fact(
         action.kind,
         action,
@@ -230,6 +243,10 @@ def _drop_schema(walk: Walk, action: Action) -> None:
         label=action.label,
     )
     catalogue.clear(name)
+
+
+_ONLY_EMPTY = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.TSQL})
+"""Where DROP SCHEMA takes no table along unless it says so."""
 
 
 def _rename_schema(walk: Walk, action: Action) -> None:

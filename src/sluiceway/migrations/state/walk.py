@@ -35,10 +35,13 @@ _TRANSACTIONAL = frozenset(
     }
 )
 """Where ROLLBACK takes a DROP TABLE back. Elsewhere DDL commits what was begun."""
-_CATALOGUE = frozenset(
-    {"pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_namespace", "pg_type"}
-)
-"""Tables of PostgreSQL that say what other tables are: a row changed there may do anything."""
+_CATALOGUES = {
+    Dialect.POSTGRES: frozenset(
+        {"pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_namespace", "pg_type"}
+    ),
+    Dialect.SQLITE: frozenset({"sqlite_master", "sqlite_schema"}),
+}
+"""Tables that say what other tables are: a row changed there may do anything."""
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -298,7 +301,7 @@ class Walk:
     def _change_data(self, action: Action) -> None:
         if not action.name:
             return
-        if self.dialect is Dialect.POSTGRES and action.name[-1] in _CATALOGUE:
+        if action.name[-1] in _CATALOGUES.get(self.dialect, ()):
             self.fact(
                 Kind.UNPARSABLE, action, label="the server's own catalogue is written by hand"
             )
@@ -316,6 +319,9 @@ class Walk:
                 self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
             self.world.catalogue.doubt |= self.where.conditional
+        elif word == "use":
+            # T-SQL: another database, or the same; what was made so far may not be what is meant.
+            self.world.catalogue.doubt |= self.world.catalogue.holds_new()
         elif word == "lock_timeout" or not word:
             self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
 

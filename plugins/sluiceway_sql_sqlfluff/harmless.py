@@ -1,0 +1,58 @@
+"""Statements that sqlfluff cannot parse, and that do no harm whatever stands behind their first words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sluiceway.migrations.records import Action, Dialect, Kind
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.guesses import dangers
+from sluiceway_sql_sqlfluff.simple import statement
+from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, Unreadable
+
+__all__ = ["harmless"]
+
+_SAFE_LEADS: dict[tuple[str, ...], Kind] = {
+    ("LOCK", "TABLE"): Kind.LOCK,
+    ("LOCK", "TABLES"): Kind.LOCK,
+    ("UNLOCK", "TABLE"): Kind.OTHER,
+    ("UNLOCK", "TABLES"): Kind.OTHER,
+    ("GRANT",): Kind.OTHER,
+    ("REVOKE",): Kind.OTHER,
+    ("TABLE",): Kind.OTHER,
+    ("EXPLAIN",): Kind.OTHER,
+    ("BEGIN", "IMMEDIATE"): Kind.BEGIN,
+    ("BEGIN", "EXCLUSIVE"): Kind.BEGIN,
+    ("BEGIN", "DEFERRED"): Kind.BEGIN,
+}
+_PARTS = frozenset({"PARTITION", "PARTITIONING", "ORDER"})
+_SAFE = frozenset({Kind.OTHER, Kind.REWRITE_TABLE, Kind.CREATE_INDEX})
+
+
+def harmless(  # noqa: PLR0911 - one a reason to go on
+    text: str, dialect: Dialect, found: Sequence[Token], variables: Variables
+) -> tuple[Action, ...] | None:
+    """Return what such a statement does; ``None`` for any other, and where brackets do not match.
+
+    Only where a semicolon ends every statement: T-SQL may hide another one behind the first.
+    """
+    if dialect not in MYSQL and dialect is not Dialect.SQLITE:
+        return None
+    words = [token.word for token in found]
+    if words.count("(") != words.count(")"):
+        return None
+    for lead, kind in _SAFE_LEADS.items():
+        if tuple(words[: len(lead)]) == lead and len(words) > len(lead) - (len(lead) > 1):
+            return (Action(kind=kind),)
+    if words[0] not in {"ALTER", "CREATE"}:
+        return None
+    cursor = Cursor(found, dialect, text)
+    try:
+        actions = tuple(statement(cursor, dict(variables)))
+    except (Strange, Unreadable):
+        return None
+    if cursor.unknown or dangers(cursor.loose) or not {a.kind for a in actions} <= _SAFE:
+        return None
+    indexes = any(action.kind is Kind.CREATE_INDEX for action in actions)
+    return actions if actions and (indexes or not _PARTS.isdisjoint(words)) else None
