@@ -351,7 +351,11 @@ def _modified(clause: Cursor, table: Name, offset: int) -> Iterator[Action]:
     if not column.type and column.not_null:  # Oracle: MODIFY c NOT NULL
         yield Action(kind=Kind.SET_NOT_NULL, name=table, column=column.name, offset=offset)
         return
-    yield Action(
+    yield _defined_anew(table, column, if_exists=if_exists, offset=offset)
+
+
+def _defined_anew(table: Name, column: Column, *, if_exists: bool, offset: int) -> Action:
+    return Action(
         kind=Kind.CHANGE_TYPE,
         name=table,
         column=column.name,
@@ -378,14 +382,7 @@ def _change(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]
             if_exists=if_exists,
             offset=offset,
         )
-    yield Action(
-        kind=Kind.CHANGE_TYPE,
-        name=table,
-        column=column.name,
-        definition=column,
-        if_exists=if_exists,
-        offset=offset,
-    )
+    yield _defined_anew(table, column, if_exists=if_exists, offset=offset)
 
 
 def _rename(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
