@@ -108,7 +108,7 @@ def _paths(bench: Workbench, given: Sequence[str]) -> list[Path]:
 
 
 def _configured(bench: Workbench, key: str) -> Any:
-    settings = getattr(bench.config, "migrations", None)
+    settings = bench.config.migrations
     return getattr(settings, key, None)
 
 

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway.gates import waivers
-from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.released import MIGRATIONS, Difference, Released, from_predicate
-from sluiceway.model import Actor, Attestation, Image, rfc3339, to_json
+from sluiceway.model import Actor, Attestation, Image, to_json
 from sluiceway.workbench import Workbench
 
 __all__ = ["Asked", "Known", "migration_input", "released_in", "released_with"]
@@ -92,25 +91,26 @@ def released_with(bench: Workbench, image: Image) -> Known:
 
 def migration_input(bench: Workbench, asked: Asked) -> dict[str, Any]:
     """Return the input of the gate, as ``schemas/migration/input.json`` has it."""
+    from sluiceway.migrations.judging import Read, gate_input
+
     release, held = asked.release, asked.held
-    settings = bench.config.migrations
-    dialect = release.released.dialect if release.released is not None else None
-    return {
-        "gate": "migration",
-        "now": rfc3339(asked.now),
-        "service": bench.config.service,
+    # A release of which nothing is known speaks what the service says that it does.
+    declared = release.released if release.released is not None else bench.config.migrations
+    if declared is None:
+        msg = "only asked of a service that has a database"
+        raise AssertionError(msg)
+    read = Read(
+        facts=tuple(asked.facts),
+        files=len(asked.difference.new),
+        statements=asked.statements,
+        dialect=declared.dialect,
+        layout=declared.layout,
+    )
+    more = {
         "run": asked.run,
         "image": to_json(asked.image),
         "source": asked.source,
         "target": asked.target,
-        "actor": to_json(asked.actor),
-        "rehearsal": bench.config.rehearsal,
-        "dialect": str(dialect or (settings.dialect if settings is not None else "")),
-        "files": len(asked.difference.new),
-        "statements": asked.statements,
-        "kinds": by_kind(asked.facts),
-        "facts": [dict(fact) for fact in asked.facts],
-        "advice": False,
         "release": {
             "known": release.released is not None,
             "problem": release.problem,
@@ -131,7 +131,16 @@ def migration_input(bench: Workbench, asked: Asked) -> dict[str, Any]:
             if held is not None
             else None,
         },
-        "waivers": waivers.applicable(
+    }
+    return gate_input(
+        read.facts,
+        read,
+        service=bench.config.service,
+        now=asked.now,
+        waivers=waivers.applicable(
             bench, environment=asked.target, digest=asked.image.digest, now=asked.now
         ),
-    }
+        actor=asked.actor,
+        rehearsal=bench.config.rehearsal,
+        more=more,
+    )
