@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway.gates.decide import Judged
+from sluiceway.gates.statements import verified
 from sluiceway.model import parse_time, to_json
 from sluiceway.runs.context import RunContext
 from sluiceway.workbench import Workbench
 
-__all__ = ["holds", "keep_decision"]
+__all__ = ["holds", "keep_decision", "verified_again"]
 
 
 def keep_decision(
@@ -53,3 +54,15 @@ def holds(context: RunContext, decision: Mapping[str, Any]) -> bool:
     """Say whether *decision* counts without asking again: it is this run's own, and not old."""
     age = (datetime.now(UTC) - parse_time(decision["at"])).total_seconds()
     return not context.taken_over and age <= context.seconds
+
+
+def verified_again(
+    bench: Workbench,
+    request: Mapping[str, Any],
+    found: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return *asked* with the actor whom the request's signature proves now."""
+    way = {key: request[key] for key in ("source", "target", "run")}
+    actor = verified(bench, asked, found["image"]["digest"], way)
+    return {**asked, "actor": to_json(actor)}

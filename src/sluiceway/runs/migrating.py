@@ -17,16 +17,16 @@ from sluiceway.config import Migrations
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.gates import decide
 from sluiceway.gates.migration import Asked, Known, migration_input, released_with
-from sluiceway.gates.statements import verified
 from sluiceway.ledger import Entry
 from sluiceway.migrations import released as releases
 from sluiceway.migrations import uses
 from sluiceway.migrations.readers import Reader, Stay, with_readers
 from sluiceway.migrations.released import MIGRATIONS, Difference, Released
-from sluiceway.model import Actor, Environment, Image, Manifest, Strategy, to_json
+from sluiceway.model import Actor, Environment, Image, Manifest, Strategy
 from sluiceway.runs import history
 from sluiceway.runs.context import RunContext
-from sluiceway.runs.deciding import holds, keep_decision
+from sluiceway.runs.deciding import holds, keep_decision, verified_again
+from sluiceway.runs.release import attest as attest_about
 from sluiceway.workbench import Workbench
 
 __all__ = [
@@ -74,15 +74,7 @@ def attest(
             code="migrations.contradiction",
         )
     if before.released is None:
-        predicate = releases.predicate(found)
-        bench.plugins.one(
-            "sluiceway_attest",
-            image=image,
-            manifest=manifest,
-            registry=bench.registry_at(image.repository),
-            predicate_type=MIGRATIONS,
-            predicate=predicate,
-        )
+        attest_about(bench, image, manifest, MIGRATIONS, releases.predicate(found))
     return {
         "migrations": len(found.migrations),
         "layout": found.layout,
@@ -158,16 +150,8 @@ def still(
     """Return *judged*, or what the gate says now when its decision is old or somebody else's."""
     if judged is None or holds(context, judged["decision"]):
         return None if judged is None else dict(judged)
-    bench = context.bench
-    way = {key: request[key] for key in ("source", "target", "run")}
-    actor = verified(bench, asked, found["image"]["digest"], way)
-    return judge(
-        bench,
-        request,
-        found,
-        {**asked, "actor": to_json(actor)},
-        attempt=context.lease.token,
-    )
+    again = verified_again(context.bench, request, found, asked)
+    return judge(context.bench, request, found, again, attempt=context.lease.token)
 
 
 def note(
@@ -279,11 +263,10 @@ def read_by(
         else f"no other release is known to have served {target}"
     )
     past: list[Stay] = []
-    for stay, digest in _left(bench, watched):
+    for environment_left, digest, left_at in _left(bench, watched):
         if digest not in known:
-            known[digest] = known_of(bench, stay.reader.environment, digest)
-        reader = _reader(stay.reader.environment, known[digest])
-        past.append(Stay(reader=reader, left_at=stay.left_at))
+            known[digest] = known_of(bench, environment_left, digest)
+        past.append(Stay(reader=_reader(environment_left, known[digest]), left_at=left_at))
     return with_readers(facts, serving, past, unknown=unknown)
 
 
@@ -314,19 +297,20 @@ def _reader(environment: str, known: Known) -> Reader:
     )
 
 
-def _left(bench: Workbench, watched: Sequence[Environment]) -> list[tuple[Stay, str]]:
-    """Return what left the last of *watched* that has a history, newest first, and each digest."""
+def _left(bench: Workbench, watched: Sequence[Environment]) -> list[tuple[str, str, datetime]]:
+    """Return what left the last of *watched* that has a history, newest first.
+
+    Of each its environment, its digest, and when.
+    """
     for environment in reversed(watched):
         entries = bench.ledger.entries(
             kinds=history.SERVING, service=bench.config.service, environment=environment.name
         )
-        found: list[tuple[Stay, str]] = []
-        for before, after in pairwise(entries):
-            if before.digest and after.digest != before.digest:
-                reader = Reader(
-                    environment=environment.name, digest=before.digest, release="", uses=None
-                )
-                found.append((Stay(reader=reader, left_at=after.at), before.digest))
+        found = [
+            (environment.name, before.digest, after.at)
+            for before, after in pairwise(entries)
+            if before.digest and after.digest != before.digest
+        ]
         if entries:
             return found[::-1][:_REMEMBERED]
     return []

@@ -31,7 +31,7 @@ from sluiceway.model import (
 )
 from sluiceway.runs import building, history, migrating, release
 from sluiceway.runs.context import RunContext
-from sluiceway.runs.deciding import holds, keep_decision
+from sluiceway.runs.deciding import holds, keep_decision, verified_again
 from sluiceway.workbench import Workbench
 
 __all__ = [
@@ -276,11 +276,9 @@ def still(
     bench = context.bench
     if holds(context, decision):
         return dict(decision)
-    way = {key: request[key] for key in ("source", "target", "run")}
-    actor = statements.verified(bench, asked, found["image"]["digest"], way)
-    verified = {**asked, "actor": to_json(actor)}
+    again = verified_again(bench, request, found, asked)
     now = renewed(bench, request, found)
-    return judge(bench, request, now, verified, attempt=context.lease.token)
+    return judge(bench, request, now, again, attempt=context.lease.token)
 
 
 def renewed(
