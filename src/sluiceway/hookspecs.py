@@ -285,6 +285,8 @@ def sluiceway_deploy(
 
     Strategy ``replace``: start it, wait for health, give it all traffic, drain and stop what was
     there; no request is dropped. Strategy ``canary``: start it beside the stable one with weight 0.
+    Strategy ``blue-green``: start it in the slot that has no traffic (``blue`` when there is none
+    yet), in the place of what was there, with weight 0.
     A digest that does not become healthy in ``ready_seconds`` is stopped again, what served before
     still serves, and ``ActionFailed`` says so. Refuses a fence lower than one seen before.
     """
@@ -298,6 +300,23 @@ def sluiceway_set_weight(
 
     The weight is leased for ``fence.lease_seconds``: without renewal (this same call) it returns
     to 0 by itself.
+    """
+
+
+@hookspec(firstresult=True)
+def sluiceway_switch(
+    project: Project,
+    environment: Environment,
+    slot: str,
+    settled: bool,  # noqa: FBT001 - hooks are called by name
+    fence: Fence,
+    settings: Settings,
+) -> Traffic | None:
+    """*One.* Give all of a blue/green route's traffic to *slot* at once and read back what serves.
+
+    The other slot keeps running, without traffic, so that switching back is this same call. Until
+    *settled* the switch is leased for ``fence.lease_seconds``: without renewal (this same call) the
+    traffic goes back to the slot that had it before, by itself. No request is dropped.
     """
 
 

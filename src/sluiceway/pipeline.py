@@ -119,6 +119,7 @@ STAGES: tuple[Stage, ...] = (
         hooks=(
             "sluiceway_deploy",
             "sluiceway_set_weight",
+            "sluiceway_switch",
             "sluiceway_traffic",
             "sluiceway_observe",
             "sluiceway_drain",

@@ -50,6 +50,8 @@ class Strategy(StrEnum):
     """Start the new one, wait for health, switch, drain the old one."""
     CANARY = "canary"
     """Take a share of another environment's traffic, watched; full or none at the end."""
+    BLUE_GREEN = "blue-green"
+    """Start in the idle slot, test it there, switch all traffic at once; the old slot stays warm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ class Slot:
     """One running instance of one digest behind a route."""
 
     name: str
-    """``stable`` or ``canary``."""
+    """``stable`` or ``canary``; ``blue`` or ``green`` where the strategy is blue/green."""
     digest: str
     weight: float
     """Percent of the route's traffic."""
