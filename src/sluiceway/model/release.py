@@ -70,29 +70,13 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryLimits:
-    """The rule and the numbers of a watch. Defaults are the mission's."""
+    """The numbers of a watch. Defaults are the mission's."""
 
-    rule: str = "sequential"
-    """Which rule decides: ``sequential``, ``mission``, ``flagger``, ``argo`` or ``kayenta``."""
-    limits: str = "corroborated"
-    """``literal``: a breach of a limit counts by itself. ``corroborated``: where there is a stable
-    side to compare with, only when the canary is shown to be the worse of the two."""
-    profile: str = "default"
-    """How much worse is forgiven: ``default``, or ``noisy`` for a service whose own healthy
-    instances differ."""
-    warm_up_seconds: float | None = None
-    """So long a cold start's latency is forgiven; ``None``: as long as the profile says."""
     traffic_percent: float = 5.0
-    """The one weight of a canary without steps."""
-    steps: tuple[float, ...] = ()
-    """Rising weights in percent, each watched for ``duration_seconds``; empty: one, the above."""
     error_rate_threshold: float = 5.0
     """Percent of requests."""
     latency_p99_threshold_ms: float = 2000.0
     duration_seconds: float = 300.0
-    """How long a step is watched at the least."""
-    deadline_seconds: float = 900.0
-    """How long a step is watched at the most: one that is not certified by then is rolled back."""
     interval_seconds: float = 10.0
     consecutive: int = 3
     """How many checks in a row must be bad before rolling back."""
@@ -120,10 +104,6 @@ class CanaryLimits:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))  # its JSON has a list
-
-    def __post_init__(self) -> None:
-        """Take the list that JSON makes of *steps*."""
-        object.__setattr__(self, "steps", tuple(self.steps))
 
     @property
     def weights(self) -> tuple[float, ...]:
