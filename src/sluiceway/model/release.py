@@ -105,6 +105,11 @@ class CanaryLimits:
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))  # its JSON has a list
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of every step, in percent; at least one."""
+        return self.steps or (self.traffic_percent,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fence:
