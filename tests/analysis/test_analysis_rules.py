@@ -103,6 +103,9 @@ def generated(count: int) -> Iterator[dict[str, Any]]:
             changes += [(part, name, [0, 2, 3, 4, 5, 95]) for name in part]
         for place, name, values in chance.sample(changes, chance.choice([0, 1, 1, 2, 2, 3, 5])):
             place[name] = chance.choice(values)
+        if chance.random() < 0.2:
+            watch["sequential"]["worse"]["together"] = chance.choice([99.9, 100])
+            watch["sequential"]["beyond"]["together"] = chance.choice([19.9, 20])
         if chance.random() < 0.05:
             watch["at_once"] = {"code": "canary.crashed", "reason": "the canary has crashed"}
         if chance.random() < 0.03:
