@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.watch import Measure, Watch
 from sluiceway.model import CanaryLimits
 
 __all__ = ["checked"]
 
 
-def checked(watch: Watch, limits: CanaryLimits) -> Watch:
+def checked(
+    watch: Watch, limits: CanaryLimits, fresh: tuple[Counters, Counters] | None = None
+) -> Watch:
     """Return *watch* after checking the error rate and the p99, where there is enough to check.
 
+    *fresh* is what came since the last look, where that is known: most checks are of just that.
     A window with fewer than ``minimum_check_requests`` stays open, and leaves the streak as it is.
     """
-    return _checked_latency(_checked_errors(watch, limits), limits)
+    return _checked_latency(_checked_errors(watch, limits, fresh), limits, fresh)
 
 
-def _checked_errors(watch: Watch, limits: CanaryLimits) -> Watch:
-    windows = watch.windows(watch.error_marks)
+def _checked_errors(
+    watch: Watch, limits: CanaryLimits, fresh: tuple[Counters, Counters] | None
+) -> Watch:
+    windows = fresh or watch.windows(watch.error_marks)
     if windows is None or windows[0].requests < max(1, limits.minimum_check_requests):
         return watch
     canary, stable = windows
@@ -38,8 +44,10 @@ def _checked_errors(watch: Watch, limits: CanaryLimits) -> Watch:
     )
 
 
-def _checked_latency(watch: Watch, limits: CanaryLimits) -> Watch:
-    windows = watch.windows(watch.latency_marks)
+def _checked_latency(
+    watch: Watch, limits: CanaryLimits, fresh: tuple[Counters, Counters] | None
+) -> Watch:
+    windows = fresh or watch.windows(watch.latency_marks)
     if windows is None or windows[0].answered < max(1, limits.minimum_check_requests):
         return watch
     canary, stable = windows

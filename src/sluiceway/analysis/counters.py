@@ -6,10 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import cast
 
+from sluiceway.analysis.histograms import Histogram
 from sluiceway.model import Side
 
 __all__ = ["Counters", "difference", "percentile", "rate"]
+
+
+_P99 = 99.0
 
 
 def difference(later: Mapping[str, int], earlier: Mapping[str, int]) -> dict[str, int]:
@@ -43,17 +48,19 @@ def percentile(latency_ms: Mapping[str, int], percent: float = 99.0) -> float | 
     at most one bucket's width above the true value, never below it. ``None`` for an empty
     histogram; infinite when that request is in a bucket without an upper bound.
     """
-    total = sum(latency_ms.values())
+    return _percentile(Histogram(latency_ms), percent)
+
+
+def _percentile(histogram: Histogram, percent: float) -> float | None:
+    total = int(histogram.total)
     if not total:
         return None
     # Exact: in floating point 7 % of 100 is more than 7, and the rank would be one too high.
-    rank = max(1, math.ceil(Fraction(str(percent)) * total / 100))
-    seen = 0
-    for bound, count in sorted((float(bound), count) for bound, count in latency_ms.items()):
-        seen += count
-        if seen >= rank:
-            return bound
-    return math.inf
+    if percent == _P99:
+        rank = max(1, -(-99 * total // 100))
+    else:
+        rank = max(1, math.ceil(Fraction(str(percent)) * total / 100))
+    return histogram.at(rank)
 
 
 def rate(errors: int, requests: int) -> float | None:
@@ -73,6 +80,7 @@ class Counters:
     errors: int = 0
     latency_ms: Mapping[str, int] = field(default_factory=dict)
     """As :attr:`sluiceway.model.Side.latency_ms`, without empty buckets; never changed in place."""
+    _histogram: Histogram | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, side: Side) -> Counters:
@@ -97,6 +105,10 @@ class Counters:
         Raises:
             ValueError: When a counter shrank: the slot was restarted, or another one answered.
         """
+        if earlier is self:
+            return _NOTHING
+        if not earlier.requests and not earlier.errors and not earlier.latency_ms:
+            return self
         for name, now, before in (
             ("requests", self.requests, earlier.requests),
             ("errors", self.errors, earlier.errors),
@@ -119,6 +131,13 @@ class Counters:
         )
 
     @property
+    def histogram(self) -> Histogram:
+        """The latencies in order, worked out once."""
+        if self._histogram is None:
+            object.__setattr__(self, "_histogram", Histogram(self.latency_ms))
+        return cast("Histogram", self._histogram)
+
+    @property
     def answered(self) -> int:
         """Requests whose latency is known."""
         return sum(self.latency_ms.values())
@@ -131,11 +150,14 @@ class Counters:
     @property
     def p99(self) -> float | None:
         """Milliseconds; ``None`` when nothing was answered."""
-        return percentile(self.latency_ms)
+        return _percentile(self.histogram, _P99)
 
     def slower_than(self, limit_ms: float) -> int:
         """Return how many answers are in buckets that end above *limit_ms*."""
-        return sum(count for bound, count in self.latency_ms.items() if float(bound) > limit_ms)
+        return int(self.histogram.total - self.histogram.up_to(limit_ms))
+
+
+_NOTHING = Counters()
 
 
 def _summed(earlier: Mapping[str, int], window: Mapping[str, int]) -> dict[str, int]:

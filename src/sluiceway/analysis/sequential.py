@@ -21,14 +21,15 @@ Pure: counts in, numbers out; the state is plain data and everything is recomput
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any
 
+from sluiceway.analysis import latency
 from sluiceway.analysis.counters import Counters
+from sluiceway.analysis.histograms import Histogram
+from sluiceway.analysis.stakes import LARGEST, Stakes
 
 __all__ = [
     "DEFAULT",
@@ -52,7 +53,7 @@ class Profile:
     latency_ratio: float = 1.05
     """So many times stable's latency is tolerated by ``beyond``."""
     warm_up_seconds: float = 30.0
-    """So long a cold start up to :data:`_COLD` times slower is forgiven; errors never are."""
+    """So long a cold start up to :data:`~sluiceway.analysis.latency.COLD` times slower is forgiven; errors never are."""
 
 
 DEFAULT = Profile()
@@ -60,24 +61,7 @@ NOISY = Profile(error_ratio=1.5, latency_ratio=1.10, warm_up_seconds=60.0)
 """For a service whose own healthy instances differ: where a comparison of stable with stable says
 "worse" more often than once in a hundred."""
 
-_CAP = math.log(20.0)
-"""No single tick says more than this: one blip is not a verdict."""
-_LATE, _TICKS = 0.2, 90
-"""This share of each stake is held back and put in over so many ticks, for faults that come late."""
 _ERROR_BETS = (1.7, 3.0, 8.0, 40.0)
-_QUANTILES = (0.50, 0.75, 0.90, 0.95, 0.99, 0.999)
-_SLOW = 3
-"""Index of the quantile whose excess the certificate of latency counts: p95."""
-_LATENCY_BETS = (
-    (0.803, 1.052, 1.230, 1.392, 1.565, 1.853, 2.254),
-    (0.549, 1.022, 1.484, 1.994, 2.648, 3.973, 6.383),
-    (0.134, 0.551, 1.393, 2.881, 5.953, 16.49, 55.89),
-    (0.959, 0.959, 0.959, 1.104, 1.414, 2.266, 4.804),
-    (0.912, 0.912, 0.912, 1.095, 1.732, 4.132, 17.96),
-    (0.896, 0.896, 0.896, 0.896, 2.240, 5.376, 10.75),
-)
-"""Odds by category, fastest to slowest: three shifts of everything, two stretched tails, one tail."""
-_COLD = 2.08
 _COLD_SHARE = 0.25
 _HEALTH_FAULTY, _HEALTH_BETS = 0.05, (0.2, 0.5, 0.9)
 _FORGET = 0.9
@@ -87,40 +71,10 @@ _HISTORY_TICKS = 6
 _CERTIFY_BETS = (0.2, 0.4, 0.6, 0.8)
 _ERROR_MARGIN, _SLOW_MARGIN = 0.02, 0.05
 _WEIGHTS = {"errors": 0.5, "latency": 0.4, "health": 0.1}
-_LARGEST = 1e300
-"""Where a stake stops growing: beyond it a float would be infinite, and smaller is still fair."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stakes:
-    """A mean over several bets, each a product over ticks that is partly started late."""
-
-    ticks: int = 0
-    stakes: tuple[float, ...]
-
-    @classmethod
-    def of(cls, bets: int) -> Stakes:
-        """Return *bets* stakes of which nothing has been won or lost."""
-        return cls(stakes=(1.0 - _LATE,) * bets)
-
-    def after(self, logs: Sequence[float]) -> Stakes:
-        """Return them after one tick in which bet *i* multiplied its stake by ``exp(logs[i])``."""
-        late = _LATE / _TICKS if self.ticks < _TICKS else 0.0
-        won = tuple(
-            min((stake + late) * math.exp(min(log, _CAP)), _LARGEST)
-            for stake, log in zip(self.stakes, logs, strict=True)
-        )
-        return Stakes(ticks=self.ticks + 1, stakes=won)
-
-    @property
-    def value(self) -> float:
-        """The evidence: the mean of the stakes, with what is not yet in play."""
-        unstarted = _LATE * max(0, _TICKS - self.ticks) / _TICKS
-        return sum(self.stakes) / len(self.stakes) + unstarted
 
 
 def _latency_stakes() -> Stakes:
-    return Stakes.of(len(_LATENCY_BETS))
+    return Stakes.of(len(latency.BETS))
 
 
 def _error_stakes() -> Stakes:
@@ -182,26 +136,26 @@ def observe(
         healthy: Whether the canary's own health endpoint answered; ``None`` when it was not asked.
         profile: What is forgiven; the same in every tick of one watch.
     """
-    after = replace(
-        state,
-        seconds=state.seconds + seconds,
-        health=state.health if healthy is None else state.health.after(_health(healthy=healthy)),
-    )
-    if stable is None:
-        return after
-    after = replace(
-        after,
-        errors_worse=state.errors_worse.after(_errors(canary, stable, 1.0)),
-        errors_beyond=state.errors_beyond.after(_errors(canary, stable, profile.error_ratio)),
-        errors_safe=_certified(
-            state.errors_safe,
-            (canary.errors, canary.requests),
-            (stable.errors, stable.requests),
-            _ERROR_MARGIN,
-        ),
-        past=_remembered(state.past, stable.latency_ms),
-    )
-    return _latency(state, after, canary, stable, profile) if state.past else after
+    parts: dict[str, Any] = {}
+    if stable is not None:
+        parts = {
+            "errors_worse": state.errors_worse.after(_errors(canary, stable, 1.0)),
+            "errors_beyond": state.errors_beyond.after(
+                _errors(canary, stable, profile.error_ratio)
+            ),
+            "errors_safe": _certified(
+                state.errors_safe,
+                (canary.errors, canary.requests),
+                (stable.errors, stable.requests),
+                _ERROR_MARGIN,
+            ),
+            "past": _remembered(state.past, stable.latency_ms),
+        }
+        if state.past:
+            parts |= _latency(state, canary, stable, profile)
+    if healthy is not None:
+        parts["health"] = state.health.after(_health(healthy=healthy))
+    return replace(state, seconds=state.seconds + seconds, **parts)
 
 
 def primed(state: Sequential, history: Counters, first: Counters) -> Sequential:
@@ -246,7 +200,7 @@ def _warmed(state: Sequential, warm: Stakes, profile: Profile) -> float:
 
 
 def _mean_exp(logs: Sequence[float]) -> float:
-    return sum(math.exp(min(log, math.log(_LARGEST))) for log in logs) / len(logs)
+    return sum(math.exp(min(log, math.log(LARGEST))) for log in logs) / len(logs)
 
 
 # --- one tick -------------------------------------------------------------------------------------
@@ -294,133 +248,47 @@ def _certified(
 
 
 def _latency(
-    before: Sequential, after: Sequential, canary: Counters, stable: Counters, profile: Profile
-) -> Sequential:
-    cuts = _cuts(before.past)
-    here = _ordered(canary.latency_ms)
-    there = _categories(_ordered(stable.latency_ms), cuts)
-    known = _lower_bounds(before.past, stable.latency_ms, canary.latency_ms)
-    fair = _bets(sum(count for _, count in here), sum(there))
-
-    def logs(tolerated: float) -> list[float]:
-        return _wagered(fair, _tolerant(here, known, cuts, tolerated), there)
-
-    beyond = _tolerant(here, known, cuts, profile.latency_ratio)
-    after = replace(
-        after,
-        latency_safe=_certified(
+    before: Sequential, canary: Counters, stable: Counters, profile: Profile
+) -> dict[str, Any]:
+    """Return the parts of the state that the latencies of one tick change."""
+    past = Histogram(before.past)
+    here, there = canary.histogram, stable.histogram
+    cuts = latency.quantiles(past)
+    known = latency.bounds_of(past, here, there)
+    counts = there.categories(cuts)
+    shared = latency.shared_logs(here.total, there.total)
+    beyond = here.categories(latency.moved(cuts, known, profile.latency_ratio))
+    slow = latency.SLOW + 1
+    parts: dict[str, Any] = {
+        "latency_safe": _certified(
             before.latency_safe,
-            (sum(beyond[_SLOW + 1 :]), sum(beyond)),
-            (sum(there[_SLOW + 1 :]), sum(there)),
+            (sum(beyond[slow:]), here.total),
+            (sum(counts[slow:]), there.total),
             _SLOW_MARGIN,
-        ),
-    )
+        )
+    }
     if profile.warm_up_seconds > 0:
-        after = replace(after, cold=before.cold.after(logs(_COLD)))
-    if before.seconds < profile.warm_up_seconds:
-        return after
-    return replace(
-        after,
-        latency_worse=before.latency_worse.after(logs(1.0)),
-        latency_beyond=before.latency_beyond.after(_wagered(fair, beyond, there)),
-    )
-
-
-@lru_cache(maxsize=8192)
-def _bound(text: str) -> float:
-    return float(text)
-
-
-def _ordered(histogram: Mapping[str, float]) -> list[tuple[float, float]]:
-    return sorted((_bound(bound), count) for bound, count in histogram.items())
-
-
-def _cuts(past: Mapping[str, float]) -> list[float]:
-    """Return, for each quantile, the upper bound of the bucket in which stable's past has it."""
-    buckets = _ordered(past)
-    sums = list(accumulate(count for _, count in buckets))
-    last = len(buckets) - 1
-    return [
-        buckets[min(bisect_left(sums, quantile * sums[-1]), last)][0] for quantile in _QUANTILES
-    ]
-
-
-def _categories(buckets: Sequence[tuple[float, float]], cuts: Sequence[float]) -> list[float]:
-    """Return how many are in each category: category *k* is slower than *k* of the *cuts*."""
-    found = [0.0] * (len(cuts) + 1)
-    for bound, count in buckets:
-        found[bisect_left(cuts, bound)] += count
-    return found
-
-
-def _lower_bounds(*histograms: Mapping[str, float]) -> list[float]:
-    """Return every bound that was ever used, in order: a bucket begins where one below it ends.
-
-    Buckets without a count may be left out of a histogram, so that one may seem to begin lower than
-    it does. The canary then seems faster, never slower.
-    """
-    return sorted({_bound(bound) for histogram in histograms for bound in histogram})
-
-
-def _tolerant(
-    buckets: Sequence[tuple[float, float]],
-    known: Sequence[float],
-    cuts: Sequence[float],
-    tolerated: float,
-) -> list[float]:
-    """Return the canary's categories when it may be *tolerated* times slower than the cuts.
-
-    A bucket that begins below a moved cut does not count as slower than it.
-    """
-    if tolerated == 1.0:
-        return _categories(buckets, cuts)
-    moved = [cut * tolerated * (1.0 - _ROUNDING) for cut in cuts]
-    found = [0.0] * (len(cuts) + 1)
-    for bound, count in buckets:
-        at = bisect_left(known, bound)
-        begins = known[at - 1] if at else 0.0
-        slower = 0
-        while slower < len(moved) and begins >= moved[slower]:
-            slower += 1
-        found[slower] += count
-    return found
-
-
-def _bets(here: float, there: float) -> list[tuple[list[float], list[float]]]:
-    """Return the logarithms that one canary and one stable answer of each category are worth."""
-    total = here + there
-    if not total:
-        return []
-    fair = []
-    for odds in _LATENCY_BETS:
-        stable = [math.log(total / (bet * here + there)) for bet in odds]
-        fair.append(([math.log(bet) + y for bet, y in zip(odds, stable, strict=True)], stable))
-    return fair
-
-
-def _wagered(
-    fair: Sequence[tuple[Sequence[float], Sequence[float]]],
-    canary: Sequence[float],
-    stable: Sequence[float],
-) -> list[float]:
-    if not fair:
-        return [0.0] * len(_LATENCY_BETS)
-    return [
-        sum(count * log for count, log in zip(canary, here, strict=True))
-        + sum(count * log for count, log in zip(stable, there, strict=True))
-        for here, there in fair
-    ]
+        cold = here.categories(latency.moved(cuts, known, latency.COLD))
+        parts["cold"] = before.cold.after(latency.wagered(shared, cold, counts))
+    if before.seconds >= profile.warm_up_seconds:
+        worse = here.categories(cuts)
+        parts["latency_worse"] = before.latency_worse.after(latency.wagered(shared, worse, counts))
+        parts["latency_beyond"] = before.latency_beyond.after(
+            latency.wagered(shared, beyond, counts)
+        )
+    return parts
 
 
 def _remembered(past: Mapping[str, float], window: Mapping[str, int]) -> dict[str, float]:
     kept = {bound: count * _FORGET for bound, count in past.items() if count > _FAINT}
+    known = len(kept)
     for bound, count in window.items():
         kept[bound] = kept.get(bound, 0.0) + count
-    return kept
+    if len(kept) == known:
+        return kept
+    return dict(sorted(kept.items(), key=lambda bucket: float(bucket[0])))  # quicker to sum
 
 
-_ROUNDING = 1e-4
-"""Bounds are written with a few digits: a bucket that begins this close to a cut begins at it."""
 _FAINT = 1e-6
 """A bucket that holds less than this of one answer is forgotten."""
 
@@ -486,7 +354,7 @@ _STAKES = (
 _CERTIFICATES = ("errors_safe", "latency_safe")
 
 
-def _numbers(found: Sequence[Any], low: float = 0.0, high: float = _LARGEST) -> tuple[float, ...]:
+def _numbers(found: Sequence[Any], low: float = 0.0, high: float = LARGEST) -> tuple[float, ...]:
     for each in found:
         if isinstance(each, bool) or not isinstance(each, int | float) or not low <= each <= high:
             msg = f"{each!r} is not a number from {low:g} to {high:g}"

@@ -8,7 +8,7 @@ from sluiceway.analysis import peers, sequential
 from sluiceway.analysis.checks import checked
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.profiles import profile_of
-from sluiceway.analysis.watch import Tally, Watch
+from sluiceway.analysis.watch import Marks, Tally, Watch
 from sluiceway.model import CanaryLimits
 
 __all__ = ["Tick", "tick"]
@@ -56,6 +56,8 @@ def tick(watch: Watch, seen: Tick, limits: CanaryLimits) -> Watch:
         healthy=seen.healthy,
         profile=profile_of(limits),
     )
+    # Where no window was left open, what is checked is this very tick.
+    whole = _is_last(watch, watch.error_marks) and _is_last(watch, watch.latency_marks)
     return checked(
         replace(
             watch,
@@ -72,7 +74,15 @@ def tick(watch: Watch, seen: Tick, limits: CanaryLimits) -> Watch:
             stable_observed=seen.stable is not None and seen.stable.requests > 0,
         ),
         limits,
+        (seen.canary, seen.stable or _NOTHING) if whole else None,
     )
+
+
+def _is_last(watch: Watch, marks: Marks | None) -> bool:
+    if marks is None or watch.canary is None:
+        return watch.canary is None
+    stable = watch.stable.last if watch.stable else None
+    return marks[0] is watch.canary.last and marks[1] is stable
 
 
 def _after(tally: Tally | None, window: Counters) -> Tally:
