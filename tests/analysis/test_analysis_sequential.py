@@ -41,10 +41,10 @@ def test_a_bet_on_errors_is_fair_at_the_edge_of_what_is_tolerated(ratio, here, t
 
 
 def multinomials(n: int, parts: Sequence[float]) -> list[tuple[tuple[int, ...], float]]:
-    found = []
+    found: list[tuple[tuple[int, ...], float]] = []
     for counts in itertools.product(range(n + 1), repeat=len(parts)):
         if sum(counts) == n:
-            weight = math.factorial(n)
+            weight = float(math.factorial(n))
             for count, part in zip(counts, parts, strict=True):
                 weight = weight * part**count / math.factorial(count)
             found.append((counts, weight))
