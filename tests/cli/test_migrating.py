@@ -106,6 +106,7 @@ def test_strict_lets_two_grammars_read(site, migrations):
         (["db", "--format=sarf"], "migrations.format", "--format=sarif"),
         (["empty"], "migrations.none", "migrations"),
         ([], "migrations.none", "Name one"),
+        (["--since=dev"], "migrations.none-declared", "[migrations]"),
     ],
 )
 def test_a_wrong_call_ends_with_two_and_the_right_word(site, migrations, arguments, code, says):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ __all__ = ["check"]
         "format": FORMAT_HELP,
         "strict": "Let two grammars read every statement, and block what they read differently.",
         "advice": "Leave out the rules that only advise.",
+        "since": "Judge only what is new since what runs in this environment, as a promotion would.",
         "cache": "Find out again what an earlier check has found out about the same files.",
     },
     words="path",
@@ -40,12 +41,22 @@ def check(
     format: str = "",  # noqa: A002 - the flag's name
     strict: bool = False,  # noqa: FBT001, FBT002 - an option of the command line
     advice: bool = True,  # noqa: FBT001, FBT002 - an option of the command line
+    since: str = "",
     cache: bool = True,  # noqa: FBT001, FBT002 - an option of the command line
 ) -> ExitCode:
     """Say what migrations would break: exit 3 when one is blocked, 5 when it could not be judged."""
     chosen = chosen_format(shell, format, "migrations.format")
     from sluiceway.migrations import checking, kept
 
+    if since:
+        if path or dialect or layout or strict:
+            raise UsageError(
+                "--since takes no path, --dialect, --layout or --strict",
+                means="It compares the migrations that [migrations] declares with those of a release.",
+                remedy=f"invoke migrations.check --since={since}",
+                code="migrations.since",
+            )
+        return _since(shell, chosen, since, advice=advice)
     bench = shell.bench_or_bare
     paths = _paths(bench, path)
     spoken, why = _dialect(bench, paths, dialect)
@@ -61,12 +72,29 @@ def check(
     )
     _remember(bench, judged)
     _show(shell, chosen, judged, why)
+    return _ended(judged)
+
+
+def _since(shell: Shell, chosen: str, environment: str, *, advice: bool) -> ExitCode:
+    from sluiceway.runs import migrations_here
+
+    bench = shell.bench
+    found = migrations_here.since(bench, environment, now=datetime.now(UTC), advice=advice)
+    _remember(bench, found.judged)
+    why = f"[migrations] in {bench.config.path.name}"
+    _show(shell, chosen, found.judged, why, since=found.to_json())
+    return _ended(found.judged)
+
+
+def _ended(judged: Judged) -> ExitCode:
     if judged.decision.allow:
         return ExitCode.DONE
     return ExitCode.REFUSED if judged.judged else ExitCode.UNABLE
 
 
-def _show(shell: Shell, chosen: str, judged: Judged, why: str) -> None:
+def _show(
+    shell: Shell, chosen: str, judged: Judged, why: str, since: Mapping[str, Any] | None = None
+) -> None:
     from sluiceway.migrations import judging, reports
 
     if chosen == "sarif":
@@ -91,6 +119,8 @@ def _show(shell: Shell, chosen: str, judged: Judged, why: str) -> None:
             "skipped": list(judged.read.skipped),
             "unused_approvals": list(judged.unused),
         }
+        if since is not None:
+            document["since"] = since
         shell.result(document, lambda console: console.migrations(document))
 
 
