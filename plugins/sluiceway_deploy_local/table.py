@@ -53,9 +53,9 @@ class Backend:
             return False
         return True
 
-    def pooled(self) -> Link | None:
+    def pooled(self, now: float) -> Link | None:
         """Return a connection that was used before and still stands, newest first."""
-        horizon = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        horizon = now - _IDLE_SECONDS
         while self._idle:
             link = self._idle.pop()
             if not link.ended and not link.buffer and link.idle_since > horizon:
@@ -70,9 +70,9 @@ class Backend:
             _, link = await loop.create_connection(Link, HOST, self.port)
         return link
 
-    def release(self, link: Link) -> None:
+    def release(self, link: Link, now: float) -> None:
         """Keep *link* for the next request."""
-        link.idle_since = asyncio.get_running_loop().time()
+        link.idle_since = now
         self._idle.append(link)
 
     def sweep(self, now: float) -> None:
