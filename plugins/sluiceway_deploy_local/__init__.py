@@ -52,6 +52,7 @@ def sluiceway_deploy(
         seconds=_deadline(request, client),
         slot="canary" if canary else "stable",
         port=where.port,
+        sticky=where.sticky,
         program=program.to_json(),
         **_about(client, request),
     )

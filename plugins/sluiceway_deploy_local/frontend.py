@@ -14,6 +14,7 @@ from sluiceway.errors import ActionFailed
 from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.exchange import Exchange, Limits
 from sluiceway_deploy_local.link import Link
+from sluiceway_deploy_local.sticky import Sticky
 from sluiceway_deploy_local.table import HOST, Table
 from sluiceway_deploy_local.wire import Malformed
 
@@ -47,6 +48,8 @@ class Frontend:
         self.limits = limits
         self.table = Table()
         """Who serves; replaced as a whole by assignment."""
+        self.sticky: Sticky | None = None
+        """What keeps a client on one side; may be replaced by assignment."""
         self.port = 0
         self.refused = 0
         """Requests answered by the proxy itself: malformed, or with nobody to serve them."""
@@ -148,7 +151,8 @@ class Frontend:
         request = wire.parse_request(head)
         if request.body.length > self.limits.body_bytes:
             raise Malformed(413, f"The body is longer than {self.limits.body_bytes} bytes.")
-        backend = self.table.pick()
+        place = self.sticky.place(request.fields) if self.sticky is not None else None
+        backend = self.table.pick(place)
         if backend is None:
             self.refused += 1
             sentence = f"No instance of {self.name} takes traffic at the moment."

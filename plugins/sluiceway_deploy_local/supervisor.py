@@ -19,9 +19,10 @@ from typing import Any, TextIO
 
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.model import rfc3339
-from sluiceway_deploy_local import processes, state
+from sluiceway_deploy_local import metrics, processes, state
 from sluiceway_deploy_local.images import prune
 from sluiceway_deploy_local.instance import Instance, Starter
+from sluiceway_deploy_local.metrics import Scrape
 from sluiceway_deploy_local.paths import Folder
 from sluiceway_deploy_local.program import Program
 from sluiceway_deploy_local.route import Order, Route
@@ -29,7 +30,7 @@ from sluiceway_deploy_local.settings import Settings, inherited
 
 __all__ = ["PROTOCOL", "Supervisor", "main"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when requests or answers change shape."""
 
 _LINE_BYTES = 4 * 1024 * 1024
@@ -58,6 +59,7 @@ class Supervisor:
         self.routes: dict[str, Route] = {}
         self._fences: dict[str, tuple[int, str]] = {}
         self._pending: dict[str, Instance] = {}
+        self._scrape = Scrape(self._metrics, note)
         self._starter = Starter(
             logs=folder.logs,
             stop_seconds=settings.stop_seconds,
@@ -102,12 +104,14 @@ class Supervisor:
         server = await asyncio.start_unix_server(self._admit, path, limit=_LINE_BYTES)
         path.chmod(0o600)
         self.folder.address.write_text(str(path), encoding="utf-8")
+        await self._scrape.listen(self.settings.metrics_port)
         self._started()
         note("started", pid=os.getpid(), socket=str(path))
         keeping = loop.create_task(self._housekeeping())
         await self._stop.wait()
         self.folder.leave_socket(path)  # from here on a task starts another supervisor
         server.close()
+        self._scrape.close()
         keeping.cancel()
         await self._others_done(0)
         await self._close_everything()
@@ -143,6 +147,9 @@ class Supervisor:
             line = await reader.readline()
             if not line:
                 return
+            if line.startswith((b"GET ", b"HEAD ")):  # `curl --unix-socket`, for looking
+                writer.write(await metrics.asked(reader, self._metrics, line))
+                return
             self._orders += 1
             try:
                 answer = await self._answer(json.loads(line), reader.at_eof)
@@ -153,7 +160,7 @@ class Supervisor:
                 self._busy_at = time.monotonic()
                 async with self._ended_order:
                     self._ended_order.notify_all()
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             note("request-failed", reason=str(error))
         finally:
             writer.close()
@@ -192,8 +199,10 @@ class Supervisor:
         order, program = _order(request, gone), Program.from_json(request["program"])
         async with self._using(request) as route:
             route.fence(order)
-            self._apply(request, route)
+            await self._apply(request, route)
             canary = request["slot"] == "canary"
+            if request["sticky"] is not None or not canary:
+                route.stick(request["sticky"] or "")
             port = 0 if canary and route.frontend.open else request["port"]
             move = await route.frontend.listen(port)
             try:
@@ -212,7 +221,7 @@ class Supervisor:
         order = _order(request, gone)
         async with self._using(request) as route:
             route.fence(order)
-            self._apply(request, route)
+            await self._apply(request, route)
             if program is not None:
                 await route.frontend.listen(0 if route.frontend.open else request["port"])
             outcome = await route.roll_back(request["digest"], program, order)
@@ -278,12 +287,20 @@ class Supervisor:
             self.routes[name] = route
         return route
 
-    def _apply(self, request: Document, route: Route) -> None:
+    async def _apply(self, request: Document, route: Route) -> None:
         self.settings = Settings.from_json(request["settings"])
         self._starter.stop_seconds = self.settings.stop_seconds
         for known in self.routes.values():
             known.frontend.limits = self.settings.limits
         route.inherited = dict(request["inherited"])
+        await self._scrape.listen(self.settings.metrics_port)
+
+    def _metrics(self) -> str:
+        routes = self.routes.values()
+        return metrics.render(
+            [sample for route in routes for sample in route.samples()],
+            {route.name: route.frontend.refused for route in routes},
+        )
 
     @contextlib.asynccontextmanager
     async def _using(self, request: Document) -> AsyncIterator[Route]:
@@ -352,6 +369,7 @@ class Supervisor:
             return
         route = self._route({"route": name})
         route.inherited = inherited(os.environ, self.settings.pass_environment)
+        route.stick(saved.get("sticky", ""))
         route.adopt(slots["stable"], slots["canary"], saved["shed"])
         note(
             "recovered",
@@ -466,7 +484,9 @@ def _order(request: Document, abandoned: Callable[[], bool]) -> Order:
 
 
 def _side(slot: Instance | None) -> dict[str, Any] | None:
-    return {"digest": slot.program.digest, **Route.side(slot)} if slot is not None else None
+    if slot is None:
+        return None
+    return {"digest": slot.program.digest, **slot.backend.counters.report()}
 
 
 def _refusal(code: str, what: str, remedy: str) -> dict[str, Any]:

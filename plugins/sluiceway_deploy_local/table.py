@@ -107,11 +107,23 @@ class Table:
     def __post_init__(self) -> None:
         self._current.extend(0 for _ in self.shares)
 
-    def pick(self) -> Backend | None:
-        """Return whose turn it is, or ``None`` when nobody serves."""
+    def pick(self, place: float | None = None) -> Backend | None:
+        """Return whose turn it is, or ``None`` when nobody serves.
+
+        Args:
+            place: Of a client that stays on one side, from 0 to below 1: no turn is taken then.
+                The last backend has the lowest places, so a canary that grows only gains clients.
+        """
         shares, current = self.shares, self._current
         if len(shares) < 2:  # noqa: PLR2004 - one or none: nothing to choose
             return shares[0][0] if shares else None
+        if place is not None:
+            left = place * sum(weight for _, weight in shares)
+            for backend, weight in reversed(shares):
+                left -= weight
+                if left < 0:
+                    return backend
+            return shares[0][0]
         total, best = 0, 0
         for index, (_, weight) in enumerate(shares):
             total += weight

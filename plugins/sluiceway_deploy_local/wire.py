@@ -20,8 +20,10 @@ __all__ = [
     "one_field",
     "parse_request",
     "parse_response",
+    "plain",
     "request_head",
     "response_head",
+    "whole",
 ]
 
 HEAD_BYTES = 64 * 1024
@@ -392,19 +394,30 @@ def _response_framing(decisive: Decisive, status: int, method: bytes, minor: int
 
 def plain(status: int, sentence: str, *, fields: Iterable[str] = (), head: bool = False) -> bytes:
     """Return a whole answer of the proxy's own: one plain sentence; the connection ends."""
-    text = (sentence + "\n").encode()
+    return whole(
+        status, (sentence + "\n").encode(), "text/plain; charset=utf-8", fields=fields, head=head
+    )
+
+
+def whole(
+    status: int, body: bytes, media_type: str, *, fields: Iterable[str] = (), head: bool = False
+) -> bytes:
+    """Return a whole answer of the proxy's own, without *body* where only its *head* was asked."""
     lines = [
         f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}",
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Length: {len(text)}",
+        f"Content-Type: {media_type}",
+        f"Content-Length: {len(body)}",
         "Connection: close",
         *fields,
     ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head else text)
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head else body)
 
 
 _REASONS = {
+    200: "OK",
     400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
     408: "Request Timeout",
     413: "Content Too Large",
     414: "URI Too Long",
