@@ -85,6 +85,25 @@ class CanaryLimits:
     minimum_requests: int = 50
     """Fewer canary requests than this in the whole watch never passes."""
     health_path: str = "/api/health"
+    rule: str = "sequential"
+    """What decides: the name of a rule of the gate ``canary``: ``sequential``, ``mission``,
+    ``flagger``, ``argo`` or ``kayenta``."""
+    limits: str = "corroborated"
+    """Whether a limit that is broken needs the comparison with stable to agree (``corroborated``)
+    or counts by itself (``literal``)."""
+    profile: str = "default"
+    """What the comparison forgives: ``default``, or ``noisy`` for a service whose own healthy
+    instances differ."""
+    warm_up_seconds: float | None = None
+    """How long a cold start is forgiven; ``None`` as the profile says."""
+    deadline_seconds: float = 900.0
+    """A watch that has not enough evidence by then is over. Counted for each step."""
+    steps: tuple[float, ...] = ()
+    """Percent of the traffic, step by step, each watched for ``duration_seconds``. None: the one
+    ``traffic_percent``."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))  # its JSON has a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
