@@ -30,6 +30,7 @@ def namespace() -> Collection:
         policy_workbench,
         promoting,
         reporting,
+        simulating,
         sql_style,
         upgrading,
         waiving,
@@ -57,6 +58,7 @@ def namespace() -> Collection:
         looking.plugins,
         looking.doctor,
         looking.down,
+        simulating.simulate,
         demo.demo,
     )
     for name, tasks in {
