@@ -274,7 +274,7 @@ def _missing(
     if kept is not None and state == "ended" and not any(each.kind == "run" for each in entries):
         said.append("The ledger has no entry of its end.")
     if lost:
-        said.append(f"{lost} looks of the canary cannot be read: another version wrote them.")
+        said.append(f"{lost} of the canary's looks cannot be read: another version wrote them.")
     if watched is not None and watched["looks"]:
         if all(look["evidence"] is None for look in watched["looks"]):
             said.append("Evidence: this watch was judged by limits alone, and compared no sides.")
