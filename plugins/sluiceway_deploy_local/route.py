@@ -19,7 +19,9 @@ from sluiceway.model import rfc3339
 from sluiceway_deploy_local.exchange import Limits
 from sluiceway_deploy_local.frontend import Frontend
 from sluiceway_deploy_local.instance import Check, Instance, Starter
+from sluiceway_deploy_local.metrics import Sample
 from sluiceway_deploy_local.program import Program
+from sluiceway_deploy_local.sticky import Sticky
 from sluiceway_deploy_local.table import HOST, Table, shares
 
 __all__ = ["Order", "Route"]
@@ -59,6 +61,8 @@ class Route:
         self.token, self.run = 0, ""
         self.users = 0
         """Requests to the supervisor that are about this route at the moment."""
+        self.sticky = ""
+        """``cookie:NAME`` or ``header:NAME``; see :meth:`stick`."""
         self.shed: dict[str, str] | None = None
         """``{"at", "reason"}``: why the canary's weight returned to 0 without being asked."""
         self._starter = starter
@@ -90,47 +94,39 @@ class Route:
         slots = [slot for slot in (self.stable, self.canary) if slot is not None]
         return (*slots, *(instance for instance, _ in self._leaving.values()))
 
+    def named(self) -> list[tuple[str, Instance, float]]:
+        """Return the name of each slot, who is in it, and its share in percent."""
+        weight = self.weight
+        both = (("stable", self.stable, _PERCENT - weight), ("canary", self.canary, weight))
+        return [(name, slot, share) for name, slot, share in both if slot is not None]
+
+    def samples(self) -> list[Sample]:
+        """Return what is measured of each slot; what is being drained is in none."""
+        return [
+            Sample(self.name, name, slot.program.digest, weight, slot.backend.counters)
+            for name, slot, weight in self.named()
+        ]
+
     async def read(self) -> dict[str, Any]:
         """Return the route as JSON data; each slot's health is asked now."""
-        slots = {"stable": self.stable, "canary": self.canary}
-        present = {name: slot for name, slot in slots.items() if slot is not None}
-        answers = await asyncio.gather(*(slot.healthy() for slot in present.values()))
-        weight = self.weight
+        present = self.named()
+        answers = await asyncio.gather(*(slot.healthy() for _, slot, _ in present))
         return {
             "route": self.name,
             "url": f"http://{HOST}:{self.frontend.port}" if self.frontend.open else "",
             "shed": self.shed,
+            "sticky": self.sticky,
             "refused": self.frontend.refused,
             "slots": [
                 {
                     "name": name,
-                    "digest": slot.program.digest,
-                    "weight": weight if name == "canary" else self._stable_weight(),
-                    "alive": slot.alive,
+                    "weight": weight,
                     "healthy": healthy,
                     "detail": detail,
-                    "url": f"http://{HOST}:{slot.port}" if slot.alive else "",
-                    "since": rfc3339(slot.since),
-                    "restarts": slot.restarts,
-                    "drain_seconds": slot.program.drain_seconds,
-                    "log": str(slot.log),
-                    **self.side(slot),
+                    **slot.report(),
                 }
-                for (name, slot), (healthy, detail) in zip(present.items(), answers, strict=True)
+                for (name, slot, weight), (healthy, detail) in zip(present, answers, strict=True)
             ],
-        }
-
-    @staticmethod
-    def side(slot: Instance) -> dict[str, Any]:
-        """Return a slot's counters."""
-        counters = slot.backend.counters
-        return {
-            "requests": counters.requests,
-            "errors": counters.errors,
-            "server_errors": counters.server_errors,
-            "failures": dict(counters.failures),
-            "aborted": counters.aborted,
-            "latency_ms": counters.latency_ms(),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -138,6 +134,7 @@ class Route:
         return {
             "port": self.frontend.port,
             "weight": self._weight,
+            "sticky": self.sticky,
             "shed": self.shed,
             "stable": self.stable.to_json() if self.stable else None,
             "canary": self.canary.to_json() if self.canary else None,
@@ -145,6 +142,11 @@ class Route:
         }
 
     # --- changing ---
+
+    def stick(self, said: str) -> None:
+        """Keep clients on one side by ``cookie:NAME`` or ``header:NAME``; empty: by nothing."""
+        self.sticky = said
+        self.frontend.sticky = Sticky.of(said)
 
     def fence(self, order: Order) -> None:
         """Note who asks; raise ``fence.stale`` when somebody with a higher token has been here."""
@@ -330,9 +332,6 @@ class Route:
 
     # --- how ---
 
-    def _stable_weight(self) -> float:
-        return _PERCENT - self.weight
-
     def _check(self, order: Order) -> Check:
         def check() -> None:
             if order.token < self.token:
@@ -480,6 +479,9 @@ class Route:
                     except ActionFailed as error:
                         self._log("restart-failed", route=self.name, reason=error.what)
                         continue
+                    if self.stable is not instance:  # a switch does not wait for its turn
+                        await self._starter.discard(fresh)
+                        return
                     fresh.restarts = restarts
                     self.stable = fresh
                     self._swap([])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -18,24 +18,27 @@ from typing import Any, TextIO
 
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.model import rfc3339
-from sluiceway_deploy_local import processes, state
+from sluiceway_deploy_local import metrics, processes, state
 from sluiceway_deploy_local.images import prune
 from sluiceway_deploy_local.instance import Instance, Starter
+from sluiceway_deploy_local.logs import rotate
+from sluiceway_deploy_local.metrics import Scrape
 from sluiceway_deploy_local.paths import Folder
 from sluiceway_deploy_local.program import Program
 from sluiceway_deploy_local.route import Order, Route
 from sluiceway_deploy_local.settings import Settings, inherited
+from sluiceway_deploy_local.slots import SlottedRoute
 
 __all__ = ["PROTOCOL", "Supervisor", "main"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when requests or answers change shape."""
 
 _LINE_BYTES = 4 * 1024 * 1024
 _HOUSEKEEPING_SECONDS = 0.5
 _STOP_DRAIN_SECONDS = 5.0
-_LOGS_KEPT = 30
 _RELISTEN_SECONDS = 0.5
+_COLLECT = (20_000, 50, 100)
 
 Document = Mapping[str, Any]
 
@@ -53,9 +56,10 @@ class Supervisor:
         self.folder = folder
         self._started = started
         self.settings = settings
-        self.routes: dict[str, Route] = {}
+        self.routes: dict[str, SlottedRoute] = {}
         self._fences: dict[str, tuple[int, str]] = {}
         self._pending: dict[str, Instance] = {}
+        self._scrape = Scrape(self._metrics, note)
         self._starter = Starter(
             logs=folder.logs,
             stop_seconds=settings.stop_seconds,
@@ -76,6 +80,7 @@ class Supervisor:
             "read": self._read,
             "deploy": self._deploy,
             "weigh": self._weigh,
+            "switch": self._switch,
             "observe": self._observe,
             "drain": self._drain,
             "rollback": self._rollback,
@@ -92,18 +97,22 @@ class Supervisor:
                 "defect", error=f"{context.get('message')}: {context.get('exception')!r}"
             )
         )
+        gc.freeze()  # what is here stays; what requests leave behind is looked at less often:
+        gc.set_threshold(*_COLLECT)  # a tenth of the proxy's CPU went into looking
         await self._recover()
         path = self.folder.choose_socket()
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._admit, path, limit=_LINE_BYTES)
         path.chmod(0o600)
         self.folder.address.write_text(str(path), encoding="utf-8")
+        await self._scrape.listen(self.settings.metrics_port)
         self._started()
         note("started", pid=os.getpid(), socket=str(path))
         keeping = loop.create_task(self._housekeeping())
         await self._stop.wait()
         self.folder.leave_socket(path)  # from here on a task starts another supervisor
         server.close()
+        self._scrape.close()
         keeping.cancel()
         await self._others_done(0)
         await self._close_everything()
@@ -139,6 +148,9 @@ class Supervisor:
             line = await reader.readline()
             if not line:
                 return
+            if line.startswith((b"GET ", b"HEAD ")):  # `curl --unix-socket`, for looking
+                writer.write(await metrics.asked(reader, self._metrics, line))
+                return
             self._orders += 1
             try:
                 answer = await self._answer(json.loads(line), reader.at_eof)
@@ -149,7 +161,7 @@ class Supervisor:
                 self._busy_at = time.monotonic()
                 async with self._ended_order:
                     self._ended_order.notify_all()
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             note("request-failed", reason=str(error))
         finally:
             writer.close()
@@ -188,13 +200,15 @@ class Supervisor:
         order, program = _order(request, gone), Program.from_json(request["program"])
         async with self._using(request) as route:
             route.fence(order)
-            self._apply(request, route)
+            await self._apply(request, route)
             canary = request["slot"] == "canary"
+            if request["sticky"] is not None or not canary:
+                route.stick(request["sticky"] or "")
             port = 0 if canary and route.frontend.open else request["port"]
+            changes = {"stable": route.replace, "canary": route.place, "idle": route.place_idle}
             move = await route.frontend.listen(port)
             try:
-                change = route.place if canary else route.replace
-                changed, previous = await change(program, order)
+                changed, previous = await changes[request["slot"]](program, order)
             except BaseException:
                 move.undo()
                 raise
@@ -208,7 +222,7 @@ class Supervisor:
         order = _order(request, gone)
         async with self._using(request) as route:
             route.fence(order)
-            self._apply(request, route)
+            await self._apply(request, route)
             if program is not None:
                 await route.frontend.listen(0 if route.frontend.open else request["port"])
             outcome = await route.roll_back(request["digest"], program, order)
@@ -222,11 +236,20 @@ class Supervisor:
             await route.weigh(request["weight"], request["lease_seconds"])
             return await route.read()
 
+    async def _switch(self, request: Document, gone: Callable[[], bool]) -> dict[str, Any] | None:
+        async with self._using(request) as route:
+            route.fence(_order(request, gone))
+            await route.switch(
+                request["slot"], request["lease_seconds"], settled=request["settled"]
+            )
+            return await route.read()
+
     async def _observe(self, request: Document, _gone: Callable[[], bool]) -> dict[str, Any] | None:
         route = self.routes.get(request["route"])
         if route is None:
             return None
-        canary = route.canary
+        tried = request["blue_green"]
+        canary, weight = route.observed() if tried else (route.canary, route.weight)
         healthy, detail = False, "there is no canary"
         if canary is not None:
             healthy, detail = await canary.healthy(
@@ -237,19 +260,20 @@ class Supervisor:
         return {
             "monotonic": time.monotonic(),
             "at": rfc3339(datetime.now(UTC)),
-            "weight": route.weight,
+            "weight": weight,
             "shed": route.shed,
             "healthy": healthy,
             "detail": detail,
             "alive": canary is not None and canary.alive,
-            "stable": _side(route.stable),
+            "stable": None if tried else _side(route.stable),
             "canary": _side(canary),
         }
 
     async def _drain(self, request: Document, _gone: Callable[[], bool]) -> dict[str, Any] | None:
         async with self._using(request) as route:
             # What has begun to drain ends, whether or not somebody waits for it.
-            await route.drain(_order(request, lambda: False))
+            drain = route.drain_idle if request["blue_green"] else route.drain
+            await drain(_order(request, lambda: False))
             return await route.read()
 
     async def _stop_all(self, _request: Document, _gone: Callable[[], bool]) -> list[str]:
@@ -265,24 +289,28 @@ class Supervisor:
 
     # --- routes ---
 
-    def _route(self, request: Document) -> Route:
+    def _route(self, request: Document) -> SlottedRoute:
         name = request["route"]
         route = self.routes.get(name)
         if route is None:
-            route = Route(name, self._starter, self.settings.limits)
+            route = SlottedRoute(name, self._starter, self.settings.limits)
             route.token, route.run = self._fences.get(name, (0, ""))
             self.routes[name] = route
         return route
 
-    def _apply(self, request: Document, route: Route) -> None:
+    async def _apply(self, request: Document, route: Route) -> None:
         self.settings = Settings.from_json(request["settings"])
         self._starter.stop_seconds = self.settings.stop_seconds
         for known in self.routes.values():
             known.frontend.limits = self.settings.limits
         route.inherited = dict(request["inherited"])
+        await self._scrape.listen(self.settings.metrics_port)
+
+    def _metrics(self) -> str:
+        return metrics.page(self.routes.values())
 
     @contextlib.asynccontextmanager
-    async def _using(self, request: Document) -> AsyncIterator[Route]:
+    async def _using(self, request: Document) -> AsyncIterator[SlottedRoute]:
         """Work on a route; afterwards close it when nothing is left of it, and write the state."""
         route = self._route(request)
         route.users += 1
@@ -337,9 +365,9 @@ class Supervisor:
 
     async def _recover_route(self, name: str, saved: Document) -> None:
         slots: dict[str, Instance | None] = {}
-        for slot in ("stable", "canary"):
+        for slot in state.SLOTS:
             slots[slot] = None
-            if saved[slot]:
+            if saved.get(slot):
                 instance, identity = Instance.from_json(saved[slot])
                 if identity is not None and processes.lives(identity):
                     instance.attach(identity, None, self._exited)
@@ -348,7 +376,8 @@ class Supervisor:
             return
         route = self._route({"route": name})
         route.inherited = inherited(os.environ, self.settings.pass_environment)
-        route.adopt(slots["stable"], slots["canary"], saved["shed"])
+        route.stick(saved.get("sticky", ""))
+        route.recover(slots, saved)
         note(
             "recovered",
             route=name,
@@ -398,27 +427,6 @@ class Supervisor:
                 await asyncio.to_thread(rotate, self.folder.logs, self.settings.log_bytes, in_use)
 
 
-def rotate(logs: Path, limit: int, in_use: set[Path]) -> None:
-    """Cut logs longer than *limit* bytes, keeping one older part; remove the oldest unused ones.
-
-    The writer appends through its own descriptor, so the file is copied and emptied, not renamed:
-    what it prints in between may be lost.
-    """
-    found = [(path, path.stat()) for path in logs.glob("*.log")]
-    for path, status in found:
-        if status.st_size > limit:
-            shutil.copyfile(path, path.with_suffix(".log.1"))
-            os.truncate(path, 0)
-    idle = sorted(
-        (status.st_mtime, path)
-        for path, status in found
-        if path not in in_use and path.name != "supervisor.log"
-    )
-    for _, path in idle[:-_LOGS_KEPT]:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".log.1").unlink(missing_ok=True)
-
-
 def note(kind: str, /, **details: Any) -> None:
     """Write one JSON line to the supervisor's log."""
     line = {"at": rfc3339(datetime.now(UTC)), "kind": kind, **details}
@@ -462,7 +470,9 @@ def _order(request: Document, abandoned: Callable[[], bool]) -> Order:
 
 
 def _side(slot: Instance | None) -> dict[str, Any] | None:
-    return {"digest": slot.program.digest, **Route.side(slot)} if slot is not None else None
+    if slot is None:
+        return None
+    return {"digest": slot.program.digest, **slot.backend.counters.report()}
 
 
 def _refusal(code: str, what: str, remedy: str) -> dict[str, Any]:
