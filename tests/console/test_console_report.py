@@ -193,6 +193,12 @@ def test_secrets_are_taken_out(monkeypatch):
     assert "correct horse" not in report_page(document)
 
 
+def test_a_promise_that_was_not_kept_is_said():
+    sla = {"kind": "by-hand", "seconds": 700.0, "limit_seconds": 600.0, "kept": False}
+    text = Page(report_page(canary() | {"sla": sla})).text
+    assert "11 min 40 s after the request, NOT within the 10 min that are promised" in text
+
+
 def test_a_run_without_a_watch_has_the_same_page_without_curves():
     image = {"repository": "host/app", "digest": NEW, "media_type": "m"}
     outcome = {"outcome": "refused", "image": image, "error": {"what": "refused", "remedy": "x"}}

@@ -49,7 +49,25 @@ def test_the_reason_of_a_rollback_is_its_sentence_with_both_sides():
     assert found["watch"]["rollback_seconds"] == 0.04
     assert (found["previous"], found["serves"], found["image"]["digest"]) == (OLD, OLD, NEW)
     assert found["seconds"] == 42.0
-    assert "Evidence: this watch was judged by limits alone" in found["missing"][0]
+    assert not found["missing"]
+
+
+def test_what_was_compared_is_computed_again_from_what_was_kept_of_a_look():
+    looks = values([0, 1, 5, 5, 5])
+    last = reported(recorded(looks))["watch"]["looks"][-1]
+    assert last["evidence"]["worse"]["together"] > last["evidence"]["beyond"]["together"] > 1
+    assert last["evidence"]["leading"] == "errors"
+    for value in looks:
+        value["watch"]["version"] = 1
+    found = reported(recorded(looks))
+    assert "the version that wrote these looks compared no sides" in found["missing"][0]
+    assert [look["evidence"] for look in found["watch"]["looks"]] == [None] * 5
+
+
+def test_how_quickly_a_rollback_came_is_taken_from_where_it_was_written():
+    sla = {"kind": "automatic", "seconds": 31.0, "limit_seconds": 120.0, "kept": True}
+    assert reported(recorded([]))["sla"] is None
+    assert reported(recorded([]), (entry("rolled-back", 50, {"sla": sla}),))["sla"] == sla
 
 
 def test_evidence_verdicts_and_steps_are_taken_where_they_are_there():
