@@ -14,10 +14,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from sluiceway import __version__
+from sluiceway.analysis.looks import counters_of, looks_of, side_of
 from sluiceway.errors import UsageError
 from sluiceway.ledger import Entry
 from sluiceway.model import rfc3339
-from sluiceway.runs.looks import counters_of, looks_of, side_of
 from sluiceway.runs.recorded import Recorded, Step, recorded, runs_of
 from sluiceway.workbench import Workbench
 
@@ -124,7 +124,7 @@ def document(
         approvals  [{at, by, source, target, expires, reason, run}] of this digest into this target
         effects    [{at, kind, environment, digest, previous, url, slots, reason}]
         watch      of a canary: {environment, limits, looks, totals, verdict, code, outcome, reason,
-                   rollback_seconds}, or null; looks as sluiceway.runs.looks has them
+                   rollback_seconds}, or null; looks as sluiceway.analysis.looks has them
         ledger     [{seq, at, kind, environment, digest, actor, hash}]
         made_at, made_by
 

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sluiceway import analysis
-from sluiceway.analysis import Counters
+from sluiceway.analysis.counters import Counters
+from sluiceway.analysis.documents import evidence
+from sluiceway.analysis.watch import Watch
 from sluiceway.errors import SluicewayError
 from sluiceway.model import CanaryLimits, parse_time
 
@@ -70,8 +71,12 @@ def evidence_of(value: Mapping[str, Any], limits: CanaryLimits | None) -> dict[s
     document = value.get("evidence")
     if not isinstance(document, Mapping) and limits is not None:
         try:
-            document = analysis.evidence(analysis.Watch.from_json(value["watch"]), limits)
-        except (SluicewayError, ValueError, TypeError):  # another version's watch, which compared nothing
+            document = evidence(Watch.from_json(value["watch"]), limits)
+        except (
+            SluicewayError,
+            ValueError,
+            TypeError,
+        ):  # another version's watch, which compared nothing
             return None
     found = document.get("sequential") if isinstance(document, Mapping) else None
     if not isinstance(found, Mapping):
