@@ -8,9 +8,7 @@ import fcntl
 import gc
 import json
 import os
-import shutil
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -22,11 +20,13 @@ from sluiceway.model import rfc3339
 from sluiceway_deploy_local import metrics, processes, state
 from sluiceway_deploy_local.images import prune
 from sluiceway_deploy_local.instance import Instance, Starter
+from sluiceway_deploy_local.logs import note, rotate
 from sluiceway_deploy_local.metrics import Scrape
 from sluiceway_deploy_local.paths import Folder
 from sluiceway_deploy_local.program import Program
 from sluiceway_deploy_local.route import Order, Route
 from sluiceway_deploy_local.settings import Settings, inherited
+from sluiceway_deploy_local.slots import SlottedRoute
 
 __all__ = ["PROTOCOL", "Supervisor", "main"]
 
@@ -36,7 +36,6 @@ PROTOCOL = 2
 _LINE_BYTES = 4 * 1024 * 1024
 _HOUSEKEEPING_SECONDS = 0.5
 _STOP_DRAIN_SECONDS = 5.0
-_LOGS_KEPT = 30
 _RELISTEN_SECONDS = 0.5
 _COLLECT = (20_000, 50, 100)
 
@@ -56,7 +55,7 @@ class Supervisor:
         self.folder = folder
         self._started = started
         self.settings = settings
-        self.routes: dict[str, Route] = {}
+        self.routes: dict[str, SlottedRoute] = {}
         self._fences: dict[str, tuple[int, str]] = {}
         self._pending: dict[str, Instance] = {}
         self._scrape = Scrape(self._metrics, note)
@@ -80,6 +79,7 @@ class Supervisor:
             "read": self._read,
             "deploy": self._deploy,
             "weigh": self._weigh,
+            "switch": self._switch,
             "observe": self._observe,
             "drain": self._drain,
             "rollback": self._rollback,
@@ -204,10 +204,10 @@ class Supervisor:
             if request["sticky"] is not None or not canary:
                 route.stick(request["sticky"] or "")
             port = 0 if canary and route.frontend.open else request["port"]
+            changes = {"stable": route.replace, "canary": route.place, "idle": route.place_idle}
             move = await route.frontend.listen(port)
             try:
-                change = route.place if canary else route.replace
-                changed, previous = await change(program, order)
+                changed, previous = await changes[request["slot"]](program, order)
             except BaseException:
                 move.undo()
                 raise
@@ -235,11 +235,20 @@ class Supervisor:
             await route.weigh(request["weight"], request["lease_seconds"])
             return await route.read()
 
+    async def _switch(self, request: Document, gone: Callable[[], bool]) -> dict[str, Any] | None:
+        async with self._using(request) as route:
+            route.fence(_order(request, gone))
+            await route.switch(
+                request["slot"], request["lease_seconds"], settled=request["settled"]
+            )
+            return await route.read()
+
     async def _observe(self, request: Document, _gone: Callable[[], bool]) -> dict[str, Any] | None:
         route = self.routes.get(request["route"])
         if route is None:
             return None
-        canary = route.canary
+        tried = request["blue_green"]
+        canary, weight = route.observed() if tried else (route.canary, route.weight)
         healthy, detail = False, "there is no canary"
         if canary is not None:
             healthy, detail = await canary.healthy(
@@ -250,19 +259,20 @@ class Supervisor:
         return {
             "monotonic": time.monotonic(),
             "at": rfc3339(datetime.now(UTC)),
-            "weight": route.weight,
+            "weight": weight,
             "shed": route.shed,
             "healthy": healthy,
             "detail": detail,
             "alive": canary is not None and canary.alive,
-            "stable": _side(route.stable),
+            "stable": None if tried else _side(route.stable),
             "canary": _side(canary),
         }
 
     async def _drain(self, request: Document, _gone: Callable[[], bool]) -> dict[str, Any] | None:
         async with self._using(request) as route:
             # What has begun to drain ends, whether or not somebody waits for it.
-            await route.drain(_order(request, lambda: False))
+            drain = route.drain_idle if request["blue_green"] else route.drain
+            await drain(_order(request, lambda: False))
             return await route.read()
 
     async def _stop_all(self, _request: Document, _gone: Callable[[], bool]) -> list[str]:
@@ -278,11 +288,11 @@ class Supervisor:
 
     # --- routes ---
 
-    def _route(self, request: Document) -> Route:
+    def _route(self, request: Document) -> SlottedRoute:
         name = request["route"]
         route = self.routes.get(name)
         if route is None:
-            route = Route(name, self._starter, self.settings.limits)
+            route = SlottedRoute(name, self._starter, self.settings.limits)
             route.token, route.run = self._fences.get(name, (0, ""))
             self.routes[name] = route
         return route
@@ -303,7 +313,7 @@ class Supervisor:
         )
 
     @contextlib.asynccontextmanager
-    async def _using(self, request: Document) -> AsyncIterator[Route]:
+    async def _using(self, request: Document) -> AsyncIterator[SlottedRoute]:
         """Work on a route; afterwards close it when nothing is left of it, and write the state."""
         route = self._route(request)
         route.users += 1
@@ -358,9 +368,9 @@ class Supervisor:
 
     async def _recover_route(self, name: str, saved: Document) -> None:
         slots: dict[str, Instance | None] = {}
-        for slot in ("stable", "canary"):
+        for slot in state.SLOTS:
             slots[slot] = None
-            if saved[slot]:
+            if saved.get(slot):
                 instance, identity = Instance.from_json(saved[slot])
                 if identity is not None and processes.lives(identity):
                     instance.attach(identity, None, self._exited)
@@ -370,7 +380,7 @@ class Supervisor:
         route = self._route({"route": name})
         route.inherited = inherited(os.environ, self.settings.pass_environment)
         route.stick(saved.get("sticky", ""))
-        route.adopt(slots["stable"], slots["canary"], saved["shed"])
+        route.recover(slots, saved)
         note(
             "recovered",
             route=name,
@@ -418,34 +428,6 @@ class Supervisor:
             in_use = {instance.log for instance in self._everything()}
             with contextlib.suppress(OSError):  # a full disk must not end the housekeeping
                 await asyncio.to_thread(rotate, self.folder.logs, self.settings.log_bytes, in_use)
-
-
-def rotate(logs: Path, limit: int, in_use: set[Path]) -> None:
-    """Cut logs longer than *limit* bytes, keeping one older part; remove the oldest unused ones.
-
-    The writer appends through its own descriptor, so the file is copied and emptied, not renamed:
-    what it prints in between may be lost.
-    """
-    found = [(path, path.stat()) for path in logs.glob("*.log")]
-    for path, status in found:
-        if status.st_size > limit:
-            shutil.copyfile(path, path.with_suffix(".log.1"))
-            os.truncate(path, 0)
-    idle = sorted(
-        (status.st_mtime, path)
-        for path, status in found
-        if path not in in_use and path.name != "supervisor.log"
-    )
-    for _, path in idle[:-_LOGS_KEPT]:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".log.1").unlink(missing_ok=True)
-
-
-def note(kind: str, /, **details: Any) -> None:
-    """Write one JSON line to the supervisor's log."""
-    line = {"at": rfc3339(datetime.now(UTC)), "kind": kind, **details}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
 
 
 def main(root: Path, settings: Settings, started: Callable[[], None]) -> int:

@@ -26,7 +26,7 @@ def _without(key: str) -> dict[str, Any]:
     "document",
     [
         {},
-        {**Watch().to_json(), "version": 2},
+        {**Watch().to_json(), "version": 1},
         {**Watch().to_json(), "looks": -1},
         {**Watch().to_json(), "looks": True},
         {**Watch().to_json(), "seconds": "10"},

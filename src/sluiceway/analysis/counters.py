@@ -110,6 +110,14 @@ class Counters:
             latency_ms=difference(self.latency_ms, earlier.latency_ms),
         )
 
+    def plus(self, window: Counters) -> Counters:
+        """Return the reading after this one, between which *window* was counted."""
+        return Counters(
+            requests=self.requests + window.requests,
+            errors=self.errors + window.errors,
+            latency_ms=_summed(self.latency_ms, window.latency_ms),
+        )
+
     @property
     def answered(self) -> int:
         """Requests whose latency is known."""
@@ -128,6 +136,13 @@ class Counters:
     def slower_than(self, limit_ms: float) -> int:
         """Return how many answers are in buckets that end above *limit_ms*."""
         return sum(count for bound, count in self.latency_ms.items() if float(bound) > limit_ms)
+
+
+def _summed(earlier: Mapping[str, int], window: Mapping[str, int]) -> dict[str, int]:
+    later = dict(earlier)
+    for bound, count in window.items():
+        later[bound] = later.get(bound, 0) + count
+    return later
 
 
 def _is_bound(text: str) -> bool:

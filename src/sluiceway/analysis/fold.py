@@ -1,17 +1,24 @@
-"""The fold: one look into a watch, then judged by :mod:`sluiceway.analysis.judge`."""
+"""The fold: one look into a watch.
+
+Nothing is decided here. For callers that have no gate to ask, :mod:`sluiceway.analysis.judge` gives
+a verdict after each look, by limits and streaks alone.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
+from sluiceway.analysis import sequential
+from sluiceway.analysis.checks import checked
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.judge import judge
 from sluiceway.analysis.outcome import Outcome, Verdict
-from sluiceway.analysis.watch import Measure, Tally, Watch
+from sluiceway.analysis.profiles import profile_of
+from sluiceway.analysis.watch import AtOnce, Tally, Watch
 from sluiceway.model import CanaryLimits, Observation, Side
 
-__all__ = ["advance", "miss"]
+__all__ = ["advance", "miss", "stepped"]
 
 _EARLY = 0.5
 """A look sooner than this part of the interval after the last one is no further poll."""
@@ -19,7 +26,9 @@ _WEIGHT_TOLERANCE = 0.01
 """Percentage points; routers round."""
 
 
-def advance(watch: Watch, observation: Observation, limits: CanaryLimits) -> Watch:
+def advance(
+    watch: Watch, observation: Observation, limits: CanaryLimits, *, judged: bool = True
+) -> Watch:
     """Return *watch* after one more look. A watch that has ended stays as it is.
 
     A look that comes sooner than half an interval after the last one (a restarted runner looks
@@ -29,49 +38,72 @@ def advance(watch: Watch, observation: Observation, limits: CanaryLimits) -> Wat
     Time is the sum of differences of ``observation.monotonic``. A gap longer than ``consecutive``
     intervals counts as that long and no longer, and a clock that went back counts as nothing:
     time in which nobody looked is not watched time.
+
+    Args:
+        watch: The watch so far.
+        observation: What was seen.
+        limits: The numbers of the watch; ``traffic_percent`` is the weight that was set.
+        judged: Give the watch a verdict by limits and streaks. Off where a gate decides.
     """
-    if watch.verdict.ended:
+    if watch.ended:
         return watch
     problem = _contradiction(watch, observation)
     seen = watch if problem else _tallied(watch, observation)
+    seen = _timed(seen, observation.monotonic, limits)
     seen = replace(
-        _timed(seen, observation.monotonic, limits),
+        seen,
         looks=watch.looks + 1,
         restarts=observation.canary_restarts if watch.restarts is None else watch.restarts,
-        sight=watch.sight.answered(bad=False),
+        sight=watch.sight.answered(seen.seconds, bad=False),
         health=watch.health.answered(
-            bad=not observation.health_ok, detail=observation.health_detail
+            seen.seconds, bad=not observation.health_ok, detail=observation.health_detail
         ),
     )
     broken = _at_once(watch, observation, limits, problem)
     if broken is not None:
-        return replace(seen, verdict=broken)
+        seen = replace(seen, at_once=broken)
+        return replace(seen, verdict=_fail(broken)) if judged else seen
     if _early(watch, observation.monotonic, limits):
         return watch
-    return judge(_checked_latency(_checked_errors(seen, limits), limits), limits)
+    seen = checked(_compared(watch, seen, observation, limits), limits)
+    return judge(seen, limits) if judged else seen
 
 
-def miss(watch: Watch, monotonic: float, problem: str, limits: CanaryLimits) -> Watch:
+def miss(
+    watch: Watch, monotonic: float, problem: str, limits: CanaryLimits, *, judged: bool = True
+) -> Watch:
     """Return *watch* after a look that could not be made: the observer raised *problem*.
 
     It is no health poll and no check, and leaves their streaks alone. After
-    ``limits.consecutive`` such looks in a row the watch ends in an error: a canary that nobody
-    can see does not go on serving.
+    ``limits.consecutive`` such looks in a row a rule ends the watch in an error: a canary that
+    nobody can see does not go on serving.
 
     Args:
         watch: The watch so far.
         monotonic: Seconds of the observer's monotonic clock.
         problem: What the observer said.
         limits: The numbers of the watch.
+        judged: As for :func:`advance`.
     """
-    if watch.verdict.ended or _early(watch, monotonic, limits):
+    if watch.ended or _early(watch, monotonic, limits):
         return watch
+    blind = _timed(watch, monotonic, limits)
     blind = replace(
-        _timed(watch, monotonic, limits),
+        blind,
         looks=watch.looks + 1,
-        sight=watch.sight.answered(bad=True, detail=problem),
+        sight=watch.sight.answered(blind.seconds, bad=True, detail=problem),
+        sequential=replace(
+            watch.sequential,
+            seconds=watch.sequential.seconds + blind.seconds - watch.seconds,
+        ),
+        stable_observed=False,
     )
-    return judge(blind, limits)
+    return judge(blind, limits) if judged else blind
+
+
+def stepped(watch: Watch) -> Watch:
+    """Return *watch* at the begin of its next step, for a new weight. The evidence goes on."""
+    return replace(watch, step_from=watch.seconds)
 
 
 # --- time -----------------------------------------------------------------------------------------
@@ -100,11 +132,11 @@ def _timed(watch: Watch, monotonic: float, limits: CanaryLimits) -> Watch:
 
 def _at_once(
     watch: Watch, observation: Observation, limits: CanaryLimits, problem: str
-) -> Verdict | None:
+) -> AtOnce | None:
     if not observation.canary_alive:
-        return _fail("canary.crashed", "the canary has crashed")
+        return _broken("canary.crashed", "the canary has crashed")
     if watch.restarts is not None and observation.canary_restarts != watch.restarts:
-        return _fail(
+        return _broken(
             "canary.restarted",
             f"the canary was restarted: {observation.canary_restarts} restarts now, "
             f"{watch.restarts} when the watch began",
@@ -112,18 +144,24 @@ def _at_once(
     if not math.isclose(
         observation.weight, limits.traffic_percent, rel_tol=0.0, abs_tol=_WEIGHT_TOLERANCE
     ):
-        return _fail(
+        return _broken(
             "canary.shed",
             f"the weight was shed: {observation.weight:g} % is in force, "
             f"{limits.traffic_percent:g} % was set",
         )
     if problem:
-        return _fail("canary.contradiction", f"the canary's evidence contradicts itself: {problem}")
+        return _broken(
+            "canary.contradiction", f"the canary's evidence contradicts itself: {problem}"
+        )
     return None
 
 
-def _fail(code: str, reason: str) -> Verdict:
-    return Verdict(outcome=Outcome.FAIL, code=code, reason=reason)
+def _broken(code: str, reason: str) -> AtOnce:
+    return AtOnce(code=code, reason=reason)
+
+
+def _fail(broken: AtOnce) -> Verdict:
+    return Verdict(outcome=Outcome.FAIL, code=broken.code, reason=broken.reason)
 
 
 def _contradiction(watch: Watch, observation: Observation) -> str:
@@ -162,6 +200,49 @@ def _tallied(watch: Watch, observation: Observation) -> Watch:
     return replace(watch, canary=canary, stable=stable, error_marks=errors, latency_marks=latency)
 
 
+# --- comparing ------------------------------------------------------------------------------------
+
+
+def _compared(watch: Watch, seen: Watch, observation: Observation, limits: CanaryLimits) -> Watch:
+    """Return *seen* after comparing what both sides did since they were last compared.
+
+    A side that was not seen, or has been started anew, is not compared now; what it does until it
+    is seen again is compared then.
+    """
+    whole = observation.canary is not None and observation.stable is not None
+    marks, profile = watch.compared, profile_of(limits)
+    canary, stable, state = Counters(), None, watch.sequential
+    if whole and marks is not None and _same_stable(watch, seen):
+        windows = seen.windows(marks)
+        if windows is not None and marks[1] is not None:
+            canary, stable = windows
+            if not state.past:
+                state = sequential.primed(state, marks[1], stable)
+    state = sequential.observe(
+        state,
+        seen.seconds - watch.seconds,
+        canary,
+        stable,
+        healthy=observation.health_ok,
+        profile=profile,
+    )
+    return replace(
+        seen,
+        sequential=state,
+        compared=seen.now if whole else marks,
+        stable_observed=stable is not None and stable.requests > 0,
+    )
+
+
+def _same_stable(watch: Watch, seen: Watch) -> bool:
+    """Say whether the stable side is the one that was there, with counters that only grew."""
+    return (
+        watch.stable is not None
+        and seen.stable is not None
+        and watch.stable.first is seen.stable.first
+    )
+
+
 def _begun(side: Side) -> Tally | None:
     try:
         now = Counters.of(side)
@@ -176,42 +257,3 @@ def _side(tally: Tally | None, side: Side) -> Tally:
         return Tally(digest=side.digest, first=now, last=now)
     now.since(tally.last)
     return replace(tally, last=now)
-
-
-# --- checks ---------------------------------------------------------------------------------------
-
-
-def _checked_errors(watch: Watch, limits: CanaryLimits) -> Watch:
-    windows = watch.windows(watch.error_marks)
-    if windows is None or windows[0].requests < max(1, limits.minimum_check_requests):
-        return watch
-    canary, stable = windows
-    value = canary.error_rate or 0.0
-    measure = Measure(
-        canary=value,
-        canary_requests=canary.requests,
-        stable=stable.error_rate,
-        stable_requests=stable.requests,
-    )
-    bad = value > limits.error_rate_threshold
-    return replace(
-        watch, errors=watch.errors.answered(bad=bad, last=measure), error_marks=watch.now
-    )
-
-
-def _checked_latency(watch: Watch, limits: CanaryLimits) -> Watch:
-    windows = watch.windows(watch.latency_marks)
-    if windows is None or windows[0].answered < max(1, limits.minimum_check_requests):
-        return watch
-    canary, stable = windows
-    value = canary.p99 or 0.0
-    measure = Measure(
-        canary=value,
-        canary_requests=canary.answered,
-        stable=stable.p99,
-        stable_requests=stable.answered,
-    )
-    bad = value > limits.latency_p99_threshold_ms
-    return replace(
-        watch, latency=watch.latency.answered(bad=bad, last=measure), latency_marks=watch.now
-    )

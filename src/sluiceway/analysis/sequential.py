@@ -30,7 +30,17 @@ from typing import Any
 
 from sluiceway.analysis.counters import Counters
 
-__all__ = ["DEFAULT", "NOISY", "Profile", "Sequential", "Values", "observe", "values"]
+__all__ = [
+    "DEFAULT",
+    "NOISY",
+    "Profile",
+    "Sequential",
+    "Values",
+    "leading",
+    "observe",
+    "primed",
+    "values",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +227,11 @@ def values(state: Sequential, profile: Profile = DEFAULT) -> Values:
         ),
         safe={"errors": _mean_exp(state.errors_safe), "latency": _mean_exp(state.latency_safe)},
     )
+
+
+def leading(found: Mapping[str, float]) -> str:
+    """Return which stream says most in :attr:`Values.worse` or ``beyond``, by its share of it."""
+    return max(_WEIGHTS, key=lambda name: _WEIGHTS[name] * found[name])
 
 
 def _together(errors: float, latency: float, health: float) -> dict[str, float]:

@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from sluiceway.analysis import sequential
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.outcome import Outcome, Verdict
-from sluiceway.analysis.watch import Measure, Stream, Tally, Watch
+from sluiceway.analysis.watch import AtOnce, Measure, Stream, Tally, Watch
 from sluiceway.errors import ActionFailed
 
 __all__ = ["from_json", "to_json"]
 
-_VERSION = 1
+_VERSION = 2
 _Record = TypeVar("_Record")
 
 
@@ -33,6 +34,11 @@ def to_json(watch: Watch) -> dict[str, Any]:
         "health": _stream_to_json(watch.health),
         "errors": _stream_to_json(watch.errors),
         "latency": _stream_to_json(watch.latency),
+        "sequential": sequential.to_json(watch.sequential),
+        "compared": _maybe(watch.compared, _marks_to_json),
+        "stable_observed": watch.stable_observed,
+        "step_from": watch.step_from,
+        "at_once": _maybe(watch.at_once, _at_once_to_json),
         "verdict": _verdict_to_json(watch.verdict),
     }
 
@@ -60,6 +66,11 @@ def from_json(document: Mapping[str, Any]) -> Watch:
             health=_stream(document["health"]),
             errors=_stream(document["errors"]),
             latency=_stream(document["latency"]),
+            sequential=sequential.from_json(document["sequential"]),
+            compared=_maybe(document["compared"], _marks),
+            stable_observed=_flag(document["stable_observed"]),
+            step_from=_number(document["step_from"]),
+            at_once=_maybe(document["at_once"], _at_once),
             verdict=_verdict(document["verdict"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -109,6 +120,8 @@ def _stream_to_json(stream: Stream) -> dict[str, Any]:
         "over": stream.over,
         "streak": stream.streak,
         "detail": stream.detail,
+        "at": stream.at,
+        "good_at": stream.good_at,
         "last": None
         if last is None
         else {
@@ -135,6 +148,21 @@ def _number(value: Any) -> float:
         msg = f"{value!r} is not a number"
         raise ValueError(msg)
     return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        msg = f"{value!r} is neither true nor false"
+        raise TypeError(msg)
+    return value
+
+
+def _at_once(value: Mapping[str, Any]) -> AtOnce:
+    return AtOnce(code=_text(value["code"]), reason=_text(value["reason"]))
+
+
+def _at_once_to_json(found: AtOnce) -> dict[str, str]:
+    return {"code": found.code, "reason": found.reason}
 
 
 def _unbounded(value: Any) -> float:
@@ -183,6 +211,8 @@ def _stream(value: Mapping[str, Any]) -> Stream:
         streak=_count(value["streak"]),
         detail=_text(value["detail"]),
         last=_maybe(value["last"], _measure),
+        at=_number(value["at"]),
+        good_at=_number(value["good_at"]),
     )
 
 

@@ -8,11 +8,22 @@ from typing import Any
 
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.outcome import Verdict
+from sluiceway.analysis.sequential import Sequential
 
-__all__ = ["Marks", "Measure", "Stream", "Tally", "Watch"]
+__all__ = ["AtOnce", "Marks", "Measure", "Stream", "Tally", "Watch"]
 
 _DETAIL = 200
 """Characters kept of what a health endpoint or an error said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtOnce:
+    """What no streak has to confirm: the canary is broken, or is not what was set up."""
+
+    code: str
+    """``canary.crashed``, ``canary.restarted``, ``canary.shed`` or ``canary.contradiction``."""
+    reason: str
+    """A clause for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +52,28 @@ class Stream:
     """What the last answer said, where it has words."""
     last: Measure | None = None
     """The last answer, where it has numbers."""
+    at: float = 0.0
+    """Watched seconds at the last answer."""
+    good_at: float = 0.0
+    """Watched seconds at the last answer that was not bad."""
 
-    def answered(self, *, bad: bool, detail: str = "", last: Measure | None = None) -> Stream:
-        """Return the stream after one more answer."""
+    @property
+    def streak_seconds(self) -> float:
+        """How long the present streak has lasted: what its windows cover together."""
+        return self.at - self.good_at if self.streak else 0.0
+
+    def answered(
+        self, at: float, *, bad: bool, detail: str = "", last: Measure | None = None
+    ) -> Stream:
+        """Return the stream after one more answer, *at* so many watched seconds."""
         return Stream(
             measured=self.measured + 1,
             over=self.over + bad,
             streak=self.streak + 1 if bad else 0,
             detail=detail[:_DETAIL],
             last=last,
+            at=at,
+            good_at=self.good_at if bad else at,
         )
 
 
@@ -97,7 +121,22 @@ class Watch:
     """The error rate."""
     latency: Stream = field(default_factory=Stream)
     """The p99."""
+    sequential: Sequential = field(default_factory=Sequential)
+    """What comparing both sides has come to: :mod:`sluiceway.analysis.sequential`."""
+    compared: Marks | None = None
+    """Both sides when they were last compared: the next comparison is of what came since."""
+    stable_observed: bool = False
+    """The last look saw the stable side, and it had requests since the one before."""
+    step_from: float = 0.0
+    """Watched seconds at which the present weight was set."""
+    at_once: AtOnce | None = None
+    """Once it is set the watch has ended."""
     verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def ended(self) -> bool:
+        """No later look changes it."""
+        return self.at_once is not None or self.verdict.ended
 
     @property
     def requests(self) -> int:
@@ -109,6 +148,11 @@ class Watch:
         """Canary requests under this watch that did not end in an error."""
         total = self.canary.total if self.canary else Counters()
         return max(0, total.requests - total.errors)
+
+    @property
+    def step_seconds(self) -> float:
+        """How long the present weight was watched."""
+        return self.seconds - self.step_from
 
     def windows(self, marks: Marks | None) -> tuple[Counters, Counters] | None:
         """Return what (canary, stable) counted since *marks*; an unseen stable side nothing."""

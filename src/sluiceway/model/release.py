@@ -85,6 +85,30 @@ class CanaryLimits:
     minimum_requests: int = 50
     """Fewer canary requests than this in the whole watch never passes."""
     health_path: str = "/api/health"
+    rule: str = "sequential"
+    """What decides: the name of a rule of the gate ``canary``: ``sequential``, ``mission``,
+    ``flagger``, ``argo`` or ``kayenta``."""
+    limits: str = "corroborated"
+    """Whether a limit that is broken needs the comparison with stable to agree (``corroborated``)
+    or counts by itself (``literal``)."""
+    profile: str = "default"
+    """What the comparison forgives: ``default``, or ``noisy`` for a service whose own healthy
+    instances differ."""
+    warm_up_seconds: float | None = None
+    """How long a cold start is forgiven; ``None`` as the profile says."""
+    deadline_seconds: float = 900.0
+    """A watch that has not enough evidence by then is over. Counted for each step."""
+    steps: tuple[float, ...] = ()
+    """Percent of the traffic, step by step, each watched for ``duration_seconds``. None: the one
+    ``traffic_percent``."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))  # its JSON has a list
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of every step, in percent; at least one."""
+        return self.steps or (self.traffic_percent,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +163,12 @@ class Traffic:
     def slot(self, name: str) -> Slot | None:
         """Return the slot called *name*, if the route has one."""
         return next((slot for slot in self.slots if slot.name == name), None)
+
+    @property
+    def live(self) -> Slot | None:
+        """The slot with the most weight, whatever it is called; ``None`` when none has any."""
+        weighed = [slot for slot in self.slots if slot.weight > 0]
+        return max(weighed, key=lambda slot: slot.weight, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +225,10 @@ class GateRequest:
     target: str
     source_url: str
     """Where the source environment's instance of this very digest answers; empty when it has none."""
+    slot: str = ""
+    """Before a blue/green switch: the target's idle slot. ``source_url`` is then its own address."""
+    live_url: str = ""
+    """Then also where the slot that has the traffic answers; empty when none has."""
 
 
 class CheckStatus(StrEnum):

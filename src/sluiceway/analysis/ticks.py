@@ -1,0 +1,80 @@
+"""A watch from bare counts: for simulators, which have no observer and no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sluiceway.analysis import sequential
+from sluiceway.analysis.checks import checked
+from sluiceway.analysis.counters import Counters
+from sluiceway.analysis.profiles import profile_of
+from sluiceway.analysis.watch import Tally, Watch
+from sluiceway.model import CanaryLimits
+
+__all__ = ["Tick", "tick"]
+
+_NOTHING = Counters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """What both sides did in a few seconds: windows, no running totals."""
+
+    seconds: float
+    canary: Counters
+    stable: Counters | None
+    """``None`` when nobody saw; then nothing is compared."""
+    healthy: bool | None = True
+    """Whether the canary's health endpoint answered; ``None`` when it was not asked."""
+    history: Counters | None = None
+    """What stable had counted before the watch. Read in the first tick with stable only."""
+
+
+def tick(watch: Watch, seen: Tick, limits: CanaryLimits) -> Watch:
+    """Return *watch* after *seen*, without a verdict: ask a rule about :func:`evidence`.
+
+    The same arithmetic as :func:`~sluiceway.analysis.advance` with windows that are known already.
+    """
+    if watch.ended:
+        return watch
+    now, health, state = watch.seconds + seen.seconds, watch.health, watch.sequential
+    if seen.healthy is not None:
+        health = health.answered(now, bad=not seen.healthy)
+    canary = _after(watch.canary, seen.canary)
+    stable = watch.stable if seen.stable is None else _after(watch.stable, seen.stable)
+    begin = (canary.first, stable.first if stable else None)
+    errors, latency = watch.error_marks or begin, watch.latency_marks or begin
+    if watch.stable is None and stable is not None:
+        errors, latency = (errors[0], stable.first), (latency[0], stable.first)
+        if seen.history is not None and seen.stable is not None:
+            state = sequential.primed(state, seen.history, seen.stable)
+    state = sequential.observe(
+        state,
+        seen.seconds,
+        seen.canary,
+        seen.stable,
+        healthy=seen.healthy,
+        profile=profile_of(limits),
+    )
+    return checked(
+        replace(
+            watch,
+            looks=watch.looks + 1,
+            seconds=now,
+            canary=canary,
+            stable=stable,
+            error_marks=errors,
+            latency_marks=latency,
+            sight=watch.sight.answered(now, bad=False),
+            health=health,
+            sequential=state,
+            stable_observed=seen.stable is not None and seen.stable.requests > 0,
+        ),
+        limits,
+    )
+
+
+def _after(tally: Tally | None, window: Counters) -> Tally:
+    if tally is None:
+        return Tally(digest="", first=_NOTHING, last=window)
+    return replace(tally, last=tally.last.plus(window))
