@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.counters import BOUNDS_MS, FAILURES, Counters
 from sluiceway_deploy_local.table import HOST
 from sluiceway_deploy_local.wire import Malformed
 
-__all__ = ["CONTENT_TYPE", "Sample", "Scrape", "answer", "asked", "render"]
+if TYPE_CHECKING:
+    from sluiceway_deploy_local.route import Route
+
+__all__ = ["CONTENT_TYPE", "Sample", "Scrape", "answer", "asked", "page", "render"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HEAD_SECONDS = 5.0
@@ -32,6 +35,14 @@ class Sample(NamedTuple):
     weight: float
     """Percent, as in force."""
     counters: Counters
+
+
+def page(routes: Collection[Route]) -> str:
+    """Return the page for *routes*."""
+    return render(
+        [sample for route in routes for sample in route.samples()],
+        {route.name: route.frontend.refused for route in routes},
+    )
 
 
 def render(samples: Iterable[Sample], refused: Mapping[str, int]) -> str:
