@@ -191,7 +191,7 @@ def test_a_release_that_is_bad_is_refused_by_its_test_or_switched_back(site, liv
     assert document["soak"]["code"] == "canary.error-rate"
     assert document["serves"] == live
     assert document["changed"] is False
-    assert document["soak"]["sla"]["met"] is True
+    assert document["soak"]["sla"]["kept"] is True
     assert site.state()["tags"]["production"] == live
     assert slots(site) == {"blue": (live, 100.0)}, "what was tried is stopped"
     assert numbers["failed_outside_canary"] == 0, numbers

@@ -13,17 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sluiceway import analysis, events, gates
-from sluiceway.analysis import Outcome, Watch
+from sluiceway import events, gates
 from sluiceway.errors import ActionFailed, PluginError
 from sluiceway.gates import decide
 from sluiceway.model import (
     Actor,
-    CanaryLimits,
     Deployment,
     Environment,
     Image,
-    Observation,
     Slot,
     Status,
     Traffic,
@@ -36,9 +33,20 @@ from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import keep_decision, verified_again
 from sluiceway.workbench import Workbench
 
-__all__ = ["Plan", "begin", "plan", "preflight", "serve", "settle", "soak", "switch_back", "tested"]
+__all__ = [
+    "Plan",
+    "plan",
+    "preflight",
+    "read_traffic",
+    "serve",
+    "settle",
+    "switch",
+    "switch_back",
+    "tested",
+    "tidy",
+    "way_back",
+]
 
-_HEALTH_TIMEOUT_SECONDS = 3.0
 _CANARY = "canary"
 _SMOKE = ("smoke", "contract")
 _NO_WAY_BACK = "rollback.contract"
@@ -230,146 +238,10 @@ def _nowhere(slot: str, digest: str) -> Slot:
     return Slot(name=slot, digest=digest, weight=0.0, alive=False, healthy=False, url="")
 
 
-# --- the switch and the soak ----------------------------------------------------------------------
+# --- the switch ------------------------------------------------------------------------------------
 
 
-def soak(context: RunContext, request: Mapping[str, Any], planned: Plan) -> dict[str, Any]:
-    """Switch, and look until there is a verdict.
-
-    Returns the last look: ``{"watch", "outcome", "code", "status", "reason", "started_at", "at",
-    "weight", "number"}``.
-    """
-    environment = context.bench.config.environment(request["target"])
-    limits = promote.limits_of(request)
-    last = context.step("blue-green.switch", lambda: begin(context, environment, planned, limits))
-    number = 0
-    while last["outcome"] == Outcome.RUNNING.value:
-        number += 1
-
-        def look(number: int = number, before: Mapping[str, Any] = last) -> dict[str, Any]:
-            return tick(context, environment, planned, limits, before, number)
-
-        last = context.step(f"blue-green.look.{number}", look)
-    return dict(last)
-
-
-def begin(
-    context: RunContext, environment: Environment, planned: Plan, limits: CanaryLimits
-) -> dict[str, Any]:
-    """Give the slot everything, read it back, and take the first look."""
-    traffic = _switch(context, environment, planned.slot, settled=False)
-    started = datetime.now(UTC)
-    events.emit(
-        "canary.started",
-        environment=_title(environment, planned),
-        limits=to_json(limits),
-        traffic=to_json(traffic),
-    )
-    return _look(context, environment, planned, limits, Watch(), started, 0)
-
-
-def tick(
-    context: RunContext,
-    environment: Environment,
-    planned: Plan,
-    limits: CanaryLimits,
-    before: Mapping[str, Any],
-    number: int,
-) -> dict[str, Any]:
-    """Wait for the next moment to look, and look."""
-    started, seen = parse_time(before["started_at"]), parse_time(before["at"])
-    unwatched = (datetime.now(UTC) - seen).total_seconds()
-    if unwatched > context.seconds:
-        return {
-            **before,
-            "outcome": Outcome.INCONCLUSIVE.value,
-            "code": "canary.unwatched",
-            "status": Status.INCONCLUSIVE.value,
-            "reason": f"nobody watched {planned.slot} for {unwatched:.0f} s; the traffic went back "
-            "by itself meanwhile",
-            "at": rfc3339(datetime.now(UTC)),
-            "number": number,
-        }
-    due = started.timestamp() + number * limits.interval_seconds
-    while (left := due - time.time()) > 0:
-        context.wait(min(left, context.seconds / 3))
-        if left > context.seconds / 3 and not _renewed(context, environment, planned):
-            break  # the lease is shorter than the interval, and what it is about is gone: look now
-    state = Watch.from_json(before["watch"])
-    return _look(context, environment, planned, limits, state, started, number)
-
-
-def _look(
-    context: RunContext,
-    environment: Environment,
-    planned: Plan,
-    limits: CanaryLimits,
-    state: Watch,
-    started: datetime,
-    number: int,
-) -> dict[str, Any]:
-    """Look first, and renew the switch only when that was good: what went back stays back."""
-    weight = 0.0
-    observation: Observation | None = None
-    try:
-        observation = context.bench.plugins.one(
-            "sluiceway_observe",
-            environment=environment,
-            health_path=limits.health_path,
-            timeout_seconds=min(_HEALTH_TIMEOUT_SECONDS, max(limits.interval_seconds, 0.5)),
-        )
-        weight = observation.weight
-        state = analysis.advance(state, observation, limits)
-        if not state.verdict.ended:
-            _switch(context, environment, planned.slot, settled=False)
-    except ActionFailed as error:
-        if error.code == "fence.stale":
-            raise
-        state = analysis.miss(state, time.monotonic(), error.what, limits)
-    now = datetime.now(UTC)
-    elapsed = (now - started).total_seconds()
-    events.emit(
-        "canary.tick",
-        environment=_title(environment, planned),
-        watch=state.to_json(),
-        limits=to_json(limits),
-        observation=to_json(observation),
-        elapsed=elapsed,
-        remaining=max(limits.duration_seconds - elapsed, 0.0),
-        weight=weight,
-        number=number,
-    )
-    verdict = state.verdict
-    return {
-        "watch": state.to_json(),
-        "outcome": verdict.outcome.value,
-        "code": verdict.code,
-        "status": verdict.status.value,
-        "reason": analysis.explain(state, limits) if verdict.ended else "",
-        "started_at": rfc3339(started),
-        "at": rfc3339(now),
-        "weight": weight,
-        "number": number,
-    }
-
-
-def _title(environment: Environment, planned: Plan) -> str:
-    return f"{environment.name}, soak of {planned.slot}"
-
-
-def _renewed(context: RunContext, environment: Environment, planned: Plan) -> bool:
-    """Renew the switch when it is still in force; say whether it is."""
-    try:
-        traffic: Traffic = context.bench.plugins.one("sluiceway_traffic", environment=environment)
-        if traffic.live is None or traffic.live.name != planned.slot:
-            return False
-        _switch(context, environment, planned.slot, settled=False)
-    except ActionFailed:
-        return False
-    return True
-
-
-def _switch(context: RunContext, environment: Environment, slot: str, *, settled: bool) -> Traffic:
+def switch(context: RunContext, environment: Environment, slot: str, *, settled: bool) -> Traffic:
     """Switch to *slot*, and believe only what is read back."""
     traffic: Traffic = context.bench.plugins.one(
         "sluiceway_switch", environment=environment, slot=slot, settled=settled, fence=context.fence
@@ -391,22 +263,20 @@ def _switch(context: RunContext, environment: Environment, slot: str, *, settled
 
 def settle(context: RunContext, environment: Environment, slot: str) -> dict[str, Any]:
     """Keep the traffic where it is, without a lease; the other slot stays warm."""
-    document: dict[str, Any] = to_json(_switch(context, environment, slot, settled=True))
+    document: dict[str, Any] = to_json(switch(context, environment, slot, settled=True))
     return document
 
 
-def switch_back(
-    context: RunContext, environment: Environment, planned: Plan, since: str
-) -> dict[str, Any]:
+def switch_back(context: RunContext, environment: Environment, planned: Plan) -> dict[str, Any]:
     """Give the traffic back to who had it, first of all; read it back.
 
-    Returns ``{"traffic", "seconds", "after_seconds"}``: from the call to what was read back, and
-    from the moment *since* (RFC 3339) of the verdict to that.
+    Returns ``{"traffic", "seconds", "served_at"}``: from the call to what was read back, and when
+    that was.
     """
     begun = time.monotonic()
     if planned.back_to:
         try:
-            traffic = _switch(context, environment, planned.back_to, settled=True)
+            traffic = switch(context, environment, planned.back_to, settled=True)
         except ActionFailed as error:
             if error.code == "fence.stale":
                 raise
@@ -423,11 +293,10 @@ def switch_back(
             remedy="Its lease runs out by itself; check the router.",
             code="blue-green.not-switched",
         )
-    after = (datetime.now(UTC) - parse_time(since)).total_seconds() if since else seconds
     return {
         "traffic": to_json(traffic),
         "seconds": round(seconds, 3),
-        "after_seconds": round(max(after, seconds), 3),
+        "served_at": rfc3339(datetime.now(UTC)),
     }
 
 
@@ -483,7 +352,7 @@ def serve(context: RunContext, environment: Environment, image: Image) -> dict[s
             )
             slot = planned.slot if planned is not None else ""
         if slot:
-            traffic = _switch(context, environment, slot, settled=True)
+            traffic = switch(context, environment, slot, settled=True)
     document: dict[str, Any] = to_json(
         Deployment(
             environment=environment.name,

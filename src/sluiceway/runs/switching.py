@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sluiceway.errors import ExitCode, Refused, SluicewayError
-from sluiceway.model import Image
-from sluiceway.runs import blue_green, canary, outcome, promote
+from sluiceway.model import Image, parse_time
+from sluiceway.runs import blue_green, canary, outcome, promote, soak
 from sluiceway.runs.blue_green import Plan
 from sluiceway.runs.context import RunContext
 
@@ -16,6 +16,7 @@ __all__ = ["AUTOMATIC_SECONDS", "preflight", "run"]
 AUTOMATIC_SECONDS = 120.0
 """The mission's: what goes back by itself is back within two minutes."""
 
+_KEPT = ("decision", "decided_at", "detected_at", "evidence", "started_at", "step")
 _Document = dict[str, Any]
 
 
@@ -107,7 +108,7 @@ def run(
             "changed": False,
             "deployment": {**result["deployment"], "traffic": traffic},
         }
-    return _soaked(context, request, found, result, planned, asked["actor"]["name"], half_done)
+    return _soaked(context, request, found, result, planned, asked, half_done)
 
 
 def _soaked(
@@ -116,19 +117,21 @@ def _soaked(
     found: _Document,
     result: _Document,
     planned: Plan,
-    actor: str,
+    asked: _Document,
     half_done: Callable[[SluicewayError], SluicewayError],
 ) -> _Document:
-    bench, target = context.bench, request["target"]
+    bench, target, actor = context.bench, request["target"], asked["actor"]["name"]
     environment = bench.config.environment(target)
     stopped: SluicewayError | None = None
     try:
-        seen = blue_green.soak(context, request, planned)
+        image = Image(**found["image"])
+        seen = soak.Soak(context, request, planned, image, asked).watch()
     except SluicewayError as error:
         stopped = error
         seen = {
             "outcome": "error",
             "code": error.code,
+            "codes": [error.code],
             "status": "error",
             "reason": error.what,
             "watch": {},
@@ -139,6 +142,7 @@ def _soaked(
         "before": planned.back_to,
         "verdict": seen["outcome"],
         "code": seen["code"],
+        "codes": seen["codes"],
         "status": seen["status"],
         "reason": seen["reason"],
         "watch": seen["watch"],
@@ -146,6 +150,8 @@ def _soaked(
         "limits": request["limits"],
         "checks": seen.get("number", 0),
         "weight": seen.get("weight", 0.0),
+        "rule": request["limits"]["rule"],
+        **{key: seen[key] for key in _KEPT if key in seen},
     }
     result["soak"] = report
     if seen["outcome"] == "pass":
@@ -153,7 +159,7 @@ def _soaked(
     try:
         back = context.step(
             "blue-green.back",
-            lambda: blue_green.switch_back(context, environment, planned, seen.get("at", "")),
+            lambda: blue_green.switch_back(context, environment, planned),
             shielded=True,
         )
         context.step(
@@ -164,12 +170,7 @@ def _soaked(
     except SluicewayError as error:
         return outcome.failed(result | {"changed": None}, half_done(error))
     report["rollback_seconds"] = back["seconds"]
-    sla = {
-        "kind": "automatic",
-        "limit_seconds": AUTOMATIC_SECONDS,
-        "seconds": back["after_seconds"],
-        "met": back["after_seconds"] < AUTOMATIC_SECONDS,
-    }
+    sla = _kept(seen.get("detected_at", back["served_at"]), back["served_at"])
     report["sla"] = sla
     _write(context, request, "soak", found["image"]["digest"], actor, report)
     context.step("blue-green.drain", lambda: blue_green.tidy(context, environment), shielded=True)
@@ -264,3 +265,16 @@ def _write(
         shielded=True,
     )
     return written
+
+
+def _kept(since: str, served: str) -> _Document:
+    """Return how the promise was kept, counted from the first look of what went wrong."""
+    seconds = max((parse_time(served) - parse_time(since)).total_seconds(), 0.0)
+    return {
+        "kind": "automatic",
+        "since": since,
+        "served_at": served,
+        "seconds": round(seconds, 3),
+        "limit_seconds": AUTOMATIC_SECONDS,
+        "kept": seconds < AUTOMATIC_SECONDS,
+    }
