@@ -296,19 +296,19 @@ def called(decision: Decision, unjudged: int, consecutive: int) -> dict[str, Any
     """
     denied = [each for each in decision.findings if each.level is Level.DENY]
     codes = list(dict.fromkeys(each.code for each in denied))
-    said = [each.message for each in denied]
+    said = [each.message for each in denied or decision.advice]
     verdict, outcome = decision.verdict, decision.outcome
     if not verdict:
         verdict, outcome = ("rollback" if unjudged >= consecutive else "hold"), "error"
         codes = ["canary.unjudged", *codes]
-        said = [f"the gate could not judge it at {unjudged} looks in a row", *said]
+        said = [f"The gate could not judge it at {unjudged} looks in a row.", *said]
     return {
         "verdict": verdict,
         "outcome": outcome,
         "code": codes[0] if codes else "canary.passed",
         "codes": codes,
         "status": _STATUS.get(outcome, Status.INCONCLUSIVE).value,
-        "reason": " ".join(said) or "every look was good",
+        "reason": " ".join(said),
     }
 
 
