@@ -1,5 +1,7 @@
 """A database in the life of its releases: refused, excused, contracted, and the way back."""
 
+import json
+
 import pytest
 
 from sluiceway.errors import ExitCode
@@ -185,3 +187,25 @@ def test_what_nobody_attested_goes_nowhere(shop):
     write(shop, "2.0.0", DONE, m0001=CREATE, m0002=DROP)
     code, document, _ = shop.run("ci", "release")
     assert (code, document["error"]["code"]) == (ExitCode.UNABLE, "migrations.contradiction")
+
+
+@pytest.mark.real_tool("postgres")
+def test_what_no_rule_sees_is_tried_where_the_service_chose_to(shop):
+    declare(shop)
+    path = shop.root / "sluiceway.toml"
+    chosen = '[stages]\ngate = ["smoke", "schema"]\n'
+    text = path.read_text()
+    assert "[stages]" not in text
+    path.write_text(text + chosen)
+    write(shop, "2.0.0", READS, m0001=CREATE)
+    shop.ship("dev")
+    (shop.root / "statements").mkdir()
+    sql = "INSERT INTO payments (id, amount, legacy) VALUES (1, 2, 'a long text')"
+    (shop.root / "statements" / "2.0.0.jsonl").write_text(json.dumps({"sql": sql}) + "\n")
+    write(shop, "2.1.0", READS, m0002="ALTER TABLE payments ALTER legacy TYPE varchar(3);\n")
+    shop.release()
+    refused = promoted(shop, code=ExitCode.REFUSED)
+    denied = [each["code"] for each in refused["decision"]["findings"] if each["level"] == "deny"]
+    assert denied == ["gate.evidence"]
+    (said,) = [each for each in refused["decision"]["findings"] if each["level"] == "deny"]
+    assert "22001" in said["message"]
