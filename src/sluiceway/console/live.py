@@ -33,6 +33,18 @@ _TITLES = {
     "carry": "bring the image to the target's repository, if it has its own",
     "identify": "know who acts",
     "ask": "sign the request",
+    "blue-green.back": "switch back",
+    "blue-green.drain": "stop what was tried",
+    "blue-green.preflight": "see that the deployer can switch",
+    "blue-green.restore-tag": "put the tag back",
+    "blue-green.settle": "keep the traffic where it is",
+    "blue-green.tell": "tell people that it is switched",
+    "blue-green.tell-end": "tell people how it ended",
+    "blue-green.test": "test the idle slot and decide once more",
+    "blue-green.way-back": "ask whether there is a way back",
+    "blue-green.write-deployed": "write it down",
+    "blue-green.write-rolled-back": "write down that it went back",
+    "blue-green.write-soak": "write the verdict down",
     "build": "build the image, once",
     "canary.restore-tag": "put the tag back",
     "canary.settle": "take the traffic off the canary that passed",
@@ -59,7 +71,7 @@ _TITLES = {
     "undo-tag": "put the tag back",
     "write-down": "write it down",
 }
-_HIDDEN = ("canary.begin", "canary.tick.")
+_HIDDEN = ("canary.begin", "canary.tick.", "blue-green.switch", "blue-green.look.")
 """Steps that the canary's own lines show better."""
 _FRAMES_A_SECOND = 6
 _LOOKS_BETWEEN = 10
