@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,9 @@ _LIMIT_HELP = {
     "latency_p99_threshold_ms": "99th percentile of latency, in milliseconds, above which it is bad.",
     "health_timeout_minutes": "How long the canary is watched.",
     "health_interval_seconds": "Seconds between two checks.",
+    "steps": "Rising percents of the traffic, each watched in turn: 5,25,50,100.",
+    "rule": "Which rule decides: sequential, mission, flagger, argo or kayenta.",
+    "limits": "Whether a breach of a limit counts by itself: corroborated or literal.",
 }
 _PROMOTE_HELP = {
     "to": "The environment to promote into.",
@@ -40,6 +42,9 @@ def promote(
     latency_p99_threshold_ms: str = "",
     health_timeout_minutes: str = "",
     health_interval_seconds: str = "",
+    steps: str = "",
+    rule: str = "",
+    limits: str = "",
 ) -> ExitCode:
     """Move the digest of one environment into the next, if the gate allows it."""
     return _promote(
@@ -53,6 +58,9 @@ def promote(
             "latency_p99_threshold_ms": latency_p99_threshold_ms,
             "health_timeout_minutes": health_timeout_minutes,
             "health_interval_seconds": health_interval_seconds,
+            "steps": steps,
+            "rule": rule,
+            "limits": limits,
         },
     )
 
@@ -67,6 +75,9 @@ def canary(
     latency_p99_threshold_ms: str = "",
     health_timeout_minutes: str = "",
     health_interval_seconds: str = "",
+    steps: str = "",
+    rule: str = "",
+    limits: str = "",
 ) -> ExitCode:
     """Promote into the canary environment and watch it: the same as `promote` to it."""
     from sluiceway.model import Strategy
@@ -93,6 +104,9 @@ def canary(
             "latency_p99_threshold_ms": latency_p99_threshold_ms,
             "health_timeout_minutes": health_timeout_minutes,
             "health_interval_seconds": health_interval_seconds,
+            "steps": steps,
+            "rule": rule,
+            "limits": limits,
         },
     )
 
@@ -183,7 +197,7 @@ def resume(shell: Shell, run: str = "") -> ExitCode:
     return max((exit_code(outcome) for outcome in outcomes), default=ExitCode.DONE)
 
 
-def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str, str]) -> ExitCode:
+def _promote(shell: Shell, to: str, from_: str, digest: str, flags: Mapping[str, str]) -> ExitCode:
     from sluiceway.config import BUILD
     from sluiceway.runs.start import begin
 
@@ -206,7 +220,7 @@ def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str
         target=target,
         source=source,
         digest=digest,
-        limits=_limits(shell, limits),
+        limits=_limits(shell, flags),
     )
     code = shell.ended(outcome, lambda console: console.promotion(outcome))
     if outcome["outcome"] == "done":
@@ -217,28 +231,39 @@ def _promote(shell: Shell, to: str, from_: str, digest: str, limits: Mapping[str
 
 def _limits(shell: Shell, given: Mapping[str, str]) -> Any:
     """Return the configured limits with the given flags in their place."""
-    from sluiceway.config import canary_limits
+    from sluiceway.config import canary_limits, canary_table
 
-    configured = asdict(shell.bench.config.canary)
-    table: dict[str, Any] = {
-        **{key: value for key, value in configured.items() if key not in _DERIVED},
-        "health_timeout_minutes": configured["duration_seconds"] / 60,
-        "health_interval_seconds": configured["interval_seconds"],
-    }
-    for key, text in given.items():
-        if text in ("", None):
-            continue
-        try:
-            table[key] = float(text)
-        except ValueError:
-            raise UsageError(
-                f"--{key.replace('_', '-')} is {text!r}, which is not a number",
-                remedy=f"For example --{key.replace('_', '-')}={table[key]:g}",
-            ) from None
+    table = canary_table(shell.bench.config.canary)
+    flags = {key: text for key, text in given.items() if text not in ("", None)}
+    if {"steps", "traffic_percent"} <= flags.keys():
+        raise UsageError(
+            "--steps and --traffic-percent exclude each other",
+            means="The second is the one weight of a canary without steps.",
+            remedy="Give one of them.",
+            code="canary.which",
+        )
+    if "traffic_percent" in flags:
+        table["steps"] = []
+    for key, text in flags.items():
+        if key == "steps":
+            table[key] = [_number(key, part, 5) for part in text.split(",")]
+        else:
+            table[key] = text if key in _WORDS else _number(key, text, table[key])
     return canary_limits(table)
 
 
-_DERIVED = ("duration_seconds", "interval_seconds")
+def _number(key: str, text: str, example: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        shown = "5,25,50,100" if key == "steps" else f"{example:g}"
+        raise UsageError(
+            f"--{key.replace('_', '-')} is {text!r}, which is not a number",
+            remedy=f"For example --{key.replace('_', '-')}={shown}",
+        ) from None
+
+
+_WORDS = ("rule", "limits")
 _LONGEST = timedelta(days=30)
 _NUMBERS = "(?!0+[mhd])[0-9]{1,6}"
 """More digits are a slip of the finger."""

@@ -1,6 +1,7 @@
 """Configuration: ``sluiceway.toml`` to one model, every value with its origin."""
 
-from sluiceway.config.load import FILE_NAME, bare, canary_limits, find, load
+from sluiceway.config.canary import canary_limits, canary_table
+from sluiceway.config.load import FILE_NAME, bare, find, load
 from sluiceway.config.model import BUILD, Config, DeployTimes, Migrations, Summary
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Summary",
     "bare",
     "canary_limits",
+    "canary_table",
     "find",
     "load",
 ]

@@ -16,6 +16,7 @@ from sluiceway.config.addresses import (
     service_repository,
     source_address,
 )
+from sluiceway.config.canary import CANARY, canary_limits
 from sluiceway.config.migrations import migrations
 from sluiceway.config.model import Config, DeployTimes, Summary
 from sluiceway.config.settings import typed, unknown_keys
@@ -23,7 +24,7 @@ from sluiceway.errors import ConfigurationError
 from sluiceway.model import CanaryLimits, Environment, Strategy, Waiver, check_digest
 from sluiceway.pipeline import STAGES
 
-__all__ = ["FILE_NAME", "bare", "canary_limits", "find", "load"]
+__all__ = ["FILE_NAME", "bare", "find", "load"]
 
 FILE_NAME = "sluiceway.toml"
 
@@ -43,17 +44,7 @@ _TABLES: Mapping[str, Mapping[str, Any]] = {
         "data": [],
         "verification_summary": "if-possible",
     },
-    "canary": {
-        "traffic_percent": 5.0,
-        "error_rate_threshold": 5.0,
-        "latency_p99_threshold_ms": 2000.0,
-        "health_timeout_minutes": 5.0,
-        "health_interval_seconds": 10.0,
-        "consecutive": 3,
-        "minimum_check_requests": 10,
-        "minimum_requests": 50,
-        "health_path": "/api/health",
-    },
+    "canary": CANARY,
     "identity": {"rehearsal": False},
     "state": {"folder": ".sluiceway", "lease_seconds": 30.0},
 }
@@ -169,7 +160,7 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
         summary=_summary(tables["policy"]["verification_summary"], path),
         environments=environments,
         times=times,
-        canary=canary_limits(tables["canary"]),
+        canary=_canary(tables["canary"], path, origins),
         waivers=tuple(
             _waiver(table, index) for index, table in enumerate(document.get("waivers", []), 1)
         ),
@@ -181,49 +172,15 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
     )
 
 
-def canary_limits(table: Mapping[str, Any]) -> CanaryLimits:
-    """Return checked limits from the keys of the ``[canary]`` table."""
-    bounds: tuple[tuple[str, float, float], ...] = (
-        ("traffic_percent", 0.1, 50),
-        ("error_rate_threshold", 0, 100),
-        ("latency_p99_threshold_ms", 1, 600_000),
-        ("health_timeout_minutes", 0.01, 24 * 60),
-        ("health_interval_seconds", 0.1, 600),
-        ("consecutive", 1, 100),
-        ("minimum_check_requests", 1, 1_000_000),
-        ("minimum_requests", 1, 1_000_000_000),
-    )
-    for key, low, high in bounds:
-        if not low <= table[key] <= high:
-            raise ConfigurationError(
-                f"[canary] {key} is {table[key]:g}, which is not from {low:g} to {high:g}",
-                code="configuration.range",
-            )
-    duration = table["health_timeout_minutes"] * 60
-    if duration < table["consecutive"] * table["health_interval_seconds"]:
+def _canary(table: Mapping[str, Any], path: Path, origins: Mapping[str, str]) -> CanaryLimits:
+    if {"canary.traffic_percent", "canary.steps"} <= origins.keys() and table["steps"]:
         raise ConfigurationError(
-            f"[canary] watches for {duration:g} s, which is shorter than {table['consecutive']} "
-            f"checks of {table['health_interval_seconds']:g} s",
-            means="Such a watch ends before it could ever roll back.",
-            remedy="Raise health_timeout_minutes or lower health_interval_seconds.",
-            code="configuration.range",
+            f"{path.name} [canary] has both traffic_percent and steps",
+            means="The first is the one weight of a canary without steps.",
+            remedy="Take one of them out; the first step takes the place of traffic_percent.",
+            code="configuration.contradiction",
         )
-    if not table["health_path"].startswith("/"):
-        raise ConfigurationError(
-            f"[canary] health_path is {table['health_path']!r}, which does not begin with '/'",
-            code="configuration.type",
-        )
-    return CanaryLimits(
-        traffic_percent=table["traffic_percent"],
-        error_rate_threshold=table["error_rate_threshold"],
-        latency_p99_threshold_ms=table["latency_p99_threshold_ms"],
-        duration_seconds=duration,
-        interval_seconds=table["health_interval_seconds"],
-        consecutive=table["consecutive"],
-        minimum_check_requests=table["minimum_check_requests"],
-        minimum_requests=table["minimum_requests"],
-        health_path=table["health_path"],
-    )
+    return canary_limits(table)
 
 
 def _read(path: Path) -> dict[str, Any]:
