@@ -33,24 +33,25 @@ __all__ = ["inspect"]
 _ANSWER_SECONDS = 15.0
 """For what the supervisor has in its head; what takes long has its own time added."""
 _PORT_ATTEMPTS = 3
+_SLOTS = {Strategy.REPLACE: "stable", Strategy.CANARY: "canary", Strategy.BLUE_GREEN: "idle"}
+"""Where the supervisor puts what is deployed by each strategy."""
 
 
 @hookimpl
 def sluiceway_deploy(
     project: Project, request: DeployRequest, registry: Registry, settings: Settings
 ) -> Deployment:
-    """Start the digest; give it everything (replace) or nothing yet (canary)."""
+    """Start the digest; give it everything (replace) or nothing yet (canary, blue-green)."""
     from sluiceway_deploy_local.settings import place
 
     client = _client(project, settings)
     where = place(request.environment)
     program = _program(client, request, registry)
-    canary = request.environment.strategy is Strategy.CANARY
     answer = client.ask(
         "deploy",
         start=True,
         seconds=_deadline(request, client),
-        slot="canary" if canary else "stable",
+        slot=_SLOTS[request.environment.strategy],
         port=where.port,
         program=program.to_json(),
         **_about(client, request),
@@ -69,12 +70,7 @@ def sluiceway_set_weight(
         raise UsageError(
             f"a weight of {weight:g} is not from 0 to 100 percent", code="weight.range"
         )
-    if not 0 < fence.lease_seconds < float("inf"):
-        raise UsageError(
-            f"a lease of {fence.lease_seconds:g} s is none",
-            means="A weight that is not leased would outlive whoever set it.",
-            code="weight.lease",
-        )
+    _leased(fence)
     client = _client(project, settings)
     answer = client.ask(
         "weigh",
@@ -90,6 +86,44 @@ def sluiceway_set_weight(
             f"{environment.route} has no canary to give {weight:g} % of its traffic",
             remedy="Deploy one first: `invoke canary`.",
             code="deploy.no-canary",
+        )
+    return _traffic(environment.route, answer)
+
+
+@hookimpl
+def sluiceway_switch(
+    project: Project,
+    environment: Environment,
+    slot: str,
+    settled: bool,  # noqa: FBT001 - hooks are called by name
+    fence: Fence,
+    settings: Settings,
+) -> Traffic:
+    """Let the slots change places; the supervisor takes it back when it is not renewed."""
+    from sluiceway_deploy_local.client import fence as fenced
+    from sluiceway_deploy_local.slots import COLOURS
+
+    if slot not in COLOURS:
+        raise UsageError(
+            f"{slot!r} is no slot: they are {' and '.join(COLOURS)}", code="deploy.slot"
+        )
+    _leased(fence)
+    client = _client(project, settings)
+    answer = client.ask(
+        "switch",
+        start=client.left_behind(environment.route),
+        seconds=_ANSWER_SECONDS,
+        route=environment.route,
+        slot=slot,
+        settled=settled,
+        lease_seconds=fence.lease_seconds,
+        fence=fenced(fence),
+    )
+    if answer is None:
+        raise ActionFailed(
+            f"nothing runs in {environment.route}, so nothing can be switched",
+            remedy=f"Deploy there first: `invoke promote --to={environment.name}`.",
+            code="deploy.no-slot",
         )
     return _traffic(environment.route, answer)
 
@@ -120,6 +154,7 @@ def sluiceway_observe(
         start=client.left_behind(environment.route),
         seconds=_ANSWER_SECONDS + timeout_seconds,
         route=environment.route,
+        blue_green=environment.strategy is Strategy.BLUE_GREEN,
         health_path=health_path,
         timeout_seconds=timeout_seconds,
     )
@@ -158,7 +193,7 @@ def sluiceway_observe(
 def sluiceway_drain(
     project: Project, environment: Environment, fence: Fence, settings: Settings
 ) -> Traffic:
-    """Take the canary out: weight 0, its requests in flight answered, its process ended."""
+    """Take the canary (or the idle slot) out: its requests answered, its process ended."""
     from sluiceway_deploy_local.client import fence as fenced
 
     client = _client(project, settings)
@@ -169,6 +204,7 @@ def sluiceway_drain(
         start=client.left_behind(environment.route),
         seconds=_ANSWER_SECONDS + seconds + 2 * client.settings.stop_seconds,
         route=environment.route,
+        blue_green=environment.strategy is Strategy.BLUE_GREEN,
         fence=fenced(fence),
     )
     return _traffic(environment.route, answer)
@@ -244,6 +280,15 @@ def inspect(project: Project, route: str, settings: Settings) -> Mapping[str, An
         "read", seconds=_ANSWER_SECONDS, route=route
     )
     return answer
+
+
+def _leased(fence: Fence) -> None:
+    if not 0 < fence.lease_seconds < float("inf"):
+        raise UsageError(
+            f"a lease of {fence.lease_seconds:g} s is none",
+            means="A weight or a switch that is not leased would outlive whoever set it.",
+            code="weight.lease",
+        )
 
 
 def _client(project: Project, settings: Settings) -> Client:

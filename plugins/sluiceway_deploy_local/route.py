@@ -90,12 +90,16 @@ class Route:
         slots = [slot for slot in (self.stable, self.canary) if slot is not None]
         return (*slots, *(instance for instance, _ in self._leaving.values()))
 
+    def named(self) -> list[tuple[str, Instance, float]]:
+        """Return the name of each slot, who is in it, and its share in percent."""
+        weight = self.weight
+        both = (("stable", self.stable, _PERCENT - weight), ("canary", self.canary, weight))
+        return [(name, slot, share) for name, slot, share in both if slot is not None]
+
     async def read(self) -> dict[str, Any]:
         """Return the route as JSON data; each slot's health is asked now."""
-        slots = {"stable": self.stable, "canary": self.canary}
-        present = {name: slot for name, slot in slots.items() if slot is not None}
-        answers = await asyncio.gather(*(slot.healthy() for slot in present.values()))
-        weight = self.weight
+        present = self.named()
+        answers = await asyncio.gather(*(slot.healthy() for _, slot, _ in present))
         return {
             "route": self.name,
             "url": f"http://{HOST}:{self.frontend.port}" if self.frontend.open else "",
@@ -105,7 +109,7 @@ class Route:
                 {
                     "name": name,
                     "digest": slot.program.digest,
-                    "weight": weight if name == "canary" else self._stable_weight(),
+                    "weight": weight,
                     "alive": slot.alive,
                     "healthy": healthy,
                     "detail": detail,
@@ -116,7 +120,7 @@ class Route:
                     "log": str(slot.log),
                     **self.side(slot),
                 }
-                for (name, slot), (healthy, detail) in zip(present.items(), answers, strict=True)
+                for (name, slot, weight), (healthy, detail) in zip(present, answers, strict=True)
             ],
         }
 
@@ -330,9 +334,6 @@ class Route:
 
     # --- how ---
 
-    def _stable_weight(self) -> float:
-        return _PERCENT - self.weight
-
     def _check(self, order: Order) -> Check:
         def check() -> None:
             if order.token < self.token:
@@ -480,6 +481,9 @@ class Route:
                     except ActionFailed as error:
                         self._log("restart-failed", route=self.name, reason=error.what)
                         continue
+                    if self.stable is not instance:  # a switch does not wait for its turn
+                        await self._starter.discard(fresh)
+                        return
                     fresh.restarts = restarts
                     self.stable = fresh
                     self._swap([])

@@ -11,9 +11,12 @@ from typing import Any
 
 from sluiceway.errors import ActionFailed
 
-__all__ = ["identities", "load", "save"]
+__all__ = ["SLOTS", "identities", "load", "save"]
 
 _VERSION = 1
+
+SLOTS = ("stable", "canary", "idle")
+"""Of a route. Where it is blue/green, ``stable`` is the slot that serves and ``idle`` the other."""
 
 
 def save(path: Path, document: Mapping[str, Any]) -> None:
@@ -51,7 +54,7 @@ def identities(document: Mapping[str, Any]) -> list[tuple[str, tuple[int, float]
     """Return ``(instance, (pid, creation time) or None)`` of every process in *document*."""
     found = list(document.get("pending", []))
     for route in document.get("routes", {}).values():
-        found += [route[slot] for slot in ("stable", "canary") if route[slot]]
+        found += [route[slot] for slot in SLOTS if route.get(slot)]
         found += route["leaving"]
     return [
         (item["name"], (int(item["identity"][0]), float(item["identity"][1])))

@@ -25,10 +25,11 @@ from sluiceway_deploy_local.paths import Folder
 from sluiceway_deploy_local.program import Program
 from sluiceway_deploy_local.route import Order, Route
 from sluiceway_deploy_local.settings import Settings, inherited
+from sluiceway_deploy_local.slots import SlottedRoute
 
 __all__ = ["PROTOCOL", "Supervisor", "main"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when requests or answers change shape."""
 
 _LINE_BYTES = 4 * 1024 * 1024
@@ -53,7 +54,7 @@ class Supervisor:
         self.folder = folder
         self._started = started
         self.settings = settings
-        self.routes: dict[str, Route] = {}
+        self.routes: dict[str, SlottedRoute] = {}
         self._fences: dict[str, tuple[int, str]] = {}
         self._pending: dict[str, Instance] = {}
         self._starter = Starter(
@@ -76,6 +77,7 @@ class Supervisor:
             "read": self._read,
             "deploy": self._deploy,
             "weigh": self._weigh,
+            "switch": self._switch,
             "observe": self._observe,
             "drain": self._drain,
             "rollback": self._rollback,
@@ -191,10 +193,10 @@ class Supervisor:
             self._apply(request, route)
             canary = request["slot"] == "canary"
             port = 0 if canary and route.frontend.open else request["port"]
+            changes = {"stable": route.replace, "canary": route.place, "idle": route.place_idle}
             move = await route.frontend.listen(port)
             try:
-                change = route.place if canary else route.replace
-                changed, previous = await change(program, order)
+                changed, previous = await changes[request["slot"]](program, order)
             except BaseException:
                 move.undo()
                 raise
@@ -222,11 +224,20 @@ class Supervisor:
             await route.weigh(request["weight"], request["lease_seconds"])
             return await route.read()
 
+    async def _switch(self, request: Document, gone: Callable[[], bool]) -> dict[str, Any] | None:
+        async with self._using(request) as route:
+            route.fence(_order(request, gone))
+            await route.switch(
+                request["slot"], request["lease_seconds"], settled=request["settled"]
+            )
+            return await route.read()
+
     async def _observe(self, request: Document, _gone: Callable[[], bool]) -> dict[str, Any] | None:
         route = self.routes.get(request["route"])
         if route is None:
             return None
-        canary = route.canary
+        tried = request["blue_green"]
+        canary, weight = route.observed() if tried else (route.canary, route.weight)
         healthy, detail = False, "there is no canary"
         if canary is not None:
             healthy, detail = await canary.healthy(
@@ -237,19 +248,20 @@ class Supervisor:
         return {
             "monotonic": time.monotonic(),
             "at": rfc3339(datetime.now(UTC)),
-            "weight": route.weight,
+            "weight": weight,
             "shed": route.shed,
             "healthy": healthy,
             "detail": detail,
             "alive": canary is not None and canary.alive,
-            "stable": _side(route.stable),
+            "stable": None if tried else _side(route.stable),
             "canary": _side(canary),
         }
 
     async def _drain(self, request: Document, _gone: Callable[[], bool]) -> dict[str, Any] | None:
         async with self._using(request) as route:
             # What has begun to drain ends, whether or not somebody waits for it.
-            await route.drain(_order(request, lambda: False))
+            drain = route.drain_idle if request["blue_green"] else route.drain
+            await drain(_order(request, lambda: False))
             return await route.read()
 
     async def _stop_all(self, _request: Document, _gone: Callable[[], bool]) -> list[str]:
@@ -265,11 +277,11 @@ class Supervisor:
 
     # --- routes ---
 
-    def _route(self, request: Document) -> Route:
+    def _route(self, request: Document) -> SlottedRoute:
         name = request["route"]
         route = self.routes.get(name)
         if route is None:
-            route = Route(name, self._starter, self.settings.limits)
+            route = SlottedRoute(name, self._starter, self.settings.limits)
             route.token, route.run = self._fences.get(name, (0, ""))
             self.routes[name] = route
         return route
@@ -282,7 +294,7 @@ class Supervisor:
         route.inherited = dict(request["inherited"])
 
     @contextlib.asynccontextmanager
-    async def _using(self, request: Document) -> AsyncIterator[Route]:
+    async def _using(self, request: Document) -> AsyncIterator[SlottedRoute]:
         """Work on a route; afterwards close it when nothing is left of it, and write the state."""
         route = self._route(request)
         route.users += 1
@@ -337,9 +349,9 @@ class Supervisor:
 
     async def _recover_route(self, name: str, saved: Document) -> None:
         slots: dict[str, Instance | None] = {}
-        for slot in ("stable", "canary"):
+        for slot in state.SLOTS:
             slots[slot] = None
-            if saved[slot]:
+            if saved.get(slot):
                 instance, identity = Instance.from_json(saved[slot])
                 if identity is not None and processes.lives(identity):
                     instance.attach(identity, None, self._exited)
@@ -348,7 +360,7 @@ class Supervisor:
             return
         route = self._route({"route": name})
         route.inherited = inherited(os.environ, self.settings.pass_environment)
-        route.adopt(slots["stable"], slots["canary"], saved["shed"])
+        route.recover(slots, saved)
         note(
             "recovered",
             route=name,

@@ -286,7 +286,8 @@ def sluiceway_deploy(
     Strategy ``replace``: start it, wait for health, give it all traffic, drain and stop what was
     there; no request is dropped. Strategy ``canary``: start it beside the stable one with weight 0.
     Strategy ``blue-green``: start it in the slot that has no traffic (``blue`` when there is none
-    yet), in the place of what was there, with weight 0.
+    yet), in the place of what was there, with weight 0; nothing happens when the slot that has the
+    traffic runs it already, and while a switch is not settled another digest is refused.
     A digest that does not become healthy in ``ready_seconds`` is stopped again, what served before
     still serves, and ``ActionFailed`` says so. Refuses a fence lower than one seen before.
     """
@@ -316,7 +317,11 @@ def sluiceway_switch(
 
     The other slot keeps running, without traffic, so that switching back is this same call. Until
     *settled* the switch is leased for ``fence.lease_seconds``: without renewal (this same call) the
-    traffic goes back to the slot that had it before, by itself. No request is dropped.
+    traffic goes back to the slot that had it before, by itself (to nobody where nobody had it), and
+    it does so at once when *slot* ends or the router itself was restarted. No request is dropped.
+
+    Going back to the slot that an unsettled switch came from is settled, whatever is asked. What is
+    settled already stays so. A slot in which nothing runs is ``ActionFailed`` and changes nothing.
     """
 
 
@@ -335,14 +340,22 @@ def sluiceway_observe(
     timeout_seconds: float,
     settings: Settings,
 ) -> Observation | None:
-    """*One.* Read both sides' counters and poll the canary's health once, past the proxy."""
+    """*One.* Read both sides' counters and poll the canary's health once, past the proxy.
+
+    Strategy ``blue-green``: the canary side is the slot that the last unsettled switch was to, also
+    after it went back, or else the one that has the traffic; there is no stable side.
+    """
 
 
 @hookspec(firstresult=True)
 def sluiceway_drain(
     project: Project, environment: Environment, fence: Fence, settings: Settings
 ) -> Traffic | None:
-    """*One.* Weight 0 for the canary slot, wait for its requests in flight, stop it."""
+    """*One.* Weight 0 for the canary slot, wait for its requests in flight, stop it.
+
+    Strategy ``blue-green``: take back a switch that is not settled, then do the same for the slot
+    that has no traffic.
+    """
 
 
 @hookspec(firstresult=True)
@@ -351,7 +364,8 @@ def sluiceway_rollback(
 ) -> Deployment | None:
     """*One.* Serve ``request.image`` at 100 % again, first of all; tidy up afterwards.
 
-    ``request.fence`` outranks a lower one. Doing it when it already serves changes nothing.
+    ``request.fence`` outranks a lower one. Doing it when it already serves changes nothing. An
+    environment of strategy ``blue-green`` is switched instead, and never asked of this.
     """
 
 

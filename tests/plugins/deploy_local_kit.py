@@ -190,11 +190,12 @@ class Site:
         )
 
     def environment(self, name: str = "production", **settings: Any) -> Environment:
-        canary = name == "canary"
+        """Return an environment; ``canary`` shares production's route, ``live`` is blue/green."""
+        strategies = {"canary": Strategy.CANARY, "live": Strategy.BLUE_GREEN}
         return Environment(
             name=name,
-            strategy=Strategy.CANARY if canary else Strategy.REPLACE,
-            route="production" if canary else name,
+            strategy=strategies.get(name, Strategy.REPLACE),
+            route="production" if name in strategies else name,
             settings=settings,
         )
 
@@ -231,17 +232,27 @@ class Site:
             self.project, self.environment("canary"), weight, self.fence(token), self.settings
         )
 
-    def drain(self) -> Traffic:
+    def switch(self, slot: str, *, settled: bool = False, token: int | None = None) -> Traffic:
+        return plugin.sluiceway_switch(
+            self.project,
+            self.environment("live"),
+            slot,
+            settled,
+            self.fence(token),
+            self.settings,
+        )
+
+    def drain(self, name: str = "canary") -> Traffic:
         return plugin.sluiceway_drain(
-            self.project, self.environment("canary"), self.fence(), self.settings
+            self.project, self.environment(name), self.fence(), self.settings
         )
 
     def traffic(self, name: str = "production") -> Traffic:
         return plugin.sluiceway_traffic(self.project, self.environment(name), self.settings)
 
-    def observe(self) -> Any:
+    def observe(self, name: str = "canary") -> Any:
         return plugin.sluiceway_observe(
-            self.project, self.environment("canary"), HEALTH, 2.0, self.settings
+            self.project, self.environment(name), HEALTH, 2.0, self.settings
         )
 
     def inspect(self) -> Any:

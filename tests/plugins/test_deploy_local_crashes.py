@@ -333,7 +333,7 @@ def test_a_request_of_another_version_is_refused(site):
 def test_garbage_on_the_socket_harms_nobody(site):
     site.deploy("one")
     path = folder(site.project.state).socket()
-    for line in (b"\n", b"[]\n", b"{}\n", b'{"protocol": 1, "op": "none"}\n', b"\xff\n", b"x" * 99):
+    for line in (b"\n", b"[]\n", b"{}\n", b'{"protocol": 2, "op": "none"}\n', b"\xff\n", b"x" * 99):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(path))
             connection.sendall(line)

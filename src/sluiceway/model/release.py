@@ -164,6 +164,12 @@ class Traffic:
         """Return the slot called *name*, if the route has one."""
         return next((slot for slot in self.slots if slot.name == name), None)
 
+    @property
+    def live(self) -> Slot | None:
+        """The slot with the most weight, whatever it is called; ``None`` when none has any."""
+        weighed = [slot for slot in self.slots if slot.weight > 0]
+        return max(weighed, key=lambda slot: slot.weight, default=None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
@@ -219,6 +225,10 @@ class GateRequest:
     target: str
     source_url: str
     """Where the source environment's instance of this very digest answers; empty when it has none."""
+    slot: str = ""
+    """Before a blue/green switch: the target's idle slot. ``source_url`` is then its own address."""
+    live_url: str = ""
+    """Then also where the slot that has the traffic answers; empty when none has."""
 
 
 class CheckStatus(StrEnum):
