@@ -29,7 +29,7 @@ FLAGS = {
 }
 """What ``invoke promote`` would be given to shorten the watch; every other number is the default.
 With half of the traffic certificates come within seconds."""
-_RATE = 400
+_RATE = 250
 _LONGEST_SECONDS = 180
 
 
