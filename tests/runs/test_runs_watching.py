@@ -150,10 +150,11 @@ class Plugins:
         self.told: list[Any] = []
 
     def one(self, hook: str, **records: Any) -> Any:
-        return {
+        asked: dict[str, Callable[..., Any]] = {
             "sluiceway_set_weight": self.route.set_weight,
             "sluiceway_observe": self.route.observe,
-        }[hook](**records)
+        }
+        return asked[hook](**records)
 
     def serving(self, hook: str) -> tuple[str, ...]:
         return ("notify-test",)
@@ -451,7 +452,7 @@ def test_what_was_said_before_a_kill_does_not_judge_what_is_seen_after_it(world)
 
 
 def test_every_look_is_an_event_with_its_verdict(world):
-    heard = []
+    heard: list[events.Event] = []
     with events.subscribed(heard.append):
         world.watch(LIMITS)
     ticks = [event.data for event in heard if event.kind == "canary.tick"]
