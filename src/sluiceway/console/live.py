@@ -33,8 +33,9 @@ _TITLES = {
     "ask": "sign the request",
     "build": "build the image, once",
     "canary.restore-tag": "put the tag back",
+    "canary.shed": "give the stable release everything again",
     "canary.settle": "take the traffic off the canary that passed",
-    "canary.take-back": "take the traffic away from the canary",
+    "canary.take-back": "drain the canary and stop it",
     "canary.tell": "tell people that the canary begins",
     "canary.tell-end": "tell people how the canary ended",
     "canary.verdict": "write the verdict down",
@@ -57,7 +58,7 @@ _TITLES = {
     "undo-tag": "put the tag back",
     "write-down": "write it down",
 }
-_HIDDEN = ("canary.begin", "canary.tick.")
+_HIDDEN = ("canary.begin", "canary.tell.", "canary.tick.")
 """Steps that the canary's own lines show better."""
 _FRAMES_A_SECOND = 6
 
@@ -227,7 +228,7 @@ class View:
     def _on_canary_tick(self, event: Event, data: Mapping[str, Any]) -> None:
         look = canary.Look.of(data)
         self._look, self._look_at = look, self._clock()
-        if look.watch.verdict.ended:
+        if look.ended:
             self._look = None
             self._say(canary.canary_line(look), _ended(look))
         elif not self._sink.painted and self._due(look, event.at):
@@ -313,4 +314,4 @@ def _page(look: Look, since: float) -> Page:
 
 
 def _ended(look: Look) -> Tone:
-    return Tone.GOOD if look.watch.verdict.advances else Tone.BAD
+    return Tone.GOOD if look.outcome == "pass" else Tone.BAD
