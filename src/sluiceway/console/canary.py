@@ -65,7 +65,7 @@ class Look:
             ended=bool(data.get("ended", watch.verdict.ended)),
             outcome=Outcome(data.get("outcome", watch.verdict.outcome)),
             verdict=str(data.get("verdict", "")),
-            reason=str(data.get("reason", watch.verdict.reason)),
+            reason=str(data.get("reason", "")),
         )
 
     @property
@@ -128,7 +128,7 @@ def canary_page(look: Look) -> list[Block]:
     title = f"Canary {look.environment}"
     page: list[Block] = [Line.of(title, Tone.STRONG), Line.of(""), grid, Line.of(""), progress]
     if look.ended:
-        words = f"{look.outcome.value}: {look.reason}"
+        words = f"{look.outcome.value}: {look.reason or watch.verdict.reason}"
         page += [Line.of(""), Line.of(words, _OUTCOME[look.outcome])]
     elif look.verdict in _SAID:
         page += [Line.of(""), Line.of(look.reason, Tone.WARN)]
