@@ -53,6 +53,7 @@ def sluiceway_deploy(
         seconds=_deadline(request, client),
         slot=_SLOTS[request.environment.strategy],
         port=where.port,
+        sticky=where.sticky,
         program=program.to_json(),
         **_about(client, request),
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:  # few commands watch one, and it takes the analysis with it
     canary = Later("sluiceway.console.canary")
 
-__all__ = ["View"]
+__all__ = ["View", "title_of_step"]
 
 _TITLES = {
     "carry": "bring the image to the target's repository, if it has its own",
@@ -61,6 +61,11 @@ _TITLES = {
 _HIDDEN = ("canary.begin", "canary.tell.", "canary.tick.")
 """Steps that the canary's own lines show better."""
 _FRAMES_A_SECOND = 6
+
+
+def title_of_step(step: str) -> str:
+    """Return what a step of a run is called for a person; its own name when it has no other."""
+    return _TITLES.get(step, step)
 
 
 class View:
