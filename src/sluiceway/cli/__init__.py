@@ -45,6 +45,7 @@ def namespace() -> Collection:
         building.release,
         promoting.promote,
         promoting.canary,
+        promoting.blue_green,
         promoting.rollback,
         promoting.approve,
         promoting.approvals,
