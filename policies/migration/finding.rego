@@ -31,7 +31,7 @@ level_words := {"deny", "warn", "advice", "off"}
 #   and the safe SQL for this very statement follows it, a line each.
 about(rule, fact, message, safe) := {
 	"code": rule.custom.code,
-	"msg": concat("", [message, circumstances(fact)]),
+	"msg": concat("", [message, circumstances(fact), unproven(fact)]),
 	"solution": concat("\n", array.concat([filled(rule.custom.solution, fact)], safe)),
 	"at": {
 		"file": object.get(fact, "file", ""),
@@ -114,6 +114,12 @@ circumstances(fact) := "" if {
 	}
 	object.get(fact, field, false) == true
 ])
+
+# Why a contracting statement is not let through at a promotion, where that could not be found out.
+unproven(fact) := sprintf(" That nobody uses it any more is not proven: %v.", [fact.last_reader.problem]) if {
+	fact.last_reader.known != true
+	fact.last_reader.problem != ""
+} else := ""
 
 # METADATA
 # title: Filled

@@ -139,7 +139,7 @@ longest := data.waiver.max_days if is_number(data.waiver.max_days)
 # title: An exception ends soon
 # description: >-
 #   What was let through by a waiver is refused from its end on. A decision that rests on one that
-#   ends within data.waiver.warn_days says so.
+#   ends within data.waiver.warn_days, and of whose time half is over, says so.
 # custom:
 #   code: waiver.expiring
 #   solution: >-
@@ -160,4 +160,11 @@ warn contains found if {
 lasts(waiver) if {
 	is_number(data.waiver.warn_days)
 	lib.hours_since(waiver.expires) < 0 - (data.waiver.warn_days * 24)
+}
+
+# One that was meant to be short need not be said to end soon from its first minute on.
+lasts(waiver) if {
+	is_number(data.waiver.warn_days)
+	waiver.made_at != ""
+	lib.hours_since(waiver.made_at) + lib.hours_since(waiver.expires) < 0
 }

@@ -50,6 +50,14 @@ def test_a_tree_too_deep_to_read_is_a_problem() -> None:
     assert [action.kind for action in found.actions] == [Kind.CREATE_INDEX]
 
 
+def test_comments_within_comments_take_no_time_of_the_library() -> None:
+    (deep,) = parse("DROP TABLE b; SELECT '" + "/*" * 501 + "';")[1:]
+    assert "nested more than 500 deep" in deep.problem
+    assert [each.problem for each in parse("/* a */\n" * 600 + "DROP TABLE b;")] == [""]
+    closed = "/*" * 500 + "*/" * 500 + "DROP TABLE b;"
+    assert [each.problem for each in parse(closed)] == [""]
+
+
 def test_nothing_is_read_behind_a_nul_byte_unseen() -> None:
     first, second = parse("SELECT 1; \0 SELECT 2; DROP TABLE logs")[1:]
     assert "NUL" in first.problem

@@ -78,6 +78,17 @@ test_what_is_not_known_proves_nothing if {
 	}
 }
 
+test_why_nothing_was_proven_is_said if {
+	silent := object.union(nobody, {"known": false, "problem": "staging serves 1.4.0, and that declares no uses"})
+	contains(said(going("drop_column", {}, silent)), "not proven: staging serves 1.4.0, and that declares no uses.")
+	every quiet in [
+		going("drop_column", {}, object.union(nobody, {"known": false})),
+		one("drop_column", {"table": "a", "column": "b"}),
+	] {
+		contains(said(quiet), "not proven") == false
+	}
+}
+
 test_a_reader_is_named_whatever_else_is_not_known if {
 	denied(going("drop_column", {}, object.union(reading, {"known": false}))) == {
 		"migration.contract", "migration.drop-column",
