@@ -33,6 +33,9 @@ _TITLES = {
     "carry": "bring the image to the target's repository, if it has its own",
     "identify": "know who acts",
     "ask": "sign the request",
+    "blue-green.drain": "drain the slot that serves no more, and stop it",
+    "blue-green.switch": "switch everything, read back, and begin the soak",
+    "blue-green.tell-end": "tell people how the soak ended",
     "build": "build the image, once",
     "canary.restore-tag": "put the tag back",
     "canary.settle": "take the traffic off the canary that passed",
@@ -145,12 +148,12 @@ class View:
 
     def _on_step_started(self, event: Event, data: Mapping[str, Any]) -> None:
         step = str(data["step"])
-        if not step.startswith(_HIDDEN):
+        if not _hidden(step):
             self._begin(f"step:{step}", _TITLES.get(step, step), event)
 
     def _on_step_ended(self, event: Event, data: Mapping[str, Any]) -> None:
         step = str(data["step"])
-        if not step.startswith(_HIDDEN):
+        if not _hidden(step):
             title = _TITLES.get(step, step)
             self._end(f"step:{step}", title, event, failed=bool(data.get("failed")))
         elif data.get("failed"):
@@ -237,10 +240,10 @@ class View:
 
     def _on_canary_tick(self, event: Event, data: Mapping[str, Any]) -> None:
         look = canary.Look.of(data)
-        self._look, self._look_at = look, self._clock()
         if self._sink.painted:
             self._watched = self._watched or watching.Watched()
             self._watched.add(data, event.at)
+        self._look, self._look_at = look, self._clock()
         if look.watch.verdict.ended:
             self._look = None
             self._say(canary.canary_line(look), _ended(look))
@@ -319,6 +322,10 @@ class View:
             page = self._watched.page(look, since, width, symbols=self._sink.symbols)
             parts.append(paint(page, width))
         return Group(*parts)
+
+
+def _hidden(step: str) -> bool:
+    return step.startswith(_HIDDEN) or step.startswith("blue-green.look.")
 
 
 def _ended(look: Look) -> Tone:
