@@ -254,6 +254,7 @@ canary := object.union(
 				"stable": side(other, 14250, 141),
 			},
 			"unfinished": {"errors": {"requests": 0, "errors": 0}, "latency": {"answered": 0, "slow": 0}},
+			"peers": {},
 		},
 	},
 )

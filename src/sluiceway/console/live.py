@@ -33,9 +33,19 @@ _TITLES = {
     "carry": "bring the image to the target's repository, if it has its own",
     "identify": "know who acts",
     "ask": "sign the request",
-    "blue-green.drain": "drain the slot that serves no more, and stop it",
-    "blue-green.switch": "switch everything, read back, and begin the soak",
-    "blue-green.tell-end": "tell people how the soak ended",
+    "blue-green.back": "switch back",
+    "blue-green.drain": "stop what was tried",
+    "blue-green.preflight": "see that the deployer can switch",
+    "blue-green.restore-tag": "put the tag back",
+    "blue-green.settle": "keep the traffic where it is",
+    "blue-green.switch": "switch everything and read back",
+    "blue-green.tell": "tell people that it is switched",
+    "blue-green.tell-end": "tell people how it ended",
+    "blue-green.test": "test the idle slot and decide once more",
+    "blue-green.way-back": "ask whether there is a way back",
+    "blue-green.write-deployed": "write it down",
+    "blue-green.write-rolled-back": "write down that it went back",
+    "blue-green.write-soak": "write the verdict down",
     "build": "build the image, once",
     "canary.restore-tag": "put the tag back",
     "canary.settle": "take the traffic off the canary that passed",
@@ -62,7 +72,7 @@ _TITLES = {
     "undo-tag": "put the tag back",
     "write-down": "write it down",
 }
-_HIDDEN = ("canary.begin", "canary.tick.")
+_HIDDEN = ("canary.begin", "canary.tick.", "blue-green.switch", "blue-green.look.")
 """Steps that the canary's own lines show better."""
 _FRAMES_A_SECOND = 6
 _LOOKS_BETWEEN = 10
@@ -148,12 +158,12 @@ class View:
 
     def _on_step_started(self, event: Event, data: Mapping[str, Any]) -> None:
         step = str(data["step"])
-        if not _hidden(step):
+        if not step.startswith(_HIDDEN):
             self._begin(f"step:{step}", _TITLES.get(step, step), event)
 
     def _on_step_ended(self, event: Event, data: Mapping[str, Any]) -> None:
         step = str(data["step"])
-        if not _hidden(step):
+        if not step.startswith(_HIDDEN):
             title = _TITLES.get(step, step)
             self._end(f"step:{step}", title, event, failed=bool(data.get("failed")))
         elif data.get("failed"):
@@ -322,10 +332,6 @@ class View:
             page = self._watched.page(look, since, width, symbols=self._sink.symbols)
             parts.append(paint(page, width))
         return Group(*parts)
-
-
-def _hidden(step: str) -> bool:
-    return step.startswith(_HIDDEN) or step.startswith("blue-green.look.")
 
 
 def _ended(look: Look) -> Tone:
