@@ -83,6 +83,15 @@ def test_a_limit_far_above_everything_is_named_and_does_not_flatten_the_curves()
     assert first - last > 50
 
 
+def test_a_limit_is_drawn_where_everything_is_zero_and_no_share_is_more_than_the_whole():
+    limits = (Limit(value=5, name="limit 5 %"),)
+    nothing = drawn(Chart(title="t", unit="%", curves=(curve(0, 0),), limits=limits))
+    assert len(lines(nothing, "limit")) == 1
+    everything = texts(drawn(Chart(title="Weight", unit="%", curves=(curve(100, 100),))))
+    assert "100" in everything
+    assert "150" not in everything
+
+
 def test_a_gap_is_a_gap_and_a_step_is_a_step():
     gap = drawn(Chart(title="t", curves=(curve(1, None, 2),)))
     assert next(gap.iter(SVG + "path")).get("d", "").count("M") == 2

@@ -170,3 +170,17 @@ def test_decisions_come_with_their_evidence_and_waivers_and_without_their_input(
 def test_every_number_of_the_document_is_json():
     kept = recorded(values([0, 1, 5, 5, 5]))
     json.dumps(reported(kept), allow_nan=False)
+
+
+def test_a_soak_is_a_watch_as_well():
+    looks = values([0, 1, 5])
+    names = ("blue-green.switch", "blue-green.look.1", "blue-green.look.2")
+    steps = [
+        Step(name=name, value=value, error=None, started=at(0), ended=at(1))
+        for name, value in zip(names, looks, strict=True)
+    ]
+    report = {"verdict": "fail", "code": "canary.worse", "reason": "Worse.", "limits": {}}
+    kept = recorded([], steps=tuple(steps), outcome={"outcome": "rolled-back", "soak": report})
+    watch = reported(kept)["watch"]
+    assert [look["canary"]["errors"] for look in watch["looks"]] == [0, 1, 5]
+    assert watch["reason"] == "Worse."

@@ -61,6 +61,7 @@ _FAR = 3.0
 _MOST, _LOG_MOST = 1e15, 1e9
 """Where an axis ends at the latest: evidence may be 1e300, and its limit should still be seen."""
 _MOST_LANES = 4
+_WHOLE = 100.0
 _LONGEST_NAME = 12
 _DOTS = 90
 """More points than that are drawn as a line alone."""
@@ -197,7 +198,7 @@ class _Drawing:
         self.drawn = tuple(
             limit
             for limit in chart.limits
-            if chart.log or not values or limit.value <= _FAR * max([*values, 0.0])
+            if chart.log or not any(values) or limit.value <= _FAR * max(values)
         )
         self.far = tuple(limit for limit in chart.limits if limit not in self.drawn)
         low, high, self.ticks = _scale(
@@ -375,6 +376,8 @@ def _scale(chart: Chart, most: float) -> tuple[float, float, tuple[float, ...]]:
     if chart.whole:
         size = max(1.0, math.ceil(size))
     steps = max(1, math.ceil(wanted / size - 1e-9))
+    if chart.unit == "%" and most <= _WHOLE < size * steps:
+        size, steps = _WHOLE / 4, 4  # no share is more than the whole
     return 0.0, size * steps, tuple(size * number for number in range(steps + 1))
 
 

@@ -38,6 +38,7 @@ _TITLES = {
     "blue-green.preflight": "see that the deployer can switch",
     "blue-green.restore-tag": "put the tag back",
     "blue-green.settle": "keep the traffic where it is",
+    "blue-green.switch": "switch everything and read back",
     "blue-green.tell": "tell people that it is switched",
     "blue-green.tell-end": "tell people how it ended",
     "blue-green.test": "test the idle slot and decide once more",
@@ -250,10 +251,10 @@ class View:
 
     def _on_canary_tick(self, event: Event, data: Mapping[str, Any]) -> None:
         look = canary.Look.of(data)
-        self._look, self._look_at = look, self._clock()
         if self._sink.painted:
             self._watched = self._watched or watching.Watched()
             self._watched.add(data, event.at)
+        self._look, self._look_at = look, self._clock()
         if look.ended:
             self._look = None
             self._say(canary.canary_line(look), _ended(look))

@@ -23,7 +23,8 @@ from sluiceway.workbench import Workbench
 
 __all__ = ["document", "find", "newest", "report"]
 
-_LOOKING = ("canary.begin", "canary.tick.", "soak.begin", "soak.tick.")
+_WATCHED = ("canary", "soak")
+"""What is watched: kinds of entries of the ledger, and keys of an outcome."""
 _FEW = 3
 
 
@@ -245,7 +246,8 @@ def _reason(
 
 def _sla(outcome: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any] | None:
     written = (each.body.get("sla") for each in reversed(entries) if each.kind == "rolled-back")
-    told = (outcome.get("sla"), (outcome.get("canary") or {}).get("sla"), *written)
+    watched = ((outcome.get(kind) or {}).get("sla") for kind in _WATCHED)
+    told = (outcome.get("sla"), *watched, *written)
     return next((dict(each) for each in told if isinstance(each, Mapping)), None)
 
 
@@ -430,10 +432,11 @@ def _watch(
     steps = [
         step
         for step in (kept.steps if kept else ())
-        if step.name.startswith(_LOOKING) and isinstance(step.value, Mapping)
+        if isinstance(step.value, Mapping) and {"watch", "started_at", "at"} <= step.value.keys()
     ]
-    written = next((each for each in reversed(entries) if each.kind == "canary"), None)
-    told: Mapping[str, Any] = outcome.get("canary") or (written.body if written else {})
+    written = next((each for each in reversed(entries) if each.kind in _WATCHED), None)
+    named = next((outcome[kind] for kind in _WATCHED if outcome.get(kind)), None)
+    told: Mapping[str, Any] = named or (written.body if written else {})
     if not steps and not told:
         return None, 0
     request = kept.request if kept else {}

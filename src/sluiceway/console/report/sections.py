@@ -208,7 +208,7 @@ def _together(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for step in steps:
         shown = {**step, "title": title_of_step(step["name"]), "looks": 0}
-        kind, ticking, _ = step["name"].partition(".tick.")
+        kind, ticking, _ = step["name"].replace(".look.", ".tick.").partition(".tick.")
         last = found[-1] if found else None
         if ticking and last is not None and last.get("of") == kind and not step["error"]:
             last["looks"] += 1
