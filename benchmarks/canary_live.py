@@ -95,17 +95,17 @@ asyncio.run(main())
 """.replace("\\\\", "\\")
 
 EXPECTED: Mapping[str, tuple[str, ...]] = {
-    "none": ("promote", "extend"),
+    "none": ("promote", "extend", "continue"),
     "5xx x5": ("rollback",),
     "p99 x2": ("rollback",),
     "crash": ("rollback",),
     "hang": ("rollback",),
     "refuse": ("rollback",),
     "reset mid-body": ("rollback",),
-    "slow leak": ("rollback", "extend"),
-    "no traffic": ("extend", "rollback"),
+    "slow leak": ("rollback", "extend", "continue"),
+    "no traffic": ("extend", "rollback", "continue"),
 }
-"""What may be the last word after the chosen time; ``extend``: not enough evidence to promote."""
+"""What may be the last word after the chosen time. Never: to promote a fault."""
 INTERVAL_SECONDS = 10.0
 HEALTH_SECONDS = 2.0
 
@@ -341,7 +341,9 @@ def _page(routes: list[Route], chosen: argparse.Namespace) -> str:
         "without being counted as a canary's. A crash ends the canary's process 15 s after its first request; a hang "
         "(its health included) and a refusal begin after 10 s of it; the leak adds 0.05 points of errors "
         "a second; a body is reset in 30 % of answers. `extend` means: not enough evidence to "
-        "promote yet, and none to roll back; the pipeline then goes on watching, to its deadline."
+        "promote yet, and none to roll back; the pipeline then goes on watching, to its deadline. "
+        "Times are counted from when the last route had its weight; the first had it some seconds "
+        "earlier."
     )
     return "\n".join([*lines, "", what, ""])
 
