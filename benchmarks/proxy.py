@@ -64,11 +64,15 @@ def main() -> int:
     cpu.add_argument("--seconds", type=int, default=3)
     cpu.add_argument("--connections", type=int, default=32)
     cpu.add_argument("--limit", type=float)
+    drops = commands.add_parser("drops")
+    drops.add_argument("--switches", type=int, default=500)
     serve = commands.add_parser("serve")  # for `cpu`: the proxy as a process of its own
     serve.add_argument("backend", type=int)
     chosen = parser.parse_args()
     if chosen.command == "serve":
         return _serve(chosen.backend)
+    if chosen.command == "drops":
+        return _drops(chosen.switches)
     return _cpu(chosen)
 
 
@@ -105,6 +109,33 @@ def _cpu(chosen: argparse.Namespace) -> int:
             print(f"FAILED: {ratio:.2f} times nginx's CPU, more than {chosen.limit:g}")
             return 1
     return 0
+
+
+def _drops(switches: int) -> int:
+    sys.path.insert(0, str(ROOT))
+    from tests.plugins.deploy_local_kit import opened
+    from tests.plugins.deploy_local_load import LoadApart
+
+    with tempfile.TemporaryDirectory() as name, opened(Path(name)) as site:
+        site.deploy("v0")
+        done, number = 0, 0
+        with LoadApart(site.port(), clients=8) as load:
+            while done < switches:
+                number += 1
+                site.deploy(f"v{number}", "canary")
+                for weight in (10, 60, 0, 100):
+                    site.weigh(weight)
+                    load.more(20)
+                if number % 2:
+                    site.deploy(f"v{number}")
+                else:
+                    site.drain()
+                load.more(20)
+                done += 6
+    print(f"{done} changes, {sum(load.seen.values()):,} requests, {len(load.failed)} failed")
+    for problem in load.failed[:10]:
+        print(f"  {problem}")
+    return 1 if load.failed else 0
 
 
 def _serve(backend: int) -> int:

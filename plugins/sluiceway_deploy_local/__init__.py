@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import ActionFailed, SluicewayError, UsageError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sluiceway_deploy_local.client import Client
     from sluiceway_deploy_local.program import Program
 
-__all__ = ["inspect"]
+__all__ = ["deploy", "inspect", "roll_back"]
 
 _ANSWER_SECONDS = 15.0
 """For what the supervisor has in its head; what takes long has its own time added."""
@@ -42,11 +42,16 @@ def sluiceway_deploy(
     project: Project, request: DeployRequest, registry: Registry, settings: Settings
 ) -> Deployment:
     """Start the digest; give it everything (replace) or nothing yet (canary, blue-green)."""
+    client = _client(project, settings)
+    return deploy(client, request, lambda: _program(client, request, registry))
+
+
+def deploy(client: Client, request: DeployRequest, made: Callable[[], Program]) -> Deployment:
+    """Let the supervisor serve what *made* returns; a deployer of containers does so as well."""
     from sluiceway_deploy_local.settings import place
 
-    client = _client(project, settings)
     where = place(request.environment)
-    program = _program(client, request, registry)
+    program = made()
     answer = client.ask(
         "deploy",
         start=True,
@@ -216,9 +221,14 @@ def sluiceway_rollback(
     project: Project, request: DeployRequest, registry: Registry, settings: Settings
 ) -> Deployment:
     """Give the digest everything: at once when it runs, else as soon as it is ready."""
+    client = _client(project, settings)
+    return roll_back(client, request, lambda: _program(client, request, registry))
+
+
+def roll_back(client: Client, request: DeployRequest, made: Callable[[], Program]) -> Deployment:
+    """Do what :func:`sluiceway_rollback` does; *made* is called only when nothing that runs will do."""
     from sluiceway_deploy_local.settings import place
 
-    client = _client(project, settings)
     where = place(request.environment)
     seconds = _deadline(request, client)
     wanted: dict[str, Any] = {
@@ -231,7 +241,7 @@ def sluiceway_rollback(
     answer = client.ask("rollback", program=None, **wanted)
     if answer is not None and answer.get("needs_program"):
         # The canary has no weight any more; only now is there time to fetch an image.
-        program = _program(client, request, registry)
+        program = made()
         answer = client.ask("rollback", program=program.to_json(), **wanted)
     return _deployment(request, answer)
 

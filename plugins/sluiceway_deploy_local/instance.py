@@ -84,6 +84,11 @@ class Instance:
         return self.backend.port
 
     @property
+    def port_file(self) -> Path:
+        """Where a program that keeps something says at which port that is reached."""
+        return self.log.with_suffix(".port")
+
+    @property
     def alive(self) -> bool:
         """Its process runs."""
         return self.identity is not None and not self.gone.is_set()
@@ -114,8 +119,12 @@ class Instance:
             if left <= (_PAUSE_SECONDS if detail else 0):
                 waited = f"{self.program.ready_seconds:g} s"
                 return f"it was not ready within {waited} ({detail or 'it was not asked'})"
-            healthy, detail = await probe(
-                self.port, self.program.health_path, min(_PROBE_SECONDS, left)
+            if self.program.keeps and not self.port:
+                self.backend.port = _port_in(self.port_file)
+            healthy, detail = (
+                await probe(self.port, self.program.health_path, min(_PROBE_SECONDS, left))
+                if self.port
+                else (False, "it is not reached anywhere yet")
             )
             row = row + 1 if healthy else 0
             if row < _READY_IN_A_ROW:
@@ -188,6 +197,8 @@ class Instance:
                 self._child.wait(0.5)  # it has ended: this only takes its code
         self.gone.set()
         self.backend.close()
+        if self.program.keeps:
+            self.port_file.unlink(missing_ok=True)
         if self._on_exit is not None:
             self._on_exit(self)
 
@@ -256,16 +267,19 @@ class Starter:
     ) -> Instance:
         name = uuid.uuid4().hex[:12]
         log = self.logs / f"{route}-{program.digest.removeprefix('sha256:')[:12]}-{name}.log"
-        instance = Instance(name, program, _free_port(), counters, log)
+        instance = Instance(name, program, 0 if program.keeps else _free_port(), counters, log)
         self.pending[name] = instance
         await self.record()
+        environment = program.environment(inherited, instance.port, name)
+        if program.keeps:
+            environment["SLUICEWAY_PORT_FILE"] = str(instance.port_file)
         try:
             child = await asyncio.to_thread(
                 process.spawn,
                 program.argv,
                 cwd=Path(program.cwd),
                 log=log,
-                env=program.environment(inherited, instance.port, name),
+                env=environment,
             )
         except ActionFailed:
             del self.pending[name]
@@ -279,6 +293,8 @@ class Starter:
 
     async def _port_lost(self, instance: Instance) -> bool:
         """Say whether another program took the port between its choice and its use."""
+        if instance.program.keeps:
+            return False  # whoever publishes it chose the port and held it from then on
         if instance.alive:
             identity = instance.identity
             return identity is not None and (
@@ -300,6 +316,14 @@ def _free_port() -> int:
         return int(probe_socket.getsockname()[1])
 
 
+def _port_in(path: Path) -> int:
+    """Return the port that *path* names, or 0 for as long as there is no such file."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
 def _taken(port: int) -> bool:
     """Say whether something listens on *port*."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
@@ -313,7 +337,7 @@ def _unhealthy(program: Program, lack: str, log: Path) -> ActionFailed:
         f"{program.digest} did not become healthy: {lack}",
         means="It was stopped again; what served before still serves."
         + (f" The end of its log:\n{printed}" if printed else " It printed nothing."),
-        remedy=f"Read {log}; it must listen on 127.0.0.1 at the port in PORT and answer "
-        f"{program.health_path} with 2xx.",
+        remedy=f"Read {log}; it must listen {'' if program.keeps else 'on 127.0.0.1 '}at the port in "
+        f"PORT and answer {program.health_path} with 2xx.",
         code="deploy.unhealthy",
     )

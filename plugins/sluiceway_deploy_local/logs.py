@@ -1,12 +1,18 @@
-"""The logs of a supervisor and of what it started: cut when they grow, the oldest removed."""
+"""What the supervisor says of itself, and how long logs are kept."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-__all__ = ["rotate"]
+from sluiceway.model import rfc3339
+
+__all__ = ["note", "rotate"]
 
 _LOGS_KEPT = 30
 
@@ -30,3 +36,10 @@ def rotate(logs: Path, limit: int, in_use: set[Path]) -> None:
     for _, path in idle[:-_LOGS_KEPT]:
         path.unlink(missing_ok=True)
         path.with_suffix(".log.1").unlink(missing_ok=True)
+
+
+def note(kind: str, /, **details: Any) -> None:
+    """Write one JSON line to the supervisor's log."""
+    line = {"at": rfc3339(datetime.now(UTC)), "kind": kind, **details}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

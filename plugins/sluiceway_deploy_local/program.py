@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,14 @@ class Program:
     health_path: str
     ready_seconds: float
     drain_seconds: float
+    keeps: bool = False
+    """It keeps something that runs elsewhere (a container) and writes where that is reached into
+    the file that ``SLUICEWAY_PORT_FILE`` names; otherwise it listens at ``PORT`` itself."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Variables that say on whose behalf it runs; other ones do not make it another program."""
 
     def same(self, other: Program) -> bool:
-        """It runs the same thing; only how it is watched may differ."""
+        """It runs the same thing; only how it is watched, and for whom, may differ."""
         return (self.digest, self.argv, self.cwd, dict(self.env)) == (
             other.digest,
             other.argv,
@@ -55,7 +60,8 @@ class Program:
             port: Where it must listen.
             instance: Its id, by which it can be found again whatever happens.
         """
-        env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **inherited, **self.env}
+        env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        env |= {**inherited, **self.env, **self.marks}
         host = inherited.get("PATH", os.defpath)
         env["PATH"] = f"{self.path}:{host}" if self.path else host
         env["PORT"] = str(port)

@@ -103,8 +103,8 @@ class Route:
     def samples(self) -> list[Sample]:
         """Return what is measured of each slot; what is being drained is in none."""
         return [
-            Sample(self.name, name, slot.program.digest, weight, slot.backend.counters)
-            for name, slot, weight in self.named()
+            Sample(self.name, name, slot.program.digest, share, slot.backend.counters)
+            for name, slot, share in self.named()
         ]
 
     async def read(self) -> dict[str, Any]:

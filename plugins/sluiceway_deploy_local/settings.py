@@ -12,11 +12,11 @@ from sluiceway.model import Environment
 from sluiceway_deploy_local.exchange import Limits
 from sluiceway_deploy_local.sticky import Sticky
 
-__all__ = ["NAME", "Place", "Settings", "inherited", "place", "read"]
+__all__ = ["DEFAULTS", "NAME", "Place", "Settings", "inherited", "place", "read"]
 
 NAME = "deploy-local"
 
-_DEFAULTS: Mapping[str, Any] = {
+DEFAULTS: Mapping[str, Any] = {
     "pass_environment": [],
     "log_bytes": 1024 * 1024,
     "stop_seconds": 5.0,
@@ -78,18 +78,18 @@ class Place:
     """``cookie:NAME`` or ``header:NAME``; empty for none, ``None`` where nothing is said."""
 
 
-def read(settings: Mapping[str, Any]) -> Settings:
-    """Return the checked ``[plugins.deploy-local]`` or raise :class:`ConfigurationError`."""
-    values = take(settings, NAME, _DEFAULTS)
-    for key in _DEFAULTS:
+def read(settings: Mapping[str, Any], plugin: str = NAME) -> Settings:
+    """Return the checked ``[plugins.<plugin>]`` or raise :class:`ConfigurationError`."""
+    values = take(settings, plugin, DEFAULTS)
+    for key in DEFAULTS:
         if key not in ("pass_environment", "metrics_port") and values[key] <= 0:
             raise ConfigurationError(
-                f"[plugins.{NAME}] {key} is {values[key]:g}, which is not above 0",
+                f"[plugins.{plugin}] {key} is {values[key]:g}, which is not above 0",
                 code="configuration.range",
             )
     if not 0 <= values["metrics_port"] <= _LARGEST_PORT:
         raise ConfigurationError(
-            f"[plugins.{NAME}] metrics_port is {values['metrics_port']}, which is not from 0 (none) "
+            f"[plugins.{plugin}] metrics_port is {values['metrics_port']}, which is not from 0 (none) "
             f"to {_LARGEST_PORT}",
             code="configuration.range",
         )
@@ -97,13 +97,13 @@ def read(settings: Mapping[str, Any]) -> Settings:
     for name in names:
         if not isinstance(name, str) or not name or "=" in name:
             raise ConfigurationError(
-                f"[plugins.{NAME}] pass_environment holds {name!r}, which is no variable's name",
+                f"[plugins.{plugin}] pass_environment holds {name!r}, which is no variable's name",
                 remedy='Write names: pass_environment = ["DATABASE_URL"]',
                 code="configuration.type",
             )
         if name in _KEYS_OF_THE_PIPELINE:
             raise ConfigurationError(
-                f"[plugins.{NAME}] pass_environment names {name}",
+                f"[plugins.{plugin}] pass_environment names {name}",
                 means="A service that holds the pipeline's own key could sign as the pipeline.",
                 remedy="Take it out of the list.",
                 code="configuration.secret",

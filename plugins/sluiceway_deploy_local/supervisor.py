@@ -9,7 +9,6 @@ import gc
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from sluiceway.model import rfc3339
 from sluiceway_deploy_local import metrics, processes, state
 from sluiceway_deploy_local.images import prune
 from sluiceway_deploy_local.instance import Instance, Starter
-from sluiceway_deploy_local.logs import rotate
+from sluiceway_deploy_local.logs import note, rotate
 from sluiceway_deploy_local.metrics import Scrape
 from sluiceway_deploy_local.paths import Folder
 from sluiceway_deploy_local.program import Program
@@ -307,7 +306,11 @@ class Supervisor:
         await self._scrape.listen(self.settings.metrics_port)
 
     def _metrics(self) -> str:
-        return metrics.page(self.routes.values())
+        routes = self.routes.values()
+        return metrics.render(
+            [sample for route in routes for sample in route.samples()],
+            {route.name: route.frontend.refused for route in routes},
+        )
 
     @contextlib.asynccontextmanager
     async def _using(self, request: Document) -> AsyncIterator[SlottedRoute]:
@@ -425,13 +428,6 @@ class Supervisor:
             in_use = {instance.log for instance in self._everything()}
             with contextlib.suppress(OSError):  # a full disk must not end the housekeeping
                 await asyncio.to_thread(rotate, self.folder.logs, self.settings.log_bytes, in_use)
-
-
-def note(kind: str, /, **details: Any) -> None:
-    """Write one JSON line to the supervisor's log."""
-    line = {"at": rfc3339(datetime.now(UTC)), "kind": kind, **details}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
 
 
 def main(root: Path, settings: Settings, started: Callable[[], None]) -> int:

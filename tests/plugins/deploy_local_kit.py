@@ -37,6 +37,7 @@ import json, os, signal, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 VERSION = open("RELEASE").read().strip()
+STARTED = time.time()
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -46,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         path, _, argument = self.path.partition("?")
         status = 200
         if path == "/api/health" and os.environ.get("SICK"):
+            status = 503
+        if path != "/api/health" and time.time() < STARTED + float(os.environ.get("COLD", 0)):
             status = 503
         if path == "/fail":
             status = 500
@@ -175,6 +178,8 @@ class Site:
     project: Project
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     settings: dict[str, Any] = field(default_factory=dict)
+    plugin: Any = plugin
+    """The deployer: one that has the same supervisor inside may be put in its place."""
     token: int = 1
     lease: float = 30.0
 
@@ -218,22 +223,22 @@ class Site:
         )
 
     def deploy(self, version: str | Image, name: str = "production", **more: Any) -> Any:
-        return plugin.sluiceway_deploy(
+        return self.plugin.sluiceway_deploy(
             self.project, self.request(version, name, **more), self.registry, self.settings
         )
 
     def roll_back(self, version: str | Image, name: str = "production", **more: Any) -> Any:
-        return plugin.sluiceway_rollback(
+        return self.plugin.sluiceway_rollback(
             self.project, self.request(version, name, **more), self.registry, self.settings
         )
 
     def weigh(self, weight: float, token: int | None = None) -> Traffic:
-        return plugin.sluiceway_set_weight(
+        return self.plugin.sluiceway_set_weight(
             self.project, self.environment("canary"), weight, self.fence(token), self.settings
         )
 
     def switch(self, slot: str, *, settled: bool = False, token: int | None = None) -> Traffic:
-        return plugin.sluiceway_switch(
+        return self.plugin.sluiceway_switch(
             self.project,
             self.environment("live"),
             slot,
@@ -243,20 +248,20 @@ class Site:
         )
 
     def drain(self, name: str = "canary") -> Traffic:
-        return plugin.sluiceway_drain(
+        return self.plugin.sluiceway_drain(
             self.project, self.environment(name), self.fence(), self.settings
         )
 
     def traffic(self, name: str = "production") -> Traffic:
-        return plugin.sluiceway_traffic(self.project, self.environment(name), self.settings)
+        return self.plugin.sluiceway_traffic(self.project, self.environment(name), self.settings)
 
     def observe(self, name: str = "canary") -> Any:
-        return plugin.sluiceway_observe(
+        return self.plugin.sluiceway_observe(
             self.project, self.environment(name), HEALTH, 2.0, self.settings
         )
 
     def inspect(self) -> Any:
-        return plugin.inspect(self.project, "production", self.settings)
+        return self.plugin.inspect(self.project, "production", self.settings)
 
     def supervisor(self) -> psutil.Process:
         """Return the supervisor's process, named by the state file that it writes."""

@@ -16,8 +16,12 @@ deny_rollback contains found if {
 
 # Without its numbers a rule would find nothing, and what finds nothing would promote.
 known if {
-	input.parameters.rule in {"mission", "sequential"}
+	ready
 	every number in [
+		data.canary.argo.consecutive_error_limit,
+		data.canary.argo.failure_limit,
+		data.canary.flagger.threshold,
+		data.canary.kayenta.pass,
 		data.canary.keys.beyond,
 		data.canary.keys.certify,
 		data.canary.keys.corroborate,
@@ -29,4 +33,12 @@ known if {
 		is_number(number)
 		number > 0
 	}
+}
+
+# What the rule reads is there.
+ready if limited
+
+ready if {
+	input.parameters.rule in {"argo", "flagger", "kayenta"}
+	is_object(input.watch.peers[input.parameters.rule])
 }

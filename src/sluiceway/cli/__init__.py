@@ -30,6 +30,7 @@ def namespace() -> Collection:
         policy_workbench,
         promoting,
         reporting,
+        simulating,
         sql_style,
         upgrading,
         waiving,
@@ -58,6 +59,7 @@ def namespace() -> Collection:
         looking.plugins,
         looking.doctor,
         looking.down,
+        simulating.simulate,
         demo.demo,
     )
     for name, tasks in {

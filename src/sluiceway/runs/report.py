@@ -14,10 +14,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from sluiceway import __version__
+from sluiceway.analysis.looks import counters_of, looks_of, side_of
 from sluiceway.errors import UsageError
 from sluiceway.ledger import Entry
 from sluiceway.model import rfc3339
-from sluiceway.runs.looks import counters_of, looks_of, side_of
 from sluiceway.runs.recorded import Recorded, Step, recorded, runs_of
 from sluiceway.workbench import Workbench
 
@@ -116,13 +116,15 @@ def document(
         serves     the digest that serves after a rollback
         actor      {name, method, proven, key}, or null
         error      {code, what, means, remedy}, or null
+        sla        how quickly a rollback came: {kind, since, served_at, seconds, limit_seconds,
+                   kept}, or null
         missing    sentences: what should be here and is not
         steps      [{name, started_at, seconds, error}]
         decisions  [{at, environment, actor, decision, evidence, waivers, approvals}]
         approvals  [{at, by, source, target, expires, reason, run}] of this digest into this target
         effects    [{at, kind, environment, digest, previous, url, slots, reason}]
         watch      of a canary: {environment, limits, looks, totals, verdict, code, outcome, reason,
-                   rollback_seconds, sla}, or null; looks as sluiceway.runs.looks has them
+                   rollback_seconds}, or null; looks as sluiceway.analysis.looks has them
         ledger     [{seq, at, kind, environment, digest, actor, hash}]
         made_at, made_by
 
@@ -164,6 +166,7 @@ def document(
         "serves": str(outcome.get("serves") or ""),
         "actor": outcome.get("actor") or next((each["actor"] for each in decisions), None),
         "error": error,
+        "sla": _sla(outcome, entries),
         "missing": _missing(kept, entries, state, watched, lost),
         "steps": [_step(step) for step in kept.steps] if kept else [],
         "decisions": decisions,
@@ -240,6 +243,12 @@ def _reason(
     return next((str(words) for words in said if words), "")
 
 
+def _sla(outcome: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any] | None:
+    written = (each.body.get("sla") for each in reversed(entries) if each.kind == "rolled-back")
+    told = (outcome.get("sla"), (outcome.get("canary") or {}).get("sla"), *written)
+    return next((dict(each) for each in told if isinstance(each, Mapping)), None)
+
+
 def _denied(decisions: Sequence[Mapping[str, Any]]) -> str:
     """Return the first reason of a refusal, and how many more there are."""
     denied = [
@@ -274,10 +283,10 @@ def _missing(
     if kept is not None and state == "ended" and not any(each.kind == "run" for each in entries):
         said.append("The ledger has no entry of its end.")
     if lost:
-        said.append(f"{lost} looks of the canary cannot be read: another version wrote them.")
+        said.append(f"{lost} of the canary's looks cannot be read: another version wrote them.")
     if watched is not None and watched["looks"]:
         if all(look["evidence"] is None for look in watched["looks"]):
-            said.append("Evidence: this watch was judged by limits alone, and compared no sides.")
+            said.append("Evidence: the version that wrote these looks compared no sides.")
         if all(look["stable"] is None for look in watched["looks"]):
             said.append("The stable side: nobody saw it, so the canary stands alone.")
     elif watched is not None:
@@ -448,7 +457,6 @@ def _watch(
         "code": str(told.get("code") or last.get("code") or ""),
         "reason": str(told.get("reason") or last.get("reason") or ""),
         "rollback_seconds": seconds,
-        "sla": told.get("sla") or rolled.get("sla"),
     }, lost
 
 

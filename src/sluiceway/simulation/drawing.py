@@ -71,7 +71,7 @@ def draw(
     runs: int,
     ticks: int,
     seed: int | list[int],
-    sliced: bool = False,
+    sliced: int = 0,
 ) -> Iterator[Drawn]:
     """Yield *ticks* ticks of *runs* runs.
 
@@ -82,34 +82,28 @@ def draw(
         runs: How many at once.
         ticks: How many, of 10 seconds.
         seed: Of the randomness; a list is one seed.
-        sliced: Whether a slice of stable as large as the canary is drawn by itself.
+        sliced: For so many ticks a slice of stable as large as the canary is drawn by itself.
     """
-    rng = np.random.default_rng(seed)
-    sky = _Sky(weather, runs, rng)
+    # What moves is drawn apart: the same day for every weight, and for every fault.
+    above, rng = np.random.default_rng(seed).spawn(2)
+    sky = _Sky(weather, runs, above)
     down = _down(fault, runs, ticks, rng)
-    law = law_of(weather)
+    law = _Law(weather, fault)
     per_tick = cell.rps * TICK_SECONDS
     share = cell.weight / 100.0
+    cut = min(share, 1.0 - share)
     for tick in range(ticks):
         now = sky.after(tick)
-        misses = np.clip(weather.miss_share * np.exp(now.misses), 0.0, 0.9)
-        shares = law.shares(now.latency, misses=misses)
+        shares = law.stable(now)
         rate = np.minimum(cell.error_percent / 100.0 * np.exp(now.errors), 0.9)
         volume = per_tick * np.exp(now.traffic)
         history = None
         if tick == 0:
             history = rng.poisson(shares * (volume * (1.0 - share) * HISTORY_TICKS)[:, None])
-        cut = min(share, 1.0 - share)
-        part = _arm(rng, weather, shares, rate, volume * cut) if sliced else None
-        rest = _arm(rng, weather, shares, rate, volume * (1.0 - share - (cut if sliced else 0.0)))
-        stable = rest if part is None else _joined(part, rest)
-
+        part = _arm(rng, weather, shares, rate, volume * cut) if tick < sliced else None
+        left = 1.0 - share - (0.0 if part is None else cut)
+        rest = _arm(rng, weather, shares, rate, volume * left)
         leak = (tick + 1) / _DAY if fault.leak else 1.0
-        own = law.shares(
-            now.latency + now.own_latency + np.log(fault.slower),
-            stretch=fault.stretch**leak,
-            misses=np.clip(misses * _cold_cache(weather, tick), 0.0, 0.9),
-        )
         bad = np.minimum(rate * np.exp(now.own_errors) * fault.error_ratio, 0.9)
         bad = np.minimum(bad + fault.error_points / 100.0 * leak**2, 0.98)
         fraction, up_at_poll = down[:, tick, 0], down[:, tick, 1] < 1.0
@@ -119,16 +113,42 @@ def draw(
         if fault.flapping:
             weight = weight * (1.0 - fraction)
         yield Drawn(
-            canary=_arm(rng, weather, own, bad, weight),
-            stable=stable,
+            canary=_arm(rng, weather, law.canary(now, tick, leak), bad, weight),
+            stable=rest if part is None else _joined(part, rest),
             slice=part,
             healthy=up_at_poll & (rng.random(runs) >= weather.false_polls),
             history=history,
         )
 
 
-def _cold_cache(weather: Weather, tick: int) -> float:
-    return 1.0 + (weather.cold_cache - 1.0) * max(0.0, 1.0 - tick * TICK_SECONDS / 120.0)
+class _Law:
+    """Both arms' laws of latency, looked up where all runs share one but for its shift."""
+
+    def __init__(self, weather: Weather, fault: Fault) -> None:
+        self._law, self._weather, self._fault = law_of(weather), weather, fault
+        self._stable = None if weather.miss_share else self._law.table()
+        moving = weather.miss_share or fault.leak
+        self._canary = None if moving else self._law.table(fault.stretch)
+
+    def stable(self, now: _Now) -> Floats:
+        if self._stable is not None:
+            return self._stable.at(now.latency)
+        return np.maximum(self._law.shares(now.latency, misses=self._misses(now)), 0.0)
+
+    def canary(self, now: _Now, tick: int, leak: float) -> Floats:
+        weather, fault = self._weather, self._fault
+        shift = now.latency + now.own_latency + np.log(fault.slower)
+        if self._canary is not None:
+            return self._canary.at(shift)
+        cold = max(0.0, 1.0 - tick * TICK_SECONDS / 120.0)
+        misses = self._misses(now) * (1.0 + (weather.cold_cache - 1.0) * cold)
+        shares = self._law.shares(
+            shift, stretch=fault.stretch**leak, misses=np.clip(misses, 0.0, 0.9)
+        )
+        return np.maximum(shares, 0.0)
+
+    def _misses(self, now: _Now) -> Floats:
+        return np.clip(self._weather.miss_share * np.exp(now.misses), 0.0, 0.9)
 
 
 def _arm(
@@ -138,7 +158,7 @@ def _arm(
     if weather.timeouts:
         shares = shares * (1.0 - late)[:, None]
         shares[:, -1] += late
-    histogram = _counts(rng, np.maximum(shares, 0.0), volume)
+    histogram = _counts(rng, shares, volume)
     timeouts = rng.binomial(histogram[:, -1], _part(late, shares[:, -1])) if weather.timeouts else 0
     rest = histogram.sum(axis=1) - timeouts
     # A chain of retries is as long as a geometric variable: the mean stays what the rate says.

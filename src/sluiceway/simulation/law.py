@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sluiceway.simulation.weather import Weather
 
-__all__ = ["BOUNDS", "TEXTS", "Floats", "Ints", "Law", "law_of"]
+__all__ = ["BOUNDS", "TEXTS", "Floats", "Ints", "Law", "Table", "law_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -32,7 +32,7 @@ _GRID: Floats = np.arange(math.log(0.05), math.log(2e6), _STEP)
 _Z99 = 2.3263478740408408
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Law:
     """Distribution functions of a hit and of a miss over :data:`_GRID`."""
 
@@ -42,6 +42,10 @@ class Law:
     """Logarithm of the milliseconds."""
     spread: float
     """p99 over median, as a logarithm."""
+
+    def table(self, stretch: float = 1.0, misses: float = 0.0) -> Table:
+        """Return :meth:`shares` for every shift, to be looked up: it is asked millions of times."""
+        return Table(self.shares(_SHIFTS, stretch=stretch, misses=misses))
 
     def shares(
         self,
@@ -67,6 +71,23 @@ class Law:
         below[:, -1] = 1.0
         found: Floats = np.diff(below, axis=1, prepend=0.0)
         return found
+
+
+class Table:
+    """Each bucket's share by shift, in steps of a quarter of a percent."""
+
+    def __init__(self, rows: Floats) -> None:
+        self._rows = np.maximum(rows, 0.0)
+
+    def at(self, shift: Floats) -> Floats:
+        """Return one row for each of *shift*."""
+        place = np.rint((shift - _SHIFTS[0]) / _SHIFT_STEP).astype(np.int64)
+        found: Floats = self._rows[np.clip(place, 0, len(_SHIFTS) - 1)]
+        return found
+
+
+_SHIFT_STEP = 0.0025
+_SHIFTS: Floats = np.arange(-1.5, 2.5, _SHIFT_STEP)
 
 
 def _read(table: Floats, asked: Floats) -> Floats:

@@ -66,19 +66,8 @@ def statistics(rule: str, series: Series) -> tuple[Floats, Floats]:
             _z(of["errors"], of["stable.errors"], *sizes),
             _z(of["over"], of["over.stable"], *sizes),
         )
-    ask, errors, latency = {
-        "mission": (_three_in_a_row, of["rate"], of["p99"]),
-        "flagger": (_third, of["minute.rate"], of["minute.p99"]),
-        "argo-60": (_largest, _each_minute(of["minute.rate"]), _each_minute(of["minute.p99"])),
-        "argo-10": (_fourth, of["minute.rate"], of["minute.p99"]),
-        "ratio": (
-            _three_in_a_row,
-            of["minute.rate"] / np.maximum(of["stable.minute.rate"], _FLOOR),
-            of["minute.p99"] / of["stable.minute.p99"],
-        ),
-        "kayenta": (_at_every_tick, _pair(of, "rate"), _pair(of, "p99")),
-        "kayenta-once": (_at_the_end, _pair(of, "rate"), _pair(of, "p99")),
-    }[rule]
+    ask, values = _ASKED[rule]
+    errors, latency = values(of)
     return ask(errors), ask(latency)
 
 
@@ -164,6 +153,40 @@ def _z(bad: Floats, stable_bad: Floats, requests: Floats, stable: Floats) -> Flo
     excess = np.cumsum(bad - both * share, axis=1)
     spread = np.cumsum(both * share * (1.0 - share), axis=1)
     return np.where(spread > 0, excess / np.sqrt(np.maximum(spread, 1e-12)), _NEVER)
+
+
+def _ticks(of: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    return of["rate"], of["p99"]
+
+
+def _minutes(of: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    return of["minute.rate"], of["minute.p99"]
+
+
+def _whole_minutes(of: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    return _each_minute(of["minute.rate"]), _each_minute(of["minute.p99"])
+
+
+def _to_stable(of: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    return (
+        of["minute.rate"] / np.maximum(of["stable.minute.rate"], _FLOOR),
+        of["minute.p99"] / of["stable.minute.p99"],
+    )
+
+
+def _beside_slice(of: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    return _pair(of, "rate"), _pair(of, "p99")
+
+
+_ASKED = {
+    "mission": (_three_in_a_row, _ticks),
+    "flagger": (_third, _minutes),
+    "argo-60": (_largest, _whole_minutes),
+    "argo-10": (_fourth, _minutes),
+    "ratio": (_three_in_a_row, _to_stable),
+    "kayenta": (_at_every_tick, _beside_slice),
+    "kayenta-once": (_at_the_end, _beside_slice),
+}
 
 
 def _judged(pair: Floats, asked: range) -> Floats:

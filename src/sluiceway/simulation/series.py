@@ -14,7 +14,7 @@ from sluiceway.analysis.sequential import Profile
 from sluiceway.simulation import limit
 from sluiceway.simulation.drawing import TICK_SECONDS, Arm, Drawn, draw
 from sluiceway.simulation.evidence import Evidence
-from sluiceway.simulation.faults import Fault
+from sluiceway.simulation.faults import HEALTHY, Fault
 from sluiceway.simulation.law import BOUNDS, Floats, Ints, law_of
 from sluiceway.simulation.weather import Cell, Weather
 
@@ -22,6 +22,8 @@ __all__ = ["Plan", "Series", "collect"]
 
 _WINDOW = 6
 """Ticks of the minute over which others measure."""
+_SLICED = 30
+"""Ticks for which a baseline of the canary's size is drawn: Kayenta's, which is asked for 5 minutes."""
 _AT_ONCE = 500
 """Runs drawn together: their arrays stay in the processor's cache."""
 
@@ -91,9 +93,7 @@ def _part(
     rows: dict[str, list[Floats]] = {}
     evidence: dict[str, Evidence] = {}
     nats = np.zeros(plan.ticks)
-    minutes: dict[str, deque[tuple[Ints, Ints]]] = {
-        name: deque(maxlen=_WINDOW) for name in ("", "stable.")
-    }
+    minutes = {name: _Minute() for name in ("", "stable.")}
     for tick, drawn in enumerate(
         draw(
             plan.weather,
@@ -102,7 +102,7 @@ def _part(
             runs=runs,
             ticks=plan.ticks,
             seed=[*plan.seed, part],
-            sliced=peers,
+            sliced=_SLICED if peers else 0,
         )
     ):
         canary, stable = drawn.canary, drawn.stable
@@ -123,10 +123,11 @@ def _part(
             found |= {"over": judge.slow[0], "over.stable": judge.slow[1]}
         if peers:
             for name, arm in (("", canary), ("stable.", stable)):
-                minutes[name].append((arm.histogram, arm.errors))
-                found |= _minute(name, minutes[name])
-            found |= _compared(canary, stable, drawn.slice)
-            nats[tick] = _nats(plan, tick, canary, stable)
+                found |= minutes[name].after(name, arm)
+            found |= _compared(canary, drawn.slice)
+            if plan.fault is not HEALTHY:
+                found["known"] = _known(canary, stable)
+                nats[tick] = _nats(plan, tick, canary, stable)
         for name, value in found.items():
             rows.setdefault(name, []).append(value)
     return {name: np.stack(values, axis=1) for name, values in rows.items()}, nats
@@ -145,26 +146,43 @@ def _counted(drawn: Drawn, limit_ms: float) -> dict[str, Floats]:
     }
 
 
-def _minute(name: str, window: deque[tuple[Ints, Ints]]) -> dict[str, Floats]:
-    histogram: Ints = np.sum([each[0] for each in window], axis=0)
-    errors: Ints = np.sum([each[1] for each in window], axis=0)
-    return {f"{name}minute.rate": _rate(errors, histogram), f"{name}minute.p99": _p99(histogram)}
+class _Minute:
+    """The sum of the last minute's ticks."""
+
+    def __init__(self) -> None:
+        self._ticks: deque[tuple[Ints, Ints]] = deque()
+        self._sum: tuple[Ints, Ints] | None = None
+
+    def after(self, name: str, arm: Arm) -> dict[str, Floats]:
+        histogram, errors = arm.histogram, arm.errors
+        self._ticks.append((histogram, errors))
+        if self._sum is not None:
+            histogram, errors = self._sum[0] + histogram, self._sum[1] + errors
+        if len(self._ticks) > _WINDOW:
+            gone = self._ticks.popleft()
+            histogram, errors = histogram - gone[0], errors - gone[1]
+        self._sum = histogram, errors
+        return {
+            f"{name}minute.rate": _rate(errors, histogram),
+            f"{name}minute.p99": _p99(histogram),
+        }
 
 
-def _compared(canary: Arm, stable: Arm, part: Arm | None) -> dict[str, Floats]:
-    known = limit.per_tick(
+def _known(canary: Arm, stable: Arm) -> Floats:
+    return limit.per_tick(
         (canary.histogram, canary.errors),
         (canary.shares, stable.shares),
         (canary.error_share, stable.error_share),
     )
-    found = {"known": known}
-    if part is not None:
-        found |= {
-            "slice.rate": _rate(part.errors, part.histogram),
-            "slice.p99": _p99(part.histogram),
-            "rate": _rate(canary.errors, canary.histogram),
-        }
-    return found
+
+
+def _compared(canary: Arm, part: Arm | None) -> dict[str, Floats]:
+    nothing = np.full(len(canary.errors), np.nan)
+    return {
+        "rate": _rate(canary.errors, canary.histogram),
+        "slice.rate": nothing if part is None else _rate(part.errors, part.histogram),
+        "slice.p99": nothing if part is None else _p99(part.histogram),
+    }
 
 
 def _rate(errors: Ints, histogram: Ints) -> Floats:

@@ -117,9 +117,20 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("Image", code(reference)),
         ("Before it", code(document["previous"])),
         ("Serves now", code(document["serves"])),
+        ("Served again", _sla(document.get("sla"))),
         ("Policies", joined(tag("div", code(each)) for each in policies if each)),
         ("Carried by", document["carried_by"]),
     ]
+
+
+def _sla(sla: Any) -> str:
+    """Say how quickly the previous digest served again, and whether that was promised."""
+    if not isinstance(sla, Mapping) or "seconds" not in sla:
+        return ""
+    since = "the request" if sla.get("kind") == "by-hand" else "the first bad look"
+    kept = "within" if sla.get("kept") else "NOT within"
+    took, limit = (duration(float(sla.get(key) or 0.0)) for key in ("seconds", "limit_seconds"))
+    return f"{took} after {since}, {kept} the {limit} that are promised"
 
 
 def _actor(actor: Mapping[str, Any]) -> str:

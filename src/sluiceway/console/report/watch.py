@@ -58,7 +58,6 @@ def _said(watch: Mapping[str, Any]) -> Html:
     lasted = max((float(look["at"]) for look in looks), default=0.0)
     steps = limits.get("steps") or ()
     weights = " → ".join(f"{each:g} %" for each in steps) if steps else ""
-    sla = watch["sla"]
     return listing(
         [
             ("Verdict", _verdict(watch["outcome"] or "none", "warn")),
@@ -67,7 +66,6 @@ def _said(watch: Mapping[str, Any]) -> Html:
             ("Rule", limits.get("rule", "")),
             ("Weights", weights or _percent(limits.get("traffic_percent"))),
             ("Traffic taken away within", _seconds(watch["rollback_seconds"])),
-            ("SLA", _sla(sla)),
         ]
     )
 
@@ -86,13 +84,6 @@ def _seconds(value: Any) -> str:
     if found is None:
         return ""
     return duration(found) if found >= 1 else f"{1000 * found:.0f} ms"
-
-
-def _sla(value: Any) -> str:
-    """Return what was promised and kept, in whichever words the run has written it down."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{str(key).replace('_', ' ')}: {said}" for key, said in value.items())
-    return "" if value is None else str(value)
 
 
 def _legend(watch: Mapping[str, Any]) -> str:

@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sluiceway import analysis
-from sluiceway.analysis import Counters
+from sluiceway.analysis.counters import Counters
+from sluiceway.analysis.documents import evidence
+from sluiceway.analysis.watch import Watch
+from sluiceway.errors import SluicewayError
 from sluiceway.model import CanaryLimits, parse_time
 
 __all__ = ["counters_of", "evidence_of", "looks_of", "side_of"]
@@ -67,9 +69,15 @@ def looks_of(values: Iterable[Any], limits: Mapping[str, Any]) -> tuple[list[dic
 def evidence_of(value: Mapping[str, Any], limits: CanaryLimits | None) -> dict[str, Any] | None:
     """Return the e-values of a stored look: as they were kept, or computed from its watch again."""
     document = value.get("evidence")
-    compute = getattr(analysis, "evidence", None)
-    if not isinstance(document, Mapping) and compute is not None and limits is not None:
-        document = compute(analysis.Watch.from_json(value["watch"]), limits)
+    if not isinstance(document, Mapping) and limits is not None:
+        try:
+            document = evidence(Watch.from_json(value["watch"]), limits)
+        except (
+            SluicewayError,
+            ValueError,
+            TypeError,
+        ):  # another version's watch, which compared nothing
+            return None
     found = document.get("sequential") if isinstance(document, Mapping) else None
     if not isinstance(found, Mapping):
         return None
@@ -105,7 +113,7 @@ def _look(
             for kept, name in _STREAMS.items()
         },
         "evidence": evidence_of(value, limits),
-        "verdict": str(decision.get("verdict") or value.get("verdict") or ""),
+        "verdict": str(value.get("verdict") or decision.get("verdict") or ""),
         "outcome": str(value.get("outcome") or ""),
         "codes": _codes(value, decision),
         "reason": str(value.get("reason") or ""),
@@ -157,7 +165,8 @@ def _stream(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _codes(value: Mapping[str, Any], decision: Mapping[str, Any]) -> list[str]:
-    found = [str(item.get("code", "")) for item in decision.get("findings") or ()]
+    found = [str(code) for code in value.get("codes") or ()]
+    found = found or [str(item.get("code", "")) for item in decision.get("findings") or ()]
     if not found and value.get("code"):
         found = [str(value["code"])]
     return list(dict.fromkeys(found))
