@@ -348,6 +348,18 @@ WAIVERS = [
 ]
 
 
+def test_the_board_shows_blue_and_green_and_which_of_them_is_live():
+    (first, *others) = board()
+    slot = {"url": "", "healthy": True}
+    slots = [
+        {"name": "blue", "digest": OTHER, "live": False, **slot, "healthy": False},
+        {"name": "green", "digest": DIGEST, "live": True, **slot},
+    ]
+    text = shown(lambda console: console.board("settlement", [{**first, "slots": slots}, *others]))
+    assert "blue bbbbbbbbbbbb idle, unhealthy, green 9f2c41d09a7e live" in text
+    assert "Slots" not in shown(lambda console: console.board("settlement", board()))
+
+
 def test_the_board_shows_waivers_and_what_rests_on_them():
     (first, *others) = board()
     rows = [{**first, "waivers": WAIVERS[:1]}, *others]

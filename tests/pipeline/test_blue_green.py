@@ -204,7 +204,7 @@ def test_a_release_that_is_bad_is_refused_by_its_test_or_switched_back(site, liv
 
 def test_kill_nine_during_a_soak_goes_back_by_itself_and_resume_ends_the_run(site, live, clients):
     path = site.root / "sluiceway.toml"
-    path.write_text(path.read_text() + "\n[state]\nlease_seconds = 2\n")
+    path.write_text(path.read_text() + "\n[state]\nlease_seconds = 8\n")
     next_release(site)
     end = clients()
     run = subprocess.Popen(
@@ -229,7 +229,7 @@ def test_kill_nine_during_a_soak_goes_back_by_itself_and_resume_ends_the_run(sit
     finally:
         run.kill()
         run.communicate()
-    assert until(lambda: slots(site)["blue"][1] == 100, seconds=10), "nobody watched, and it served"
+    assert until(lambda: slots(site)["blue"][1] == 100, seconds=60), "nobody watched, and it served"
     code, document, _ = site.run("lena", "blue-green", *QUICK)
     assert code == ExitCode.NEEDS_PERSON
     assert document["error"]["code"] == "run.unfinished"

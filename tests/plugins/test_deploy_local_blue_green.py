@@ -98,11 +98,11 @@ def test_a_switch_that_is_not_renewed_goes_back_by_itself(site):
     """Its runner was killed: nobody calls again."""
     port = begun(site)
     site.deploy("two", "live")
-    site.lease = 0.6
+    site.lease = 2.0
     with Load(port) as load:
-        for _ in range(4):
+        for _ in range(5):
             site.switch("green")
-            time.sleep(0.3)
+            time.sleep(0.5)
         assert site.traffic().live.name == "green", "it was renewed"
         assert until(lambda: site.traffic().live.name == "blue")
         load.more(20)
@@ -110,17 +110,17 @@ def test_a_switch_that_is_not_renewed_goes_back_by_itself(site):
     seen = site.observe("live")
     assert (seen.stable, seen.weight, seen.canary_alive) == (None, 0, True)
     assert seen.canary.digest == site.image("two").digest
-    assert "0.6 s not renewed by run run-1" in seen.health_detail
+    assert "2 s not renewed by run run-1" in seen.health_detail
 
 
 def test_what_is_settled_stays(site):
     begun(site)
     site.deploy("two", "live")
-    site.lease = 0.2
+    site.lease = 1.0
     site.switch("green")
     site.switch("green", settled=True)
     site.switch("green")  # repeated by a run that was resumed: it does not unsettle
-    time.sleep(0.5)
+    time.sleep(1.2)
     assert site.traffic().live.name == "green"
     assert site.observe("live").weight == 100
 
@@ -128,18 +128,17 @@ def test_what_is_settled_stays(site):
 def test_going_back_needs_no_renewal(site):
     begun(site)
     site.deploy("two", "live")
-    site.lease = 0.2
+    site.lease = 1.0
     site.switch("green")
     site.switch("blue")
-    time.sleep(0.5)
+    time.sleep(1.2)
     assert site.traffic().live.name == "blue"
 
 
 def test_the_first_release_goes_back_to_nobody(site):
     site.deploy("one", "live")
-    site.lease = 0.2
-    site.switch("blue")
-    assert ask(site.port()) == (200, "one 0")
+    site.lease = 1.0
+    assert site.switch("blue").live.name == "blue"
     assert until(lambda: site.traffic().live is None)
     assert ask(site.port())[0] == 503
     assert site.drain("live").slots == ()

@@ -129,7 +129,7 @@ def blue_green(
     target = env or _only(shell, "blue-green")
     if shell.bench.config.environment(target).strategy is not Strategy.BLUE_GREEN:
         raise UsageError(
-            f"{target} has not the strategy 'blue-green'",
+            f"{target} does not have the strategy 'blue-green'",
             remedy=f'Write strategy = "blue-green" in [environments.{target}], or run '
             f"`invoke promote --to={target}`.",
             code="blue-green.which",
@@ -273,8 +273,10 @@ def _only(shell: Shell, strategy: str) -> str:
     names = [each.name for each in environments if each.strategy == strategy]
     if len(names) != 1:
         raise UsageError(
-            f"{len(names)} environments have the strategy {strategy!r}",
-            remedy="Name the one you mean: invoke promote --to=NAME",
+            f"{len(names) or 'no'} environments have the strategy {strategy!r}",
+            remedy="Name the one you mean: invoke promote --to=NAME"
+            if names
+            else f'Write strategy = "{strategy}" in the table of the one that should.',
             code=f"{strategy}.which",
         )
     return names[0]

@@ -7,14 +7,11 @@ from typing import Any
 
 from sluiceway.errors import ExitCode, Refused, SluicewayError
 from sluiceway.model import Image, parse_time
-from sluiceway.runs import blue_green, canary, outcome, promote, soak
+from sluiceway.runs import blue_green, canary, outcome, promised, promote, soak
 from sluiceway.runs.blue_green import Plan
 from sluiceway.runs.context import RunContext
 
-__all__ = ["AUTOMATIC_SECONDS", "preflight", "run"]
-
-AUTOMATIC_SECONDS = 120.0
-"""The mission's: what goes back by itself is back within two minutes."""
+__all__ = ["preflight", "run"]
 
 _KEPT = ("decision", "decided_at", "detected_at", "evidence", "started_at", "step")
 _Document = dict[str, Any]
@@ -170,7 +167,9 @@ def _soaked(
     except SluicewayError as error:
         return outcome.failed(result | {"changed": None}, half_done(error))
     report["rollback_seconds"] = back["seconds"]
-    sla = _kept(seen.get("detected_at", back["served_at"]), back["served_at"])
+    # Where the soak was cut short (Ctrl-C), going back began at once.
+    since = parse_time(seen.get("detected_at", back["served_at"]))
+    sla = promised.kept(promised.AUTOMATIC, since, parse_time(back["served_at"]))
     report["sla"] = sla
     _write(context, request, "soak", found["image"]["digest"], actor, report)
     context.step("blue-green.drain", lambda: blue_green.tidy(context, environment), shielded=True)
@@ -265,16 +264,3 @@ def _write(
         shielded=True,
     )
     return written
-
-
-def _kept(since: str, served: str) -> _Document:
-    """Return how the promise was kept, counted from the first look of what went wrong."""
-    seconds = max((parse_time(served) - parse_time(since)).total_seconds(), 0.0)
-    return {
-        "kind": "automatic",
-        "since": since,
-        "served_at": served,
-        "seconds": round(seconds, 3),
-        "limit_seconds": AUTOMATIC_SECONDS,
-        "kept": seconds < AUTOMATIC_SECONDS,
-    }

@@ -26,6 +26,7 @@ from sluiceway.model import (
     Level,
     Observation,
     Status,
+    Strategy,
     parse_time,
     rfc3339,
     to_json,
@@ -197,7 +198,7 @@ class _Watcher:
         try:
             traffic = self._weigh(step)
             weight = canary.weight_of(traffic)
-            if traffic.slot("stable") is None:
+            if traffic.serving(Strategy.REPLACE) is None:
                 # A first release: there is nothing to share the traffic with, so it has all of it.
                 step = {"index": 0, "count": 1, "weight": 100.0}
                 limits = replace(limits, traffic_percent=100.0)
