@@ -86,7 +86,7 @@ def canary_weight(shop):
     return slot.weight if slot else 0.0
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
