@@ -3,12 +3,13 @@
 Ours is all of it in one process: reading, parsing, facts, and the decision of the policies (the engine's
 own process is counted too; it has compiled the policies before, as in any run that has made one
 decision). squawk is one process for all files, with every rule of its own. Both take turns, so that
-whatever else the machine does hits both alike; the median of the ratios of each round is shown.
+whatever else the machine does hits both alike; the median of the ratios of each round is shown. A second
+check of the same files, which remembers the first, takes its turn as well.
 
 Usage: migrations.py [--corpus DIR ...] [--files 1200] [--rounds 5] [--check]. Without a corpus, files are
 written like those of real projects: small, mostly one or two statements. squawk is the one on PATH, or is
 installed (squawk-cli, PyPI) into an environment of its own that is removed again. With --check the exit
-status is 1 when ours takes more CPU than squawk.
+status is 1 when ours takes more CPU than squawk, or a second check more than 0.15 of it.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from pathlib import Path
 import psutil
 
 from sluiceway import config
-from sluiceway.migrations import judging, reading
+from sluiceway.migrations import checking, judging, reading
 from sluiceway.migrations.records import Dialect
 from sluiceway.workbench import Workbench
 
-GOAL = 1.0
+GOAL, AGAIN = 1.0, 0.15
 SQUAWK = "squawk-cli==2.70.0"
 _TYPES = ("text", "integer", "bigint", "boolean", "timestamptz", "jsonb", "numeric(10, 2)")
 
@@ -109,6 +110,7 @@ class Ours:
         self.bundle = self.bench.bundle()
         # Reading the same policies again for each round would be part of no decision but the first.
         self.bench.bundle = lambda: self.bundle  # type: ignore[method-assign]
+        self.cache = root / "cache"
 
     def check(self, folder: Path, *, advice: bool = False) -> judging.Judged:
         """Check all of *folder*."""
@@ -117,11 +119,17 @@ class Ours:
         )
         return judging.judge(self.bench, read, now=datetime.now(UTC), advice=advice)
 
-    def cost(self, folder: Path) -> tuple[float, judging.Judged]:
+    def again(self, folder: Path) -> judging.Judged:
+        """Check all of *folder*, with what is remembered of it."""
+        return checking.check(
+            self.bench, [folder], Dialect.POSTGRES, now=datetime.now(UTC), cache=self.cache
+        )
+
+    def cost(self, folder: Path, *, again: bool = False) -> tuple[float, judging.Judged]:
         """Return the CPU seconds of one check, the engine's process included."""
         engine = psutil.Process(self.bench.engine.worker_pid)  # type: ignore[union-attr]
         before, own = sum(engine.cpu_times()[:2]), time.process_time()
-        judged = self.check(folder)
+        judged = self.again(folder) if again else self.check(folder)
         return time.process_time() - own + sum(engine.cpu_times()[:2]) - before, judged
 
 
@@ -144,7 +152,8 @@ def main() -> int:
         (single / "1.sql").write_text("ALTER TABLE users ADD COLUMN plan text;\n" * 4)
         ours.check(single)
         for corpus in given.corpus or [made]:
-            missed |= compared(ours, program, corpus, given.rounds) > GOAL
+            first, second = compared(ours, program, corpus, given.rounds)
+            missed |= first > GOAL or second > AGAIN
         ones = [ours.cost(single)[0] for _ in range(20)]
         print(
             f"one small file, in a process that runs: {statistics.mean(ones) * 1000:.1f} ms of CPU"
@@ -153,23 +162,28 @@ def main() -> int:
     return 1 if missed and given.check else 0
 
 
-def compared(ours: Ours, program: str, corpus: Path, rounds: int) -> float:
-    """Print what one corpus costs both, and return the median ratio."""
+def compared(ours: Ours, program: str, corpus: Path, rounds: int) -> tuple[float, float]:
+    """Print what one corpus costs both, and return the median ratios of a first and a second check."""
     paths = [str(path) for path in sorted(corpus.rglob("*.sql"))]
-    theirs, mine = [], []
+    theirs, mine, second = [], [], []
+    ours.again(corpus)
     for _ in range(rounds):
         theirs.append(of_squawk(program, paths))
         cost, judged = ours.cost(corpus)
         mine.append(cost)
-    ratio = statistics.median(one / other for one, other in zip(mine, theirs, strict=True))
+        second.append(ours.cost(corpus, again=True)[0])
+    ratio, later = (
+        statistics.median(one / other for one, other in zip(each, theirs, strict=True))
+        for each in (mine, second)
+    )
     denied = sum(each.level == "deny" for each in judged.decision.findings)
     print(
         f"{corpus.name}: {len(paths)} files ({judged.read.files} judged), "
         f"{judged.read.statements} statements, {denied} blocked: "
         f"squawk {statistics.median(theirs):.2f} s, ours {statistics.median(mine):.2f} s of CPU, "
-        f"{ratio:.2f} times"
+        f"{ratio:.2f} times; again {statistics.median(second):.3f} s, {later:.2f} times"
     )
-    return ratio
+    return ratio, later
 
 
 if __name__ == "__main__":

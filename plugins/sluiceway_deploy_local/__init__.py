@@ -58,6 +58,7 @@ def deploy(client: Client, request: DeployRequest, made: Callable[[], Program]) 
         seconds=_deadline(request, client),
         slot=_SLOTS[request.environment.strategy],
         port=where.port,
+        sticky=where.sticky,
         program=program.to_json(),
         **_about(client, request),
     )

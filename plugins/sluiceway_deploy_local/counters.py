@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Counters", "bucket_of", "upper_bound_ms"]
+__all__ = ["BOUNDS_MS", "FAILURES", "Counters", "bucket_of", "upper_bound_ms"]
+
+FAILURES: Mapping[str, tuple[str, str]] = {
+    "connect": ("502", "UF"),
+    "reset": ("502", "UC"),
+    "timeout": ("504", "UT"),
+    "protocol": ("502", "UPE"),
+}
+"""Why a request got no whole answer: the status a client is told, and Envoy's flag for it."""
+BOUNDS_MS: tuple[float | int, ...] = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 2500)
+BOUNDS_MS += (5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)
+"""Upper bounds, included, of the buckets that are shown to others."""
+_BOUNDS = tuple(int(bound * 1000) for bound in BOUNDS_MS)
 
 _SUB = 32
 """Buckets an octave: a bound is at most 1/32 above the value."""
@@ -35,17 +48,19 @@ def upper_bound_ms(bucket: int) -> str:
 class Counters:
     """Counts of one digest in one slot. A restarted process goes on counting in the same ones."""
 
-    __slots__ = ("_buckets", "aborted", "failures", "requests", "server_errors")
+    __slots__ = ("_buckets", "aborted", "answers", "failures", "requests", "server_errors")
 
     def __init__(self) -> None:
         self.requests = 0
         """Requests that were answered or failed; not those that the client broke off."""
         self.server_errors = 0
         """Answers with a 5xx status."""
-        self.failures = {"connect": 0, "reset": 0, "timeout": 0, "protocol": 0}
+        self.failures = dict.fromkeys(FAILURES, 0)
         """Requests that got no whole answer, by reason."""
         self.aborted = 0
         """Requests that the client broke off: nobody's error."""
+        self.answers: dict[int, list[int]] = {}
+        """By status: answers in each bucket of ``BOUNDS_MS``, those above, and microseconds in all."""
         self._buckets = [0] * _BUCKETS
 
     @property
@@ -59,6 +74,11 @@ class Counters:
         if status >= _SERVER_ERROR:
             self.server_errors += 1
         self._buckets[bucket_of(microseconds)] += 1
+        answers = self.answers.get(status)
+        if answers is None:
+            answers = self.answers[status] = [0] * (len(_BOUNDS) + 2)
+        answers[bisect_left(_BOUNDS, microseconds)] += 1
+        answers[-1] += microseconds
 
     def failed(self, reason: str) -> None:
         """Count a request without a whole answer: connect, reset, timeout or protocol."""
@@ -71,6 +91,17 @@ class Counters:
             upper_bound_ms(bucket): count for bucket, count in enumerate(self._buckets) if count
         }
 
+    def report(self) -> dict[str, Any]:
+        """Return everything as a task reads it."""
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "server_errors": self.server_errors,
+            "failures": dict(self.failures),
+            "aborted": self.aborted,
+            "latency_ms": self.latency_ms(),
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return everything, for the state file."""
         return {
@@ -78,6 +109,7 @@ class Counters:
             "server_errors": self.server_errors,
             "failures": dict(self.failures),
             "aborted": self.aborted,
+            "answers": {str(status): list(counts) for status, counts in self.answers.items()},
             "buckets": {str(bucket): count for bucket, count in enumerate(self._buckets) if count},
         }
 
@@ -89,6 +121,8 @@ class Counters:
         counters.server_errors = int(data["server_errors"])
         counters.failures.update({key: int(value) for key, value in data["failures"].items()})
         counters.aborted = int(data["aborted"])
+        for status, counts in data.get("answers", {}).items():
+            counters.answers[int(status)] = [int(count) for count in counts]
         for bucket, count in data["buckets"].items():
             counters._buckets[int(bucket)] = int(count)
         return counters

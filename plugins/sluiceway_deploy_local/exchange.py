@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import NoReturn
 
 from sluiceway_deploy_local import wire
+from sluiceway_deploy_local.chunked import Chunked
 from sluiceway_deploy_local.link import Link
 from sluiceway_deploy_local.table import Backend
-from sluiceway_deploy_local.wire import Chunked, Framing, Malformed, Request, Response
+from sluiceway_deploy_local.wire import Framing, Malformed, Request, Response
 
 __all__ = ["Exchange", "Limits"]
 
@@ -34,6 +38,15 @@ class Limits:
     response_seconds: float = 60.0
     """Silence of an instance."""
     body_bytes: int = 64 * 1024 * 1024
+
+
+_PROCESS_PREFIX = os.urandom(10).hex().encode()
+_numbers = itertools.count(1)
+
+
+def _fresh_identifier() -> bytes:
+    """Return a request's name: 32 digits, the first 20 of them this process's own."""
+    return b"%b%012x" % (_PROCESS_PREFIX, next(_numbers))
 
 
 class _Failed(Exception):  # noqa: N818 - an outcome of the backend
@@ -59,13 +72,33 @@ class Exchange:
         closing: Says whether the proxy is stopping, so that the client is told.
     """
 
+    __slots__ = (
+        "_asked",
+        "_backend",
+        "_begun",
+        "_busy",
+        "_client",
+        "_closing",
+        "_fault",
+        "_head",
+        "_identifier",
+        "_keep",
+        "_limits",
+        "_link",
+        "_loop",
+        "_request",
+        "_sends_by",
+        "_takes_by",
+        "_upload",
+    )
+
     def __init__(
         self,
         client: Link,
         request: Request,
         backend: Backend,
         limits: Limits,
-        address: str,
+        address: bytes,
         *,
         busy: set[Link],
         closing: Callable[[], bool],
@@ -74,7 +107,8 @@ class Exchange:
         self._request = request
         self._backend = backend
         self._limits = limits
-        self._head = wire.request_head(request, address)
+        self._identifier = request.identifier or _fresh_identifier()
+        self._head = wire.request_head(request, address, self._identifier)
         self._keep = request.keep_alive and request.minor > 0
         self._busy = busy
         self._closing = closing
@@ -85,7 +119,7 @@ class Exchange:
         self._begun = False
         # The client may be waited for twice at once: for its body, and to take the answer.
         self._sends_by = self._takes_by = math.inf
-        self._asked = self._loop.time()
+        self._asked = monotonic()  # the clock of asyncio's loop as well
 
     async def run(self) -> bool:
         """Carry it through; ``True`` when the client's connection may carry another request.
@@ -105,9 +139,9 @@ class Exchange:
             self._client.abort()
             return False
         else:
-            elapsed = self._loop.time() - self._asked
-            counters.answered(response.status, int(elapsed * 1e6))
-            return self._settle(response)
+            now = monotonic()
+            counters.answered(response.status, int((now - self._asked) * 1e6))
+            return self._settle(response, now)
         finally:
             self._client.when_lost = None
             self._client.deadline = math.inf
@@ -121,12 +155,20 @@ class Exchange:
 
     async def _converse(self) -> Response:
         request = self._request
-        link, reused = await self._open()
+        link = self._backend.pooled(self._asked)
+        reused = link is not None
+        if link is None:
+            link = await self._fresh()
+        else:
+            self._bind(link)
         while True:
             self._send(link)
-            response = await self._first_head(link)
+            before = link.received
+            response = await self._next_head(link)
             if response is not None:
                 break
+            if link.received > before:
+                raise _Failed("reset")
             if not (reused and request.body.empty and request.method in _IDEMPOTENT):
                 raise _Failed("reset")
             # It had been closed while it lay in the pool; nobody has seen the request.
@@ -144,13 +186,6 @@ class Exchange:
             response = following
         await self._relay(link, response)
         return response
-
-    async def _open(self) -> tuple[Link, bool]:
-        link = self._backend.pooled()
-        if link is None:
-            return await self._fresh(), False
-        self._bind(link)
-        return link, True
 
     async def _fresh(self) -> Link:
         try:
@@ -170,13 +205,13 @@ class Exchange:
     def _send(self, link: Link) -> None:
         """Send head and body: at once when all of it is here, else beside reading the answer."""
         client, body = self._client, self._request.body
-        self._arm(link)
         if body.empty:
             link.write(self._head)
         elif not body.chunked and len(client.buffer) >= body.length:
             link.write(self._head + client.take(body.length))
         else:
             link.write(self._head)
+            self._arm(link)
             self._upload = self._loop.create_task(self._pump(link))
 
     async def _pump(self, link: Link) -> None:
@@ -187,7 +222,7 @@ class Exchange:
         try:
             while (not chunks.done) if chunks is not None else left > 0:
                 if not client.buffer:
-                    self._sends_by = self._loop.time() + limits.body_seconds
+                    self._sends_by = monotonic() + limits.body_seconds
                     self._arm(link)
                     more = await client.more()
                     self._sends_by = math.inf
@@ -203,7 +238,7 @@ class Exchange:
                 self._arm(link)  # with each piece: an instance that takes them slowly is not dead
                 if link.stuck and not await link.flush():
                     return  # whoever reads the answer finds out why
-            self._asked = self._loop.time()
+            self._asked = monotonic()
         except Malformed as fault:
             self._fault = fault
             link.abort()
@@ -212,15 +247,8 @@ class Exchange:
         status = 408 if self._client.expired else 400
         raise Malformed(status, "The request's body did not arrive whole.")
 
-    async def _first_head(self, link: Link) -> Response | None:
-        """Return the first head, or ``None`` when the connection ended without a single byte."""
-        before = link.received
-        response = await self._next_head(link)
-        if response is None and link.received > before:
-            raise _Failed("reset")
-        return response
-
     async def _next_head(self, link: Link) -> Response | None:
+        """Return the next head, or ``None`` when the connection ended before it was whole."""
         scanned = 0
         try:
             while (end := wire.head_end(link.buffer, scanned)) < 0:
@@ -304,7 +332,7 @@ class Exchange:
         client = self._client
         client.write(data)
         if client.stuck:
-            self._takes_by = self._loop.time() + self._limits.body_seconds
+            self._takes_by = monotonic() + self._limits.body_seconds
             self._arm(link)
             taken = await client.flush()
             self._takes_by = math.inf
@@ -316,15 +344,14 @@ class Exchange:
 
     def _arm(self, link: Link) -> None:
         """Set both deadlines: the client's nearest, or the instance's while nobody waits for it."""
-        self._client.deadline = min(self._sends_by, self._takes_by)
-        slow_client = self._client.deadline < math.inf
+        nearest = self._client.deadline = min(self._sends_by, self._takes_by)
         link.deadline = (
-            math.inf if slow_client else self._loop.time() + self._limits.response_seconds
+            monotonic() + self._limits.response_seconds if nearest == math.inf else math.inf
         )
 
     # --- afterwards ---
 
-    def _settle(self, response: Response) -> bool:
+    def _settle(self, response: Response, now: float) -> bool:
         link = self._link
         uploaded = self._upload is None or self._upload.done()
         if link is not None and (
@@ -336,7 +363,7 @@ class Exchange:
         ):
             link.deadline = math.inf
             self._busy.discard(link)
-            self._backend.release(link)
+            self._backend.release(link, now)
             self._link = None
         return self._keep and uploaded and not self._client.lost
 
@@ -346,7 +373,9 @@ class Exchange:
             self._client.abort()
             return False
         status, sentence = _SENTENCES[reason]
-        self._client.write(wire.plain(status, sentence, head=self._request.method == b"HEAD"))
+        fields = [f"X-Request-Id: {self._identifier.decode()}"]
+        head = self._request.method == b"HEAD"
+        self._client.write(wire.plain(status, sentence, fields=fields, head=head))
         return False
 
 

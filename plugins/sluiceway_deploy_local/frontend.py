@@ -8,11 +8,13 @@ import errno
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from sluiceway.errors import ActionFailed
 from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.exchange import Exchange, Limits
 from sluiceway_deploy_local.link import Link
+from sluiceway_deploy_local.sticky import Sticky
 from sluiceway_deploy_local.table import HOST, Table
 from sluiceway_deploy_local.wire import Malformed
 
@@ -46,6 +48,8 @@ class Frontend:
         self.limits = limits
         self.table = Table()
         """Who serves; replaced as a whole by assignment."""
+        self.sticky: Sticky | None = None
+        """What keeps a client on one side; may be replaced by assignment."""
         self.port = 0
         self.refused = 0
         """Requests answered by the proxy itself: malformed, or with nobody to serve them."""
@@ -127,7 +131,7 @@ class Frontend:
 
     async def _serve(self, client: Link) -> None:
         peer = client.transport.get_extra_info("peername")
-        address = peer[0] if peer else HOST
+        address = (peer[0] if peer else HOST).encode()
         try:
             while await self._one(client, address):
                 pass
@@ -139,7 +143,7 @@ class Frontend:
         finally:
             client.close()
 
-    async def _one(self, client: Link, address: str) -> bool:
+    async def _one(self, client: Link, address: bytes) -> bool:
         """Serve the next request; ``False`` when the connection has carried its last."""
         head = await self._head(client)
         if head is None:
@@ -147,7 +151,8 @@ class Frontend:
         request = wire.parse_request(head)
         if request.body.length > self.limits.body_bytes:
             raise Malformed(413, f"The body is longer than {self.limits.body_bytes} bytes.")
-        backend = self.table.pick()
+        place = self.sticky.place(request.fields) if self.sticky is not None else None
+        backend = self.table.pick(place)
         if backend is None:
             self.refused += 1
             sentence = f"No instance of {self.name} takes traffic at the moment."
@@ -164,29 +169,33 @@ class Frontend:
                 self.limits,
                 address,
                 busy=self._busy,
-                closing=lambda: self._closing,
+                closing=self._is_closing,
             )
             return await exchange.run() and not self._closing
         finally:
             backend.leave()
 
+    def _is_closing(self) -> bool:
+        return self._closing
+
     async def _head(self, client: Link) -> bytes | None:
-        loop, limits = asyncio.get_running_loop(), self.limits
+        limits = self.limits
         if client.buffer.startswith(b"\r\n"):
             client.take(2)  # RFC 9112, 2.2: an empty line before a request is overlooked
         if not client.buffer:
             if self._closing:
                 return None
-            client.deadline = loop.time() + limits.idle_seconds
+            client.deadline = monotonic() + limits.idle_seconds
             self._waiting.add(client)
             try:
                 if not await client.more():
                     return None
             finally:
                 self._waiting.discard(client)
-        client.deadline = loop.time() + limits.header_seconds
         scanned = 0
         while (end := wire.head_end(client.buffer, scanned)) < 0:
+            if not scanned:
+                client.deadline = monotonic() + limits.header_seconds
             scanned = len(client.buffer)
             if not await client.more():
                 if client.expired:

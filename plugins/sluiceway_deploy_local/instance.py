@@ -65,6 +65,19 @@ class Instance:
         self._unwatch: Callable[[], None] | None = None
         self._on_exit: Callable[[Instance], None] | None = None
 
+    def report(self) -> dict[str, Any]:
+        """Return what can be said of it without asking it."""
+        return {
+            "digest": self.program.digest,
+            "alive": self.alive,
+            "url": f"http://{HOST}:{self.port}" if self.alive else "",
+            "since": rfc3339(self.since),
+            "restarts": self.restarts,
+            "drain_seconds": self.program.drain_seconds,
+            "log": str(self.log),
+            **self.backend.counters.report(),
+        }
+
     @property
     def port(self) -> int:
         """Where it listens on loopback."""

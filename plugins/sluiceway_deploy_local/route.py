@@ -19,7 +19,9 @@ from sluiceway.model import rfc3339
 from sluiceway_deploy_local.exchange import Limits
 from sluiceway_deploy_local.frontend import Frontend
 from sluiceway_deploy_local.instance import Check, Instance, Starter
+from sluiceway_deploy_local.metrics import Sample
 from sluiceway_deploy_local.program import Program
+from sluiceway_deploy_local.sticky import Sticky
 from sluiceway_deploy_local.table import HOST, Table, shares
 
 __all__ = ["Order", "Route"]
@@ -59,6 +61,8 @@ class Route:
         self.token, self.run = 0, ""
         self.users = 0
         """Requests to the supervisor that are about this route at the moment."""
+        self.sticky = ""
+        """``cookie:NAME`` or ``header:NAME``; see :meth:`stick`."""
         self.shed: dict[str, str] | None = None
         """``{"at", "reason"}``: why the canary's weight returned to 0 without being asked."""
         self._starter = starter
@@ -96,6 +100,13 @@ class Route:
         both = (("stable", self.stable, _PERCENT - weight), ("canary", self.canary, weight))
         return [(name, slot, share) for name, slot, share in both if slot is not None]
 
+    def samples(self) -> list[Sample]:
+        """Return what is measured of each slot; what is being drained is in none."""
+        return [
+            Sample(self.name, name, slot.program.digest, share, slot.backend.counters)
+            for name, slot, share in self.named()
+        ]
+
     async def read(self) -> dict[str, Any]:
         """Return the route as JSON data; each slot's health is asked now."""
         present = self.named()
@@ -104,37 +115,18 @@ class Route:
             "route": self.name,
             "url": f"http://{HOST}:{self.frontend.port}" if self.frontend.open else "",
             "shed": self.shed,
+            "sticky": self.sticky,
             "refused": self.frontend.refused,
             "slots": [
                 {
                     "name": name,
-                    "digest": slot.program.digest,
                     "weight": weight,
-                    "alive": slot.alive,
                     "healthy": healthy,
                     "detail": detail,
-                    "url": f"http://{HOST}:{slot.port}" if slot.alive else "",
-                    "since": rfc3339(slot.since),
-                    "restarts": slot.restarts,
-                    "drain_seconds": slot.program.drain_seconds,
-                    "log": str(slot.log),
-                    **self.side(slot),
+                    **slot.report(),
                 }
                 for (name, slot, weight), (healthy, detail) in zip(present, answers, strict=True)
             ],
-        }
-
-    @staticmethod
-    def side(slot: Instance) -> dict[str, Any]:
-        """Return a slot's counters."""
-        counters = slot.backend.counters
-        return {
-            "requests": counters.requests,
-            "errors": counters.errors,
-            "server_errors": counters.server_errors,
-            "failures": dict(counters.failures),
-            "aborted": counters.aborted,
-            "latency_ms": counters.latency_ms(),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +134,7 @@ class Route:
         return {
             "port": self.frontend.port,
             "weight": self._weight,
+            "sticky": self.sticky,
             "shed": self.shed,
             "stable": self.stable.to_json() if self.stable else None,
             "canary": self.canary.to_json() if self.canary else None,
@@ -149,6 +142,11 @@ class Route:
         }
 
     # --- changing ---
+
+    def stick(self, said: str) -> None:
+        """Keep clients on one side by ``cookie:NAME`` or ``header:NAME``; empty: by nothing."""
+        self.sticky = said
+        self.frontend.sticky = Sticky.of(said)
 
     def fence(self, order: Order) -> None:
         """Note who asks; raise ``fence.stale`` when somebody with a higher token has been here."""

@@ -10,6 +10,7 @@ from sluiceway.config.settings import take, typed, unknown_keys
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Environment
 from sluiceway_deploy_local.exchange import Limits
+from sluiceway_deploy_local.sticky import Sticky
 
 __all__ = ["DEFAULTS", "NAME", "Place", "Settings", "inherited", "place", "read"]
 
@@ -21,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
     "stop_seconds": 5.0,
     "idle_exit_seconds": 30.0,
     "image_bytes": 2 * 1024**3,
+    "metrics_port": 0,
     "header_seconds": 10.0,
     "idle_seconds": 75.0,
     "body_seconds": 30.0,
@@ -47,6 +49,8 @@ class Settings:
     """How long the supervisor stays when it has nothing to look after."""
     image_bytes: int = 2 * 1024**3
     """Most bytes that an image's layers may unpack to."""
+    metrics_port: int = 0
+    """Where Prometheus may read on loopback; 0 for nowhere."""
     limits: Limits = field(default_factory=Limits)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,17 +74,25 @@ class Place:
     """Where its route listens on loopback; 0 for any."""
     env: dict[str, str]
     """Variables for the service, over the image's own."""
+    sticky: str | None = None
+    """``cookie:NAME`` or ``header:NAME``; empty for none, ``None`` where nothing is said."""
 
 
 def read(settings: Mapping[str, Any], plugin: str = NAME) -> Settings:
     """Return the checked ``[plugins.<plugin>]`` or raise :class:`ConfigurationError`."""
     values = take(settings, plugin, DEFAULTS)
     for key in DEFAULTS:
-        if key != "pass_environment" and values[key] <= 0:
+        if key not in ("pass_environment", "metrics_port") and values[key] <= 0:
             raise ConfigurationError(
                 f"[plugins.{plugin}] {key} is {values[key]:g}, which is not above 0",
                 code="configuration.range",
             )
+    if not 0 <= values["metrics_port"] <= _LARGEST_PORT:
+        raise ConfigurationError(
+            f"[plugins.{plugin}] metrics_port is {values['metrics_port']}, which is not from 0 (none) "
+            f"to {_LARGEST_PORT}",
+            code="configuration.range",
+        )
     names = values["pass_environment"]
     for name in names:
         if not isinstance(name, str) or not name or "=" in name:
@@ -102,6 +114,7 @@ def read(settings: Mapping[str, Any], plugin: str = NAME) -> Settings:
         stop_seconds=values["stop_seconds"],
         idle_exit_seconds=values["idle_exit_seconds"],
         image_bytes=values["image_bytes"],
+        metrics_port=values["metrics_port"],
         limits=Limits(
             header_seconds=values["header_seconds"],
             idle_seconds=values["idle_seconds"],
@@ -115,7 +128,7 @@ def read(settings: Mapping[str, Any], plugin: str = NAME) -> Settings:
 def place(environment: Environment) -> Place:
     """Return what *environment* says to this deployer or raise :class:`ConfigurationError`."""
     where = f"[environments.{environment.name}]"
-    unknown_keys(environment.settings, ("port", "env"), where)
+    unknown_keys(environment.settings, ("port", "env", "sticky"), where)
     port = typed(environment.settings.get("port", 0), 0, f"{where} port")
     if not 0 <= port <= _LARGEST_PORT:
         raise ConfigurationError(
@@ -132,7 +145,14 @@ def place(environment: Environment) -> Place:
                 code="configuration.type",
             )
         env[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return Place(port=port, env=env)
+    sticky = environment.settings.get("sticky")
+    if sticky is not None and not (isinstance(sticky, str) and (not sticky or Sticky.of(sticky))):
+        raise ConfigurationError(
+            f"{where} sticky is {sticky!r}, which names neither a cookie nor a header",
+            remedy='Write sticky = "cookie:session" or sticky = "header:X-User".',
+            code="configuration.type",
+        )
+    return Place(port=port, env=env, sticky=sticky)
 
 
 def inherited(environ: Mapping[str, str], extra: tuple[str, ...]) -> dict[str, str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import json
 import os
-import shutil
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,9 +17,11 @@ from typing import Any, TextIO
 
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.model import rfc3339
-from sluiceway_deploy_local import processes, state
+from sluiceway_deploy_local import metrics, processes, state
 from sluiceway_deploy_local.images import prune
 from sluiceway_deploy_local.instance import Instance, Starter
+from sluiceway_deploy_local.logs import note, rotate
+from sluiceway_deploy_local.metrics import Scrape
 from sluiceway_deploy_local.paths import Folder
 from sluiceway_deploy_local.program import Program
 from sluiceway_deploy_local.route import Order, Route
@@ -35,8 +36,8 @@ PROTOCOL = 2
 _LINE_BYTES = 4 * 1024 * 1024
 _HOUSEKEEPING_SECONDS = 0.5
 _STOP_DRAIN_SECONDS = 5.0
-_LOGS_KEPT = 30
 _RELISTEN_SECONDS = 0.5
+_COLLECT = (20_000, 50, 100)
 
 Document = Mapping[str, Any]
 
@@ -57,6 +58,7 @@ class Supervisor:
         self.routes: dict[str, SlottedRoute] = {}
         self._fences: dict[str, tuple[int, str]] = {}
         self._pending: dict[str, Instance] = {}
+        self._scrape = Scrape(self._metrics, note)
         self._starter = Starter(
             logs=folder.logs,
             stop_seconds=settings.stop_seconds,
@@ -94,18 +96,22 @@ class Supervisor:
                 "defect", error=f"{context.get('message')}: {context.get('exception')!r}"
             )
         )
+        gc.freeze()  # what is here stays; what requests leave behind is looked at less often:
+        gc.set_threshold(*_COLLECT)  # a tenth of the proxy's CPU went into looking
         await self._recover()
         path = self.folder.choose_socket()
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._admit, path, limit=_LINE_BYTES)
         path.chmod(0o600)
         self.folder.address.write_text(str(path), encoding="utf-8")
+        await self._scrape.listen(self.settings.metrics_port)
         self._started()
         note("started", pid=os.getpid(), socket=str(path))
         keeping = loop.create_task(self._housekeeping())
         await self._stop.wait()
         self.folder.leave_socket(path)  # from here on a task starts another supervisor
         server.close()
+        self._scrape.close()
         keeping.cancel()
         await self._others_done(0)
         await self._close_everything()
@@ -141,6 +147,9 @@ class Supervisor:
             line = await reader.readline()
             if not line:
                 return
+            if line.startswith((b"GET ", b"HEAD ")):  # `curl --unix-socket`, for looking
+                writer.write(await metrics.asked(reader, self._metrics, line))
+                return
             self._orders += 1
             try:
                 answer = await self._answer(json.loads(line), reader.at_eof)
@@ -151,7 +160,7 @@ class Supervisor:
                 self._busy_at = time.monotonic()
                 async with self._ended_order:
                     self._ended_order.notify_all()
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             note("request-failed", reason=str(error))
         finally:
             writer.close()
@@ -190,8 +199,10 @@ class Supervisor:
         order, program = _order(request, gone), Program.from_json(request["program"])
         async with self._using(request) as route:
             route.fence(order)
-            self._apply(request, route)
+            await self._apply(request, route)
             canary = request["slot"] == "canary"
+            if request["sticky"] is not None or not canary:
+                route.stick(request["sticky"] or "")
             port = 0 if canary and route.frontend.open else request["port"]
             changes = {"stable": route.replace, "canary": route.place, "idle": route.place_idle}
             move = await route.frontend.listen(port)
@@ -210,7 +221,7 @@ class Supervisor:
         order = _order(request, gone)
         async with self._using(request) as route:
             route.fence(order)
-            self._apply(request, route)
+            await self._apply(request, route)
             if program is not None:
                 await route.frontend.listen(0 if route.frontend.open else request["port"])
             outcome = await route.roll_back(request["digest"], program, order)
@@ -286,12 +297,20 @@ class Supervisor:
             self.routes[name] = route
         return route
 
-    def _apply(self, request: Document, route: Route) -> None:
+    async def _apply(self, request: Document, route: Route) -> None:
         self.settings = Settings.from_json(request["settings"])
         self._starter.stop_seconds = self.settings.stop_seconds
         for known in self.routes.values():
             known.frontend.limits = self.settings.limits
         route.inherited = dict(request["inherited"])
+        await self._scrape.listen(self.settings.metrics_port)
+
+    def _metrics(self) -> str:
+        routes = self.routes.values()
+        return metrics.render(
+            [sample for route in routes for sample in route.samples()],
+            {route.name: route.frontend.refused for route in routes},
+        )
 
     @contextlib.asynccontextmanager
     async def _using(self, request: Document) -> AsyncIterator[SlottedRoute]:
@@ -360,6 +379,7 @@ class Supervisor:
             return
         route = self._route({"route": name})
         route.inherited = inherited(os.environ, self.settings.pass_environment)
+        route.stick(saved.get("sticky", ""))
         route.recover(slots, saved)
         note(
             "recovered",
@@ -410,34 +430,6 @@ class Supervisor:
                 await asyncio.to_thread(rotate, self.folder.logs, self.settings.log_bytes, in_use)
 
 
-def rotate(logs: Path, limit: int, in_use: set[Path]) -> None:
-    """Cut logs longer than *limit* bytes, keeping one older part; remove the oldest unused ones.
-
-    The writer appends through its own descriptor, so the file is copied and emptied, not renamed:
-    what it prints in between may be lost.
-    """
-    found = [(path, path.stat()) for path in logs.glob("*.log")]
-    for path, status in found:
-        if status.st_size > limit:
-            shutil.copyfile(path, path.with_suffix(".log.1"))
-            os.truncate(path, 0)
-    idle = sorted(
-        (status.st_mtime, path)
-        for path, status in found
-        if path not in in_use and path.name != "supervisor.log"
-    )
-    for _, path in idle[:-_LOGS_KEPT]:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".log.1").unlink(missing_ok=True)
-
-
-def note(kind: str, /, **details: Any) -> None:
-    """Write one JSON line to the supervisor's log."""
-    line = {"at": rfc3339(datetime.now(UTC)), "kind": kind, **details}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-
-
 def main(root: Path, settings: Settings, started: Callable[[], None]) -> int:
     """Run the supervisor of the folder *root*; 0 at once when it has one already.
 
@@ -474,7 +466,9 @@ def _order(request: Document, abandoned: Callable[[], bool]) -> Order:
 
 
 def _side(slot: Instance | None) -> dict[str, Any] | None:
-    return {"digest": slot.program.digest, **Route.side(slot)} if slot is not None else None
+    if slot is None:
+        return None
+    return {"digest": slot.program.digest, **slot.backend.counters.report()}
 
 
 def _refusal(code: str, what: str, remedy: str) -> dict[str, Any]:

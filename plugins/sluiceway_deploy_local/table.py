@@ -53,9 +53,9 @@ class Backend:
             return False
         return True
 
-    def pooled(self) -> Link | None:
+    def pooled(self, now: float) -> Link | None:
         """Return a connection that was used before and still stands, newest first."""
-        horizon = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        horizon = now - _IDLE_SECONDS
         while self._idle:
             link = self._idle.pop()
             if not link.ended and not link.buffer and link.idle_since > horizon:
@@ -70,9 +70,9 @@ class Backend:
             _, link = await loop.create_connection(Link, HOST, self.port)
         return link
 
-    def release(self, link: Link) -> None:
+    def release(self, link: Link, now: float) -> None:
         """Keep *link* for the next request."""
-        link.idle_since = asyncio.get_running_loop().time()
+        link.idle_since = now
         self._idle.append(link)
 
     def sweep(self, now: float) -> None:
@@ -107,11 +107,23 @@ class Table:
     def __post_init__(self) -> None:
         self._current.extend(0 for _ in self.shares)
 
-    def pick(self) -> Backend | None:
-        """Return whose turn it is, or ``None`` when nobody serves."""
+    def pick(self, place: float | None = None) -> Backend | None:
+        """Return whose turn it is, or ``None`` when nobody serves.
+
+        Args:
+            place: Of a client that stays on one side, from 0 to below 1: no turn is taken then.
+                The last backend has the lowest places, so a canary that grows only gains clients.
+        """
         shares, current = self.shares, self._current
         if len(shares) < 2:  # noqa: PLR2004 - one or none: nothing to choose
             return shares[0][0] if shares else None
+        if place is not None:
+            left = place * sum(weight for _, weight in shares)
+            for backend, weight in reversed(shares):
+                left -= weight
+                if left < 0:
+                    return backend
+            return shares[0][0]
         total, best = 0, 0
         for index, (_, weight) in enumerate(shares):
             total += weight

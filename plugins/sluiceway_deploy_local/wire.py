@@ -1,4 +1,4 @@
-"""HTTP/1.1 heads and chunks, strictly: what two parsers could read differently is refused.
+"""HTTP/1.1 heads, strictly: what two parsers could read differently is refused.
 
 Pure functions over bytes (RFC 9110, RFC 9112). Nothing here opens, waits or counts.
 """
@@ -7,36 +7,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 __all__ = [
-    "Chunked",
+    "NEVER_NAMED",
     "Framing",
     "Malformed",
     "Request",
     "Response",
     "head_end",
+    "one_field",
     "parse_request",
     "parse_response",
+    "plain",
     "request_head",
     "response_head",
+    "whole",
 ]
 
 HEAD_BYTES = 64 * 1024
 """Longest head (start line and fields), in bytes."""
 TARGET_BYTES = 8 * 1024
 FIELD_COUNT = 100
-_CHUNK_LINE_BYTES = 256
-_TRAILER_BYTES = 8 * 1024
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/(\d)\.(\d)")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t \x21-\x7e\x80-\xff]*))?")
+_FIELD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t \x21-\x7e\x80-\xff]*"
+_BLOCK = re.compile(b"%b(?:\r\n%b)*" % (_FIELD, _FIELD))
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})(?:[ \t]*;[\t \x21-\x7e\x80-\xff]*)?")
 _ABSOLUTE = re.compile(rb"(?i:http)://([^/?#@]+)([/?][^#]*)?")
 _HOST = re.compile(rb"[0-9A-Za-z.\-_~%:\[\]!$&'()*+,;=]*")
+_IDENTIFIER = re.compile(rb"[0-9A-Za-z._\-]{1,128}")
 
 _HOP_BY_HOP = frozenset(
     (
@@ -49,16 +53,32 @@ _HOP_BY_HOP = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+        b"http2-settings",
     )
 )
-_NEVER_NAMED = frozenset((b"content-length", b"transfer-encoding", b"host"))
+_REPLACED = _HOP_BY_HOP | {
+    b"host",
+    b"forwarded",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+    b"x-request-id",
+}
+"""Fields of a request that are not passed on as they came."""
+_GUARDED = _REPLACED | {b"content-length"}
+"""What ``Content_Length`` and the like are not passed on for: to WSGI and CGI they are the same."""
+NEVER_NAMED = frozenset((b"content-length", b"transfer-encoding", b"host"))
 """Fields that ``Connection`` may not name and trailers may not hold: they would change framing."""
+_DECISIVE = NEVER_NAMED | {b"connection", b"expect", b"upgrade", b"x-request-id"}
+_NOTHING: frozenset[bytes] = frozenset()
 
 _HTTP_10 = 0
 _BODILESS_STATUS = (204, 304)
 
 Fields = list[tuple[bytes, bytes, bytes]]
 """``(lower-case name, name as sent, value)`` in the order of sending."""
+Decisive = dict[bytes, list[bytes]]
+"""Values by lower-case name, of the fields that the proxy acts upon."""
 
 
 class Malformed(Exception):  # noqa: N818 - it says what the message is
@@ -75,8 +95,7 @@ class Malformed(Exception):  # noqa: N818 - it says what the message is
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """How long a body is: *length* bytes, chunked, or until the connection closes."""
 
     length: int = 0
@@ -90,10 +109,11 @@ class Framing:
 
 
 NO_BODY = Framing()
+_CHUNKED = Framing(chunked=True)
+_UNTIL_CLOSE = Framing(until_close=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request head that was accepted."""
 
     method: bytes
@@ -107,10 +127,11 @@ class Request:
     keep_alive: bool
     named: frozenset[bytes]
     """Fields that ``Connection`` names: for this hop only."""
+    identifier: bytes
+    """``X-Request-Id`` if it is one (128 letters, digits, dots, dashes at most), else empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response head that was accepted."""
 
     status: int
@@ -132,16 +153,18 @@ def head_end(buffer: bytearray, scanned: int = 0) -> int:
     Raises:
         Malformed: As soon as a bare LF or a head that is too long is certain.
     """
-    end = buffer.find(b"\r\n\r\n", max(0, scanned - 3))
+    end = buffer.find(b"\r\n\r\n", scanned - 3 if scanned > 3 else 0)  # noqa: PLR2004 - its length less 1
     stop = end if end >= 0 else len(buffer)
-    position = buffer.find(b"\n", scanned, stop)
+    if stop > HEAD_BYTES:
+        raise Malformed(431, f"The head is longer than {HEAD_BYTES} bytes.")
+    if end >= 0:
+        return end + 4  # a bare line feed in a whole head is refused by whoever parses it
+    position = buffer.find(b"\n", scanned)
     while position >= 0:
         if not buffer.endswith(b"\r", 0, position):
             raise Malformed(400, "A line ends with a bare line feed.")
-        position = buffer.find(b"\n", position + 1, stop)
-    if stop > HEAD_BYTES:
-        raise Malformed(431, f"The head is longer than {HEAD_BYTES} bytes.")
-    return end + 4 if end >= 0 else -1
+        position = buffer.find(b"\n", position + 1)
+    return -1
 
 
 def parse_request(head: bytes) -> Request:
@@ -156,17 +179,18 @@ def parse_request(head: bytes) -> Request:
     if len(target) > TARGET_BYTES:
         raise Malformed(414, f"The target is longer than {TARGET_BYTES} bytes.")
     minor = int(minor_text)
-    fields = _fields(rest)
-    named = _named(fields)
-    host = _host(fields, minor)
+    fields, decisive = _fields(rest)
+    named = _named(decisive)
+    host = _host(decisive, minor)
     if method == b"CONNECT":
         raise Malformed(501, "This is no tunnel: CONNECT is not served.")
     target, host = _origin_form(method, target, host)
-    if any(name == b"upgrade" for name, _, _ in fields):
+    body = _request_framing(decisive, minor)
+    if any(value.lower() != b"h2c" for value in decisive.get(b"upgrade", ())):
+        # Not to h2c either, but who offers that goes on in HTTP/1.1 (RFC 9110, 7.8): Java does.
         raise Malformed(501, "Upgrading the connection is not served.")
-    body = _request_framing(fields, minor)
-    for name, _, value in fields:
-        if name == b"expect" and value.lower() != b"100-continue":
+    for value in decisive.get(b"expect", ()):
+        if value.lower() != b"100-continue":
             raise Malformed(417, "The only expectation served is 100-continue.")
     return Request(
         method=method,
@@ -177,6 +201,7 @@ def parse_request(head: bytes) -> Request:
         body=body,
         keep_alive=_keeps_alive(minor, named),
         named=named,
+        identifier=_identifier(decisive),
     )
 
 
@@ -187,9 +212,9 @@ def parse_response(head: bytes, method: bytes) -> Response:
     if match is None:
         raise Malformed(400, "The status line is not 'HTTP/1.1 nnn reason'.")
     minor, status = int(match[1]), int(match[2])
-    fields = _fields(rest)
-    named = _named(fields)
-    body = _response_framing(fields, status, method, minor)
+    fields, decisive = _fields(rest)
+    named = _named(decisive)
+    body = _response_framing(decisive, status, method, minor)
     return Response(
         status=status,
         reason=match[3] or b"",
@@ -201,29 +226,29 @@ def parse_response(head: bytes, method: bytes) -> Response:
     )
 
 
-def request_head(request: Request, client: str) -> bytes:
+def request_head(request: Request, client: bytes, identifier: bytes) -> bytes:
     """Return the head to send to a backend, hop-by-hop fields taken out.
 
     Args:
         request: What the client asked.
         client: The client's address, appended to ``X-Forwarded-For``.
+        identifier: Sent as ``X-Request-Id``.
     """
-    forwarded = client.encode()
+    named = request.named
     parts = [request.method, b" ", request.target, b" HTTP/1.%d\r\nHost: " % request.minor]
-    parts += [request.host, b"\r\n"]
+    parts += (request.host, b"\r\n")
     for name, shown, value in request.fields:
-        if name in _HOP_BY_HOP or name in request.named or name == b"host":
+        if name in _REPLACED or name in named:
+            if name == b"x-forwarded-for" and value and name not in named:
+                client = value + b", " + client
             continue
-        if name == b"x-forwarded-for":
-            forwarded = value + b", " + forwarded if value else forwarded
+        if b"_" in name and name.replace(b"_", b"-") in _GUARDED:
             continue
-        if name in (b"x-forwarded-host", b"x-forwarded-proto"):
-            continue
-        parts += [shown, b": ", value, b"\r\n"]
+        parts += (shown, b": ", value, b"\r\n")
     if request.body.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
-    parts += [b"X-Forwarded-For: ", forwarded, b"\r\nX-Forwarded-Host: ", request.host]
-    parts.append(b"\r\nX-Forwarded-Proto: http\r\n\r\n")
+    parts += (b"X-Forwarded-For: ", client, b"\r\nX-Forwarded-Host: ", request.host)
+    parts += (b"\r\nX-Forwarded-Proto: http\r\nX-Request-Id: ", identifier, b"\r\n\r\n")
     return b"".join(parts)
 
 
@@ -249,92 +274,30 @@ def response_head(response: Response, *, close: bool, chunk: bool = False) -> by
     return b"".join(parts)
 
 
-class Chunked:
-    """Follows the framing of a chunked body that is passed through as it is (RFC 9112, 7.1).
-
-    Args:
-        limit: Most bytes of data allowed; more is :class:`Malformed` with status 413.
-    """
-
-    __slots__ = ("_left", "_limit", "_line", "_size", "_trailer", "done")
-
-    def __init__(self, limit: int | None = None) -> None:
-        self.done = False
-        self._limit = limit
-        self._size = 0
-        self._left = -1  # bytes of data left in the chunk; -1 in a size line, -2 in the trailer
-        self._line = bytearray()
-        self._trailer = 0
-
-    def feed(self, data: bytes | bytearray) -> int:
-        """Take *data* in; return how many of its bytes belong to the body (all, unless done)."""
-        position, length = 0, len(data)
-        while position < length and not self.done:
-            if self._left > 0:  # data, then its CRLF counted with it
-                step = min(self._left, length - position)
-                self._check_crlf(data, position, step)
-                self._left -= step
-                position += step
-                if self._left == 0:
-                    self._left = -1
-                continue
-            end = data.find(b"\n", position)
-            stop = length if end < 0 else end + 1
-            self._line += data[position:stop]
-            position = stop
-            if len(self._line) > max(
-                _CHUNK_LINE_BYTES, _TRAILER_BYTES * (self._left == _IN_TRAILER)
-            ):
-                raise Malformed(400, "A chunk's line is too long.")
-            if end >= 0:
-                self._end_line()
-        return position
-
-    def _check_crlf(self, data: bytes | bytearray, position: int, step: int) -> None:
-        # The last two of _left are the CRLF after the data; look at whichever have arrived.
-        for behind, wanted in ((2, 0x0D), (1, 0x0A)):
-            index = position + self._left - behind
-            if position <= index < position + step and data[index] != wanted:
-                raise Malformed(400, "A chunk's data does not end where its size says.")
-
-    def _end_line(self) -> None:
-        line = bytes(self._line)
-        self._line.clear()
-        if not line.endswith(b"\r\n"):
-            raise Malformed(400, "A chunk's line ends with a bare line feed.")
-        line = line[:-2]
-        if self._left == _IN_TRAILER:
-            self._trailer += len(line)
-            if self._trailer > _TRAILER_BYTES:
-                raise Malformed(431, "The trailer is too long.")
-            if not line:
-                self.done = True
-            elif _field(line)[0] in _NEVER_NAMED:
-                raise Malformed(400, "A trailer holds a field that decides framing.")
-            return
-        match = _CHUNK.fullmatch(line)
-        if match is None:
-            raise Malformed(400, "A chunk's size is not a hexadecimal number.")
-        size = int(match[1], 16)
-        self._size += size
-        if self._limit is not None and self._size > self._limit:
-            raise Malformed(413, f"The body is longer than {self._limit} bytes.")
-        self._left = size + 2 if size else _IN_TRAILER
-
-
-_IN_TRAILER = -2
-
-
-def _fields(block: bytes) -> Fields:
+def _fields(block: bytes) -> tuple[Fields, Decisive]:
+    """Return all fields, and the values of those that decide something."""
+    fields: Fields = []
+    decisive: Decisive = {}
     if not block:
-        return []
+        return fields, decisive
     lines = block.split(b"\r\n")
     if len(lines) > FIELD_COUNT:
         raise Malformed(431, f"There are more than {FIELD_COUNT} fields.")
-    return [_field(line) for line in lines]
+    if _BLOCK.fullmatch(block) is None:  # one match for all is what makes this quick
+        for line in lines:
+            one_field(line)  # says what is wrong
+        raise Malformed(400, "A field is not 'Name: value'.")
+    for line in lines:
+        shown, _, value = line.partition(b":")
+        name, value = shown.lower(), value.strip(b" \t")
+        fields.append((name, shown, value))
+        if name in _DECISIVE:
+            decisive.setdefault(name, []).append(value)
+    return fields, decisive
 
 
-def _field(line: bytes) -> tuple[bytes, bytes, bytes]:
+def one_field(line: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return ``(lower-case name, name, value)`` of a field's *line* or raise :class:`Malformed`."""
     name, colon, value = line.partition(b":")
     if not colon or _TOKEN.fullmatch(name) is None:  # folded lines and 'Host :' end here as well
         raise Malformed(400, "A field is not 'Name: value'.")
@@ -343,14 +306,23 @@ def _field(line: bytes) -> tuple[bytes, bytes, bytes]:
     return name.lower(), name, value.strip(b" \t")
 
 
-def _named(fields: Fields) -> frozenset[bytes]:
-    values = [value for name, _, value in fields if name == b"connection"]
-    if not values:
-        return frozenset()
-    named = frozenset(option.strip(b" \t").lower() for option in b",".join(values).split(b","))
-    if named & _NEVER_NAMED:
+def _named(decisive: Decisive) -> frozenset[bytes]:
+    values = decisive.get(b"connection")
+    return _options(b",".join(values)) if values else _NOTHING
+
+
+@lru_cache(maxsize=64)
+def _options(value: bytes) -> frozenset[bytes]:
+    named = frozenset(option.strip(b" \t").lower() for option in value.split(b","))
+    if named & NEVER_NAMED:
         raise Malformed(400, "Connection names a field that decides framing or routing.")
     return named
+
+
+def _identifier(decisive: Decisive) -> bytes:
+    values = decisive.get(b"x-request-id")
+    single = values is not None and len(values) == 1 and _IDENTIFIER.fullmatch(values[0])
+    return values[0] if values and single else b""
 
 
 def _keeps_alive(minor: int, named: frozenset[bytes]) -> bool:
@@ -359,8 +331,8 @@ def _keeps_alive(minor: int, named: frozenset[bytes]) -> bool:
     return minor > _HTTP_10 or b"keep-alive" in named
 
 
-def _host(fields: Fields, minor: int) -> bytes:
-    hosts = [value for name, _, value in fields if name == b"host"]
+def _host(decisive: Decisive, minor: int) -> bytes:
+    hosts = decisive.get(b"host", ())
     if len(hosts) > 1 or (not hosts and minor > _HTTP_10):
         raise Malformed(400, "There must be exactly one Host field.")
     host = hosts[0] if hosts else b""
@@ -383,53 +355,69 @@ def _origin_form(method: bytes, target: bytes, host: bytes) -> tuple[bytes, byte
     return (path if path.startswith(b"/") else b"/" + path), match[1]
 
 
-def _lengths(fields: Fields) -> tuple[list[bytes], list[bytes]]:
-    lengths = [value for name, _, value in fields if name == b"content-length"]
-    codings = [value for name, _, value in fields if name == b"transfer-encoding"]
-    if lengths and codings:
-        raise Malformed(400, "Content-Length and Transfer-Encoding contradict each other.")
-    if len(lengths) > 1 or any(_LENGTH.fullmatch(value) is None for value in lengths):
-        raise Malformed(400, "Content-Length is not one whole number.")
-    if codings and [value.lower() for value in codings] != [b"chunked"]:
-        raise Malformed(501, "The only transfer coding served is 'chunked'.")
-    return lengths, codings
-
-
-def _request_framing(fields: Fields, minor: int) -> Framing:
-    lengths, codings = _lengths(fields)
+def _lengths(decisive: Decisive) -> tuple[int, bool]:
+    """Return Content-Length (-1: none) and whether the body is chunked."""
+    lengths = decisive.get(b"content-length")
+    codings = decisive.get(b"transfer-encoding")
     if codings:
+        if lengths:
+            raise Malformed(400, "Content-Length and Transfer-Encoding contradict each other.")
+        if len(codings) > 1 or codings[0].lower() != b"chunked":
+            raise Malformed(501, "The only transfer coding served is 'chunked'.")
+        return -1, True
+    if lengths:
+        if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
+            raise Malformed(400, "Content-Length is not one whole number.")
+        return int(lengths[0]), False
+    return -1, False
+
+
+def _request_framing(decisive: Decisive, minor: int) -> Framing:
+    length, chunked = _lengths(decisive)
+    if chunked:
         if minor == _HTTP_10:
             raise Malformed(400, "HTTP/1.0 has no Transfer-Encoding.")
-        return Framing(chunked=True)
-    return Framing(length=int(lengths[0])) if lengths else NO_BODY
+        return _CHUNKED
+    return Framing(length) if length > 0 else NO_BODY
 
 
-def _response_framing(fields: Fields, status: int, method: bytes, minor: int) -> Framing:
-    lengths, codings = _lengths(fields)
+def _response_framing(decisive: Decisive, status: int, method: bytes, minor: int) -> Framing:
+    length, chunked = _lengths(decisive)
     if method == b"HEAD" or status < 200 or status in _BODILESS_STATUS:  # noqa: PLR2004 - HTTP
         return NO_BODY
-    if codings:
+    if chunked:
         if minor == _HTTP_10:
             raise Malformed(400, "HTTP/1.0 has no Transfer-Encoding.")
-        return Framing(chunked=True)
-    return Framing(length=int(lengths[0])) if lengths else Framing(until_close=True)
+        return _CHUNKED
+    return Framing(length) if length >= 0 else _UNTIL_CLOSE
 
 
 def plain(status: int, sentence: str, *, fields: Iterable[str] = (), head: bool = False) -> bytes:
     """Return a whole answer of the proxy's own: one plain sentence; the connection ends."""
-    text = (sentence + "\n").encode()
+    return whole(
+        status, (sentence + "\n").encode(), "text/plain; charset=utf-8", fields=fields, head=head
+    )
+
+
+def whole(
+    status: int, body: bytes, media_type: str, *, fields: Iterable[str] = (), head: bool = False
+) -> bytes:
+    """Return a whole answer of the proxy's own, without *body* where only its *head* was asked."""
     lines = [
         f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}",
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Length: {len(text)}",
+        f"Content-Type: {media_type}",
+        f"Content-Length: {len(body)}",
         "Connection: close",
         *fields,
     ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head else text)
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head else body)
 
 
 _REASONS = {
+    200: "OK",
     400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
     408: "Request Timeout",
     413: "Content Too Large",
     414: "URI Too Long",

@@ -27,7 +27,7 @@ def sluiceway_evidence(
     from sluiceway_gate_smoke.plan import read_plan
 
     plan = read_plan(settings, _NAME)
-    if plan.empty or request.source not in plan.requires:
+    if plan.empty or not (request.slot or request.source in plan.requires):
         return None
     return (gather(project, request, plan, plugin=_NAME, kind=_KIND),)
 

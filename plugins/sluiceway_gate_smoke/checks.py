@@ -13,6 +13,7 @@ from sluiceway import __version__, process
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import Check, CheckStatus, Evidence, GateRequest, Maker, Project, Status
 from sluiceway_gate_smoke.http_check import Answer, ask
+from sluiceway_gate_smoke.parity import agree
 from sluiceway_gate_smoke.plan import Plan, read_plan
 
 __all__ = ["Result", "examine", "gather", "nothing_configured", "run_checks"]
@@ -35,9 +36,16 @@ class Result:
 
 
 def run_checks(
-    plan: Plan, project: Project, *, url: str, digest: str, source: str = "", target: str = ""
+    plan: Plan,
+    project: Project,
+    *,
+    url: str,
+    digest: str,
+    source: str = "",
+    target: str = "",
+    live_url: str = "",
 ) -> tuple[Result, ...]:
-    """Run the plan's HTTP checks in order, then its command, against *url*.
+    """Run the plan's HTTP checks in order, then its command, against *url*; then compare slots.
 
     Args:
         plan: From :func:`sluiceway_gate_smoke.plan.read_plan`.
@@ -46,12 +54,15 @@ def run_checks(
         digest: The image digest that the instance runs.
         source: Environment of the instance; for the command's ``SLUICEWAY_SOURCE``.
         target: Where the digest wants to go; for the command's ``SLUICEWAY_TARGET``.
+        live_url: Address of the slot that has the traffic, for parity; ``""``: nothing to compare.
 
     Returns:
         One result per check, also for those that the time did not suffice for.
     """
     deadline = time.monotonic() + plan.timeout_seconds
     about = {"url": url, "digest": digest, "source": source, "target": target}
+    if live_url:
+        about["live_url"] = live_url
     results = []
     for check in plan.checks:
         began = time.monotonic()
@@ -63,6 +74,11 @@ def run_checks(
         left = deadline - began
         answer = _instance(url) or _time(left, plan) or _run(plan, project, about, seconds=left)
         results.append(_result(COMMAND, answer, began, project))
+    for pair in plan.parity if live_url else ():
+        began = time.monotonic()
+        left = min(2 * pair.request.timeout_seconds, deadline - began)
+        answer = _instance(url) or _time(left, plan) or agree(pair, url, live_url, seconds=left)
+        results.append(_result(pair.request.name, answer, began, project))
     return tuple(results)
 
 
@@ -80,13 +96,15 @@ def gather(
         digest=request.image.digest,
         source=request.source,
         target=request.target,
+        live_url=request.live_url,
     )
+    where = f"the slot {request.slot} of {request.target}" if request.slot else request.source
     status = Status.worst(result.status for result in results)
     wrong = [result for result in results if result.status is not Status.OK]
     summary = (
-        f"{len(results)} {kind} checks passed in {request.source}"
+        f"{len(results)} {kind} checks passed in {where}"
         if not wrong
-        else f"{len(wrong)} of {len(results)} {kind} checks did not pass in {request.source}: "
+        else f"{len(wrong)} of {len(results)} {kind} checks did not pass in {where}: "
         f"{wrong[0].name}: {wrong[0].detail}"
     )
     return Evidence(
@@ -156,6 +174,7 @@ def examine(
             ),
         )
     what = [f"{len(plan.checks)} HTTP checks"] if plan.checks else []
+    what += [f"{len(plan.parity)} comparisons of slots"] if plan.parity else []
     what += [f"the command {plan.command[0]!r}"] if plan.command else []
     return (Check(name=plugin, status=CheckStatus.OK, detail=" and ".join(what)),)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sluiceway.model import Status
@@ -14,7 +15,7 @@ from sluiceway_gate_smoke.plan import ANY, HttpCheck
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Answer", "ask"]
+__all__ = ["Answer", "Fetched", "ask", "fetch"]
 
 _LARGEST_ANSWER = 1 << 20
 _SHOWN_BODY = 120
@@ -23,16 +24,32 @@ Answer = tuple[Status, str]
 """A status and one line that says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was answered."""
+
+    status: int
+    body: bytes
+    whole: bool
+    """The body is all that there was."""
+
+
 def ask(check: HttpCheck, url: str, *, seconds: float) -> Answer:
     """Make *check* against *url* and return ``(status, detail)`` within *seconds*.
 
     OK: the answer was right. FAILED: there was an answer and it was wrong. ERROR: there was none.
     """
+    fetched = fetch(check, url, seconds=seconds)
+    return _judge(check, fetched) if isinstance(fetched, Fetched) else fetched
+
+
+def fetch(check: HttpCheck, url: str, *, seconds: float) -> Fetched | Answer:
+    """Send *check*'s request to *url*; return what came back, or an ERROR that says why nothing did."""
     # httpx bounds each read, not the whole: an instance that trickles bytes would hold it for ever.
     # So the request has a thread of its own, which is left behind when the time is up.
-    answers: list[Answer] = []
+    answers: list[Fetched | Answer] = []
     thread = threading.Thread(
-        target=lambda: answers.append(_ask(check, url, seconds)), name="http-check", daemon=True
+        target=lambda: answers.append(_fetch(check, url, seconds)), name="http-check", daemon=True
     )
     thread.start()
     thread.join(seconds)
@@ -43,7 +60,7 @@ def _late(seconds: float) -> Answer:
     return Status.ERROR, f"no whole answer within {seconds:.3g} s"
 
 
-def _ask(check: HttpCheck, url: str, seconds: float) -> Answer:
+def _fetch(check: HttpCheck, url: str, seconds: float) -> Fetched | Answer:
     import httpx
 
     deadline = time.monotonic() + seconds
@@ -63,7 +80,7 @@ def _ask(check: HttpCheck, url: str, seconds: float) -> Answer:
         return _late(seconds)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return Status.ERROR, f"no answer: {type(error).__name__}: {error}"
-    return _judge(check, response.status_code, body, whole=whole)
+    return Fetched(response.status_code, body, whole)
 
 
 def _headers(check: HttpCheck) -> dict[str, str]:
@@ -83,7 +100,8 @@ def _body(response: httpx.Response, deadline: float) -> tuple[bytes, bool]:
     return body, True
 
 
-def _judge(check: HttpCheck, status: int, body: bytes, *, whole: bool) -> Answer:
+def _judge(check: HttpCheck, fetched: Fetched) -> Answer:
+    status, body = fetched.status, fetched.body
     if status != check.status:
         told = " ".join(body[:_SHOWN_BODY].decode(errors="replace").split())
         return Status.FAILED, f"answered {status}, not {check.status}" + (
@@ -91,7 +109,7 @@ def _judge(check: HttpCheck, status: int, body: bytes, *, whole: bool) -> Answer
         )
     if check.expected is ANY:
         return Status.OK, f"answered {status}"
-    if not whole:
+    if not fetched.whole:
         return Status.FAILED, f"the answer is longer than {_LARGEST_ANSWER} bytes"
     try:
         document = json.loads(body)

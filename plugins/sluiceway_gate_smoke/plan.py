@@ -9,7 +9,7 @@ from typing import Any
 from sluiceway.config.settings import take, typed, unknown_keys
 from sluiceway.errors import ConfigurationError
 
-__all__ = ["ANY", "HttpCheck", "Plan", "read_plan"]
+__all__ = ["ANY", "HttpCheck", "ParityCheck", "Plan", "read_plan"]
 
 ANY: Any = object()
 """A check's ``expected`` when the answer's body does not matter (``None`` is JSON's null)."""
@@ -17,6 +17,7 @@ ANY: Any = object()
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _PLAN: Mapping[str, Any] = {
     "checks": [],
+    "parity": [],
     "command": [],
     "timeout_seconds": 60.0,
     "requires": ["dev", "staging", "canary"],
@@ -31,6 +32,11 @@ _CHECK: Mapping[str, Any] = {
     "body": "",
     "headers": {},
     "timeout_seconds": 5.0,
+}
+_PARITY: Mapping[str, Any] = {
+    **{key: _CHECK[key] for key in ("name", "path", "method", "body", "headers")},
+    "timeout_seconds": _CHECK["timeout_seconds"],
+    "fields": [],
 }
 _LONGEST_SECONDS = 3600.0
 
@@ -52,10 +58,22 @@ class HttpCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParityCheck:
+    """One request whose answers from two slots must agree: in status, and in what is named."""
+
+    request: HttpCheck
+    """What is sent to both; its ``status`` and ``expected`` are not looked at."""
+    fields: tuple[str, ...]
+    """Dotted paths into the answers' JSON objects (``fees.total``); none: only the status counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that one gate plugin is to run."""
 
     checks: tuple[HttpCheck, ...]
+    parity: tuple[ParityCheck, ...] = ()
+    """Before a blue/green switch only: the idle slot beside the live one."""
     command: tuple[str, ...]
     """A program and its arguments; ``{url}`` and ``{digest}`` are replaced."""
     timeout_seconds: float
@@ -79,7 +97,11 @@ def read_plan(settings: Mapping[str, Any], plugin: str) -> Plan:
         _check(table, f"{where} checks number {number}")
         for number, table in enumerate(values["checks"], 1)
     )
-    names = [check.name for check in checks]
+    parity = tuple(
+        _parity(table, f"{where} parity number {number}")
+        for number, table in enumerate(values["parity"], 1)
+    )
+    names = [check.name for check in (*checks, *(each.request for each in parity))]
     for name in names:
         if names.count(name) > 1:
             raise ConfigurationError(
@@ -89,11 +111,20 @@ def read_plan(settings: Mapping[str, Any], plugin: str) -> Plan:
             )
     return Plan(
         checks=checks,
+        parity=parity,
         command=_texts(values["command"], f"{where} command"),
         timeout_seconds=_seconds(values["timeout_seconds"], f"{where} timeout_seconds"),
         requires=_texts(values["requires"], f"{where} requires"),
         pass_environment=_texts(values["pass_environment"], f"{where} pass_environment"),
     )
+
+
+def _parity(table: Any, where: str) -> ParityCheck:
+    table = typed(table, {}, where)
+    unknown_keys(table, _PARITY, where)
+    fields = typed(table.get("fields", []), [], f"{where} fields")
+    request = {key: value for key, value in table.items() if key != "fields"}
+    return ParityCheck(request=_check(request, where), fields=_texts(fields, f"{where} fields"))
 
 
 def _check(table: Any, where: str) -> HttpCheck:

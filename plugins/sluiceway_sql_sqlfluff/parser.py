@@ -66,4 +66,7 @@ def parser() -> Parser:
         from sluiceway_sql_sqlfluff.api import ApiEngine
 
         engine = ApiEngine()
-    return Parser(engine, f"{engine.name} {version('sqlfluff')}, reader {READER}")
+        core = ""
+    else:
+        core = f" {version('sqlfluffrs')}"
+    return Parser(engine, f"{engine.name}{core} {version('sqlfluff')}, reader {READER}")

@@ -206,6 +206,78 @@ fact(kind, more) := object.union(
 	more,
 )
 
+# Watched for its whole time, and well.
+canary := object.union(
+	object.filter(promotion, ["now", "service", "run", "image", "waivers", "actor", "rehearsal"]),
+	{
+		"gate": "canary",
+		"environment": "production",
+		"parameters": {
+			"traffic_percent": 5,
+			"error_rate_threshold": 5,
+			"latency_p99_threshold_ms": 2000,
+			"duration_seconds": 300,
+			"interval_seconds": 10,
+			"consecutive": 3,
+			"minimum_check_requests": 10,
+			"minimum_requests": 50,
+			"health_path": "/api/health",
+			"rule": "sequential",
+			"limits": "corroborated",
+			"profile": "default",
+			"warm_up_seconds": 30,
+			"deadline_seconds": 900,
+			"steps": [],
+		},
+		"step": {"index": 0, "count": 1, "weight": 5},
+		"watch": {
+			"looks": 31,
+			"seconds": 300,
+			"step_seconds": 300,
+			"at_once": null,
+			"samples": {"canary": 750, "good": 743, "stable": 14250},
+			"streams": {
+				"sight": looked(31, null, null),
+				"health": looked(31, null, null),
+				"error_rate": looked(30, 0.4, 0.5),
+				"latency_p99": looked(30, 410, 407),
+			},
+			"sequential": {
+				"worse": {"errors": 0.8, "latency": 0.7, "health": 0.3, "together": 0.71},
+				"beyond": {"errors": 0.5, "latency": 0.4, "health": 0.3, "together": 0.44},
+				"safe": {"errors": 64, "latency": 210, "together": 64},
+				"leading": "errors",
+			},
+			"stable_observed": true,
+			"totals": {
+				"canary": side(digest, 750, 7),
+				"stable": side(other, 14250, 141),
+			},
+			"unfinished": {"errors": {"requests": 0, "errors": 0}, "latency": {"answered": 0, "slow": 0}},
+			"peers": {},
+		},
+	},
+)
+
+looked(measured, here, there) := {
+	"measured": measured,
+	"over": 0,
+	"streak": 0,
+	"streak_seconds": 0,
+	"canary": here,
+	"stable": there,
+	"detail": "",
+}
+
+side(which, requests, errors) := {
+	"digest": which,
+	"requests": requests,
+	"errors": errors,
+	"error_rate": (100 * errors) / requests,
+	"answered": requests,
+	"p99_ms": 410,
+}
+
 # One that counts, for whatever a test asks it about.
 waiver := {
 	"id": "w1",

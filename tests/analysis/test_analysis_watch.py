@@ -10,8 +10,19 @@ from typing import Any
 
 import pytest
 
-from sluiceway.analysis import Outcome, Verdict, Watch, advance, explain, facts, miss
-from sluiceway.model import CanaryLimits, Observation, Side, Status
+from sluiceway.analysis import (
+    Outcome,
+    Verdict,
+    Watch,
+    advance,
+    evidence,
+    explain,
+    facts,
+    miss,
+    rules,
+)
+from sluiceway.analysis.rules import Call
+from sluiceway.model import CanaryLimits, Observation, Side, Status, to_json
 
 LIMITS = CanaryLimits()
 GOOD, BAD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -104,6 +115,29 @@ def replay(ticks: Sequence[Tick], limits: CanaryLimits = LIMITS, *, store: bool 
         if watch.verdict.ended:
             break
     return watch
+
+
+def decided(ticks: Sequence[Tick], limits: CanaryLimits) -> tuple[Watch, Call]:
+    """Fold *ticks* without a verdict, ask the rule after each, and stop where it does."""
+    route = Route()
+    watch = advance(Watch(), route.look(0), limits, judged=False)
+    for number, (served, looked) in enumerate(ticks, 1):
+        look = route.serve(**served).look(number * limits.interval_seconds, **looked)
+        watch = advance(watch, look, limits, judged=False)
+        call = asked(watch, limits)
+        if call.verdict in {"promote", "rollback"}:
+            break
+    return watch, call
+
+
+def asked(watch: Watch, limits: CanaryLimits, weight: float = 5.0) -> Call:
+    return rules.decide(
+        {
+            "parameters": to_json(limits),
+            "step": {"index": 0, "count": 1, "weight": weight},
+            "watch": evidence(watch, limits),
+        }
+    )
 
 
 def same(count: int, served: dict[str, Any] | None = None, **looked: Any) -> list[Tick]:
@@ -210,6 +244,10 @@ def test_the_verdict(ticks, outcome, code, looks):
     assert (watch.verdict.outcome, watch.verdict.code, watch.looks) == (outcome, code, looks)
     assert replay(ticks, store=True) == watch
     assert explain(watch, LIMITS).endswith(".")
+    # The policies' rule `mission` says the same of the evidence, in its own words for the end.
+    judged, call = decided(ticks, replace(LIMITS, rule="mission"))
+    said = frozenset() if code == "canary.passed" else {code}
+    assert (call.outcome, call.codes >= said, judged.looks) == (outcome, True, looks)
 
 
 def test_only_a_pass_advances():

@@ -71,6 +71,26 @@ def test_outside_of_a_project_nothing_is_written(site, migrations):
     assert sorted(site.root.rglob("*")) == before
 
 
+def test_a_second_check_says_the_same_and_looks_into_no_cache_where_that_may_be_anybodys(
+    site, migrations, tmp_path_factory
+):
+    home = tmp_path_factory.mktemp("cache")
+    site.monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    site.monkeypatch.delenv("CI", raising=False)
+    folder = home / "sluiceway" / "migrations"
+    site.run("migrations.check", "db", "--no-cache")
+    site.monkeypatch.setenv("CI", "true")
+    site.run("migrations.check", "db")
+    assert not folder.exists()
+    site.monkeypatch.delenv("CI")
+    first, again = (site.run("migrations.check", "db") for _ in range(2))
+    assert len(list(folder.iterdir())) == 1
+    for _, told in (first, again):
+        told["decision"].pop("at")
+    assert first == again
+    assert first[0] == 3
+
+
 def test_strict_lets_two_grammars_read(site, migrations):
     code, told = site.run("migrations.check", "db", "--strict", "--no-advice")
     assert (code, {each["code"] for each in told["findings"]}) == (3, {"migration.truncate"})
@@ -86,6 +106,7 @@ def test_strict_lets_two_grammars_read(site, migrations):
         (["db", "--format=sarf"], "migrations.format", "--format=sarif"),
         (["empty"], "migrations.none", "migrations"),
         ([], "migrations.none", "Name one"),
+        (["--since=dev"], "migrations.none-declared", "[migrations]"),
     ],
 )
 def test_a_wrong_call_ends_with_two_and_the_right_word(site, migrations, arguments, code, says):

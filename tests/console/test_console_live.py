@@ -126,12 +126,12 @@ def test_a_log_of_a_canary_has_a_line_when_something_changed_or_time_has_passed(
     stream = Stream()
     listener = view(stream, every=30.0)
     said(listener, "canary.started", environment="canary", limits=to_json(LIMITS))
-    for number in range(1, 8):
+    for number in range(1, 13):
         said(listener, "canary.tick", 10.0 * number, **ticked(watched(number)))
-    bad = advance(watched(7), look(8, health=False), LIMITS)
-    said(listener, "canary.tick", 75.0, **ticked(bad))
+    bad = advance(watched(12), look(13, health=False), LIMITS)
+    said(listener, "canary.tick", 130.0, **ticked(bad))
     lines = [line for line in stream.getvalue().split("\ncanary ")[1:] if "requests" in line]
-    assert [line.split()[1] for line in lines] == ["10/300", "40/300", "70/300", "80/300"]
+    assert [line.split()[1] for line in lines] == ["10/300", "110/300", "130/300"]
     assert "bad 1 of 3" in " ".join(lines[-1].split())
     assert "\x1b" not in stream.getvalue()
 
@@ -233,6 +233,7 @@ def test_a_terminal_draws_what_runs_and_leaves_only_lines():
         assert "deploy and read back" in drawn
         assert "stable" in drawn
         assert "1,425" in drawn
+        assert "in 10 s, 4 min 30 s left" in drawn
         events.emit("canary.tick", **ticked(watched(3, errors=5)))
         events.emit("step.ended", run="r", step="deploy", failed=False)
         assert console._view._live is None  # nothing runs: the screen is left alone

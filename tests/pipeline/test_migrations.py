@@ -1,5 +1,7 @@
 """A database in the life of its releases: refused, excused, contracted, and the way back."""
 
+import json
+
 import pytest
 
 from sluiceway.errors import ExitCode
@@ -97,6 +99,47 @@ def test_a_column_leaves_when_its_last_reader_has_left(shop):
     assert shop.state() == before
 
 
+def test_what_is_new_since_an_environment_is_judged_at_the_desk_as_it_would_be_there(shop):
+    declare(shop)
+    write(shop, "2.0.0", READS, m0001=CREATE, m0002="TRUNCATE payments;")
+
+    def since(name="dev"):
+        code, told, err = shop.run("dana", "migrations.check", f"--since={name}")
+        assert "since" in told, (told, err)
+        codes = {each["code"] for each in told["findings"] if each["level"] == "deny"}
+        return code, codes, told
+
+    # Nothing runs there: everything is new, and what one makes the next may empty.
+    code, codes, told = since()
+    assert (code, codes, told["files"]) == (0, set(), 2)
+    assert (told["since"]["digest"], told["since"]["new"]) == ("", ["m0001.sql", "m0002.sql"])
+    digest = shop.ship("dev")
+    code, codes, told = since()
+    assert (code, codes, told["files"], told["since"]["new"]) == (0, set(), 0, [])
+    assert (told["since"]["digest"], told["since"]["release"]) == (digest, "2.0.0")
+
+    # The same findings as the promotion's own gate, about what still reads it as well.
+    write(shop, "2.1.0", READS, m0003=DROP)
+    code, codes, told = since()
+    assert (code, codes) == (3, {"migration.contract", "migration.drop-column"})
+    assert told["since"]["new"] == ["m0003.sql"]
+    assert {each["file"] for each in told["findings"] if each["file"]} == {"db/m0003.sql"}
+    write(shop, "2.1.0", DONE, m0003="SELECT 1;", m0002="TRUNCATE payments; -- edited")
+    code, codes, told = since()
+    assert (code, codes) == (3, {"migration.changed"})
+    assert told["since"]["changed"] == ["m0002.sql"]
+    (shop.root / "db" / "m0002.sql").unlink()
+    assert since()[:2] == (3, {"migration.missing"})
+    write(shop, "2.1.0", DONE, m0002="TRUNCATE payments;", m0000="SELECT 1;")
+    code, codes, told = since()
+    assert (code, codes) == (0, set())
+    assert told["since"]["out_of_order"] == ["m0000.sql"]
+    code, told, _ = shop.run("dana", "migrations.check", "--since=dve")
+    assert (code, told["error"]["code"]) == (2, "environment.unknown")
+    code, told, _ = shop.run("dana", "migrations.check", "db", "--since=dev")
+    assert (code, told["error"]["code"]) == (2, "migrations.since")
+
+
 def test_two_releases_later_nobody_has_to_be_asked(shop):
     declare(shop)
     write(shop, "2.0.0", READS, m0001=CREATE)
@@ -130,6 +173,8 @@ def test_what_nobody_attested_goes_nowhere(shop):
     write(shop, "2.0.0", DONE, m0001=CREATE)
     refused = promoted(shop, "staging", ExitCode.REFUSED)
     assert judged(refused) == ["migration.unknown"]
+    code, told, _ = shop.run("dana", "migrations.check", "--since=dev")
+    assert (code, [each["code"] for each in told["findings"]]) == (3, ["migration.baseline"])
     # The next release says what it has; what dev holds says nothing about what has run there.
     shop.release()
     assert judged(promoted(shop, code=ExitCode.REFUSED)) == ["migration.baseline"]
@@ -142,3 +187,25 @@ def test_what_nobody_attested_goes_nowhere(shop):
     write(shop, "2.0.0", DONE, m0001=CREATE, m0002=DROP)
     code, document, _ = shop.run("ci", "release")
     assert (code, document["error"]["code"]) == (ExitCode.UNABLE, "migrations.contradiction")
+
+
+@pytest.mark.real_tool("postgres")
+def test_what_no_rule_sees_is_tried_where_the_service_chose_to(shop):
+    declare(shop)
+    path = shop.root / "sluiceway.toml"
+    chosen = '[stages]\ngate = ["smoke", "schema"]\n'
+    text = path.read_text()
+    assert "[stages]" not in text
+    path.write_text(text + chosen)
+    write(shop, "2.0.0", READS, m0001=CREATE)
+    shop.ship("dev")
+    (shop.root / "statements").mkdir()
+    sql = "INSERT INTO payments (id, amount, legacy) VALUES (1, 2, 'a long text')"
+    (shop.root / "statements" / "2.0.0.jsonl").write_text(json.dumps({"sql": sql}) + "\n")
+    write(shop, "2.1.0", READS, m0002="ALTER TABLE payments ALTER legacy TYPE varchar(3);\n")
+    shop.release()
+    refused = promoted(shop, code=ExitCode.REFUSED)
+    denied = [each["code"] for each in refused["decision"]["findings"] if each["level"] == "deny"]
+    assert denied == ["gate.evidence"]
+    (said,) = [each for each in refused["decision"]["findings"] if each["level"] == "deny"]
+    assert "22001" in said["message"]

@@ -37,6 +37,7 @@ import json, os, signal, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 VERSION = open("RELEASE").read().strip()
+STARTED = time.time()
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -46,6 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         path, _, argument = self.path.partition("?")
         status = 200
         if path == "/api/health" and os.environ.get("SICK"):
+            status = 503
+        if path != "/api/health" and time.time() < STARTED + float(os.environ.get("COLD", 0)):
             status = 503
         if path == "/fail":
             status = 500

@@ -22,8 +22,8 @@ import sluiceway_deploy_local as plugin
 from sluiceway.errors import ActionFailed
 from sluiceway.model import CheckStatus
 from sluiceway_deploy_local import processes
+from sluiceway_deploy_local.logs import rotate
 from sluiceway_deploy_local.paths import folder
-from sluiceway_deploy_local.supervisor import rotate
 
 from .deploy_local_kit import Load, ask, opened, until
 

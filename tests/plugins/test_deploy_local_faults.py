@@ -213,7 +213,7 @@ async def test_a_pooled_connection_is_not_used_when_it_is_old_or_closed():
             b"413",
         ),
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", b"400"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", b"501"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", b"501"),
     ],
 )
 @run

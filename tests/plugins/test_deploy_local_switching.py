@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import threading
 import time
@@ -37,36 +36,6 @@ def test_a_deployment_serves_and_doing_it_again_changes_nothing(site):
     (slot,) = again.traffic.slots
     assert (slot.name, slot.weight, slot.alive, slot.healthy) == ("stable", 100, True, True)
     assert ask(int(slot.url.rpartition(":")[2])) == (200, "one 0")
-
-
-def test_no_request_is_dropped_over_twenty_switches_and_changes_of_weight(site):
-    site.deploy("v0")
-    with Load(site.port()) as load:
-        for number in range(1, 11):
-            site.deploy(f"v{number}", "canary")
-            site.weigh(30)
-            load.more(20)
-            site.weigh(60)
-            if number % 2:
-                site.deploy(f"v{number}")  # the canary's own process becomes the stable one
-            else:
-                site.drain()
-            load.more(20)
-    assert load.failed == []
-    assert set(load.seen) == {f"v{number}" for number in range(11)}
-    assert sum(load.seen.values()) > 400
-    (slot,) = site.traffic().slots
-    assert slot.digest == site.image("v9").digest
-
-
-def test_the_load_notices_when_a_process_is_killed_instead(site):
-    """The negative control: without a drain the same clients do see failures."""
-    site.deploy("one")
-    with Load(site.port()) as load:
-        (process,) = site.serving()
-        process.send_signal(signal.SIGKILL)
-        load.more(20)
-    assert load.failed
 
 
 def test_a_request_under_way_is_answered_by_whom_it_was_given_to(site):

@@ -13,9 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluiceway_deploy_local import wire
+from sluiceway_deploy_local.chunked import Chunked
 from sluiceway_deploy_local.counters import Counters, bucket_of, upper_bound_ms
 from sluiceway_deploy_local.table import Backend, Table, shares
-from sluiceway_deploy_local.wire import Chunked, Framing, Malformed
+from sluiceway_deploy_local.wire import Framing, Malformed
 
 OK = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
@@ -139,7 +140,7 @@ def test_a_bare_line_feed_is_refused_before_the_head_has_ended():
 def test_whatever_arrives_is_read_or_refused(data):
     with contextlib.suppress(Malformed):  # anything else that is raised fails this test
         request, _ = read(OK + data + b"\r\n\r\n")
-        forwarded = wire.request_head(request, "127.0.0.1")
+        forwarded = wire.request_head(request, b"127.0.0.1", b"id-1")
         with refusing_nothing():
             again = wire.parse_request(forwarded)
         assert again.body == request.body, "the instance frames it as the proxy did"
@@ -159,20 +160,52 @@ def test_hop_by_hop_fields_stay_here_and_the_forwarded_ones_are_ours():
     request, _ = read(
         OK + b"Connection: keep-alive, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
         b"Proxy-Authorization: secret\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
-        b"X-Forwarded-Host: evil\r\nX-Kept: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"X-Forwarded-Host: evil\r\nForwarded: for=evil\r\nX_Forwarded_For: evil\r\n"
+        b"Content_Length: 9\r\nTRANSFER_ENCODING: x\r\nX_Kept: 3\r\nX-Kept: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    lines = wire.request_head(request, "127.0.0.1").split(b"\r\n")
+    lines = wire.request_head(request, b"127.0.0.1", b"id-1").split(b"\r\n")
     assert lines == [
         b"GET / HTTP/1.1",
         b"Host: a",
+        b"X_Kept: 3",
         b"X-Kept: 2",
         b"Transfer-Encoding: chunked",
         b"X-Forwarded-For: 10.0.0.1, 127.0.0.1",
         b"X-Forwarded-Host: a",
         b"X-Forwarded-Proto: http",
+        b"X-Request-Id: id-1",
         b"",
         b"",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "identifier"),
+    [
+        (b"X-Request-Id: 4bf92f35-77b3.4da6_A\r\n", b"4bf92f35-77b3.4da6_A"),
+        (b"", b""),
+        (b"X-Request-Id:\r\n", b""),
+        (b"X-Request-Id: a b\r\n", b""),
+        (b"X-Request-Id: %0d%0aEvil: 1\r\n", b""),
+        (b"X-Request-Id: " + b"a" * 129 + b"\r\n", b""),
+        (b"X-Request-Id: one\r\nX-Request-Id: two\r\n", b""),
+    ],
+)
+def test_a_requests_own_name_is_kept_when_it_is_one(fields, identifier):
+    request, _ = read(OK + fields + b"\r\n")
+    assert request.identifier == identifier
+    lines = wire.request_head(request, b"127.0.0.1", b"chosen").split(b"\r\n")
+    assert [line for line in lines if b"request-id" in line.lower()] == [b"X-Request-Id: chosen"]
+
+
+def test_an_offer_of_h2c_is_answered_in_http_1_1():
+    request, _ = read(
+        OK + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAMAAABkAAQ\r\n\r\n"
+    )
+    passed = wire.request_head(request, b"127.0.0.1", b"id-1").lower()
+    assert b"upgrade" not in passed
+    assert b"http2" not in passed
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ import sluiceway_gate_contract
 import sluiceway_gate_smoke
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import CheckStatus, Evidence, GateRequest, Image, Project, Status
+from sluiceway_gate_smoke.http_check import Fetched
 from sluiceway_gate_smoke.matching import mismatch
+from sluiceway_gate_smoke.parity import compared
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -343,3 +345,88 @@ def test_a_result_is_a_frozen_record(project: Project, url: str) -> None:
     evidence = smoke(project, url, checks=[check("/api/health")])
     with pytest.raises(dataclasses.FrozenInstanceError):
         evidence.status = Status.FAILED  # type: ignore[misc]
+
+
+def switched(project: Project, url: str, live_url: str, **settings: Any) -> Evidence:
+    """Gather the evidence before a blue/green switch: the idle slot beside the live one."""
+    request = dataclasses.replace(
+        asked(source="build", url=url), slot="green", live_url=live_url, target="production"
+    )
+    answers = sluiceway_gate_smoke.sluiceway_evidence(project, request, settings)
+    assert answers is not None
+    (evidence,) = answers
+    return evidence
+
+
+def test_the_idle_slot_is_tested_wherever_the_digest_comes_from(project: Project, url: str) -> None:
+    evidence = switched(project, url, "", checks=[check("/api/health")])
+    assert evidence.status is Status.OK
+    assert evidence.summary == "1 smoke checks passed in the slot green of production"
+    assert switched(project, url, "").status is Status.NO_DATA
+
+
+def test_both_slots_are_sent_the_same_request(project: Project, url: str, server: Any) -> None:
+    pair = check("/api/health", name="same", method="POST", body="{}", fields=["version", "peers"])
+    health = check("/api/health")
+    evidence = switched(project, url, url, checks=[health], parity=[pair])
+    assert evidence.status is Status.OK
+    assert evidence.facts["checks"][1]["name"] == "same"
+    assert [entry[0] for entry in server.seen] == ["GET", "POST", "POST"]
+    nobody = switched(project, url, "", checks=[health], parity=[pair])
+    assert len(nobody.facts["checks"]) == 1, "there is nothing to compare with yet"
+    smoke(project, url, checks=[health], parity=[pair])
+    assert [entry[0] for entry in server.seen][3:] == ["GET", "GET"], "only before a switch"
+
+
+def test_a_live_slot_that_does_not_answer_is_an_error(project: Project, url: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        gone = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        evidence = switched(
+            project, url, gone, checks=[check("/api/health")], parity=[check("/text", name="p")]
+        )
+    assert evidence.status is Status.ERROR
+    assert "the live slot: no answer" in evidence.summary
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "fields", "status", "words"),
+    [
+        ((200, b'{"a": {"b": 1}}'), (200, b'{"a": {"b": 1.0}, "c": 2}'), ["a.b"], "ok", "agree"),
+        ((404, b"x"), (404, b"y"), [], "ok", "as the live slot did"),
+        ((500, b"{}"), (200, b"{}"), [], "failed", "answered 500, and the live slot 200"),
+        ((200, b'{"a": 1}'), (200, b'{"a": 2}'), ["a"], "failed", "a is 1, not 2"),
+        ((200, b'{"a": {"b": 1}}'), (200, b'{"a": {}}'), ["a"], "failed", "a.b is missing"),
+        ((200, b'{"a": {}}'), (200, b'{"a": {"b": 1}}'), ["a"], "failed", "a.b is missing"),
+        ((200, b"{}"), (200, b"{}"), ["a"], "failed", "the answer has no a"),
+        ((200, b'{"a": 1}'), (200, b"[]"), ["a"], "failed", "the live slot has no a"),
+        ((200, b"hello"), (200, b"{}"), ["a"], "failed", "the answer is not JSON"),
+        ((200, b"{}"), (200, b"hello"), ["a"], "failed", "the live slot's answer is not JSON"),
+    ],
+)
+def test_answers_are_compared_in_status_and_in_what_is_named(
+    here: tuple[int, bytes],
+    there: tuple[int, bytes],
+    fields: list[str],
+    status: str,
+    words: str,
+) -> None:
+    found, detail = compared(tuple(fields), Fetched(*here, whole=True), Fetched(*there, whole=True))
+    assert (found.value, words in detail) == (status, True), detail
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ({"name": "p", "path": "/", "json": {}}, "json"),
+        ({"name": "p", "path": "//other"}, "path"),
+        ({"name": "p", "path": "/", "fields": [3]}, "fields"),
+        ({"name": "health", "path": "/"}, "two checks called 'health'"),
+    ],
+)
+def test_a_wrong_comparison_is_refused_by_name(
+    project: Project, table: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        smoke(project, "", checks=[check("/x", name="health")], parity=[table])
+    assert word in caught.value.what + caught.value.remedy

@@ -65,7 +65,7 @@ def staffed(policies: Bundle, people: dict[str, Any]) -> Bundle:
 def passing(engine: EmbeddedEngine) -> dict[str, dict[str, Any]]:
     """Gate to an input that passes: the same that the Rego tests start from."""
     tests = load_bundle([bundled_policies()], tests=True)
-    gates = ("promotion", "image", "rollback", "migration")
+    gates = ("promotion", "image", "rollback", "migration", "canary")
     return {gate: engine.evaluate(tests, f"lib_test.{gate}", {}) for gate in gates}
 
 

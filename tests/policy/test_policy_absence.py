@@ -16,7 +16,7 @@ from sluiceway.policy.answered import ask_together
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
-GATES = ("promotion", "image", "rollback", "migration")
+GATES = ("promotion", "image", "rollback", "migration", "canary")
 SEVERITIES = dict.fromkeys(("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"), 0)
 Place = tuple[str | int, ...]
 
@@ -64,6 +64,10 @@ SHOWN = (
 TOLD = {"table", "column", "type", "object", "concurrently"}
 # What may honestly be unknown.
 NULLABLE = {"newest", "source_since", "target_holds", "current", "advisories", "age_days"}
+# Of a canary: what a side's numbers are when it had no requests, and the profile's own warm-up.
+NULLABLE |= {"error_rate", "p99_ms", "warm_up_seconds"}
+# A check without a number of stable's takes the limits literally, which refuses more.
+NULLABLE |= {"stable"}
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -170,6 +174,14 @@ REFUSED: list[tuple[str, str, Place, Any]] = [
     ("migration", "migration.unparsable", ("facts", 6, "kind"), "unparsable"),
     ("migration", "migration.unparsable", ("facts", 6, "kind"), "execute"),
     ("migration", "migration.incomplete", ("kinds", "drop_table"), [1]),
+    ("canary", "canary.watching", ("watch", "step_seconds"), 290),
+    ("canary", "canary.health", ("watch", "streams", "health", "streak"), 3),
+    ("canary", "canary.unseen", ("watch", "streams", "sight", "streak"), 3),
+    ("canary", "canary.sick", ("watch", "streams", "error_rate", "streak"), 3),
+    ("canary", "canary.no-data", ("watch", "samples", "good"), 20),
+    ("canary", "canary.unsettled", ("watch", "streams", "latency_p99", "over"), 20),
+    ("canary", "canary.uncertified", ("watch", "sequential", "safe", "errors"), 2),
+    ("canary", "canary.rule", ("parameters", "rule"), "hope"),
 ]
 
 
@@ -304,6 +316,7 @@ def test_no_absence_in_the_data_opens_what_was_refused(
         ],
         "rollback": [document for _, document in refused(passing, "rollback")],
         "migration": [document for _, document in refused(passing, "migration")],
+        "canary": [document for _, document in refused(passing, "canary")],
     }
     places = list(keys(staffed.data))
     opened: list[Place] = []
@@ -311,12 +324,14 @@ def test_no_absence_in_the_data_opens_what_was_refused(
     for place in places:
         for data in absences(staffed.data, place):
             # What one gate alone reads is asked of it alone, with no more than it needs.
-            own = place[0] if place[0] in {"image", "migration"} else ""
+            own = place[0] if place[0] in {"canary", "image", "migration"} else ""
             less = replace(staffed, data=data)
-            if own == "migration":
+            if own in {"canary", "migration"}:
                 less = replace(less, modules=_of(staffed, own))
             for gate, cases in documents.items():
-                if own and (gate == "migration") != (own == "migration"):
+                if own != "image" and own and gate != own:
+                    continue
+                if own == "image" and gate in {"canary", "migration"}:
                     continue
                 answers = ask_together(engine, less, gate, cases)
                 for answer, case in zip(answers, cases, strict=True):

@@ -9,7 +9,7 @@ from sluiceway.policy.builtins import FORBIDDEN
 from sluiceway.policy.reach import may_mention_forbidden, reached
 from sluiceway.policy.tree import aliases, package, references
 
-GATES = ("promotion", "image", "rollback")
+GATES = ("promotion", "image", "rollback", "canary")
 
 
 def rest(**more: str) -> dict[str, str]:

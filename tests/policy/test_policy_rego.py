@@ -39,7 +39,7 @@ def test_the_policies_have_no_problem(engine: PolicyWorkbench) -> None:
 
 
 def test_every_gate_has_a_schema_and_the_shared_parts_do_not_differ(policies: Bundle) -> None:
-    assert set(policies.schemas) == {"image", "migration", "promotion", "rollback"}
+    assert set(policies.schemas) == {"canary", "image", "migration", "promotion", "rollback"}
     shared: dict[str, str] = {}
     for gate, schema in sorted(policies.schemas.items()):
         assert schema["properties"]["gate"] == {"const": gate}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sluiceway.analysis import sequential
+from sluiceway.analysis import peers, sequential
 from sluiceway.analysis.profiles import profile_of
 from sluiceway.analysis.watch import Stream, Tally, Watch
 from sluiceway.model import CanaryLimits
@@ -48,6 +48,9 @@ def evidence(watch: Watch, limits: CanaryLimits) -> dict[str, Any]:
         unfinished       requests since the last check, too few for one: {errors: {requests,
                          errors}, latency: {answered, slow}}
 
+        peers            what the rule of another tool reads, where that rule is asked for: see
+                         :func:`sluiceway.analysis.peers.counted`
+
     Evidence and rates are rounded to six significant digits; evidence ends at 1e12.
     """
     profile = profile_of(limits)
@@ -83,6 +86,9 @@ def evidence(watch: Watch, limits: CanaryLimits) -> dict[str, Any]:
         "stable_observed": watch.stable_observed,
         "totals": {"canary": canary, "stable": stable},
         "unfinished": _unfinished(watch, limits),
+        "peers": peers.counted(
+            watch.series, limits, over=watch.step_seconds >= limits.duration_seconds
+        ),
     }
 
 

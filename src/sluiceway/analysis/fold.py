@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from sluiceway.analysis import sequential
+from sluiceway.analysis import peers, sequential
 from sluiceway.analysis.checks import checked
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.judge import judge
@@ -230,6 +230,9 @@ def _compared(watch: Watch, seen: Watch, observation: Observation, limits: Canar
         seen,
         sequential=state,
         compared=seen.now if whole else marks,
+        series=peers.noted(watch.series, seen.seconds, canary, stable, limits)
+        if marks is not None
+        else watch.series,
         stable_observed=stable is not None and stable.requests > 0,
     )
 

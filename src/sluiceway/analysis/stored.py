@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sluiceway.analysis import sequential
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.outcome import Outcome, Verdict
+from sluiceway.analysis.peers import Point
 from sluiceway.analysis.watch import AtOnce, Measure, Stream, Tally, Watch
 from sluiceway.errors import ActionFailed
 
@@ -38,6 +39,7 @@ def to_json(watch: Watch) -> dict[str, Any]:
         "compared": _maybe(watch.compared, _marks_to_json),
         "stable_observed": watch.stable_observed,
         "step_from": watch.step_from,
+        "series": [_point_to_json(point) for point in watch.series],
         "at_once": _maybe(watch.at_once, _at_once_to_json),
         "verdict": _verdict_to_json(watch.verdict),
     }
@@ -70,6 +72,7 @@ def from_json(document: Mapping[str, Any]) -> Watch:
             compared=_maybe(document["compared"], _marks),
             stable_observed=_flag(document["stable_observed"]),
             step_from=_number(document["step_from"]),
+            series=tuple(_point(point) for point in document["series"]),
             at_once=_maybe(document["at_once"], _at_once),
             verdict=_verdict(document["verdict"]),
         )
@@ -163,6 +166,32 @@ def _at_once(value: Mapping[str, Any]) -> AtOnce:
 
 def _at_once_to_json(found: AtOnce) -> dict[str, str]:
     return {"code": found.code, "reason": found.reason}
+
+
+def _point_to_json(point: Point) -> dict[str, Any]:
+    return {
+        "at": point.at,
+        "requests": point.requests,
+        "errors": point.errors,
+        "answered": point.answered,
+        "slow": point.slow,
+        "p99": _maybe(point.p99, _bounded),
+        "stable_rate": point.stable_rate,
+        "stable_p99": _maybe(point.stable_p99, _bounded),
+    }
+
+
+def _point(value: Mapping[str, Any]) -> Point:
+    return Point(
+        at=_number(value["at"]),
+        requests=_count(value["requests"]),
+        errors=_count(value["errors"]),
+        answered=_count(value["answered"]),
+        slow=_count(value["slow"]),
+        p99=_maybe(value["p99"], _unbounded),
+        stable_rate=_maybe(value["stable_rate"], _number),
+        stable_p99=_maybe(value["stable_p99"], _unbounded),
+    )
 
 
 def _unbounded(value: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sluiceway.analysis import sequential
+from sluiceway.analysis import peers, sequential
 from sluiceway.analysis.checks import checked
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.profiles import profile_of
@@ -68,6 +68,7 @@ def tick(watch: Watch, seen: Tick, limits: CanaryLimits) -> Watch:
             sight=watch.sight.answered(now, bad=False),
             health=health,
             sequential=state,
+            series=peers.noted(watch.series, now, seen.canary, seen.stable, limits),
             stable_observed=seen.stable is not None and seen.stable.requests > 0,
         ),
         limits,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.outcome import Verdict
+from sluiceway.analysis.peers import Point
 from sluiceway.analysis.sequential import Sequential
 
 __all__ = ["AtOnce", "Marks", "Measure", "Stream", "Tally", "Watch"]
@@ -129,6 +130,8 @@ class Watch:
     """The last look saw the stable side, and it had requests since the one before."""
     step_from: float = 0.0
     """Watched seconds at which the present weight was set."""
+    series: tuple[Point, ...] = ()
+    """Each tick, for the rules of other tools; empty for our own."""
     at_once: AtOnce | None = None
     """Once it is set the watch has ended."""
     verdict: Verdict = field(default_factory=Verdict)

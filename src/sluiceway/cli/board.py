@@ -17,9 +17,10 @@ def rows(bench: Workbench) -> list[dict[str, Any]]:
     """Return one row per environment, in the order of the path.
 
     Each is ``{"environment", "digest", "version", "since", "by", "run", "serving", "healthy",
-    "weight", "url", "problem", "waivers"}``. *digest* is what the registry's tag names; *serving* what the
+    "weight", "url", "problem", "waivers", "slots"}``. *digest* is what the registry's tag names; *serving* what the
     deployer runs. Where the two differ, or one cannot be asked, *problem* says so. *waivers* are
-    those that the digest's promotion into the environment rested on.
+    those that the digest's promotion into the environment rested on. *slots* are those of a
+    blue/green environment: ``{"name", "digest", "live", "healthy", "url"}``.
     """
     return [_row(bench, environment.name) for environment in bench.config.environments]
 
@@ -39,6 +40,7 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
         "url": "",
         "problem": "",
         "waivers": [],
+        "slots": [],
     }
     problems: list[str] = []
     try:
@@ -54,7 +56,9 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
     row["version"] = _version(bench, row["digest"])
     try:
         traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
-        slot = traffic.slot("canary" if environment.strategy is Strategy.CANARY else "stable")
+        slot = traffic.serving(environment.strategy)
+        if environment.strategy is Strategy.BLUE_GREEN:
+            row["slots"] = _slots(traffic)
         if slot is not None:
             row |= {
                 "serving": slot.digest,
@@ -74,10 +78,25 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
     return row
 
 
+def _slots(traffic: Traffic) -> list[dict[str, Any]]:
+    """Return blue and green, as far as something runs there."""
+    return [
+        {
+            "name": slot.name,
+            "digest": slot.digest,
+            "live": slot.weight > 0,
+            "healthy": slot.alive and slot.healthy,
+            "url": slot.url,
+        }
+        for slot in sorted(traffic.slots, key=lambda slot: slot.name)
+        if slot.name != "canary"
+    ]
+
+
 def _gone(bench: Workbench, environment: Environment, traffic: Traffic, digest: str) -> list[str]:
     """Return what to say of an environment whose tag names *digest*, while nothing runs there."""
     if environment.strategy is Strategy.CANARY:
-        stable = traffic.slot("stable")
+        stable = traffic.serving(Strategy.REPLACE)
         if stable is not None and stable.digest == digest:
             return []  # the watch is over, and what it watched serves everybody
         return ["its instance is gone; `invoke canary` starts it again"]

@@ -14,7 +14,7 @@ from sluiceway.cli.command import Shell, command
 from sluiceway.errors import ActionFailed, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from sluiceway.migrations.dryrun.records import ScratchServer, TableSize
+    from sluiceway.migrations.dryrun.records import Call, ScratchServer, TableSize
     from sluiceway.migrations.dryrun.report import Rule
     from sluiceway.migrations.dryrun.trial import Cut
     from sluiceway.migrations.records import Script
@@ -95,6 +95,8 @@ def dry_run(
         "Without --migrations it holds the database to record on.",
         "release": "The release's name, for the file.",
         "layout": "Whose folder it is, where that cannot be seen.",
+        "from_log": "Take the statements out of this log of a PostgreSQL server; runs no command.",
+        "database": "Only of this database, with --from-log.",
     }
 )
 def record(
@@ -104,6 +106,8 @@ def record(
     variable: str = "DATABASE_URL",
     release: str = "",
     layout: str = "auto",
+    from_log: str = "",
+    database: str = "",
 ) -> ExitCode:
     """Record what a release says to its database while its smoke tests run: ... -- COMMAND.
 
@@ -112,9 +116,10 @@ def record(
     from contextlib import ExitStack
 
     from sluiceway import process
-    from sluiceway.migrations.dryrun import write_calls
     from sluiceway.migrations.dryrun.trial import replayed
 
+    if from_log:
+        return _from_log(shell, out, from_log, release, database)
     argv = _words(shell.rest)
     if not argv or not out:
         raise UsageError(
@@ -128,9 +133,9 @@ def record(
         if migrations:
             scripts = _read(Path(migrations), layout)
             server = stack.enter_context(_server(bench))
-            database = server.create(replayed(server, scripts, _cut()))
-            database.release()
-            url = database.url
+            scratch = server.create(replayed(server, scripts, _cut()))
+            scratch.release()
+            url = scratch.url
         elif not url:
             raise UsageError(
                 f"{variable} holds no address of a database, and no --migrations make one",
@@ -158,6 +163,31 @@ def record(
             remedy=f"It has to connect to the address in {variable} (--variable).",
             code="migration.record",
         )
+    return _written(shell, out, calls, release)
+
+
+def _from_log(shell: Shell, out: str, log: str, release: str, database: str) -> ExitCode:
+    from sluiceway.migrations.dryrun.logs import read_log
+
+    if not out or shell.rest:
+        raise UsageError(
+            "--out is missing" if not out else "a command and --from-log are two sources",
+            remedy=f"invoke migrations.record --from-log={log} --out=statements.jsonl",
+        )
+    calls = read_log(Path(log), database=database)
+    if not calls:
+        raise ActionFailed(
+            f"{log} holds no statement" + (f" of the database {database}" if database else ""),
+            means="Nothing was written.",
+            remedy="Let the server write with log_statement = all and lc_messages = C.",
+            code="migration.record",
+        )
+    return _written(shell, out, calls, release)
+
+
+def _written(shell: Shell, out: str, calls: Sequence[Call], release: str) -> ExitCode:
+    from sluiceway.migrations.dryrun import write_calls
+
     write_calls(Path(out), calls, release)
     sessions = len({call.session for call in calls})
     document = {"file": out, "statements": len(calls), "sessions": sessions}

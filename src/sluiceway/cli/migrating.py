@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.scan_formats import FORMAT_HELP, chosen_format
@@ -15,11 +14,8 @@ from sluiceway.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from sluiceway.migrations.judging import Judged
-    from sluiceway.migrations.reading import Reading, Skipped
-    from sluiceway.migrations.records import Dialect, Script
+    from sluiceway.migrations.records import Dialect
     from sluiceway.workbench import Workbench
-
-    _Entry = TypeVar("_Entry", Script, Skipped)
 
 __all__ = ["check"]
 
@@ -32,6 +28,8 @@ __all__ = ["check"]
         "format": FORMAT_HELP,
         "strict": "Let two grammars read every statement, and block what they read differently.",
         "advice": "Leave out the rules that only advise.",
+        "since": "Judge only what is new since what runs in this environment, as a promotion would.",
+        "cache": "Find out again what an earlier check has found out about the same files.",
     },
     words="path",
 )
@@ -43,29 +41,60 @@ def check(
     format: str = "",  # noqa: A002 - the flag's name
     strict: bool = False,  # noqa: FBT001, FBT002 - an option of the command line
     advice: bool = True,  # noqa: FBT001, FBT002 - an option of the command line
+    since: str = "",
+    cache: bool = True,  # noqa: FBT001, FBT002 - an option of the command line
 ) -> ExitCode:
     """Say what migrations would break: exit 3 when one is blocked, 5 when it could not be judged."""
     chosen = chosen_format(shell, format, "migrations.format")
-    from sluiceway.migrations import judging
+    from sluiceway.migrations import checking, kept
 
+    if since:
+        if path or dialect or layout or strict:
+            raise UsageError(
+                "--since takes no path, --dialect, --layout or --strict",
+                means="It compares the migrations that [migrations] declares with those of a release.",
+                remedy=f"invoke migrations.check --since={since}",
+                code="migrations.since",
+            )
+        return _since(shell, chosen, since, advice=advice)
     bench = shell.bench_or_bare
     paths = _paths(bench, path)
     spoken, why = _dialect(bench, paths, dialect)
-    reading = _read(paths, spoken, layout or _configured(bench, "layout") or "auto")
-    if strict:
-        first, second = judging.two_parsers(bench, spoken)
-        read = judging.read_facts(reading, first, spoken, second=second)
-    else:
-        read = judging.read_facts(reading, judging.parser_for(bench, spoken), spoken)
-    judged = judging.judge(bench, read, now=datetime.now(UTC), advice=advice)
+    judged = checking.check(
+        bench,
+        [_there(each) for each in paths],
+        spoken,
+        now=datetime.now(UTC),
+        layout=layout or _configured(bench, "layout") or "auto",
+        strict=strict,
+        advice=advice,
+        cache=kept.folder_of(bench.environ) if cache and kept.at_the_desk(bench.environ) else None,
+    )
     _remember(bench, judged)
     _show(shell, chosen, judged, why)
+    return _ended(judged)
+
+
+def _since(shell: Shell, chosen: str, environment: str, *, advice: bool) -> ExitCode:
+    from sluiceway.runs import migrations_here
+
+    bench = shell.bench
+    found = migrations_here.since(bench, environment, now=datetime.now(UTC), advice=advice)
+    _remember(bench, found.judged)
+    why = f"[migrations] in {bench.config.path.name}"
+    _show(shell, chosen, found.judged, why, since=found.to_json())
+    return _ended(found.judged)
+
+
+def _ended(judged: Judged) -> ExitCode:
     if judged.decision.allow:
         return ExitCode.DONE
     return ExitCode.REFUSED if judged.judged else ExitCode.UNABLE
 
 
-def _show(shell: Shell, chosen: str, judged: Judged, why: str) -> None:
+def _show(
+    shell: Shell, chosen: str, judged: Judged, why: str, since: Mapping[str, Any] | None = None
+) -> None:
     from sluiceway.migrations import judging, reports
 
     if chosen == "sarif":
@@ -90,6 +119,8 @@ def _show(shell: Shell, chosen: str, judged: Judged, why: str) -> None:
             "skipped": list(judged.read.skipped),
             "unused_approvals": list(judged.unused),
         }
+        if since is not None:
+            document["since"] = since
         shell.result(document, lambda console: console.migrations(document))
 
 
@@ -127,24 +158,6 @@ def _dialect(bench: Workbench, paths: Sequence[Path], word: str) -> tuple[Dialec
         if hint is not None:
             return hint
     return Dialect.POSTGRES, ""
-
-
-def _read(paths: Sequence[Path], dialect: Dialect, layout: str) -> Reading:
-    """Read every path, and name each file as one would from here."""
-    from sluiceway.migrations.reading import read_all
-
-    reading = read_all([_there(path) for path in paths], dialect, layout=layout)
-    if len(paths) > 1 or not paths[0].is_dir():
-        return reading
-    return replace(
-        reading,
-        scripts=tuple(_below(paths[0], each) for each in reading.scripts),
-        skipped=tuple(_below(paths[0], each) for each in reading.skipped),
-    )
-
-
-def _below(folder: Path, entry: _Entry) -> _Entry:
-    return replace(entry, path=(folder / entry.path).as_posix())
 
 
 def _there(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Commands that move a digest: promote, canary, rollback, approve, approvals, resume."""
+"""Commands that move a digest: promote, canary, blue-green, rollback, approve, approvals, resume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sluiceway.cli.github import write_outputs, write_summary
 from sluiceway.cli.lengths import length
 from sluiceway.errors import ExitCode, SluicewayError, UsageError
 
-__all__ = ["approvals", "approve", "canary", "promote", "resume", "rollback"]
+__all__ = ["approvals", "approve", "blue_green", "canary", "promote", "resume", "rollback"]
 
 _LIMIT_HELP = {
     "traffic_percent": "Percent of the traffic that the canary takes.",
@@ -22,6 +22,13 @@ _LIMIT_HELP = {
     "steps": "Rising percents of the traffic, each watched in turn: 5,25,50,100.",
     "rule": "Which rule decides: sequential, mission, flagger, argo or kayenta.",
     "limits": "Whether a breach of a limit counts by itself: corroborated or literal.",
+}
+_SOAK_HELP = {
+    "soak_minutes": "How long the switch is watched before it is settled.",
+    "interval_seconds": "Seconds between two looks.",
+    "minimum_requests": "Fewer requests than this in the whole soak never pass.",
+    "error_rate_threshold": _LIMIT_HELP["error_rate_threshold"],
+    "latency_p99_threshold_ms": _LIMIT_HELP["latency_p99_threshold_ms"],
 }
 _PROMOTE_HELP = {
     "to": "The environment to promote into.",
@@ -80,22 +87,9 @@ def canary(
     limits: str = "",
 ) -> ExitCode:
     """Promote into the canary environment and watch it: the same as `promote` to it."""
-    from sluiceway.model import Strategy
-
-    names = [
-        environment.name
-        for environment in shell.bench.config.environments
-        if environment.strategy is Strategy.CANARY
-    ]
-    if len(names) != 1:
-        raise UsageError(
-            f"{len(names)} environments have the strategy 'canary'",
-            remedy="Name the one you mean: invoke promote --to=NAME",
-            code="canary.which",
-        )
     return _promote(
         shell,
-        names[0],
+        _only(shell, "canary"),
         from_,
         digest,
         {
@@ -107,6 +101,50 @@ def canary(
             "steps": steps,
             "rule": rule,
             "limits": limits,
+        },
+    )
+
+
+@command(
+    help={
+        "env": "The environment, when several have the strategy.",
+        **{key: _PROMOTE_HELP[key] for key in ("from_", "digest")},
+        **_SOAK_HELP,
+    }
+)
+def blue_green(
+    shell: Shell,
+    env: str = "",
+    from_: str = "",
+    digest: str = "",
+    soak_minutes: str = "",
+    interval_seconds: str = "",
+    minimum_requests: str = "",
+    error_rate_threshold: str = "",
+    latency_p99_threshold_ms: str = "",
+) -> ExitCode:
+    """Promote into the blue/green environment: test the idle slot, switch, watch, or switch back."""
+    from sluiceway.model import Strategy
+
+    target = env or _only(shell, "blue-green")
+    if shell.bench.config.environment(target).strategy is not Strategy.BLUE_GREEN:
+        raise UsageError(
+            f"{target} has not the strategy 'blue-green'",
+            remedy=f'Write strategy = "blue-green" in [environments.{target}], or run '
+            f"`invoke promote --to={target}`.",
+            code="blue-green.which",
+        )
+    return _promote(
+        shell,
+        target,
+        from_,
+        digest,
+        {
+            "soak_minutes": soak_minutes,
+            "interval_seconds": interval_seconds,
+            "minimum_requests": minimum_requests,
+            "error_rate_threshold": error_rate_threshold,
+            "latency_p99_threshold_ms": latency_p99_threshold_ms,
         },
     )
 
@@ -220,7 +258,7 @@ def _promote(shell: Shell, to: str, from_: str, digest: str, flags: Mapping[str,
         target=target,
         source=source,
         digest=digest,
-        limits=_limits(shell, flags),
+        limits=_limits(shell, target, flags),
     )
     code = shell.ended(outcome, lambda console: console.promotion(outcome))
     if outcome["outcome"] == "done":
@@ -229,12 +267,54 @@ def _promote(shell: Shell, to: str, from_: str, digest: str, flags: Mapping[str,
     return code
 
 
-def _limits(shell: Shell, given: Mapping[str, str]) -> Any:
-    """Return the configured limits with the given flags in their place."""
-    from sluiceway.config import canary_limits, canary_table
+def _only(shell: Shell, strategy: str) -> str:
+    """Return the one environment that has *strategy*."""
+    environments = shell.bench.config.environments
+    names = [each.name for each in environments if each.strategy == strategy]
+    if len(names) != 1:
+        raise UsageError(
+            f"{len(names)} environments have the strategy {strategy!r}",
+            remedy="Name the one you mean: invoke promote --to=NAME",
+            code=f"{strategy}.which",
+        )
+    return names[0]
 
-    table = canary_table(shell.bench.config.canary)
+
+_SOAK_FLAGS = {
+    "health_timeout_minutes": "soak_minutes",
+    "health_interval_seconds": "interval_seconds",
+}
+"""What `invoke promote` calls them, for every strategy."""
+
+
+def _soak(shell: Shell, flags: Mapping[str, str]) -> Any:
+    """Return the configured numbers of a soak with the given flags in their place."""
+    from sluiceway.config import canary_limits, canary_table, soak_limits, soak_table
+
+    table, limits = soak_table(shell.bench.config.soak), canary_table(shell.bench.config.canary)
+    for key, text in flags.items():
+        name = _SOAK_FLAGS.get(key, key)
+        place = table if name in table else limits
+        if name not in _SOAK_HELP:
+            raise UsageError(
+                f"--{key.replace('_', '-')} is for a canary, and this environment is switched",
+                means="A blue/green switch gives the new slot all of the traffic at once.",
+                remedy="Leave it out.",
+                code="blue-green.flag",
+            )
+        place[name] = _number(key, text, place[name])
+    return soak_limits(table, canary_limits(limits))
+
+
+def _limits(shell: Shell, target: str, given: Mapping[str, str]) -> Any:
+    """Return the configured limits of *target* with the given flags in their place."""
+    from sluiceway.config import canary_limits, canary_table
+    from sluiceway.model import Strategy
+
     flags = {key: text for key, text in given.items() if text not in ("", None)}
+    if shell.bench.config.environment(target).strategy is Strategy.BLUE_GREEN:
+        return _soak(shell, flags)
+    table = canary_table(shell.bench.config.canary)
     if {"steps", "traffic_percent"} <= flags.keys():
         raise UsageError(
             "--steps and --traffic-percent exclude each other",

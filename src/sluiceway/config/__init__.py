@@ -1,5 +1,6 @@
 """Configuration: ``sluiceway.toml`` to one model, every value with its origin."""
 
+from sluiceway.config.blue_green import soak_limits, soak_table
 from sluiceway.config.canary import canary_limits, canary_table
 from sluiceway.config.load import FILE_NAME, bare, find, load
 from sluiceway.config.model import BUILD, Config, DeployTimes, Migrations, Summary
@@ -16,4 +17,6 @@ __all__ = [
     "canary_table",
     "find",
     "load",
+    "soak_limits",
+    "soak_table",
 ]

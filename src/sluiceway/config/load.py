@@ -16,6 +16,7 @@ from sluiceway.config.addresses import (
     service_repository,
     source_address,
 )
+from sluiceway.config.blue_green import SOAK, soak_limits
 from sluiceway.config.canary import CANARY, canary_limits
 from sluiceway.config.migrations import migrations
 from sluiceway.config.model import Config, DeployTimes, Summary
@@ -45,6 +46,7 @@ _TABLES: Mapping[str, Mapping[str, Any]] = {
         "verification_summary": "if-possible",
     },
     "canary": CANARY,
+    "blue_green": SOAK,
     "identity": {"rehearsal": False},
     "state": {"folder": ".sluiceway", "lease_seconds": 30.0},
 }
@@ -141,6 +143,7 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
         )
     environments, times = _environments(document.get("environments", {}), path, origins)
     bundle, pin = pinned_policies(tables["policy"])
+    canary = _canary(tables["canary"], path, origins)
     return Config(
         path=path,
         service=service,
@@ -160,7 +163,8 @@ def _checked(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]
         summary=_summary(tables["policy"]["verification_summary"], path),
         environments=environments,
         times=times,
-        canary=_canary(tables["canary"], path, origins),
+        canary=canary,
+        soak=soak_limits(tables["blue_green"], canary),
         waivers=tuple(
             _waiver(table, index) for index, table in enumerate(document.get("waivers", []), 1)
         ),

@@ -11,7 +11,7 @@ from typing import Any
 
 from sluiceway.errors import UsageError
 from sluiceway.migrations.records import Dialect
-from sluiceway.model import CanaryLimits, Environment, Project, Waiver
+from sluiceway.model import CanaryLimits, Environment, Project, Strategy, Waiver
 
 __all__ = ["BUILD", "Config", "DeployTimes", "Migrations", "Summary"]
 
@@ -78,6 +78,8 @@ class Config:
     """In the order of the path."""
     times: Mapping[str, DeployTimes]
     canary: CanaryLimits
+    soak: CanaryLimits
+    """After a blue/green switch."""
     waivers: tuple[Waiver, ...]
     rehearsal: bool
     """Unproven identities are accepted, and said so in every decision."""
@@ -114,6 +116,11 @@ class Config:
             else f"Add [environments.{name}] to {self.path.name}, or name one of these.",
             code="environment.unknown",
         )
+
+    def limits_of(self, name: str) -> CanaryLimits:
+        """Return by which numbers a release in the environment called *name* is watched."""
+        switched = name != BUILD and self.environment(name).strategy is Strategy.BLUE_GREEN
+        return self.soak if switched else self.canary
 
     def repository_of(self, name: str) -> str:
         """Return the repository of the environment called *name*; of ``build``: the service's."""

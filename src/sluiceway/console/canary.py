@@ -152,7 +152,8 @@ def started_line(data: Mapping[str, Any]) -> str:
     traffic = data.get("traffic") or {}
     url = f" at {traffic['url']}" if traffic.get("url") else ""
     share = f"{limits.traffic_percent:g} % of the traffic"
-    if traffic and all(slot["name"] != "stable" for slot in traffic.get("slots", ())):
+    names = {slot["name"] for slot in traffic.get("slots", ())}
+    if traffic and names <= {"canary"}:
         share = "all of the traffic (nothing is released yet, so nothing serves after the watch)"
     return (
         f"canary {data.get('environment', '')}: {share}{url} for "

@@ -37,12 +37,13 @@ STYLE = """
 .chart .f0{fill:var(--ink0)}.chart .f1{fill:var(--ink1)}.chart .f2{fill:var(--ink2)}
 .chart .f3{fill:var(--ink3)}.chart .f4{fill:var(--ink4)}.chart .f5{fill:var(--ink5)}
 .chart .name{font-weight:600}.chart .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
-.chart .limit{stroke:var(--bad);stroke-width:1.2;stroke-dasharray:3 3}
-.chart .limit-name{fill:var(--bad)}.chart .hit{fill:transparent;stroke:none}
-.chart .mark{stroke-width:1.2}.chart .plain{stroke:var(--faint)}.chart .good{stroke:var(--good)}
-.chart .bad{stroke:var(--bad)}.chart .warn{stroke:var(--warn)}.chart .mark-name.good{fill:var(--good)}
+.chart .limit{stroke-width:1.2;stroke-dasharray:3 3}.chart .limit-name.bad{fill:var(--bad)}
+.chart .limit-name.good{fill:var(--good)}.chart .limit-name.warn{fill:var(--warn)}.chart .hit{fill:transparent;stroke:none}
+.chart .mark{stroke-width:1.2}.chart :is(line,circle).plain{stroke:var(--faint)}
+.chart :is(line,circle).good{stroke:var(--good)}.chart :is(line,circle).bad{stroke:var(--bad)}
+.chart :is(line,circle).warn{stroke:var(--warn)}.chart .mark-name.good{fill:var(--good)}
 .chart .mark-name.bad{fill:var(--bad)}.chart .mark-name.warn{fill:var(--warn)}
-.chart .mark-name{stroke:none}.chart .dot{fill:var(--paper);stroke-width:2}
+.chart .halo{stroke:var(--paper)}.chart .dot{fill:var(--paper);stroke-width:2}
 .chart .band{stroke:none;fill:var(--faint);opacity:.1}.chart .band.bad{fill:var(--bad)}
 .chart .band.warn{fill:var(--warn)}.chart .band.good{fill:var(--good)}
 """.strip()
@@ -94,6 +95,8 @@ class Limit:
 
     value: float
     name: str
+    tone: Tone = Tone.BAD
+    """What it means to be above it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,19 +271,25 @@ class _Drawing:
     def _limits(self) -> Iterable[str]:
         for limit in self.drawn:
             height = self.y(limit.value)
-            yield _line(_LEFT, height, self.right, height, "limit")
-            yield _text(_LEFT + 5, height - 4, limit.name, "start", "limit-name halo")
+            yield _line(_LEFT, height, self.right, height, f"limit {limit.tone}")
+            kind = f"limit-name {limit.tone} halo"
+            yield _text(_LEFT + 5, height - 4, limit.name, "start", kind)
         if self.far:
             words = ", ".join(limit.name for limit in self.far)
-            yield _text(_WIDTH, 14, f"{words}: far above", "end", "limit-name")
+            yield _text(_WIDTH, 14, f"{words}: far above", "end", f"limit-name {self.far[0].tone}")
 
     def _marks(self) -> Iterable[str]:
-        for mark, lane in zip(self.chart.marks, self.lanes, strict=True):
+        placed = list(zip(self.chart.marks, self.lanes, strict=True))
+        for mark, lane in placed:
             across = self.x(mark.at)
             height = _TOP + _LANE * lane
-            yield _line(across, height + 2, across, self.bottom, f"mark {mark.tone}")
-            anchor = "start" if across < (_LEFT + self.right) / 2 else "end"
-            yield _text(across, height, mark.name, anchor, f"mark-name {mark.tone}")
+            yield _line(across, height - 8, across, self.bottom, f"mark {mark.tone}")
+        for mark, lane in placed:  # over every line
+            across = self.x(mark.at)
+            after = across < (_LEFT + self.right) / 2
+            kind = f"mark-name {mark.tone} halo"
+            place = across + (4 if after else -4)
+            yield _text(place, _TOP + _LANE * lane, mark.name, "start" if after else "end", kind)
 
     def _curves(self) -> Iterable[str]:
         for curve in self.chart.curves:

@@ -20,11 +20,29 @@ from sluiceway.model import to_json
 from sluiceway.process import redact
 
 if TYPE_CHECKING:
-    from sluiceway.console import consents, dry_runs, outcomes, policies, scans, tables, waivers
+    from sluiceway.console import (
+        consents,
+        dry_runs,
+        outcomes,
+        policies,
+        scans,
+        simulations,
+        tables,
+        waivers,
+    )
 else:  # a command prints one or two pages
-    consents, dry_runs, outcomes, policies, scans, tables, waivers = (
+    consents, dry_runs, outcomes, policies, scans, simulations, tables, waivers = (
         Later(f"sluiceway.console.{name}")
-        for name in ("consents", "dry_runs", "outcomes", "policies", "scans", "tables", "waivers")
+        for name in (
+            "consents",
+            "dry_runs",
+            "outcomes",
+            "policies",
+            "scans",
+            "simulations",
+            "tables",
+            "waivers",
+        )
     )
 
 __all__ = ["Console"]
@@ -186,6 +204,10 @@ class Console:
     def dry_run(self, document: Mapping[str, Any]) -> None:
         """Print what a migration did on a throw-away database."""
         self._print(dry_runs.dry_run_page(document))
+
+    def simulation(self, document: Mapping[str, Any]) -> None:
+        """Print what simulated canaries came to."""
+        self._print(simulations.simulation_page(document, symbols=self._stdout.symbols))
 
     # --- stderr ---
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.console.page import Line, Page, Tone
+from sluiceway.console.page import Line, Tone
 from sluiceway.console.rows import read
 from sluiceway.console.stream import Sink
 from sluiceway.console.text import clean, duration, short
@@ -20,17 +20,31 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.spinner import Spinner
 
-    from sluiceway.console import canary
+    from sluiceway.console import canary, watching
     from sluiceway.console.canary import Look
+    from sluiceway.console.watching import Watched
 else:  # few commands watch one, and it takes the analysis with it
     canary = Later("sluiceway.console.canary")
+    watching = Later("sluiceway.console.watching")
 
-__all__ = ["View"]
+__all__ = ["View", "title_of_step"]
 
 _TITLES = {
     "carry": "bring the image to the target's repository, if it has its own",
     "identify": "know who acts",
     "ask": "sign the request",
+    "blue-green.back": "switch back",
+    "blue-green.drain": "stop what was tried",
+    "blue-green.preflight": "see that the deployer can switch",
+    "blue-green.restore-tag": "put the tag back",
+    "blue-green.settle": "keep the traffic where it is",
+    "blue-green.tell": "tell people that it is switched",
+    "blue-green.tell-end": "tell people how it ended",
+    "blue-green.test": "test the idle slot and decide once more",
+    "blue-green.way-back": "ask whether there is a way back",
+    "blue-green.write-deployed": "write it down",
+    "blue-green.write-rolled-back": "write down that it went back",
+    "blue-green.write-soak": "write the verdict down",
     "build": "build the image, once",
     "canary.restore-tag": "put the tag back",
     "canary.settle": "take the traffic off the canary that passed",
@@ -57,17 +71,24 @@ _TITLES = {
     "undo-tag": "put the tag back",
     "write-down": "write it down",
 }
-_HIDDEN = ("canary.begin", "canary.tick.")
+_HIDDEN = ("canary.begin", "canary.tick.", "blue-green.switch", "blue-green.look.")
 """Steps that the canary's own lines show better."""
 _FRAMES_A_SECOND = 6
+_LOOKS_BETWEEN = 10
+"""Looks between two lines of a log in which nothing changed, at the least."""
+
+
+def title_of_step(step: str) -> str:
+    """Return what a step of a run is called for a person; its own name when it has no other."""
+    return _TITLES.get(step, step)
 
 
 class View:
     """Shows events on *sink*. Showing must never stop a release: a stream that fails is left alone.
 
     On a terminal, running steps have a spinner with their time, and a canary a live table. In a
-    log, every ended step is a line, and a canary writes one when something changed or *every*
-    seconds have passed.
+    log, every ended step is a line, and a canary writes one when something changed, or when *every*
+    seconds and ten looks have passed.
 
     Args:
         sink: Where to show.
@@ -93,6 +114,7 @@ class View:
         self._spinners: dict[str, Spinner] = {}
         self._below = ""
         self._look: Look | None = None
+        self._watched: Watched | None = None
         self._look_at = 0.0
         self._shown: tuple[tuple[object, ...], datetime] | None = None
         self._live: Live | None = None
@@ -222,11 +244,15 @@ class View:
 
     def _on_canary_started(self, _event: Event, data: Mapping[str, Any]) -> None:
         self._shown = None
+        self._watched = None
         self._say(canary.started_line(data), Tone.DIM)
 
     def _on_canary_tick(self, event: Event, data: Mapping[str, Any]) -> None:
         look = canary.Look.of(data)
         self._look, self._look_at = look, self._clock()
+        if self._sink.painted:
+            self._watched = self._watched or watching.Watched()
+            self._watched.add(data, event.at)
         if look.watch.verdict.ended:
             self._look = None
             self._say(canary.canary_line(look), _ended(look))
@@ -235,9 +261,8 @@ class View:
 
     def _due(self, look: Look, at: datetime) -> bool:
         last = self._shown
-        due = (
-            last is None or last[0] != look.notable or (at - last[1]).total_seconds() >= self._every
-        )
+        quiet = max(self._every, _LOOKS_BETWEEN * look.limits.interval_seconds)
+        due = last is None or last[0] != look.notable or (at - last[1]).total_seconds() >= quiet
         if due:
             self._shown = (look.notable, at)
         return due
@@ -301,15 +326,11 @@ class View:
             below = Text(f"    {self._below}", style="dim", overflow="ellipsis", no_wrap=True)
             parts.append(below)
         look = self._look
-        if look is not None:
-            parts.append(paint(_page(look, now - self._look_at), width))
+        if look is not None and self._watched is not None:
+            since = now - self._look_at
+            page = self._watched.page(look, since, width, symbols=self._sink.symbols)
+            parts.append(paint(page, width))
         return Group(*parts)
-
-
-def _page(look: Look, since: float) -> Page:
-    from dataclasses import replace
-
-    return canary.canary_page(replace(look, remaining=max(look.remaining - since, 0.0)))
 
 
 def _ended(look: Look) -> Tone:

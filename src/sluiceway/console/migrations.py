@@ -100,7 +100,18 @@ def _headline(document: Mapping[str, Any]) -> list[Block]:
     spoken = f"{document['dialect']} ({by or 'nothing says otherwise; --dialect does'})"
     tone = Tone.GOOD if document["decision"]["allow"] else Tone.BAD
     verdict = "passed" if document["decision"]["allow"] else "blocked"
+    since = document.get("since")
     return [
         Line.of(f"{verdict}: {said or 'nothing to say'}", tone),
         Line.of(inert(f"{where}, {spoken}"), Tone.DIM),
+        *([Line.of(inert(_since(since)), Tone.DIM)] if since else []),
     ]
+
+
+def _since(since: Mapping[str, Any]) -> str:
+    if not since["digest"]:
+        return f"nothing runs in {since['environment']}, so every migration is new there"
+    if since["problem"]:
+        return f"nobody can tell what has run in {since['environment']}: {since['problem']}"
+    new = ", ".join(since["new"]) or "nothing"
+    return f"new since {since['release']}, which runs in {since['environment']}: {new}"

@@ -61,7 +61,7 @@ def outcome_page(outcome: Any) -> list[Block]:
     for decision in decisions:
         if not decision.get("allow") or decision.get("findings"):
             page += [Line.of(""), *tables.decision_table(decision)]
-    page += canary_report(document.get("canary"))
+    page += canary_report(document.get("canary") or document.get("soak"))
     # A refusal is told by its decision, with the reasons; the error would only repeat it.
     if document.get("error") and all(decision.get("allow") for decision in decisions):
         page += [Line.of(""), *tables.error(document["error"])]
@@ -87,6 +87,7 @@ def _items(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("migrations", _migrations(document.get("migrations") or {})),
         ("SBOM", document.get("sbom_path", "")),
         *[(str(scan.get("scanner", "scan")), _scan(scan)) for scan in document.get("scans") or ()],
+        ("slot", _slot(document.get("slot") or {})),
         *_served(document.get("deployment") or {}),
         ("summary", _summary(document.get("verification_summary") or {})),
         ("run", document.get("run", "")),
@@ -140,6 +141,15 @@ def _served(deployment: Mapping[str, Any]) -> list[tuple[str, Any]]:
         for slot in traffic.get("slots", ())
     ]
     return [("serves at", traffic.get("url", "")), ("traffic", ", ".join(slots))]
+
+
+def _slot(slot: Mapping[str, Any]) -> str:
+    """Say which slot was tested for a blue/green switch, and how that went."""
+    if not slot:
+        return ""
+    made = "; ".join(str(each["summary"]) for each in slot.get("evidence", {}).values())
+    before = f" beside {slot['before']}" if slot.get("before") else ""
+    return f"{slot['name']}{before}: {made or 'not tested'}"
 
 
 def _digest(outcome: Mapping[str, Any]) -> str:

@@ -54,6 +54,8 @@ class EnvironmentRow:
     problem: str
     waivers: tuple[Mapping[str, Any], ...]
     """What its digest's promotion rested on."""
+    slots: tuple[Mapping[str, Any], ...] = ()
+    """Blue and green, where that is its strategy."""
 
     @classmethod
     def of(cls, record: Any) -> EnvironmentRow:
@@ -71,6 +73,7 @@ class EnvironmentRow:
             url=_text(row, "url"),
             problem=_text(row, "problem"),
             waivers=tuple(row.get("waivers", ())),
+            slots=tuple(row.get("slots", ())),
         )
 
 

@@ -199,6 +199,9 @@ def board(
     problems = [(row.environment, row.problem) for row in environments if row.problem]
     if urls:
         page += [Line.of(""), Pairs.of(urls)]
+    slots = [(row.environment, _slots(row)) for row in environments if row.slots]
+    if slots:
+        page += [Line.of(""), Line.of("Slots", Tone.STRONG), Pairs.of(slots)]
     if problems:
         page += [
             Line.of(""),
@@ -213,6 +216,15 @@ def board(
         if lines:
             page += [Line.of(""), Line.of(title, Tone.WARN), _stack(lines)]
     return page
+
+
+def _slots(row: EnvironmentRow) -> str:
+    """Say what is in blue and in green, and which of them serves."""
+    return ", ".join(
+        f"{slot['name']} {short(slot['digest'])} "
+        f"{'live' if slot['live'] else 'idle'}{'' if slot['healthy'] else ', unhealthy'}"
+        for slot in row.slots
+    )
 
 
 def _health(row: EnvironmentRow) -> Cell:

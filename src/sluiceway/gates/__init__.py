@@ -1,6 +1,6 @@
 """Gates: collect evidence, build the input, have it judged by policy."""
 
-from sluiceway.gates import change, consent, decide, statements, ticks, waiting, waivers
+from sluiceway.gates import canary, change, consent, decide, statements, ticks, waiting, waivers
 from sluiceway.gates.evidence import (
     SPDX,
     VULNERABILITIES,
@@ -16,6 +16,7 @@ __all__ = [
     "SPDX",
     "VERIFICATION_SUMMARY",
     "VULNERABILITIES",
+    "canary",
     "change",
     "collect",
     "consent",

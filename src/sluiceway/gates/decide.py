@@ -21,7 +21,7 @@ from sluiceway.model import (
 )
 from sluiceway.workbench import Workbench
 
-__all__ = ["Judged", "Promotion", "migration", "promotion", "promotion_input", "rollback"]
+__all__ = ["Judged", "Promotion", "judge", "migration", "promotion", "promotion_input", "rollback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def promotion(bench: Workbench, asked: Promotion) -> Judged:
     """Ask the gate ``promotion`` whether the image may go from its source to its target."""
     bundle = bench.bundle()
     document = promotion_input(bench, bundle, asked)
-    return _judge(bench, bundle, "promotion", document, asked.now)
+    return judge(bench, bundle, "promotion", document, asked.now)
 
 
 def promotion_input(
@@ -130,21 +130,22 @@ def rollback(
     }
     if migrations is not None:
         document["migrations"] = dict(migrations)
-    return _judge(bench, bench.bundle(), "rollback", document, now)
+    return judge(bench, bench.bundle(), "rollback", document, now)
 
 
 def migration(bench: Workbench, document: Mapping[str, Any], now: datetime) -> Judged:
     """Ask the gate ``migration`` about *document* (:func:`~sluiceway.gates.migration.migration_input`)."""
-    return _judge(bench, bench.bundle(), "migration", document, now)
+    return judge(bench, bench.bundle(), "migration", document, now)
 
 
-def _judge(
+def judge(
     bench: Workbench,
     bundle: policy.Bundle | SluicewayError,
     gate: str,
     document: Mapping[str, Any],
     now: datetime,
 ) -> Judged:
+    """Have *document* judged by *gate*, and tell of it."""
     decision = policy.decide(bench.engine, bundle, gate, document, now=now)
     events.emit("gate.decided", decision=decision)
     artifact = bundle.artifact if isinstance(bundle, policy.Bundle) else ""

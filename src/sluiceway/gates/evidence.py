@@ -18,6 +18,7 @@ from sluiceway.model import (
     Image,
     Maker,
     Scan,
+    Slot,
     Status,
     Strategy,
     digest_of,
@@ -48,10 +49,20 @@ _JUDGED = "sbom="
 _US = Maker(plugin="core", tool="sluiceway", version="1")
 
 
-def collect(bench: Workbench, image: Image, source: str, target: str) -> dict[str, Evidence]:
+def collect(
+    bench: Workbench,
+    image: Image,
+    source: str,
+    target: str,
+    *,
+    slot: Slot | None = None,
+    live_url: str = "",
+) -> dict[str, Evidence]:
     """Return every kind of evidence about *image* for its way from *source* to *target*.
 
-    A kind that nobody has anything to say about is absent; policies refuse on absence.
+    A kind that nobody has anything to say about is absent; policies refuse on absence. With *slot*
+    the instance that is tested is the target's own, in that slot, instead of the source's;
+    *live_url* is then where the slot answers that still has the traffic.
     """
     gathered: list[Evidence] = []
     events.emit("evidence.started", image=str(image))
@@ -62,7 +73,12 @@ def collect(bench: Workbench, image: Image, source: str, target: str) -> dict[st
     gathered += scan_evidence(attestations, image.digest)
     gathered += _canary_evidence(bench, image, source)
     request = GateRequest(
-        image=image, source=source, target=target, source_url=_source_url(bench, image, source)
+        image=image,
+        source=source,
+        target=target,
+        source_url=slot.url if slot is not None else _source_url(bench, image, source),
+        slot=slot.name if slot is not None else "",
+        live_url=live_url,
     )
     for _, pieces in bench.plugins.each("sluiceway_evidence", request=request):
         gathered += pieces
@@ -286,8 +302,7 @@ def _source_url(bench: Workbench, image: Image, source: str) -> str:
         return ""
     environment = bench.config.environment(source)
     traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
-    name = "canary" if environment.strategy is Strategy.CANARY else "stable"
-    slot = traffic.slot(name)
+    slot = traffic.serving(environment.strategy)
     return slot.url if slot is not None and slot.alive and slot.digest == image.digest else ""
 
 

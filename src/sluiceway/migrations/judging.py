@@ -97,6 +97,7 @@ class Judged:
     decision: Decision
     """Its findings in the order of the files."""
     document: Mapping[str, Any]
+    """Empty when the decision was made before, about the same; then *read* has no facts either."""
     read: Read
     unused: tuple[str, ...] = ()
     """Codes of approvals in force that match no statement of these files."""

@@ -21,7 +21,18 @@ from sluiceway.migrations.layouts.code import problem as code_problem
 from sluiceway.migrations.layouts.code import telling
 from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
 
-__all__ = ["News", "Reading", "Skipped", "from_texts", "read", "read_all", "since"]
+__all__ = [
+    "Gathered",
+    "News",
+    "Reading",
+    "Skipped",
+    "from_texts",
+    "gathered",
+    "read",
+    "read_all",
+    "since",
+    "understood",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,44 @@ class Reading:
     skipped: tuple[Skipped, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Files that are understood as one set."""
+
+    files: Sequence[tuple[str, bytes]]
+    skipped: Sequence[Skipped] = ()
+    where: str
+    alone: bool = False
+    beside: Mapping[str, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What stands at some paths, byte for byte, before anybody understands it."""
+
+    parts: tuple[_Part, ...]
+    twice: tuple[Skipped, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """``sha256:<hex>`` of everything that a reading of it depends on, names included."""
+        whole = sha256()
+        for part in self.parts:
+            head = (part.where, part.alone, [(each.path, each.why) for each in part.skipped])
+            beside = sorted((part.beside or {}).items())
+            whole.update(_long(repr(head)))
+            for path, data in (*part.files, ("", b""), *beside, ("", b"")):
+                whole.update(_long(path) + b"%d:" % len(data) + data)
+        whole.update(_long(repr([(each.path, each.why) for each in self.twice])))
+        return "sha256:" + whole.hexdigest()
+
+
+def _long(text: str) -> bytes:
+    """Return a text behind its length, so that no two lists of texts look alike."""
+    data = text.encode("utf-8", "surrogatepass")
+    return b"%d:" % len(data) + data
+
+
 def read(path: Path, dialect: Dialect, *, layout: str = "auto") -> Reading:
     """Read the migrations below *path*, a folder or one file.
 
@@ -52,13 +101,56 @@ def read(path: Path, dialect: Dialect, *, layout: str = "auto") -> Reading:
     Raises:
         UsageError: *path* does not exist, cannot be read, or holds no migration; *layout* is unknown.
     """
+    return understood(gathered([path]), dialect, layout=layout)
+
+
+def read_all(paths: Sequence[Path], dialect: Dialect, *, layout: str = "auto") -> Reading:
+    """Read several folders and files as one: each file once, single files as one set.
+
+    Several files that are named together are a set, as a shell's ``*.sql`` gives them: a backward half
+    is left out when its forward half is named too.
+
+    Raises:
+        UsageError: as :func:`read`.
+    """
+    return understood(gathered(paths), dialect, layout=layout)
+
+
+def gathered(paths: Sequence[Path]) -> Gathered:
+    """Return the bytes of everything at and below *paths* that :func:`understood` may look at.
+
+    Raises:
+        UsageError: a path does not exist or cannot be read.
+    """
+    if not paths:
+        raise _nothing("what was named")
+    if len(paths) == 1:
+        return Gathered(parts=(_only(paths[0]),))
+    seen: set[Path] = set()
+    parts: list[_Part] = []
+    single: list[tuple[str, bytes]] = []
+    twice: list[Skipped] = []
+    for path in paths:
+        real = path.resolve()
+        if real in seen:
+            twice.append(Skipped(path.as_posix(), "named twice"))
+        elif path.is_dir():
+            files, skipped = _below(path, path.as_posix() + "/", seen)
+            parts.append(_Part(files=files, skipped=skipped, where=str(path)))
+        else:
+            single.append((path.as_posix(), _bytes(path)))
+        seen.add(real)
+    if single:
+        parts.append(_Part(files=single, alone=len(single) == 1, where="what was named"))
+    return Gathered(parts=tuple(parts), twice=tuple(twice))
+
+
+def _only(path: Path) -> _Part:
     if path.is_dir():
         files, skipped = _below(path)
-        return _reading(files, dialect, layout, skipped=skipped, where=str(path))
-    return _reading(
-        [(path.as_posix(), _bytes(path))],
-        dialect,
-        layout,
+        return _Part(files=files, skipped=skipped, where=str(path))
+    return _Part(
+        files=[(path.as_posix(), _bytes(path))],
         alone=True,
         where=str(path),
         beside=_settings(path),
@@ -71,41 +163,29 @@ def _settings(path: Path) -> dict[str, bytes]:
     return {other.as_posix(): _bytes(other) for other in beside if other.is_file()}
 
 
-def read_all(paths: Sequence[Path], dialect: Dialect, *, layout: str = "auto") -> Reading:
-    """Read several folders and files as one: each file once, single files as one set.
-
-    Several files that are named together are a set, as a shell's ``*.sql`` gives them: a backward half
-    is left out when its forward half is named too.
+def understood(found: Gathered, dialect: Dialect, *, layout: str = "auto") -> Reading:
+    """Return what *found* says, in the order in which a tool would apply it. Pure.
 
     Raises:
-        UsageError: as :func:`read`.
+        UsageError: it holds no migration; *layout* is unknown.
     """
-    if len(paths) == 1:
-        return read(paths[0], dialect, layout=layout)
-    if not paths:
-        raise _nothing("what was named")
-    seen: set[Path] = set()
-    readings: list[Reading] = []
-    single: list[tuple[str, bytes]] = []
-    twice: list[Skipped] = []
-    for path in paths:
-        real = path.resolve()
-        if real in seen:
-            twice.append(Skipped(path.as_posix(), "named twice"))
-        elif path.is_dir():
-            files, skipped = _below(path, path.as_posix() + "/", seen)
-            readings.append(_reading(files, dialect, layout, skipped=skipped, where=str(path)))
-        else:
-            single.append((path.as_posix(), _bytes(path)))
-        seen.add(real)
-    if single:
-        alone = len(single) == 1
-        readings.append(_reading(single, dialect, layout, alone=alone, where="what was named"))
+    readings = [
+        _reading(
+            part.files,
+            dialect,
+            layout,
+            where=part.where,
+            alone=part.alone,
+            skipped=part.skipped,
+            beside=part.beside,
+        )
+        for part in found.parts
+    ]
     layouts = {reading.layout for reading in readings}
     return Reading(
         scripts=tuple(script for reading in readings for script in reading.scripts),
         layout=layouts.pop() if len(layouts) == 1 else "mixed",
-        skipped=(*(entry for reading in readings for entry in reading.skipped), *twice),
+        skipped=(*(entry for reading in readings for entry in reading.skipped), *found.twice),
     )
 
 
@@ -298,15 +378,20 @@ _ENDLESS = 2**30
 
 def _bytes(path: Path | str) -> bytes:
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - as below
-            raise UsageError(
-                f"{path} is no file",
-                means="nothing was judged",
-                remedy="name a file or a folder of migrations",
-                code="migrations.unreadable",
-            )
-        with open(path, "rb") as file:  # noqa: PTH123 - the plain way is the quick one
-            data = file.read(_ENDLESS + 1)
+        # A pipe is opened without waiting for whoever writes to it, and then refused.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise UsageError(
+                    f"{path} is no file",
+                    means="nothing was judged",
+                    remedy="name a file or a folder of migrations",
+                    code="migrations.unreadable",
+                )
+            data = _all_of(descriptor, found.st_size)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError as error:
         raise UsageError(
             f"there is no migration at {path}",
@@ -324,6 +409,27 @@ def _bytes(path: Path | str) -> bytes:
             code="migrations.too-large",
         )
     return data
+
+
+_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _all_of(descriptor: int, size: int) -> bytes:
+    """Return what a file holds, up to one byte more than is ever read.
+
+    Files are small and many: room for the largest is not made for each.
+    """
+    pieces: list[bytes] = []
+    left = _ENDLESS + 1
+    while left > 0:
+        piece = os.read(descriptor, min(left, max(size, 1 << 12) + 1))
+        if not piece:
+            break
+        pieces.append(piece)
+        left -= len(piece)
+        if len(piece) == size:
+            break
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _unreadable(path: Path | str, error: OSError) -> UsageError:

@@ -84,6 +84,12 @@ class Decision:
     at: datetime
     advice: tuple[Finding, ...] = field(default=(), metadata={"json": "never"})
     """What the policies say beside it, and no part of what is decided."""
+    verdict: str = field(default="", metadata={"json": "when set"})
+    """What becomes of a canary, of the gates that say so: ``continue``, ``extend``, ``promote``,
+    ``rollback`` or ``hold``. Only ``promote`` allows. Empty: nobody could say."""
+    outcome: str = field(default="", metadata={"json": "when set"})
+    """What its watch has come to: ``running``, ``pass``, ``fail``, ``no-data``, ``error`` or
+    ``inconclusive``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

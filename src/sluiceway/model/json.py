@@ -36,7 +36,7 @@ def to_json(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of v
     """Return *value* as plain JSON data: records become objects, moments RFC 3339, enums values.
 
     A field whose ``repr`` is off is left out, and so is one whose metadata says so as ``json``:
-    ``never``, or ``when set`` for one that is ``None``.
+    ``never``, or ``when set`` for one that is ``None`` or an empty text.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
@@ -63,7 +63,7 @@ def to_json(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of v
 
 def _left_out(field: dataclasses.Field[Any], value: Any) -> bool:
     when = field.metadata.get("json")
-    return when == "never" or (when == "when set" and getattr(value, field.name) is None)
+    return when == "never" or (when == "when set" and getattr(value, field.name) in (None, ""))
 
 
 def canonical(value: Any) -> bytes:

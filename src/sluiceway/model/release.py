@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -169,6 +169,13 @@ class Traffic:
         """The slot with the most weight, whatever it is called; ``None`` when none has any."""
         weighed = [slot for slot in self.slots if slot.weight > 0]
         return max(weighed, key=lambda slot: slot.weight, default=None)
+
+    def serving(self, strategy: Strategy) -> Slot | None:
+        """Return the slot in which an environment of *strategy* serves its digest."""
+        if strategy is Strategy.CANARY:
+            return self.slot("canary")
+        others = tuple(slot for slot in self.slots if slot.name != "canary")
+        return self.slot("stable") or replace(self, slots=others).live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,9 @@ _NEVER = About(waivable=False)
 _LARGEST = 8 << 20
 """Bytes of an input as canonical JSON. A scan of ten thousand findings has half of it; what is larger
 is not looked into, so that refusing it takes no longer than writing it down."""
+_VERDICTS = ("continue", "extend", "hold", "promote", "rollback")
+_OUTCOMES = ("error", "fail", "inconclusive", "no-data", "pass", "running")
+_PROMOTE = "promote"
 _Judged = tuple[Finding, About]
 
 
@@ -70,6 +73,7 @@ def decide(
     """
     findings: list[Finding] = []
     advice: list[Finding] = []
+    said: dict[str, str] = {}
     input_digest = ""
     try:
         body = canonical(document)
@@ -79,17 +83,22 @@ def decide(
     except (TypeError, ValueError, RecursionError) as error:
         findings.append(_input_finding(f"The input is not JSON data: {error}."))
     if not findings:
-        findings, advice = _excused(engine, bundle, gate, document, now)
+        findings, advice, said = _excused(engine, bundle, gate, document, now)
+    allow = not any(each.level is Level.DENY and each.waived is None for each in findings)
+    if said and allow != (said["verdict"] == _PROMOTE):
+        findings.append(_malformed(gate, _contradiction(gate, said["verdict"], allow=allow)))
+        allow, said = False, {}
     findings = sorted(dict.fromkeys(findings), key=order)
     return Decision(
         gate=gate,
-        allow=not any(each.level is Level.DENY and each.waived is None for each in findings),
+        allow=allow,
         findings=tuple(findings),
         policy_digest=bundle.digest if isinstance(bundle, Bundle) else "",
         input_digest=input_digest,
         engine="none" if engine is None else engine.name,
         at=now,
         advice=tuple(sorted(dict.fromkeys(advice), key=order)),
+        **said,
     )
 
 
@@ -130,16 +139,21 @@ def _excused(
     gate: str,
     document: Mapping[str, Any],
     now: datetime,
-) -> tuple[list[Finding], list[Finding]]:
+) -> tuple[list[Finding], list[Finding], dict[str, str]]:
     """Return the findings with their waivers and what is said of those that the decision needs.
 
-    The second list is advice.
+    The second list is advice; the third is the verdict of a canary with its outcome, or nothing.
     """
     value, problems = _asked(engine, bundle, gate, document)
     judged: list[_Judged] = [(problem, _NEVER) for problem in problems]
     exceptions = Exceptions()
+    said: dict[str, str] = {}
     if not problems:
         judged = list(_read(value, gate))
+        try:
+            said = _verdict(value)
+        except ValueError as error:
+            judged.append((_malformed(gate, f"data.{gate}.decision {error}"), _NEVER))
         try:
             exceptions = _exceptions(value, document)
         except ValueError as error:
@@ -152,7 +166,7 @@ def _excused(
     advice = [finding for finding, _ in judged if finding.level is Level.ADVICE]
     needed = {each.waived.id for each in findings if each.waived is not None}
     findings += [exceptions.warnings[id_] for id_ in needed & exceptions.warnings.keys()]
-    return findings, advice
+    return findings, advice, said
 
 
 def _asked(
@@ -204,13 +218,37 @@ def _input_problems(bundle: Bundle, gate: str, document: Mapping[str, Any]) -> I
 def _read(value: Any, gate: str) -> Iterator[_Judged]:
     """Yield the findings of a decision document; whatever is not one is a deny of its own."""
     levels = {level.value for level in _LEVELS}
-    also = {Level.ADVICE.value, "waivers"}
+    also = {Level.ADVICE.value, "waivers", "verdict", "outcome"}
     if not isinstance(value, Mapping) or not levels <= set(value) <= levels | also:
-        shape = "an object with the keys deny and warn, and perhaps advice and waivers"
+        shape = "an object with the keys deny and warn, and perhaps advice, waivers, verdict and outcome"
         yield _malformed(gate, f"data.{gate}.decision is not {shape}"), _NEVER
         return
     for level in Level:
         yield from _entries(value.get(level.value, []), level, gate, f"decision.{level.value}")
+
+
+def _verdict(value: Any) -> dict[str, str]:
+    """Return ``verdict`` and ``outcome`` of a decision document that has them.
+
+    Raises:
+        ValueError: When one of them is not one that there is, or is there without the other.
+    """
+    if not isinstance(value, Mapping) or not {"verdict", "outcome"} & set(value):
+        return {}
+    for name, known in (("verdict", _VERDICTS), ("outcome", _OUTCOMES)):
+        if value.get(name) not in known:
+            msg = f"has as {name} {value.get(name)!r}, which is none of {', '.join(known)}"
+            raise ValueError(msg)
+    if (value["outcome"] == "pass") > (value["verdict"] == _PROMOTE):
+        msg = f"has the outcome pass with the verdict {value['verdict']}"
+        raise ValueError(msg)
+    return {"verdict": value["verdict"], "outcome": value["outcome"]}
+
+
+def _contradiction(gate: str, verdict: str, *, allow: bool) -> str:
+    if allow:
+        return f"data.{gate}.decision denies nothing, with the verdict {verdict}"
+    return f"data.{gate}.decision denies, with the verdict {verdict}"
 
 
 def _entries(entries: Any, level: Level, gate: str, where: str) -> Iterator[_Judged]:

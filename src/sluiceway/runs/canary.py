@@ -23,6 +23,7 @@ from sluiceway.model import (
     Image,
     Observation,
     Status,
+    Strategy,
     Traffic,
     parse_time,
     rfc3339,
@@ -125,7 +126,7 @@ def _look(
     try:
         traffic = _weigh(context, environment, limits)
         weight = _canary_weight(traffic)
-        if traffic.slot("stable") is None:
+        if traffic.serving(Strategy.REPLACE) is None:
             # A first release: there is nothing to share the traffic with, so it has all of it.
             limits = replace(limits, traffic_percent=100.0)
         observation = _observe(context.bench, environment, limits)
@@ -234,7 +235,6 @@ def requests_of(seen: Mapping[str, Any]) -> int:
 
 def serving(traffic: Mapping[str, Any]) -> str:
     """Return the digest that has the route's traffic, from a JSON :class:`Traffic`; or ``""``."""
-    for slot in traffic.get("slots", ()):
-        if slot["name"] == "stable" and slot["alive"]:
-            return str(slot["digest"])
-    return ""
+    others = [slot for slot in traffic.get("slots", ()) if slot["name"] != "canary"]
+    alive = [slot for slot in others if slot["alive"] and slot["weight"] > 0]
+    return str(max(alive, key=lambda slot: slot["weight"])["digest"]) if alive else ""

@@ -24,7 +24,7 @@ from sluiceway.errors import ActionFailed, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Left", "Runtime", "running"]
+__all__ = ["JSON", "Left", "Runtime", "running"]
 
 _APPLICATION_VERSION = "1"
 """Fixed: every process may take over any run (a changed workflow gets a new name instead)."""
@@ -47,6 +47,10 @@ class _Json(Serializer):
 
     def name(self) -> str:
         return "sluiceway_json"
+
+
+JSON = _Json()
+"""How everything of a run is stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +113,7 @@ def running(state: Path) -> Iterator[Runtime]:
         "system_database_url": f"sqlite:///{state / 'runs.db'}",
         "executor_id": executor,
         "application_version": _APPLICATION_VERSION,
-        "serializer": _Json(),
+        "serializer": JSON,
         "log_level": "CRITICAL",
         "console_log_level": "CRITICAL",
         "notification_listener_polling_interval_sec": 0.05,

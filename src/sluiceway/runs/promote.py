@@ -38,12 +38,14 @@ __all__ = [
     "ask",
     "at_target",
     "carry",
+    "codes",
     "deploy",
     "desired",
     "judge",
     "limits_of",
     "look_up",
     "notify",
+    "previous",
     "retag",
     "signed_request",
     "summarise",
@@ -189,6 +191,12 @@ def at_target(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, 
     """Return the image as the target's environment knows it: in its own repository."""
     image = Image(**found["image"])
     return replace(image, repository=bench.registry_of(request["target"]).repository)
+
+
+def previous(found: Mapping[str, Any], image: Image) -> str:
+    """Return what the target held before, when that was something else."""
+    holds = str(found["target_holds"])
+    return "" if holds == image.digest else holds
 
 
 def retag(
@@ -337,8 +345,14 @@ def desired(bench: Workbench, hook: str, image: Image, target: str, fence: Fence
         )
     except ActionFailed as error:
         traffic: Traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
-        slot = traffic.slot("canary" if environment.strategy is Strategy.CANARY else "stable")
-        if slot is None or slot.digest != image.digest or not (slot.alive and slot.healthy):
+        slots = [traffic.serving(environment.strategy)]
+        if environment.strategy is Strategy.BLUE_GREEN:
+            slots = list(traffic.slots)
+        if not any(
+            slot.digest == image.digest and slot.alive and slot.healthy
+            for slot in slots
+            if slot is not None
+        ):
             raise
         events.emit("deploy.untidy", environment=target, reason=error.what)
         deployment = Deployment(
@@ -405,6 +419,16 @@ def notify(
             failed.append({"plugin": name, "what": error.what})
             events.emit("notify.failed", plugin=name, reason=error.what)
     return {"failed": failed}
+
+
+def codes(decision: Mapping[str, Any]) -> str:
+    """Return the codes that deny, each once."""
+    denied = [
+        item["code"]
+        for item in decision["findings"]
+        if item["level"] == "deny" and not item["waived"]
+    ]
+    return ", ".join(dict.fromkeys(denied))
 
 
 def limits_of(request: Mapping[str, Any]) -> CanaryLimits:

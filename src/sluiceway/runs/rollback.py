@@ -16,7 +16,7 @@ from sluiceway.model import (
     check_digest,
     to_json,
 )
-from sluiceway.runs import canary, history, migrating, promote
+from sluiceway.runs import blue_green, canary, history, migrating, promote
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import keep_decision
 from sluiceway.workbench import Workbench
@@ -97,6 +97,8 @@ def serve(
     environment = bench.config.environment(request["target"])
     if environment.strategy is Strategy.CANARY:
         return canary.take_back(bench, environment, context.fence)
+    if environment.strategy is Strategy.BLUE_GREEN:
+        return blue_green.serve(context, environment, Image(**found["image"]))
     return promote.desired(
         bench, "sluiceway_rollback", Image(**found["image"]), environment.name, context.fence
     )

@@ -45,7 +45,8 @@ def begin(
         NeedsPerson: A run was left unfinished here; it has to be resumed first.
     """
     run = new_run_id(workflow)
-    limits = limits or bench.config.canary
+    if limits is None:
+        limits = bench.config.limits_of(target)
     request = {
         "run": run,
         "workflow": workflow,

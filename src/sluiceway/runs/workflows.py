@@ -6,11 +6,21 @@ no reading of the world outside a step.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sluiceway.errors import ExitCode, NeedsPerson, Refused, SluicewayError
 from sluiceway.model import Image, Strategy, to_json
-from sluiceway.runs import building, canary, migrating, outcome, promote, release, rollback
+from sluiceway.runs import (
+    building,
+    canary,
+    migrating,
+    outcome,
+    promote,
+    release,
+    rollback,
+    switching,
+)
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.ending import durable
 
@@ -118,7 +128,10 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
             shielded=True,
         )
         return outcome.failed(result, Refused(summary, means="Nothing was changed."))
+    strategy = bench.config.environment(target).strategy
     try:
+        if strategy is Strategy.BLUE_GREEN:
+            switching.preflight(context, target)
         context.step("carry", lambda: promote.carry(bench, request, found))
         moved = context.step(
             "re-tag", lambda: promote.retag(context, request, found, asked, decision, migrations)
@@ -146,8 +159,20 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         "deployment": deployment,
         "changed": True,
     }
-    if bench.config.environment(target).strategy is Strategy.CANARY:
+    if strategy is Strategy.CANARY:
         return _canary(context, request, found, actor, result)
+    if strategy is Strategy.BLUE_GREEN:
+        ended = switching.run(
+            context,
+            request,
+            found,
+            asked,
+            result,
+            undo=partial(_undo_tag, context, request, found, result),
+            half_done=partial(_half_done, target, found["goes_back_to"]),
+        )
+        if ended is not None:
+            return ended
     done = context.step(
         "write-down",
         lambda: promote.write_down(
@@ -167,7 +192,7 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
             "promoted",
             request,
             digest=image.digest,
-            previous=_previous(found, image),
+            previous=promote.previous(found, image),
             summary=f"{target} serves {image.digest[:19]}",
             actor=actor,
         ),
@@ -196,7 +221,8 @@ def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]
         result |= {"decision": decision, "actor": asked["actor"]}
         if not decision["allow"]:
             raise Refused(
-                f"the rollback of {target} is refused: {_codes(decision)}", means="Nothing changed."
+                f"the rollback of {target} is refused: {promote.codes(decision)}",
+                means="Nothing changed.",
             )
         served = context.step("serve", lambda: rollback.serve(context, request, found))
     except SluicewayError as error:
@@ -440,19 +466,12 @@ def _tag_undone(
     return canary.restore_tag(bench, target, found["target_holds"])
 
 
-def _codes(decision: dict[str, Any]) -> str:
-    """Return the codes that deny, each once."""
-    denied = [
-        item["code"]
-        for item in decision["findings"]
-        if item["level"] == "deny" and not item["waived"]
-    ]
-    return ", ".join(dict.fromkeys(denied))
-
-
 def _denied(decision: dict[str, Any], migrations: dict[str, Any] | None) -> str:
     """Return the codes that deny, of the promotion and of its migrations."""
-    both = [_codes(decision), _codes(migrations["decision"]) if migrations is not None else ""]
+    both = [
+        promote.codes(decision),
+        promote.codes(migrations["decision"]) if migrations is not None else "",
+    ]
     return ", ".join(each for each in both if each)
 
 
@@ -466,12 +485,6 @@ def _half_done(target: str, digest: str, error: SluicewayError) -> NeedsPerson:
         + f". {error.remedy}",
         code="rollback.incomplete",
     )
-
-
-def _previous(found: dict[str, Any], image: Image) -> str:
-    """Return what the target held before, when that was something else."""
-    holds = str(found["target_holds"])
-    return "" if holds == image.digest else holds
 
 
 WORKFLOWS = {

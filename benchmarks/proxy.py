@@ -1,0 +1,216 @@
+"""What does the proxy of deploy-local cost, and does it drop anything? Ratios to nginx, in one run.
+
+`cpu`: microseconds of CPU a request, read from /proc of the proxy's own process, for our proxy and
+for nginx as a reverse proxy (one worker, connections to the backend kept alive), interleaved round
+by round, so that whatever else the machine does hits both alike. Requests a second say more about
+the machine than about the proxy, so they are shown and compared with nothing.
+
+`drops`: the long form of `tests/plugins/test_deploy_local_drops.py`: switches, weights and drains
+under load by clients that never try again, in a process of their own.
+
+Usage: proxy.py cpu [--rounds 5] [--seconds 3] [--limit 3]
+       proxy.py drops [--switches 500]
+With --limit, `cpu` exits with 1 when the median ratio is higher. Needs nginx and wrk on PATH (or in
+/usr/sbin).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BODY = "x" * 99 + "\\n"
+NGINX = """
+daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/a; uwsgi_temp_path {folder}/b; scgi_temp_path {folder}/c;
+  keepalive_requests 1000000000;
+  {rest}
+}}
+"""
+BACKEND = 'server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }}'
+PROXY = """
+  upstream backend {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{port}; location / {{
+    proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";
+    proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Request-Id $request_id; }} }}
+"""
+
+
+def main() -> int:
+    """Read the command line and do what it says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    cpu = commands.add_parser("cpu")
+    cpu.add_argument("--rounds", type=int, default=5)
+    cpu.add_argument("--seconds", type=int, default=3)
+    cpu.add_argument("--connections", type=int, default=32)
+    cpu.add_argument("--limit", type=float)
+    drops = commands.add_parser("drops")
+    drops.add_argument("--switches", type=int, default=500)
+    serve = commands.add_parser("serve")  # for `cpu`: the proxy as a process of its own
+    serve.add_argument("backend", type=int)
+    chosen = parser.parse_args()
+    if chosen.command == "serve":
+        return _serve(chosen.backend)
+    if chosen.command == "drops":
+        return _drops(chosen.switches)
+    return _cpu(chosen)
+
+
+def _cpu(chosen: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        backend, other = _free_port(), _free_port()
+        rest = BACKEND.format(port=backend, body=BODY)
+        stack.enter_context(_nginx(folder / "backend", rest, backend))
+        rest = PROXY.format(backend=backend, port=other)
+        contenders = {"nginx": (stack.enter_context(_nginx(folder / "proxy", rest, other)), other)}
+        contenders["deploy-local"] = stack.enter_context(_ours(backend))
+        direct = _wrk(backend, chosen.connections, chosen.seconds)
+        print(f"the backend alone: {direct / chosen.seconds:,.0f} requests a second")
+        found: dict[str, list[float]] = {title: [] for title in contenders}
+        rates: dict[str, list[float]] = {title: [] for title in contenders}
+        for _ in range(chosen.rounds):
+            for title, (process, port) in contenders.items():
+                before = _cpu_seconds(process.pid)
+                count = _wrk(port, chosen.connections, chosen.seconds)
+                found[title].append((_cpu_seconds(process.pid) - before) / count * 1e6)
+                rates[title].append(count / chosen.seconds)
+    print("| proxy | CPU us a request, median (least) | of nginx, median | requests a second |")
+    print("| --- | --- | --- | --- |")
+    for title, values in found.items():
+        ratio = statistics.median(
+            mine / its for mine, its in zip(values, found["nginx"], strict=True)
+        )
+        print(
+            f"| {title} | {statistics.median(values):.1f} ({min(values):.1f}) | {ratio:.2f} | "
+            f"{statistics.median(rates[title]):,.0f} |"
+        )
+        if title == "deploy-local" and chosen.limit is not None and ratio > chosen.limit:
+            print(f"FAILED: {ratio:.2f} times nginx's CPU, more than {chosen.limit:g}")
+            return 1
+    return 0
+
+
+def _drops(switches: int) -> int:
+    sys.path.insert(0, str(ROOT))
+    from tests.plugins.deploy_local_kit import opened
+    from tests.plugins.deploy_local_load import LoadApart
+
+    with tempfile.TemporaryDirectory() as name, opened(Path(name)) as site:
+        site.deploy("v0")
+        done, number = 0, 0
+        with LoadApart(site.port(), clients=8) as load:
+            while done < switches:
+                number += 1
+                site.deploy(f"v{number}", "canary")
+                for weight in (10, 60, 0, 100):
+                    site.weigh(weight)
+                    load.more(20)
+                if number % 2:
+                    site.deploy(f"v{number}")
+                else:
+                    site.drain()
+                load.more(20)
+                done += 6
+    print(f"{done} changes, {sum(load.seen.values()):,} requests, {len(load.failed)} failed")
+    for problem in load.failed[:10]:
+        print(f"  {problem}")
+    return 1 if load.failed else 0
+
+
+def _serve(backend: int) -> int:
+    from sluiceway_deploy_local.counters import Counters
+    from sluiceway_deploy_local.exchange import Limits
+    from sluiceway_deploy_local.frontend import Frontend
+    from sluiceway_deploy_local.supervisor import _COLLECT
+    from sluiceway_deploy_local.table import Backend, Table, shares
+
+    async def serve() -> None:
+        gc.freeze()  # as the supervisor does
+        gc.set_threshold(*_COLLECT)
+        frontend = Frontend("bench", Limits())
+        (await frontend.listen(0)).keep()
+        frontend.table = Table(shares(Backend(backend, Counters()), None, 0))
+        print(frontend.port, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+    asyncio.run(serve())
+    return 0
+
+
+@contextlib.contextmanager
+def _ours(backend: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    argv = [sys.executable, __file__, "serve", str(backend)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def _nginx(folder: Path, rest: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    folder.mkdir()
+    path = folder / "nginx.conf"
+    path.write_text(NGINX.format(folder=folder, rest=rest))
+    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    if program is None:
+        sys.exit("nginx is missing. Remedy: apt-get install nginx-light")
+    with subprocess.Popen([program, "-e", "stderr", "-p", str(folder), "-c", str(path)]) as process:
+        try:
+            for _ in range(200):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.terminate()
+
+
+def _wrk(port: int, connections: int, seconds: int) -> int:
+    """Return how many requests were answered; exit when one was not."""
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is missing. Remedy: apt-get install wrk")
+    argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/"]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"(\d+) requests in", said)
+    if found is None or "Non-2xx" in said or "Socket errors" in said:
+        sys.exit(f"wrk saw failures:\n{said}")
+    return int(found[1])
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

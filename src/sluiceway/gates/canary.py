@@ -1,0 +1,90 @@
+"""The gate ``canary``: what becomes of a canary after each look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sluiceway.analysis import Watch, evidence
+from sluiceway.gates.decide import Judged, judge
+from sluiceway.model import Actor, CanaryLimits, Image, rfc3339, to_json
+from sluiceway.workbench import Workbench
+
+__all__ = ["Step", "canary", "canary_input"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Which share of the traffic the canary has now."""
+
+    index: int = 0
+    """From 0."""
+    count: int = 1
+    weight: float
+    """Percent; 100 where a first release has nothing to share the traffic with."""
+
+
+def canary(
+    bench: Workbench,
+    *,
+    watch: Watch,
+    limits: CanaryLimits,
+    step: Step,
+    image: Image,
+    environment: str,
+    actor: Actor,
+    run: str,
+    now: datetime,
+) -> Judged:
+    """Ask the gate ``canary`` what becomes of the canary.
+
+    Returns:
+        The decision with its ``verdict`` and ``outcome``. Both are empty when nobody could say: the
+        engine is missing or failed, the policies cannot be read. Then it denies, and its findings
+        say why.
+    """
+    document = canary_input(
+        service=bench.config.service,
+        rehearsal=bench.config.rehearsal,
+        watch=watch,
+        limits=limits,
+        step=step,
+        image=image,
+        environment=environment,
+        actor=actor,
+        run=run,
+        now=now,
+    )
+    return judge(bench, bench.bundle(), "canary", document, now)
+
+
+def canary_input(
+    *,
+    service: str,
+    rehearsal: bool,
+    watch: Watch,
+    limits: CanaryLimits,
+    step: Step,
+    image: Image,
+    environment: str,
+    actor: Actor,
+    run: str,
+    now: datetime,
+) -> Mapping[str, Any]:
+    """Return the input of the gate ``canary``, as ``schemas/canary/input.json`` has it."""
+    return {
+        "gate": "canary",
+        "now": rfc3339(now),
+        "service": service,
+        "run": run,
+        "environment": environment,
+        "image": to_json(image),
+        "parameters": to_json(limits),
+        "step": to_json(step),
+        "watch": evidence(watch, limits),
+        "actor": to_json(actor),
+        "rehearsal": rehearsal,
+        "waivers": [],  # none of its findings may be waived
+    }

@@ -1,0 +1,196 @@
+"""A check of files at somebody's desk: what was found about the same files before is not found out again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sluiceway.errors import SluicewayError
+from sluiceway.migrations import judging, kept, state
+from sluiceway.migrations.judging import Judged, Read
+from sluiceway.migrations.kept import Kept
+from sluiceway.migrations.reading import Gathered, Reading, gathered, understood
+from sluiceway.migrations.records import Dialect, SqlParser
+from sluiceway.workbench import Workbench
+
+if TYPE_CHECKING:
+    from sluiceway.migrations.reading import Skipped
+    from sluiceway.migrations.records import Script
+
+    _Entry = TypeVar("_Entry", Script, Skipped)
+
+__all__ = ["check", "named_from_here", "parsers_for"]
+
+
+def check(
+    bench: Workbench,
+    paths: Sequence[Path],
+    dialect: Dialect,
+    *,
+    now: datetime,
+    layout: str = "auto",
+    strict: bool = False,
+    advice: bool = False,
+    cache: Path | None = None,
+) -> Judged:
+    """Have every migration at and below *paths* judged, each standing alone.
+
+    Args:
+        bench: The project, or defaults.
+        paths: Files and folders.
+        dialect: Whose SQL it is.
+        now: The moment of the decision.
+        layout: Whose tool's folder it is.
+        strict: Two grammars read every statement.
+        advice: Rules that only advise are asked too.
+        cache: The folder of earlier answers (:mod:`.kept`); ``None`` to ask nothing but the files.
+
+    Raises:
+        UsageError: There is no migration there.
+        ActionFailed: No grammar reads the dialect here.
+    """
+    parsers = parsers_for(bench, dialect, strict=strict)
+    files = gathered(paths)
+    known = kept.grammar(parsers) if cache is not None else None
+    if cache is None or known is None:
+        read = judging.read_facts(
+            named_from_here(paths, understood(files, dialect, layout=layout)),
+            parsers[0],
+            dialect,
+            second=parsers[1] if strict else None,
+        )
+        return judging.judge(bench, read, now=now, advice=advice)
+    names = [dialect.value, layout, strict]
+    place = [str(Path.cwd()), *(str(path) for path in paths)]
+    before = Kept.open(cache, place, *names)
+    whole = kept.key_of(files.digest, *place, *names, *known)
+    judged = _remembered(bench, before, whole, dialect, now=now, advice=advice)
+    if judged is not None:
+        return judged
+    read = _again(before, whole, dialect) or _anew(
+        before, whole, files, paths, dialect, layout, parsers, known
+    )
+    judged = judging.judge(bench, read, now=now, advice=advice)
+    if judged.judged and not judged.document["waivers"]:
+        key = _decision_key(bench, whole, judged.decision.policy_digest, advice=advice)
+        before.keep(judged.decision, key)
+    before.save()
+    return judged
+
+
+def _remembered(
+    bench: Workbench, before: Kept, whole: str, dialect: Dialect, *, now: datetime, advice: bool
+) -> Judged | None:
+    """Return what was decided about exactly these files, if nothing else has a part in it."""
+    if before.whole != whole or judging.approvals(bench, now):
+        return None
+    bundle = bench.bundle()
+    if isinstance(bundle, SluicewayError):
+        return None
+    key = _decision_key(bench, whole, bundle.digest, advice=advice)
+    decision, read = before.decided(key, now), _said(before, dialect, ())
+    if decision is None or read is None:
+        return None
+    return Judged(decision=decision, document={}, read=read)
+
+
+def _decision_key(bench: Workbench, whole: str, policies: str, *, advice: bool) -> str:
+    """Return the name of a decision; empty for one that may be another tomorrow.
+
+    The policies that come with Sluiceway look at the moment only where there are approvals; a site's own
+    may look at it anywhere.
+    """
+    engine, config = bench.engine, bench.config
+    if engine is None or config.policy_path is not None or config.policy_bundle:
+        return ""
+    code = [kept.code_digest(room) for room in ("sluiceway.policy", "sluiceway.model")]
+    about = (config.service, config.rehearsal, advice, engine.name, engine.version)
+    return kept.key_of(whole, policies, *about, *code) if all(code) else ""
+
+
+def parsers_for(bench: Workbench, dialect: Dialect, *, strict: bool) -> tuple[SqlParser, ...]:
+    """Return the grammar that reads *dialect* here, or the two that are compared.
+
+    Raises:
+        ActionFailed: ``migrations.no-parser``, ``migrations.one-parser``.
+    """
+    if strict:
+        return judging.two_parsers(bench, dialect)
+    return (judging.parser_for(bench, dialect),)
+
+
+def _again(before: Kept, whole: str, dialect: Dialect) -> Read | None:
+    """Return what was read of exactly these files, if that is known."""
+    facts = before.all_facts() if before.whole == whole else None
+    return _said(before, dialect, facts) if facts is not None else None
+
+
+def _said(before: Kept, dialect: Dialect, facts: Sequence[dict[str, Any]]) -> Read | None:
+    said = before.read
+    try:
+        return Read(
+            facts=tuple(facts),
+            files=int(said["files"]),
+            statements=int(said["statements"]),
+            dialect=dialect,
+            layout=str(said["layout"]),
+            skipped=tuple({"path": str(e["path"]), "why": str(e["why"])} for e in said["skipped"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _anew(
+    before: Kept,
+    whole: str,
+    files: Gathered,
+    paths: Sequence[Path],
+    dialect: Dialect,
+    layout: str,
+    parsers: Sequence[SqlParser],
+    known: Sequence[str],
+) -> Read:
+    """Read the files, and parse what was not parsed as it stands."""
+    reading = named_from_here(paths, understood(files, dialect, layout=layout))
+    found: dict[str, tuple[list[dict[str, Any]], int]] = {}
+    if len(parsers) > 1:
+        read = judging.read_facts(reading, parsers[0], dialect, second=parsers[1])
+        # What two grammars disagree about is found out over all files together.
+        found[whole] = [dict(fact) for fact in read.facts], read.statements
+    else:
+        for script in reading.scripts:
+            key = kept.script_key(script, (*known, dialect.value))
+            facts = before.facts(key)
+            if facts is None:
+                own = state.facts((script,), parsers[0], dialect)
+                facts = [state.fact_json(fact) for fact in own.facts], own.statements
+            found[key] = facts
+        read = Read(
+            facts=tuple(fact for facts, _ in found.values() for fact in facts),
+            files=len(reading.scripts),
+            statements=sum(number for _, number in found.values()),
+            dialect=dialect,
+            layout=reading.layout,
+            skipped=tuple({"path": each.path, "why": each.why} for each in reading.skipped),
+        )
+    said = {"files": read.files, "statements": read.statements, "layout": read.layout}
+    before.hold(whole, found, {**said, "skipped": [dict(each) for each in read.skipped]})
+    return read
+
+
+def named_from_here(paths: Sequence[Path], reading: Reading) -> Reading:
+    """Return *reading* with each file named as one would from the current folder."""
+    if len(paths) > 1 or not paths[0].is_dir():
+        return reading
+    return replace(
+        reading,
+        scripts=tuple(_below(paths[0], each) for each in reading.scripts),
+        skipped=tuple(_below(paths[0], each) for each in reading.skipped),
+    )
+
+
+def _below(folder: Path, entry: _Entry) -> _Entry:
+    return replace(entry, path=(folder / entry.path).as_posix())

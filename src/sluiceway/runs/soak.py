@@ -1,0 +1,316 @@
+"""A switch under watch: look, have the gate ``canary`` decide, renew the lease or go back.
+
+There is no stable side any more: the slot has all of the traffic, so the mission's limits count by
+themselves. Every look is a remembered step, so counters survive ``kill -9``; a soak that was broken
+for longer than the switch's lease ends in a switch back, because nobody looked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from sluiceway import analysis, events, policy
+from sluiceway.analysis import Watch
+from sluiceway.errors import ActionFailed, SluicewayError
+from sluiceway.gates import decide
+from sluiceway.gates.canary import Step, canary_input
+from sluiceway.model import (
+    Actor,
+    Decision,
+    Environment,
+    Image,
+    Level,
+    Observation,
+    Status,
+    Traffic,
+    parse_time,
+    rfc3339,
+    to_json,
+)
+from sluiceway.runs import blue_green, promote
+from sluiceway.runs.blue_green import Plan
+from sluiceway.runs.context import RunContext
+from sluiceway.runs.deciding import keep_decision
+
+__all__ = ["Soak", "called"]
+
+_HEALTH_TIMEOUT_SECONDS = 3.0
+_ALL = 100.0
+_STREAMS = {
+    "canary.error-rate": "error_rate",
+    "canary.health": "health",
+    "canary.latency": "latency_p99",
+    "canary.unseen": "sight",
+}
+"""Codes that a streak decides, with its name in the evidence."""
+_STATUS = {
+    "pass": Status.OK,
+    "fail": Status.FAILED,
+    "no-data": Status.NO_DATA,
+    "error": Status.ERROR,
+}
+_SHOWN = (
+    "code",
+    "codes",
+    "decision",
+    "ended",
+    "evidence",
+    "number",
+    "outcome",
+    "reason",
+    "step",
+    "verdict",
+    "watch",
+    "weight",
+)
+"""What of a look its event carries."""
+
+
+class Soak:
+    """What every look of one soak has in common.
+
+    Args:
+        context: The run.
+        request: What was asked for; ``limits`` are the soak's.
+        planned: Which slot is switched to.
+        image: What is in it.
+        asked: Who asks, and the signed request.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        request: Mapping[str, Any],
+        planned: Plan,
+        image: Image,
+        asked: Mapping[str, Any],
+    ) -> None:
+        self.context = context
+        self.bench = context.bench
+        self.request = request
+        self.planned = planned
+        self.image = image
+        self.asked = asked
+        self.environment = context.bench.config.environment(request["target"])
+        self.limits = promote.limits_of(request)
+
+    @cached_property
+    def policies(self) -> policy.Bundle | SluicewayError:
+        """One soak is judged by one set of rules, also while a registry is out of reach."""
+        return self.bench.bundle()
+
+    def watch(self) -> dict[str, Any]:
+        """Switch, and look until the gate ``canary`` says that it is over.
+
+        Returns the last look: ``verdict`` and ``outcome`` (the gate's words), ``code`` and ``codes``
+        (why), ``status``, ``reason``, ``watch``, ``evidence``, ``decision``, ``started_at``, ``at``,
+        ``decided_at``, ``detected_at``, ``weight``, ``number`` and ``ended``.
+        """
+        last = self.context.step("blue-green.switch", self.begin)
+        number = 0
+        while not last["ended"]:
+            number += 1
+
+            def look(number: int = number, before: Mapping[str, Any] = last) -> dict[str, Any]:
+                return self.tick(before, number)
+
+            last = self.context.step(f"blue-green.look.{number}", look)
+        return dict(last)
+
+    def begin(self) -> dict[str, Any]:
+        """Give the slot everything, read it back, and take the first look."""
+        traffic = blue_green.switch(
+            self.context, self.environment, self.planned.slot, settled=False
+        )
+        events.emit(
+            "canary.started",
+            environment=_title(self.environment, self.planned),
+            image=str(self.image),
+            limits=to_json(self.limits),
+            traffic=to_json(traffic),
+        )
+        now = rfc3339(datetime.now(UTC))
+        fresh: dict[str, Any] = {
+            "verdict": "",
+            "codes": [],
+            "decision": None,
+            "unjudged": 0,
+            "started_at": now,
+        }
+        return self._look(Watch(), fresh, 0)
+
+    def tick(self, before: Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Wait for the next moment to look, and look."""
+        seconds = self.context.seconds
+        started, seen = parse_time(before["started_at"]), parse_time(before["at"])
+        unwatched = (datetime.now(UTC) - seen).total_seconds()
+        if unwatched > seconds:
+            return self._unwatched(before, number, unwatched)
+        due = started.timestamp() + number * self.limits.interval_seconds
+        while (left := due - time.time()) > 0:
+            self.context.wait(min(left, seconds / 3))
+            if left > seconds / 3 and not self._renewed():
+                break  # the lease is shorter than the interval, and what it is about is gone: look
+        return self._look(Watch.from_json(before["watch"]), before, number)
+
+    def _look(self, state: Watch, before: Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Look first, and renew the switch only while it goes on: what went back stays back."""
+        weight = 0.0
+        observation: Observation | None = None
+        try:
+            observation = self.bench.plugins.one(
+                "sluiceway_observe",
+                environment=self.environment,
+                health_path=self.limits.health_path,
+                timeout_seconds=min(
+                    _HEALTH_TIMEOUT_SECONDS, max(self.limits.interval_seconds, 0.5)
+                ),
+            )
+            weight = observation.weight
+            state = analysis.advance(state, observation, self.limits, judged=False)
+        except ActionFailed as error:
+            if error.code == "fence.stale":
+                raise
+            state = analysis.miss(state, time.monotonic(), error.what, self.limits, judged=False)
+        found = {
+            "started_at": before["started_at"],
+            "at": rfc3339(datetime.now(UTC)),
+            "step": {"index": 0, "count": 1, "weight": _ALL},
+            "weight": weight,
+            "number": number,
+            "watch": state.to_json(),
+            **self._judged(state, before, number),
+        }
+        if not found["ended"] and weight >= _ALL:
+            self._renewed()
+        events.emit(
+            "canary.tick",
+            environment=_title(self.environment, self.planned),
+            limits=to_json(self.limits),
+            observation=to_json(observation),
+            elapsed=state.seconds,
+            remaining=max(self.limits.duration_seconds - state.seconds, 0.0),
+            **{key: value for key, value in found.items() if key in _SHOWN},
+        )
+        return found
+
+    def _judged(self, state: Watch, before: Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Ask the gate, and write its decision down when it is another one or the last."""
+        now = datetime.now(UTC)
+        document = canary_input(
+            service=self.bench.config.service,
+            rehearsal=self.bench.config.rehearsal,
+            watch=state,
+            limits=self.limits,
+            step=Step(weight=_ALL),
+            image=self.image,
+            environment=self.environment.name,
+            actor=Actor(**self.asked["actor"]),
+            run=str(self.request["run"]),
+            now=now,
+        )
+        judged = decide.Judged(
+            decision=policy.decide(self.bench.engine, self.policies, "canary", document, now=now),
+            document=document,
+            bundle=getattr(self.policies, "artifact", ""),
+        )
+        unjudged = 0 if judged.decision.verdict else before["unjudged"] + 1
+        call = called(judged.decision, unjudged, self.limits.consecutive)
+        ended = call["verdict"] in ("promote", "rollback")
+        decision = before["decision"]
+        if ended or (call["verdict"], call["codes"]) != (before["verdict"], before["codes"]):
+            decision = keep_decision(
+                self.bench,
+                self.request,
+                self.image.digest,
+                self.asked,
+                judged,
+                # Whoever takes a run over looks again, and is judged by what it sees.
+                attempt=self.context.lease.token if self.context.taken_over else 0,
+                of=f"soak:{number}",
+            )
+        evidence = document["watch"]
+        streaks = [
+            float(evidence["streams"][_STREAMS[code]]["streak_seconds"])
+            for code in call["codes"]
+            if code in _STREAMS
+        ]
+        return {
+            **call,
+            "unjudged": unjudged,
+            "ended": ended,
+            "evidence": evidence,
+            "decision": decision,
+            "decided_at": rfc3339(now),
+            "detected_at": rfc3339(now - timedelta(seconds=max(streaks, default=0.0))),
+        }
+
+    def _unwatched(
+        self, before: Mapping[str, Any], number: int, unwatched: float
+    ) -> dict[str, Any]:
+        now = rfc3339(datetime.now(UTC))
+        return {
+            **before,
+            "verdict": "rollback",
+            "outcome": "inconclusive",
+            "code": "canary.unwatched",
+            "codes": ["canary.unwatched"],
+            "status": Status.INCONCLUSIVE.value,
+            "reason": f"nobody watched {self.planned.slot} for {unwatched:.0f} s; the traffic went "
+            "back by itself meanwhile",
+            "at": now,
+            "decided_at": now,
+            "detected_at": now,
+            "number": number,
+            "ended": True,
+        }
+
+    def _renewed(self) -> bool:
+        """Renew the switch when it is still in force; say whether it is."""
+        try:
+            traffic: Traffic = self.bench.plugins.one(
+                "sluiceway_traffic", environment=self.environment
+            )
+            if traffic.live is None or traffic.live.name != self.planned.slot:
+                return False
+            blue_green.switch(self.context, self.environment, self.planned.slot, settled=False)
+        except ActionFailed as error:
+            if error.code == "fence.stale":
+                raise
+            return False  # the next look sees what became of it
+        return True
+
+
+def called(decision: Decision, unjudged: int, consecutive: int) -> dict[str, Any]:
+    """Return what a decision of the gate ``canary`` comes to; pure.
+
+    A gate that could not judge (no engine, no rules, a time-out) has no verdict: the soak goes on,
+    and switches back when that happened *consecutive* times in a row (*unjudged*, this one too).
+
+    Returns:
+        ``{"verdict", "outcome", "code", "codes", "status", "reason"}``.
+    """
+    denied = [each for each in decision.findings if each.level is Level.DENY]
+    codes = list(dict.fromkeys(each.code for each in denied))
+    said = [each.message for each in denied or decision.advice]
+    verdict, outcome = decision.verdict, decision.outcome
+    if not verdict:
+        verdict, outcome = ("rollback" if unjudged >= consecutive else "hold"), "error"
+        codes = ["canary.unjudged", *codes]
+        said = [f"The gate could not judge it at {unjudged} looks in a row.", *said]
+    return {
+        "verdict": verdict,
+        "outcome": outcome,
+        "code": codes[0] if codes else "canary.passed",
+        "codes": codes,
+        "status": _STATUS.get(outcome, Status.INCONCLUSIVE).value,
+        "reason": " ".join(said),
+    }
+
+
+def _title(environment: Environment, planned: Plan) -> str:
+    return f"{environment.name}, soak of {planned.slot}"
