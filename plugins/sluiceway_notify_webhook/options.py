@@ -21,7 +21,15 @@ SECRET_VARIABLE = "SLUICEWAY_WEBHOOK_SECRET"  # noqa: S105 - a variable's name, 
 _PLUGIN = "notify-webhook"
 _DEFAULTS: Mapping[str, Any] = {
     "url": "",
-    "kinds": ["rolled-back", "canary.started", "canary.passed", "promoted", "refused"],
+    "kinds": [
+        "rolled-back",
+        "canary.started",
+        "canary.step",
+        "canary.verdict",
+        "canary.passed",
+        "promoted",
+        "refused",
+    ],
     "format": "generic",
     "timeout_seconds": 5.0,
 }

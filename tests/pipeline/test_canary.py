@@ -104,7 +104,11 @@ def test_a_broken_release_is_rolled_back_and_the_good_one_serves_every_request(s
     assert code == ExitCode.ROLLED_BACK, (document, err)
     assert document["outcome"] == "rolled-back"
     assert document["canary"]["verdict"] == "fail"
-    assert document["canary"]["code"] == "canary.error-rate"
+    report = document["canary"]
+    assert report["code"] in ("canary.worse", "canary.error-rate")
+    assert "rule sequential, limits corroborated" in report["reason"]
+    assert report["decision"]["verdict"] == "rollback"
+    assert report["sla"]["kept"] is True
     assert document["serves"] == good
     assert document["changed"] is False
     state = shop.state()
@@ -114,14 +118,24 @@ def test_a_broken_release_is_rolled_back_and_the_good_one_serves_every_request(s
     assert numbers["failed_outside_canary"] == 0, numbers
     assert numbers["failed_in_canary"] > 0
     code, history, _ = shop.run("ci", "history", "--env=canary")
-    assert [entry["kind"] for entry in history["entries"]][:3] == ["run", "rolled-back", "canary"]
+    assert [entry["kind"] for entry in history["entries"]][:4] == [
+        "run",
+        "rolled-back",
+        "canary",
+        "decision",
+    ]
+    assert history["entries"][1]["body"]["sla"] == report["sla"]
+    # Every verdict can be judged again from what was written down with it.
+    code, replayed, err = shop.run("ci", "policy.replay")
+    assert code == 0, (replayed, err)
 
 
 def test_a_canary_without_traffic_never_passes(shop):
     shop.ship("dev", "staging")
-    code, document, _ = shop.run("lena", "promote", "--to=canary", *QUICK)
+    code, document, _ = shop.run("lena", "promote", "--to=canary", *QUICK, "--rule=mission")
     assert code == ExitCode.ROLLED_BACK
     assert document["canary"]["status"] == "no-data"
+    assert "rule mission" in document["canary"]["reason"]
     assert document["canary"]["weight"] == 100.0  # nothing else serves yet
     state = shop.state()
     assert state["tags"]["canary"] == ""
@@ -453,7 +467,12 @@ def test_a_canary_of_the_same_digest_that_fails_goes_back_to_the_one_before(shop
     assert code == 0
     assert shop.state()["tags"]["canary"] == new
     code, document, err = shop.run(
-        "lena", "canary", *QUICK, "--error-rate-threshold=0", "--latency-p99-threshold-ms=1"
+        "lena",
+        "canary",
+        *QUICK,
+        "--rule=mission",
+        "--error-rate-threshold=0",
+        "--latency-p99-threshold-ms=1",
     )
     end()
     if code == 0:

@@ -3,6 +3,7 @@
 import threading
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def _fresh(monkeypatch):
 
 
 def test_everybody_hears_it_and_a_failure_is_reported_and_stops_nothing():
-    heard = []
+    heard: list[Any] = []
 
     def broken(_notice):
         raise ActionFailed("the chat is closed")
@@ -54,8 +55,8 @@ def test_everybody_hears_it_and_a_failure_is_reported_and_stops_nothing():
     def faulty(_notice):
         raise ValueError("a defect")
 
-    bench = SimpleNamespace(plugins=Plugins(bad=broken, worse=faulty, good=heard.append))
-    seen = []
+    bench: Any = SimpleNamespace(plugins=Plugins(bad=broken, worse=faulty, good=heard.append))
+    seen: list[events.Event] = []
     with events.subscribed(seen.append):
         failed = telling.tell(bench, notice("promoted"), 10.0)
     assert failed == [
@@ -71,7 +72,8 @@ def test_everybody_hears_it_and_a_failure_is_reported_and_stops_nothing():
 
 def test_a_notifier_that_hangs_is_left_behind_and_hears_the_rest_in_order_later():
     release, last = threading.Event(), threading.Event()
-    heard, prompt = [], []
+    heard: list[str] = []
+    prompt: list[str] = []
 
     def hangs(each):
         release.wait(30)
@@ -79,7 +81,7 @@ def test_a_notifier_that_hangs_is_left_behind_and_hears_the_rest_in_order_later(
         if each.kind == "rolled-back":
             last.set()
 
-    bench = SimpleNamespace(
+    bench: Any = SimpleNamespace(
         plugins=Plugins(slow=hangs, quick=lambda each: prompt.append(each.kind))
     )
     for kind in ("canary.started", "canary.verdict", "rolled-back"):
@@ -96,7 +98,7 @@ def test_a_notifier_that_hangs_is_left_behind_and_hears_the_rest_in_order_later(
 def test_what_a_hanging_notifier_is_told_does_not_pile_up_for_ever(monkeypatch):
     monkeypatch.setattr(telling, "_MOST_WAITING", 2)
     release = threading.Event()
-    bench = SimpleNamespace(plugins=Plugins(slow=lambda _each: release.wait(30)))
+    bench: Any = SimpleNamespace(plugins=Plugins(slow=lambda _each: release.wait(30)))
     said = [telling.tell(bench, notice("x"), 0.02)[0]["what"] for _ in range(4)]
     release.set()
     assert "2 notices wait for it already" in said[-1]

@@ -6,7 +6,8 @@ import data.lib
 # title: The canary was watched within the limits
 # description: >-
 #   A canary proves no more than it was asked. Its thresholds, how many bad checks in a row it takes,
-#   its share of the traffic and its minutes are within data.promotion.canary_limits, whatever `invoke canary` was given.
+#   its share of the traffic and its minutes are within data.promotion.canary_limits, and its rule, what
+#   that forgives and its steps are among data.promotion.canary_ways, whatever `invoke canary` was given.
 # custom:
 #   code: promotion.canary-limits
 #   solution: Watch it again with `invoke canary` and the numbers that are configured, then promote.
@@ -39,6 +40,46 @@ limit_problems contains message if {
 		limit.bound,
 		limit_value(name),
 	])
+}
+
+limit_problems contains message if {
+	canary_counts
+	canary_ways_understood
+	some fact, name in allowed
+	found := object.get(lib.facts("canary"), ["limits", fact], "(missing)")
+	not way_allowed(found, data.promotion.canary_ways[name])
+	message := sprintf("The canary was watched with %s %v; that has to be one of %v.", [
+		fact,
+		found,
+		data.promotion.canary_ways[name],
+	])
+}
+
+limit_problems contains message if {
+	canary_counts
+	canary_ways_understood
+	found := object.get(lib.facts("canary"), ["limits", "warm_up_seconds"], "(missing)")
+	not warm_up_allowed(found)
+	message := sprintf("The canary was watched with warm_up_seconds %v; that has to be at most %v.", [
+		found,
+		data.promotion.canary_ways.warm_up_seconds,
+	])
+}
+
+# Which list each word of the watch has to be in.
+allowed := {"rule": "rules", "limits": "limits", "profile": "profiles", "steps": "steps"}
+
+way_allowed(found, known) if found in known
+
+# No steps: one weight, which has a limit of its own.
+way_allowed([], _)
+
+# As long as the profile says.
+warm_up_allowed(null)
+
+warm_up_allowed(seconds) if {
+	seconds != null
+	lib.at_least(data.promotion.canary_ways.warm_up_seconds, seconds)
 }
 
 # Where the path asks for a canary; that there is none is said elsewhere.
@@ -91,5 +132,29 @@ canary_limits_understood if {
 	object.keys(data.promotion.canary_limits) == object.keys(watched)
 	every limit in data.promotion.canary_limits {
 		is_number(limit)
+	}
+}
+
+# METADATA
+# title: The ways to watch a canary are said in a form that is understood
+# description: >-
+#   data.promotion.canary_ways is an object of the lists rules, limits, profiles and steps (a list of lists
+#   of numbers) and the number warm_up_seconds. In any other form nobody knows how a canary may be watched.
+# custom:
+#   code: promotion.canary-limits
+#   solution: >-
+#     Write data.promotion.canary_ways as docs/policies.md shows it, with all five keys.
+deny contains found if {
+	canary_counts
+	not canary_ways_understood
+	found := lib.finding(rego.metadata.rule(), "The policy's setting promotion.canary_ways is not understood.")
+}
+
+canary_ways_understood if {
+	is_object(data.promotion.canary_ways)
+	object.keys(data.promotion.canary_ways) == {"limits", "profiles", "rules", "steps", "warm_up_seconds"}
+	is_number(data.promotion.canary_ways.warm_up_seconds)
+	every name in ["limits", "profiles", "rules", "steps"] {
+		is_array(data.promotion.canary_ways[name])
 	}
 }

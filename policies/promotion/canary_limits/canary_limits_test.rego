@@ -26,6 +26,50 @@ test_a_canary_that_does_not_say_its_limits_kept_none if {
 	without("/evidence/canary/facts/limits/traffic_percent") == {"promotion.canary-limits"}
 }
 
+test_a_canary_is_watched_in_a_known_way if {
+	every lax in [
+		limit("rule", "flagger"), limit("rule", "yolo"), limit("limits", "none"), limit("profile", "deaf"),
+		limit("steps", [100]), limit("steps", [5, 25, 50]), limit("steps", "5"),
+		limit("warm_up_seconds", 61), limit("warm_up_seconds", "long"),
+	] {
+		denied(lax) == {"promotion.canary-limits"}
+	}
+	every fine in [
+		limit("rule", "mission"), limit("limits", "literal"), limit("profile", "noisy"),
+		limit("steps", [5, 25, 50, 100]), limit("warm_up_seconds", 60), limit("warm_up_seconds", 0),
+	] {
+		denied(fine) == set()
+	}
+	every silent in ["rule", "limits", "profile", "steps", "warm_up_seconds"] {
+		without(sprintf("/evidence/canary/facts/limits/%s", [silent])) == {"promotion.canary-limits"}
+	}
+}
+
+test_a_refusal_says_which_ways_there_are if {
+	some found in judged(limit("rule", "argo")).deny
+	found.msg == `The canary was watched with rule argo; that has to be one of ["sequential", "mission"].`
+	some long in judged(limit("warm_up_seconds", 600)).deny
+	long.msg == "The canary was watched with warm_up_seconds 600; that has to be at most 60."
+}
+
+good_ways := {
+	"rules": ["sequential"], "limits": ["corroborated"], "profiles": ["default"],
+	"steps": [], "warm_up_seconds": 0,
+}
+
+test_ways_that_are_not_understood_are_nobodys if {
+	every wrong in [
+		null, {}, [], object.remove(good_ways, ["steps"]), object.union(good_ways, {"rules": "sequential"}),
+		object.union(good_ways, {"warm_up_seconds": "0"}), object.union(good_ways, {"weathers": []}),
+	] {
+		not promotion.canary_ways_understood with data.promotion.canary_ways as wrong
+	}
+	denied(fixture.promotion) == set() with data.promotion.canary_ways as good_ways
+	denied(limit("rule", "mission")) == {"promotion.canary-limits"} with data.promotion.canary_ways as good_ways
+	denied(fixture.promotion) == {"promotion.canary-limits"} with data.promotion.canary_ways as {}
+	without("/evidence/canary") == {"promotion.canary"} with data.promotion.canary_ways as {}
+}
+
 test_a_refusal_says_both_numbers if {
 	some found in judged(limit("error_rate_threshold", 100)).deny
 	found.msg == "The canary was watched with error_rate_threshold 100; that has to be at most 5."

@@ -41,6 +41,7 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
         "problem": "",
         "waivers": [],
         "slots": [],
+        "rollback": None,
     }
     problems: list[str] = []
     try:
@@ -52,6 +53,13 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
         row |= {"since": rfc3339(entry.at), "by": entry.actor, "run": entry.run}
         if not row["digest"] and problems:
             row["digest"] = entry.digest
+        sla = entry.body.get("sla")
+        row["rollback"] = sla
+        if sla and not sla["kept"]:
+            problems.append(
+                f"its last rollback took {sla['seconds']:g} s, and {sla['limit_seconds']:g} s are "
+                "promised"
+            )
     row["waivers"] = resting(bench, name, row["digest"]) if row["digest"] else []
     row["version"] = _version(bench, row["digest"])
     try:

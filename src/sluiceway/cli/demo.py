@@ -19,14 +19,14 @@ _FASTEST = 2000
         "rate": "Requests per second of the generated traffic.",
     }
 )
-def demo(shell: Shell, folder: str = "", rate: str = "400") -> ExitCode:
+def demo(shell: Shell, folder: str = "", rate: str = "250") -> ExitCode:
     """Ship a good release to production and take a bad one back, for real, on this machine."""
     from sluiceway.rehearsal import Scenario, Workspace
 
     if not rate.isdigit() or not 1 <= int(rate) <= _FASTEST:
         raise UsageError(
             f"--rate is {rate!r}, which is not from 1 to {_FASTEST} requests per second",
-            remedy="For example --rate=400",
+            remedy="For example --rate=250",
         )
     root = Path(folder).resolve() if folder else Path.cwd() / ".sluiceway" / "demo"
     begun = time.monotonic()

@@ -23,6 +23,10 @@ _OUTCOME = {
 }
 
 
+_SAID = ("extend", "hold")
+"""Verdicts that a person wonders about: why is it not over?"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """One ``canary.tick``: the watch after it, and what it was judged by."""
@@ -34,6 +38,12 @@ class Look:
     """Percent, as read back."""
     remaining: float
     """Seconds until the watch is over."""
+    ended: bool
+    outcome: Outcome
+    verdict: str = ""
+    """The gate's word: ``continue``, ``extend``, ``hold``, ``promote`` or ``rollback``."""
+    reason: str = ""
+    """The sentence of the decision, which names the rule."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Look:
@@ -52,6 +62,10 @@ class Look:
             limits=limits,
             weight=float(data.get("weight", limits.traffic_percent)),
             remaining=float(data.get("remaining", left)),
+            ended=bool(data.get("ended", watch.verdict.ended)),
+            outcome=Outcome(data.get("outcome", watch.verdict.outcome)),
+            verdict=str(data.get("verdict", "")),
+            reason=str(data.get("reason", "")),
         )
 
     @property
@@ -59,7 +73,8 @@ class Look:
         """What a person wants to hear of at once; a look in which it is the same can wait."""
         watch = self.watch
         return (
-            watch.verdict.outcome,
+            self.outcome,
+            self.verdict,
             self.weight,
             *(stream.streak for stream in (watch.sight, watch.health, watch.errors, watch.latency)),
         )
@@ -112,17 +127,19 @@ def canary_page(look: Look) -> list[Block]:
     )
     title = f"Canary {look.environment}"
     page: list[Block] = [Line.of(title, Tone.STRONG), Line.of(""), grid, Line.of(""), progress]
-    if watch.verdict.ended:
-        words = f"{watch.verdict.outcome.value}: {watch.verdict.reason}"
-        page += [Line.of(""), Line.of(words, _OUTCOME[watch.verdict.outcome])]
+    if look.ended:
+        words = f"{look.outcome.value}: {look.reason or watch.verdict.reason}"
+        page += [Line.of(""), Line.of(words, _OUTCOME[look.outcome])]
+    elif look.verdict in _SAID:
+        page += [Line.of(""), Line.of(look.reason, Tone.WARN)]
     return page
 
 
 def canary_line(look: Look) -> str:
     """Return one look as one line of a log."""
     watch, limits = look.watch, look.limits
-    if watch.verdict.ended:
-        return f"canary {look.environment}: {explain(watch, limits)}"
+    if look.ended:
+        return f"canary {look.environment}: {look.reason or explain(watch, limits)}"
     canary, stable = _total(watch.canary), _total(watch.stable)
     parts = [
         f"{watch.seconds:.0f}/{limits.duration_seconds:g} s",
@@ -142,6 +159,8 @@ def canary_line(look: Look) -> str:
         )
         if stream.streak
     ]
+    if look.verdict in _SAID:
+        parts.append(look.reason)
     return f"canary {look.environment}: " + ", ".join(parts)
 
 
@@ -151,16 +170,18 @@ def started_line(data: Mapping[str, Any]) -> str:
     limits = limits if isinstance(limits, CanaryLimits) else CanaryLimits(**limits)
     traffic = data.get("traffic") or {}
     url = f" at {traffic['url']}" if traffic.get("url") else ""
-    share = f"{limits.traffic_percent:g} % of the traffic"
+    weights = ", then ".join(f"{weight:g} %" for weight in limits.weights)
+    share = f"{weights} of the traffic"
     names = {slot["name"] for slot in traffic.get("slots", ())}
     if traffic and names <= {"canary"}:
         share = "all of the traffic (nothing is released yet, so nothing serves after the watch)"
     return (
         f"canary {data.get('environment', '')}: {share}{url} for "
-        f"{duration(limits.duration_seconds)}, a look every {duration(limits.interval_seconds)}; "
-        f"rolls back at {limits.consecutive} bad checks in a row "
-        f"(errors over {limits.error_rate_threshold:g} %, "
-        f"p99 over {limits.latency_p99_threshold_ms:g} ms, or no healthy answer)"
+        f"{duration(limits.duration_seconds)}{' each' if limits.steps else ''}, a look every "
+        f"{duration(limits.interval_seconds)}; judged by the rule {limits.rule} (limits "
+        f"{limits.limits}: errors over {limits.error_rate_threshold:g} %, "
+        f"p99 over {limits.latency_p99_threshold_ms:g} ms, or no healthy answer, "
+        f"{limits.consecutive} times in a row)"
     )
 
 
@@ -215,4 +236,4 @@ def _wanted(number: int, needed: int) -> Cell:
 
 
 def _left(look: Look) -> str:
-    return "over" if look.watch.verdict.ended else duration(look.remaining)
+    return "over" if look.ended else duration(look.remaining)

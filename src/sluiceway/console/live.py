@@ -47,8 +47,9 @@ _TITLES = {
     "blue-green.write-soak": "write the verdict down",
     "build": "build the image, once",
     "canary.restore-tag": "put the tag back",
+    "canary.shed": "give the stable release everything again",
     "canary.settle": "take the traffic off the canary that passed",
-    "canary.take-back": "take the traffic away from the canary",
+    "canary.take-back": "drain the canary and stop it",
     "canary.tell": "tell people that the canary begins",
     "canary.tell-end": "tell people how the canary ended",
     "canary.verdict": "write the verdict down",
@@ -71,7 +72,7 @@ _TITLES = {
     "undo-tag": "put the tag back",
     "write-down": "write it down",
 }
-_HIDDEN = ("canary.begin", "canary.tick.", "blue-green.switch", "blue-green.look.")
+_HIDDEN = ("canary.begin", "canary.tell.", "canary.tick.", "blue-green.switch", "blue-green.look.")
 """Steps that the canary's own lines show better."""
 _FRAMES_A_SECOND = 6
 _LOOKS_BETWEEN = 10
@@ -253,7 +254,7 @@ class View:
         if self._sink.painted:
             self._watched = self._watched or watching.Watched()
             self._watched.add(data, event.at)
-        if look.watch.verdict.ended:
+        if look.ended:
             self._look = None
             self._say(canary.canary_line(look), _ended(look))
         elif not self._sink.painted and self._due(look, event.at):
@@ -334,4 +335,4 @@ class View:
 
 
 def _ended(look: Look) -> Tone:
-    return Tone.GOOD if look.watch.verdict.advances else Tone.BAD
+    return Tone.GOOD if look.outcome == "pass" else Tone.BAD

@@ -41,6 +41,8 @@ def summary_markdown(document: Any) -> str:
     for each in decisions:
         lines += _decision(each)
     lines += _canary(outcome.get("canary") or {})
+    if outcome.get("sla"):
+        lines += [_kept(outcome["sla"]), ""]
     error = outcome.get("error") or {}
     if error and all(each.get("allow") for each in decisions):
         lines += [f"**{_escaped(error.get('what', ''))}**", ""]
@@ -163,6 +165,11 @@ def _canary(report: Mapping[str, Any]) -> list[str]:
         f"**Canary: {_escaped(report.get('verdict', ''))}.** {_escaped(report.get('reason', ''))}",
         "",
     ]
+    if report.get("sla"):
+        lines += [_kept(report["sla"]), ""]
+    if len(report.get("steps") or ()) > 1:
+        reached = " → ".join(f"{step['weight']:g} %" for step in report["steps"])
+        lines += [f"Steps reached: {_escaped(reached)}", ""]
     if not report.get("watch"):
         return lines
     watch, limits = Watch.from_json(report["watch"]), CanaryLimits(**report["limits"])
@@ -180,6 +187,16 @@ def _canary(report: Mapping[str, Any]) -> list[str]:
                 str(limits.consecutive),
             ),
         ],
+    )
+
+
+def _kept(sla: Mapping[str, Any]) -> str:
+    """Say how quickly a rollback came, against what is promised."""
+    since = "request" if sla["kind"] == "by-hand" else "first bad look"
+    kept = "within" if sla["kept"] else "**not within**"
+    return (
+        f"The previous digest served {float(sla['seconds']):g} s after the {since}, {kept} the "
+        f"{float(sla['limit_seconds']):g} s that are promised."
     )
 
 

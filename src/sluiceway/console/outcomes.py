@@ -62,6 +62,7 @@ def outcome_page(outcome: Any) -> list[Block]:
         if not decision.get("allow") or decision.get("findings"):
             page += [Line.of(""), *tables.decision_table(decision)]
     page += canary_report(document.get("canary") or document.get("soak"))
+    page += promise_kept(document.get("sla"))
     # A refusal is told by its decision, with the reasons; the error would only repeat it.
     if document.get("error") and all(decision.get("allow") for decision in decisions):
         page += [Line.of(""), *tables.error(document["error"])]
@@ -163,14 +164,29 @@ def canary_report(report: Mapping[str, Any] | None) -> list[Block]:
         return []
     page: list[Block] = [Line.of("")]
     if report.get("watch") and report.get("limits"):
-        page += canary_page(Look.of({**report, "remaining": 0.0}))
+        ended = {"remaining": 0.0, "ended": True, "outcome": report.get("verdict", "error")}
+        page += canary_page(Look.of({**report, **ended}))
     verdict, reason = str(report.get("verdict", "")), str(report.get("reason", ""))
     if reason and not report.get("watch"):
         page.append(Line.of(f"Canary {verdict}: {reason}", _verdict(verdict)))
     if report.get("rollback_seconds") is not None:
         taken = duration(float(report["rollback_seconds"]))
         page.append(Line.of(f"Its traffic was taken away within {taken}.", Tone.DIM))
+        page += promise_kept(report.get("sla"))
     return page
+
+
+def promise_kept(sla: Mapping[str, Any] | None) -> list[Block]:
+    """Say whether a rollback came in the time that is promised for it; nothing when not measured."""
+    if not sla:
+        return []
+    since = "the request" if sla["kind"] == "by-hand" else "the first bad look"
+    words = (
+        f"The previous digest served {duration(float(sla['seconds']))} after {since}: "
+        f"{'within' if sla['kept'] else 'NOT within'} the {duration(float(sla['limit_seconds']))} "
+        "that are promised."
+    )
+    return [Line.of(words, Tone.DIM if sla["kept"] else Tone.BAD)]
 
 
 def _verdict(verdict: str) -> Tone:

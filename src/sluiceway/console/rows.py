@@ -107,13 +107,10 @@ class HistoryRow:
 
 def _detail(body: Mapping[str, Any]) -> str:
     decision = body.get("decision")
+    if body.get("verdict") and body.get("reason"):  # how a canary ended, with its last decision
+        return _text(body, "reason")
     if isinstance(decision, Mapping):
-        about = "migrations " if decision.get("gate") == "migration" else ""
-        if decision.get("allow"):
-            return f"{about}allowed"
-        findings = [FindingRow.of(item) for item in decision.get("findings", ())]
-        codes = dict.fromkeys(item.code for item in findings if item.denies)
-        return f"{about}refused: " + ", ".join(codes)
+        return _decided(decision)
     error = body.get("error")
     if isinstance(error, Mapping):
         outcome, what = _text(body, "outcome"), _text(error, "what")
@@ -121,10 +118,37 @@ def _detail(body: Mapping[str, Any]) -> str:
     statement = body.get("statement")
     if isinstance(statement, Mapping):
         return _said(statement.get("predicate") or {})
+    took = _took(body.get("sla"))
     for key in ("reason", "outcome", "verdict", "summary"):
         if body.get(key):
-            return _text(body, key)
-    return _text(body, "version")
+            return f"{took}{_text(body, key)}"
+    return took.removesuffix("; ") or _text(body, "version")
+
+
+def _decided(decision: Mapping[str, Any]) -> str:
+    if decision.get("gate") == "canary":
+        return _watched(decision)
+    about = "migrations " if decision.get("gate") == "migration" else ""
+    if decision.get("allow"):
+        return f"{about}allowed"
+    findings = [FindingRow.of(item) for item in decision.get("findings", ())]
+    codes = dict.fromkeys(item.code for item in findings if item.denies)
+    return f"{about}refused: " + ", ".join(codes)
+
+
+def _watched(decision: Mapping[str, Any]) -> str:
+    """Return the verdict of a canary's look with its codes."""
+    codes = dict.fromkeys(str(item["code"]) for item in decision.get("findings", ()))
+    verdict = str(decision.get("verdict") or "not judged")
+    return f"{verdict}: {', '.join(codes)}" if codes else verdict
+
+
+def _took(sla: Any) -> str:
+    """Say how long a rollback took, and whether that was promised."""
+    if not isinstance(sla, Mapping):
+        return ""
+    kept = "within" if sla.get("kept") else "NOT within"
+    return f"took {float(sla['seconds']):g} s, {kept} {float(sla['limit_seconds']):g} s; "
 
 
 def _said(predicate: Mapping[str, Any]) -> str:

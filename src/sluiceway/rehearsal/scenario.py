@@ -1,4 +1,4 @@
-"""The rehearsal's story: ship a good release, refuse a wrong move, take a bad release back.
+"""The rehearsal's story: ship two good releases, refuse a wrong move, take a bad release back.
 
 Nothing here is special: each act calls what the commands call, with flags that anybody may give.
 """
@@ -23,11 +23,13 @@ from sluiceway.workbench import Workbench
 __all__ = ["FLAGS", "Scenario"]
 
 FLAGS = {
-    "health_timeout_minutes": 0.1,
+    "traffic_percent": 50.0,
+    "health_timeout_minutes": 0.05,
     "health_interval_seconds": 0.5,
 }
-"""What ``invoke promote`` would be given to shorten the watch; every other number is the default."""
-_RATE = 400
+"""What ``invoke promote`` would be given to shorten the watch; every other number is the default.
+With half of the traffic certificates come within seconds."""
+_RATE = 250
 _LONGEST_SECONDS = 180
 
 
@@ -53,29 +55,32 @@ class Scenario:
         numbers: list[dict[str, Any]] = []
         with self._everything_stopped_at_the_end(), process.terminated_politely():
             self._act("set up", self.workspace.make_signing_key)
-            good = self._act(f"release {self.workspace.version}", lambda: self._release("ci"))
-            self._act("build → dev", lambda: self._promote("ci", "dev"))
-            self._act("dev → staging", lambda: self._promote("dana", "staging"))
+            first = self._ship_to_staging(f"release {self.workspace.version}")
             # Nobody is served before the first release: a trial audience sees this canary, and
             # goes home with the verdict. From production on, everybody comes and stays.
             with self._clients(numbers) as trial, events.subscribed(_dismissing(trial)):
-                canary = self._act("staging → canary", lambda: self._promote("lena", "canary"))
-            self._act("approve", lambda: self._approve("ravi", good["image_digest"]))
+                self._act("staging → canary, alone", lambda: self._promote("lena", "canary"))
+            self._act("approve", lambda: self._approve("ravi", first["image_digest"]))
             document["refused"] = self._act(
                 "a developer tries canary → production",
                 lambda: self._promote("dana", "production", expect="refused"),
             )
-            released = self._act("canary → production", lambda: self._promote("lena", "production"))
-            document["released"] = {**released, "canary": canary["canary"]}
+            self._act("canary → production", lambda: self._promote("lena", "production"))
             with self._clients(numbers):
-                self.workspace.break_service(self.workspace.next_version)
-                broken = self._act(
-                    f"release {self.workspace.next_version}, broken", lambda: self._release("ci")
+                self.workspace.renew_service(self.workspace.patch_version)
+                good = self._ship_to_staging(f"release {self.workspace.patch_version}")
+                canary = self._act(
+                    "staging → canary, beside the first", lambda: self._promote("lena", "canary")
                 )
-                self._act("build → dev", lambda: self._promote("ci", "dev"))
-                self._act("dev → staging", lambda: self._promote("dana", "staging"))
+                self._act("approve", lambda: self._approve("ravi", good["image_digest"]))
+                released = self._act(
+                    "canary → production", lambda: self._promote("lena", "production")
+                )
+                document["released"] = {**released, "canary": canary["canary"]}
+                self.workspace.break_service(self.workspace.next_version)
+                broken = self._ship_to_staging(f"release {self.workspace.next_version}, broken")
                 document["rolled_back"] = self._act(
-                    "staging → canary",
+                    "staging → canary, the broken one",
                     lambda: self._promote("lena", "canary", expect="rolled-back"),
                 )
                 self._act("the good release serves", lambda: self._check(good, broken))
@@ -103,10 +108,19 @@ class Scenario:
         begun = time.monotonic()
         result = play()
         seconds = round(time.monotonic() - begun, 2)
-        name = title if title not in self.timings else f"{title} (again)"
+        name, times = title, 1
+        while name in self.timings:
+            times += 1
+            name = f"{title} ({times})"
         self.timings[name] = seconds
         events.emit("act.ended", title=title, seconds=seconds)
         return result
+
+    def _ship_to_staging(self, title: str) -> dict[str, Any]:
+        released: dict[str, Any] = self._act(title, lambda: self._release("ci"))
+        self._act("build → dev", lambda: self._promote("ci", "dev"))
+        self._act("dev → staging", lambda: self._promote("dana", "staging"))
+        return released
 
     def _release(self, person: str) -> dict[str, Any]:
         from sluiceway.runs.start import begin
@@ -214,7 +228,7 @@ def _dismissing(clients: subprocess.Popen[bytes]) -> Callable[[events.Event], No
     """Return a listener that ends *clients* with the canary's verdict, before it takes effect."""
 
     def listen(event: events.Event) -> None:
-        if event.kind == "canary.tick" and event.data["watch"]["verdict"]["outcome"] != "running":
+        if event.kind == "canary.tick" and event.data["ended"]:
             clients.terminate()
             clients.wait(timeout=20)
 
@@ -232,6 +246,7 @@ def _sum(numbers: list[dict[str, Any]]) -> dict[str, Any]:
 def _limits(configured: CanaryLimits) -> CanaryLimits:
     return replace(
         configured,
+        traffic_percent=FLAGS["traffic_percent"],
         duration_seconds=FLAGS["health_timeout_minutes"] * 60,
         interval_seconds=FLAGS["health_interval_seconds"],
     )

@@ -58,6 +58,10 @@ route = "production"
 [environments.production]
 port = {production_port}
 
+# On a busy machine it may take longer than usual to be certain about a canary.
+[canary]
+deadline_minutes = 5
+
 [plugins.registry-folder]
 address = "127.0.0.1:{registry_port}"
 
@@ -145,6 +149,12 @@ class Workspace:
         major, minor, _ = self.version.split(".")
         return f"{major}.{int(minor) + 1}.0"
 
+    @property
+    def patch_version(self) -> str:
+        """The version of the good release after it: ``1.4.0`` is followed by ``1.4.1``."""
+        major, minor, patch = self.version.split(".")
+        return f"{major}.{minor}.{int(patch) + 1}"
+
     def bench(self, person: str) -> Workbench:
         """Open the project as *person*."""
         environ = {
@@ -169,6 +179,10 @@ class Workspace:
         shutil.copytree(
             self.example / "broken", self.root / "service" / "settlement", dirs_exist_ok=True
         )
+        self.renew_service(version)
+
+    def renew_service(self, version: str) -> None:
+        """Give the service another version number and change nothing else."""
         (self.root / "service" / "RELEASE").write_text(version + "\n")
 
     def _make_ssh_keys(self) -> None:

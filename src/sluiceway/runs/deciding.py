@@ -47,7 +47,7 @@ def keep_decision(
     )
     # What was written first counts: a step repeated after a crash must not decide otherwise.
     stored, fields = entry.body["decision"], to_json(judged.decision)
-    return {field: stored[field] for field in fields}
+    return {field: stored[field] for field in fields if field in stored}
 
 
 def holds(context: RunContext, decision: Mapping[str, Any]) -> bool:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sluiceway.errors import ExitCode, SluicewayError
+from sluiceway.errors import ExitCode, NeedsPerson, SluicewayError
 
-__all__ = ["DONE", "INTERRUPTED", "REFUSED", "ROLLED_BACK", "UNABLE", "exit_code", "failed"]
+__all__ = [
+    "DONE",
+    "INTERRUPTED",
+    "REFUSED",
+    "ROLLED_BACK",
+    "UNABLE",
+    "exit_code",
+    "failed",
+    "half_done",
+]
 
 DONE = "done"
 REFUSED = "refused"
@@ -40,3 +49,16 @@ def failed(outcome: Mapping[str, Any], error: SluicewayError, **more: Any) -> di
 def exit_code(outcome: Mapping[str, Any]) -> ExitCode:
     """Return the exit code of a finished run."""
     return ExitCode(outcome.get("exit_code", ExitCode.BUG))
+
+
+def half_done(target: str, digest: str, error: SluicewayError) -> NeedsPerson:
+    """Return the error of a run that could not bring *target* back to *digest*."""
+    return NeedsPerson(
+        f"{target} could not be brought back: {error.what}",
+        means=f"It should serve {digest or 'nothing'}, and its tag should name that. A canary's "
+        "traffic returns to the stable release by itself when its lease runs out.",
+        remedy=f"Look at `invoke status`; then run `invoke rollback --env={target}"
+        + (f" --to-digest={digest}`" if digest else "` if an earlier release should serve")
+        + f". {error.remedy}",
+        code="rollback.incomplete",
+    )

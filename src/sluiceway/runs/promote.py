@@ -29,7 +29,7 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
-from sluiceway.runs import building, history, migrating, release
+from sluiceway.runs import building, history, migrating, release, telling
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import holds, keep_decision, verified_again
 from sluiceway.workbench import Workbench
@@ -396,8 +396,9 @@ def notify(
     actor: str = "",
     reason: str = "",
     facts: Mapping[str, Any] | None = None,
+    patience: float = telling.AT_THE_END,
 ) -> dict[str, Any]:
-    """Tell people; whoever cannot be told is reported and stops nothing."""
+    """Tell people; whoever cannot be told in *patience* seconds is reported and stops nothing."""
     notice = Notice(
         kind=kind,
         service=bench.config.service,
@@ -411,14 +412,7 @@ def notify(
         reason=reason,
         facts=facts or {},
     )
-    failed = []
-    for name in bench.plugins.serving("sluiceway_notify"):
-        try:
-            bench.plugins.ask(name, "sluiceway_notify", notice=notice)
-        except SluicewayError as error:
-            failed.append({"plugin": name, "what": error.what})
-            events.emit("notify.failed", plugin=name, reason=error.what)
-    return {"failed": failed}
+    return {"failed": telling.tell(bench, notice, patience)}
 
 
 def codes(decision: Mapping[str, Any]) -> str:

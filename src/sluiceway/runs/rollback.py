@@ -14,9 +14,10 @@ from sluiceway.model import (
     Image,
     Strategy,
     check_digest,
+    parse_time,
     to_json,
 )
-from sluiceway.runs import blue_green, canary, history, migrating, promote
+from sluiceway.runs import blue_green, canary, history, migrating, promised, promote
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import keep_decision
 from sluiceway.workbench import Workbench
@@ -92,13 +93,21 @@ def judge(
 def serve(
     context: RunContext, request: Mapping[str, Any], found: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Let the digest serve again. For a canary that means: no canary."""
+    """Let the digest serve again. For a canary that means: no canary.
+
+    Returns ``{"deployment", "sla"}``: what was read back, and how long it took since it was asked
+    for.
+    """
     bench = context.bench
     environment = bench.config.environment(request["target"])
     if environment.strategy is Strategy.CANARY:
-        return canary.take_back(bench, environment, context.fence)
-    if environment.strategy is Strategy.BLUE_GREEN:
-        return blue_green.serve(context, environment, Image(**found["image"]))
-    return promote.desired(
-        bench, "sluiceway_rollback", Image(**found["image"]), environment.name, context.fence
-    )
+        served = canary.take_back(bench, environment, context.fence)
+    elif environment.strategy is Strategy.BLUE_GREEN:
+        served = blue_green.serve(context, environment, Image(**found["image"]))
+    else:
+        served = promote.desired(
+            bench, "sluiceway_rollback", Image(**found["image"]), environment.name, context.fence
+        )
+    now = datetime.now(UTC)
+    asked = parse_time(request["asked_at"]) if "asked_at" in request else now
+    return {"deployment": served, "sla": promised.kept(promised.BY_HAND, asked, now)}

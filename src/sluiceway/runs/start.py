@@ -57,6 +57,7 @@ def begin(
         "digest": digest,
         "reason": reason,
         "limits": to_json(limits),
+        "asked_at": rfc3339(datetime.now(UTC)),
         "force": force,
     }
     with _leased(bench, request) as lease, running(bench.project.state) as runtime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sluiceway.errors import ExitCode, NeedsPerson, Refused, SluicewayError
+from sluiceway.errors import ExitCode, Refused, SluicewayError
 from sluiceway.model import Image, Strategy, to_json
 from sluiceway.runs import (
     building,
@@ -20,6 +20,7 @@ from sluiceway.runs import (
     release,
     rollback,
     switching,
+    verdict,
 )
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.ending import durable
@@ -160,7 +161,7 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
         "changed": True,
     }
     if strategy is Strategy.CANARY:
-        return _canary(context, request, found, actor, result)
+        return verdict.run_canary(context, request, found, asked, result)
     if strategy is Strategy.BLUE_GREEN:
         ended = switching.run(
             context,
@@ -169,7 +170,7 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
             asked,
             result,
             undo=partial(_undo_tag, context, request, found, result),
-            half_done=partial(_half_done, target, found["goes_back_to"]),
+            half_done=partial(outcome.half_done, target, found["goes_back_to"]),
         )
         if ended is not None:
             return ended
@@ -228,7 +229,7 @@ def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]
     except SluicewayError as error:
         return outcome.failed(result, error)
     image, actor = Image(**found["image"]), asked["actor"]["name"]
-    result |= {"deployment": served, "changed": True}
+    result |= {"deployment": served["deployment"], "sla": served["sla"], "changed": True}
     try:
         context.step(
             "restore-tag",
@@ -236,7 +237,9 @@ def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]
             shielded=True,
         )
     except SluicewayError as error:
-        return outcome.failed(result | {"changed": None}, _half_done(target, image.digest, error))
+        return outcome.failed(
+            result | {"changed": None}, outcome.half_done(target, image.digest, error)
+        )
     done = context.step(
         "write-down",
         lambda: promote.write_down(
@@ -245,7 +248,12 @@ def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]
             request,
             digest=image.digest,
             actor=actor,
-            body={"previous": found["current"], "reason": request["reason"], "by": "hand"},
+            body={
+                "previous": found["current"],
+                "reason": request["reason"],
+                "by": "hand",
+                "sla": served["sla"],
+            },
         ),
         shielded=True,
     )
@@ -260,170 +268,11 @@ def run_rollback(context: RunContext, request: dict[str, Any]) -> dict[str, Any]
             summary=f"{target} serves {image.digest[:19]} again",
             actor=actor,
             reason=request["reason"],
+            facts={"sla": served["sla"]},
         ),
         shielded=True,
     )
     return {**result, "at": done["at"], "outcome": outcome.DONE, "exit_code": int(ExitCode.DONE)}
-
-
-def _canary(
-    context: RunContext,
-    request: dict[str, Any],
-    found: dict[str, Any],
-    actor: str,
-    result: dict[str, Any],
-) -> dict[str, Any]:
-    bench, target = context.bench, request["target"]
-    environment = bench.config.environment(target)
-    image = Image(**found["image"])
-    stopped: SluicewayError | None = None
-    try:
-        context.step(
-            "canary.tell",
-            lambda: promote.notify(
-                bench,
-                "canary.started",
-                request,
-                digest=image.digest,
-                summary=f"{request['limits']['traffic_percent']:g} % of {environment.route} for "
-                f"{request['limits']['duration_seconds']:g} s",
-                actor=actor,
-            ),
-        )
-        seen = canary.watch(context, request, image)
-    except SluicewayError as error:
-        stopped = error
-        seen = {
-            "outcome": "error",
-            "code": error.code,
-            "status": "error",
-            "reason": error.what,
-            "watch": {},
-        }
-    report = {
-        "verdict": seen["outcome"],
-        "code": seen["code"],
-        "status": seen["status"],
-        "reason": seen["reason"],
-        "watch": seen["watch"],
-        "requests": canary.requests_of(seen),
-        "limits": request["limits"],
-        "checks": seen.get("number", 0),
-        "weight": seen.get("weight", 0.0),
-    }
-    result["canary"] = report
-    try:
-        # Written before it takes effect: whatever fails from here on, no older verdict counts.
-        context.step(
-            "canary.verdict",
-            lambda: promote.write_down(
-                bench, "canary", request, digest=image.digest, actor=actor, body=report
-            ),
-            shielded=True,
-        )
-        if seen["outcome"] == "pass":
-            return _canary_passed(context, request, found, actor, result)
-        taken = context.step(
-            "canary.take-back",
-            lambda: canary.take_back(bench, environment, context.fence),
-            shielded=True,
-        )
-        context.step(
-            "canary.restore-tag",
-            lambda: canary.restore_tag(bench, target, found["goes_back_to"]),
-            shielded=True,
-        )
-    except SluicewayError as error:
-        return outcome.failed(
-            result | {"changed": None}, _half_done(target, found["goes_back_to"], error)
-        )
-    report["rollback_seconds"] = taken["seconds"]
-    summary = f"{target} rolled back: {seen['reason']}"
-    context.step(
-        "canary.write-down",
-        lambda: promote.write_down(
-            bench,
-            "rolled-back",
-            request,
-            digest=found["goes_back_to"],
-            actor=actor,
-            body={"previous": image.digest, "reason": seen["reason"], "by": "canary"},
-        ),
-        shielded=True,
-    )
-    context.step(
-        "canary.tell-end",
-        lambda: promote.notify(
-            bench,
-            "rolled-back",
-            request,
-            digest=found["goes_back_to"],
-            previous=image.digest,
-            summary=summary,
-            actor=actor,
-            reason=seen["reason"],
-            facts=report,
-        ),
-        shielded=True,
-    )
-    result |= {"deployment": {**result["deployment"], "traffic": taken["traffic"]}}
-    if stopped is not None and stopped.exit_code is ExitCode.INTERRUPTED:
-        return outcome.failed(result, stopped, changed=False)
-    return {
-        **result,
-        "outcome": outcome.ROLLED_BACK,
-        "exit_code": int(ExitCode.ROLLED_BACK),
-        "changed": False,
-        "serves": canary.serving(taken["traffic"]),
-    }
-
-
-def _canary_passed(
-    context: RunContext,
-    request: dict[str, Any],
-    found: dict[str, Any],
-    actor: str,
-    result: dict[str, Any],
-) -> dict[str, Any]:
-    bench, target = context.bench, request["target"]
-    environment, image = bench.config.environment(target), Image(**found["image"])
-    traffic = context.step(
-        "canary.settle",
-        lambda: canary.settle(bench, environment, context.fence),
-        shielded=True,
-    )
-    done = context.step(
-        "canary.write-down",
-        lambda: promote.write_down(
-            bench,
-            "deployed",
-            request,
-            digest=image.digest,
-            actor=actor,
-            body={"previous": found["target_holds"], "traffic": traffic},
-        ),
-        shielded=True,
-    )
-    context.step(
-        "canary.tell-end",
-        lambda: promote.notify(
-            bench,
-            "canary.passed",
-            request,
-            digest=image.digest,
-            previous=found["target_holds"],
-            summary=result["canary"]["reason"],
-            actor=actor,
-            facts=result["canary"],
-        ),
-        shielded=True,
-    )
-    return {
-        **result,
-        "at": done["at"],
-        "outcome": outcome.DONE,
-        "exit_code": int(ExitCode.DONE),
-    }
 
 
 def _undo_tag(
@@ -439,7 +288,7 @@ def _undo_tag(
         context.step("undo-tag", lambda: _tag_undone(context, request, found), shielded=True)
     except SluicewayError as second:
         return outcome.failed(
-            result | {"changed": None}, _half_done(target, found["target_holds"], second)
+            result | {"changed": None}, outcome.half_done(target, found["target_holds"], second)
         )
     context.step(
         "tell",
@@ -473,18 +322,6 @@ def _denied(decision: dict[str, Any], migrations: dict[str, Any] | None) -> str:
         promote.codes(migrations["decision"]) if migrations is not None else "",
     ]
     return ", ".join(each for each in both if each)
-
-
-def _half_done(target: str, digest: str, error: SluicewayError) -> NeedsPerson:
-    return NeedsPerson(
-        f"{target} could not be brought back: {error.what}",
-        means=f"It should serve {digest or 'nothing'}, and its tag should name that. A canary's "
-        "traffic returns to the stable release by itself when its lease runs out.",
-        remedy=f"Look at `invoke status`; then run `invoke rollback --env={target}"
-        + (f" --to-digest={digest}`" if digest else "` if an earlier release should serve")
-        + f". {error.remedy}",
-        code="rollback.incomplete",
-    )
 
 
 WORKFLOWS = {

@@ -1,0 +1,381 @@
+"""A canary under watch: look, have the gate ``canary`` decide, act on what it says, look again.
+
+A look renews the weight's lease, reads both sides' counters, polls the canary's health and folds
+what it saw into the watch; the gate decides from the watch's evidence. Every look is a remembered
+step, so counters survive ``kill -9``; a watch that was broken for longer than the weight's lease
+ends in a rollback, because nobody looked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from sluiceway import analysis, events, policy
+from sluiceway.analysis import Watch
+from sluiceway.errors import ActionFailed, SluicewayError
+from sluiceway.gates.canary import Step, canary_input
+from sluiceway.gates.decide import Judged
+from sluiceway.model import (
+    Actor,
+    Image,
+    Level,
+    Observation,
+    Status,
+    parse_time,
+    rfc3339,
+    to_json,
+)
+from sluiceway.runs import canary, promote
+from sluiceway.runs.context import RunContext
+from sluiceway.runs.deciding import keep_decision
+from sluiceway.runs.telling import UNDER_WAY
+
+__all__ = ["PASSED", "watch"]
+
+PASSED = "pass"
+"""The outcome of a watch after which the release goes on."""
+_STREAMS = {
+    "canary.error-rate": "error_rate",
+    "canary.health": "health",
+    "canary.latency": "latency_p99",
+    "canary.unseen": "sight",
+}
+"""Codes that a streak decides, with its name in the evidence."""
+_STATUS = {
+    PASSED: Status.OK,
+    "fail": Status.FAILED,
+    "no-data": Status.NO_DATA,
+    "error": Status.ERROR,
+}
+_WORDS = {
+    "continue": "Watching",
+    "extend": "Watching on",
+    "hold": "Held",
+    "promote": "Passed",
+    "rollback": "Roll back",
+}
+_FIRST = "canary.worse"
+"""Of several codes the one that is named: both sides were compared, which says most."""
+
+
+def watch(
+    context: RunContext, request: Mapping[str, Any], image: Image, asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give the canary its weight and look until there is a verdict.
+
+    Returns:
+        The last look: ``verdict`` and ``outcome`` (the gate's words), ``code`` and ``codes`` (why),
+        ``status``, ``reason`` (one sentence that names the rule), ``watch`` and ``evidence``,
+        ``step`` and ``steps`` (each weight that was reached, and when), ``decision``,
+        ``started_at``, ``at``, ``decided_at``, ``detected_at``, ``weight``, ``number`` and ``ended``.
+    """
+    watcher = _Watcher(context, request, image, asked)
+    last = context.step("canary.begin", watcher.begin)
+    number = 0
+    while not last["ended"]:
+        number += 1
+
+        def look(number: int = number, before: Mapping[str, Any] = last) -> dict[str, Any]:
+            return watcher.tick(before, number)
+
+        before, last = last, context.step(f"canary.tick.{number}", look)
+        if notable(before, last):
+
+            def tell(seen: Mapping[str, Any] = last) -> dict[str, Any]:
+                return watcher.tell(seen)
+
+            context.step(f"canary.tell.{number}", tell)
+    return dict(last)
+
+
+def notable(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
+    """Say whether people should hear of a look: a new weight or another verdict.
+
+    How a watch ends they hear when that has taken effect.
+    """
+    if seen["ended"]:
+        return False
+    now, then = ((look["verdict"], look["step"]["index"]) for look in (seen, before))
+    # After a new weight it says "continue" again, which is no news.
+    return now != then and (before["verdict"], seen["verdict"]) != ("promote", "continue")
+
+
+class _Watcher:
+    """What every look of one watch has in common."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        request: Mapping[str, Any],
+        image: Image,
+        asked: Mapping[str, Any],
+    ) -> None:
+        self.context = context
+        self.bench = context.bench
+        self.request = request
+        self.image = image
+        self.asked = asked
+        self.environment = context.bench.config.environment(request["target"])
+        self.limits = promote.limits_of(request)
+
+    @cached_property
+    def policies(self) -> policy.Bundle | SluicewayError:
+        """One watch is judged by one set of rules, also while a registry is out of reach."""
+        return self.bench.bundle()
+
+    def begin(self) -> dict[str, Any]:
+        """Set the first weight, read it back, and take the first look."""
+        step = self._step(0)
+        traffic = canary.weigh(self.bench, self.environment, step["weight"], self.context.fence)
+        now = rfc3339(datetime.now(UTC))
+        events.emit(
+            "canary.started",
+            environment=self.environment.name,
+            image=str(self.image),
+            limits=to_json(self.limits),
+            traffic=to_json(traffic),
+        )
+        fresh = {
+            "verdict": "",
+            "codes": [],
+            "decision": None,
+            "unjudged": 0,
+            "started_at": now,
+            "at": now,
+            "step": step,
+            "steps": [{"weight": step["weight"], "at": now}],
+        }
+        return self._look(Watch(), fresh, 0)
+
+    def tick(self, before: Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Wait for the next moment to look, and look."""
+        seconds, interval = self.context.seconds, self.limits.interval_seconds
+        started, seen = parse_time(before["started_at"]), parse_time(before["at"])
+        unwatched = (datetime.now(UTC) - seen).total_seconds()
+        due = started.timestamp() + number * interval
+        while (left := due - time.time()) > 0 and unwatched <= seconds:
+            self.context.wait(min(left, seconds / 3))
+            if left > seconds / 3:  # the weight's lease is shorter than the interval
+                self._weigh(before["step"])
+        if unwatched > seconds:
+            return self._unwatched(before, number, unwatched)
+        return self._look(Watch.from_json(before["watch"]), before, number)
+
+    def tell(self, seen: Mapping[str, Any]) -> dict[str, Any]:
+        """Say what has changed; whoever does not listen is not waited for."""
+        raised = seen["verdict"] == "promote"
+        target, weight = self.request["target"], seen["step"]["weight"]
+        return promote.notify(
+            self.bench,
+            "canary.step" if raised else "canary.verdict",
+            self.request,
+            digest=self.image.digest,
+            summary=f"{target} goes on to {weight:g} %"
+            if raised
+            else f"{target} at {weight:g} %: {seen['verdict']}",
+            actor=self.asked["actor"]["name"],
+            reason=seen["reason"],
+            facts={
+                key: seen[key]
+                for key in ("verdict", "outcome", "codes", "step", "number", "evidence")
+            },
+            patience=UNDER_WAY,
+        )
+
+    # -- one look ----------------------------------------------------------------------------------
+
+    def _look(self, state: Watch, before: Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Renew the weight, read both sides, fold, have it judged, and go on where it says so."""
+        step, weight = before["step"], 0.0
+        observation: Observation | None = None
+        limits = replace(self.limits, traffic_percent=step["weight"])
+        try:
+            traffic = self._weigh(step)
+            weight = canary.weight_of(traffic)
+            if traffic.slot("stable") is None:
+                # A first release: there is nothing to share the traffic with, so it has all of it.
+                step = {"index": 0, "count": 1, "weight": 100.0}
+                limits = replace(limits, traffic_percent=100.0)
+            observation = canary.observe(self.bench, self.environment, self.limits)
+            state = analysis.advance(state, observation, limits, judged=False)
+        except ActionFailed as error:
+            if error.code == "fence.stale":
+                raise
+            state = analysis.miss(state, time.monotonic(), error.what, limits, judged=False)
+        found = {
+            "started_at": before["started_at"],
+            "at": rfc3339(datetime.now(UTC)),
+            "step": step,
+            "steps": before["steps"],
+            "weight": weight,
+            "number": number,
+            **self._judged(state, step, before, number),
+        }
+        if found["verdict"] == "promote" and not found["ended"]:
+            step, weight = self._raise(step)
+            state = analysis.stepped(state)
+            reached = {"weight": step["weight"], "at": rfc3339(datetime.now(UTC))}
+            found |= {"step": step, "weight": weight, "steps": [*before["steps"], reached]}
+        found["watch"] = state.to_json()
+        elapsed = (parse_time(found["at"]) - parse_time(before["started_at"])).total_seconds()
+        events.emit(
+            "canary.tick",
+            environment=self.environment.name,
+            limits=to_json(limits),
+            observation=to_json(observation),
+            elapsed=elapsed,
+            remaining=max(self.limits.duration_seconds - state.step_seconds, 0.0),
+            **{key: found[key] for key in _SHOWN},
+        )
+        return found
+
+    def _judged(
+        self, state: Watch, step: Mapping[str, Any], before: Mapping[str, Any], number: int
+    ) -> dict[str, Any]:
+        """Ask the gate, write its decision down when it is another one, and say it in words."""
+        now = datetime.now(UTC)
+        document = canary_input(
+            service=self.bench.config.service,
+            rehearsal=self.bench.config.rehearsal,
+            watch=state,
+            limits=self.limits,
+            step=Step(**step),
+            image=self.image,
+            environment=self.environment.name,
+            actor=Actor(**self.asked["actor"]),
+            run=self.request["run"],
+            now=now,
+        )
+        judged = Judged(
+            decision=policy.decide(self.bench.engine, self.policies, "canary", document, now=now),
+            document=document,
+            bundle=getattr(self.policies, "artifact", ""),
+        )
+        call = called(judged, state, self.limits.consecutive, before["unjudged"])
+        evidence = judged.document["watch"]
+        last = step["index"] + 1 >= step["count"]
+        ended = call["verdict"] == "rollback" or (call["verdict"] == "promote" and last)
+        changed = (call["verdict"], call["codes"]) != (before["verdict"], before["codes"])
+        decision = before["decision"]
+        if changed or ended:
+            decision = keep_decision(
+                self.bench,
+                self.request,
+                self.image.digest,
+                self.asked,
+                judged,
+                # Whoever takes a run over looks again, and is judged by what it sees.
+                attempt=self.context.lease.token if self.context.taken_over else 0,
+                of=f"canary:{number}",
+            )
+        return {
+            **call,
+            "ended": ended,
+            "reason": f"{_WORDS[call['verdict']]}: {' '.join(call['messages'])}",
+            "evidence": evidence,
+            "decision": decision,
+            "decided_at": rfc3339(now),
+            "detected_at": rfc3339(detected(call["codes"], evidence, now)),
+        }
+
+    def _raise(self, step: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+        following = self._step(step["index"] + 1)
+        traffic = canary.raised(
+            self.bench, self.environment, following["weight"], self.context.fence
+        )
+        return following, canary.weight_of(traffic)
+
+    def _unwatched(
+        self, before: Mapping[str, Any], number: int, unwatched: float
+    ) -> dict[str, Any]:
+        now = rfc3339(datetime.now(UTC))
+        return {
+            **before,
+            "verdict": "rollback",
+            "outcome": "inconclusive",
+            "code": "canary.unwatched",
+            "codes": ["canary.unwatched"],
+            "status": Status.INCONCLUSIVE.value,
+            "reason": f"nobody watched the canary for {unwatched:.0f} s; its traffic went back to "
+            "the stable release by itself meanwhile",
+            "number": number,
+            "decided_at": now,
+            "detected_at": now,
+            "ended": True,
+        }
+
+    def _step(self, index: int) -> dict[str, Any]:
+        weights = self.limits.weights
+        return {"index": index, "count": len(weights), "weight": weights[index]}
+
+    def _weigh(self, step: Mapping[str, Any]) -> Any:
+        return canary.weigh(self.bench, self.environment, step["weight"], self.context.fence)
+
+
+_SHOWN = (
+    "codes",
+    "code",
+    "decision",
+    "ended",
+    "evidence",
+    "number",
+    "outcome",
+    "reason",
+    "step",
+    "verdict",
+    "watch",
+    "weight",
+)
+"""What of a look its event carries."""
+
+
+# --- what a decision comes to: pure ---------------------------------------------------------------
+
+
+def called(judged: Judged, state: Watch, consecutive: int, unjudged: int) -> dict[str, Any]:
+    """Return what *judged* comes to: ``{"verdict", "outcome", "code", "codes", "status", "unjudged",
+    "messages"}``.
+
+    A gate that could not judge (no engine, no rules, a time-out) has no verdict: the canary is held,
+    and rolled back when that happened *consecutive* times in a row (*unjudged* before this one), or
+    at once when it is broken anyway.
+    """
+    decision = judged.decision
+    denied = [each for each in decision.findings if each.level is Level.DENY]
+    codes = list(dict.fromkeys(each.code for each in denied))
+    messages = [each.message for each in denied or decision.advice]
+    verdict, outcome = decision.verdict, decision.outcome
+    if verdict:
+        unjudged = 0
+    else:
+        unjudged += 1
+        over = unjudged >= consecutive or state.ended
+        verdict, outcome = ("rollback" if over else "hold"), "error"
+        codes = ["canary.unjudged", *codes]
+        times = "at this look" if unjudged == 1 else f"at {unjudged} looks in a row"
+        broken = [f"{state.at_once.reason}."] if state.at_once is not None else []
+        messages = [f"the gate could not judge the canary {times}.", *broken, *messages]
+    code = next((each for each in codes if each == _FIRST), codes[0] if codes else "canary.passed")
+    return {
+        "verdict": verdict,
+        "outcome": outcome,
+        "code": code,
+        "codes": codes,
+        "status": _STATUS.get(outcome, Status.INCONCLUSIVE).value,
+        "unjudged": unjudged,
+        "messages": messages,
+    }
+
+
+def detected(codes: list[str], evidence: Mapping[str, Any], now: datetime) -> datetime:
+    """Return since when what *codes* say was seen: where a streak decided, since it began."""
+    streams = evidence["streams"]
+    seconds = [
+        float(streams[_STREAMS[code]]["streak_seconds"]) for code in codes if code in _STREAMS
+    ]
+    return now - timedelta(seconds=max(seconds, default=0.0))
