@@ -57,7 +57,9 @@ def main(environ: Mapping[str, str]) -> int:
             container = _created(engine, spec, environ)
             try:
                 engine.start(container)
-                _announce(Path(environ["SLUICEWAY_PORT_FILE"]), _port(engine, spec, container))
+                port = _port(engine, spec, container)
+                if port:
+                    _announce(Path(environ["SLUICEWAY_PORT_FILE"]), port)
             except BaseException:
                 engine.remove(container)
                 raise
@@ -104,16 +106,19 @@ def _network(engine: Engine, name: str, spec: Spec) -> None:
 
 
 def _port(engine: Engine, spec: Spec, container: str) -> int:
-    """Return where the engine published it. The engine holds that port from then on."""
+    """Return where the engine published it, and holds that port from then on.
+
+    It is 0 for what has ended already: its last words are still to be read.
+    """
     found = engine.container(container) or {}
     ports = (found.get("NetworkSettings") or {}).get("Ports") or {}
     for published in ports.get(f"{spec.port}/tcp") or ():
         if published["HostIp"] == "127.0.0.1":
             return int(published["HostPort"])
-    state = found.get("State") or {}
+    if found and not found["State"]["Running"]:
+        return 0
     raise ActionFailed(
-        f"the container is not published: it is {state.get('Status', 'gone')}"
-        f" with code {state.get('ExitCode')} {state.get('Error', '')}".rstrip(),
+        f"the engine published port {spec.port} of the container nowhere on 127.0.0.1",
         code="deploy.not-published",
     )
 
