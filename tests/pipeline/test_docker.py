@@ -49,8 +49,10 @@ def contained(shop):
     yield shop
     bench = shop.bench()
     bench.plugins.ask("deploy-docker", "sluiceway_shutdown")
-    pulled = docker("images", "--no-trunc", "--quiet", bench.config.repository).split()
-    docker("image", "rm", "--force", *set(pulled))
+    listed = docker("images", "--digests", "--format", "{{.Repository}}@{{.Digest}}").splitlines()
+    pulled = [name for name in listed if name.startswith(f"{bench.config.repository}@sha256:")]
+    assert pulled, "what the engine pulled is there after the containers have gone"
+    docker("image", "rm", "--force", *pulled)
 
 
 @pytest.fixture

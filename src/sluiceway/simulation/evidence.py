@@ -12,29 +12,26 @@ import numpy as np
 import numpy.typing as npt
 
 # The very numbers, private or not: a copy of one could come to differ.
+from sluiceway.analysis.latency import _QUANTILES, _ROUNDING
+from sluiceway.analysis.latency import BETS as _LATENCY_BETS
+from sluiceway.analysis.latency import COLD as _COLD
+from sluiceway.analysis.latency import SLOW as _SLOW
 from sluiceway.analysis.sequential import (
-    _CAP,
     _CERTIFY_BETS,
-    _COLD,
     _COLD_SHARE,
     _ERROR_BETS,
     _ERROR_MARGIN,
     _FAINT,
     _FORGET,
     _HISTORY_TICKS,
-    _LARGEST,
-    _LATE,
-    _LATENCY_BETS,
-    _QUANTILES,
-    _ROUNDING,
-    _SLOW,
     _SLOW_MARGIN,
-    _TICKS,
     _WEIGHTS,
     DEFAULT,
     Profile,
     _health,
 )
+from sluiceway.analysis.stakes import _CAP, _LATE, _TICKS
+from sluiceway.analysis.stakes import LARGEST as _LARGEST
 from sluiceway.simulation.law import BOUNDS, Floats, Ints
 
 __all__ = ["Evidence"]
