@@ -51,8 +51,8 @@ def contained(shop):
     bench.plugins.ask("deploy-docker", "sluiceway_shutdown")
     listed = docker("images", "--digests", "--format", "{{.Repository}}@{{.Digest}}").splitlines()
     pulled = [name for name in listed if name.startswith(f"{bench.config.repository}@sha256:")]
-    assert pulled, "what the engine pulled is there after the containers have gone"
-    docker("image", "rm", "--force", *pulled)
+    if pulled:  # else the engine held the very same image already, under somebody else's name
+        docker("image", "rm", "--force", *pulled)
 
 
 @pytest.fixture
