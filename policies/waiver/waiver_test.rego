@@ -134,5 +134,5 @@ older(expires) := fixture.set(given("/expires", expires), "/waivers/0/made_at", 
 test_a_short_one_is_said_from_its_half_on if {
 	expiring(given("/expires", "2026-11-24T13:00:01Z")) == set()
 	expiring(given("/expires", "2026-11-24T13:00:00Z")) == {"w1"}
-	expiring(fixture.set(given("/expires", "2026-11-26T12:00:00Z"), "/waivers/0/made_at", "")) == {"w1"}
+	expiring(fixture.set(unsigned, "/waivers/0/expires", "2026-11-26T12:00:00Z")) == {"w1"}
 }

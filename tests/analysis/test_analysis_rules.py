@@ -279,8 +279,8 @@ def test_a_clock_that_jumps_is_no_watched_time():
 
 
 def test_both_sides_sick_are_held_and_taken_back_when_it_lasts():
-    calls = [asked(_sick(LIMITS, ticks), LIMITS) for ticks in range(1, 13)]
-    assert [call.verdict for call in calls] == ["continue"] * 2 + ["hold"] * 9 + ["rollback"]
+    calls = [asked(_sick(LIMITS, ticks), LIMITS) for ticks in range(1, 16)]
+    assert [call.verdict for call in calls] == ["continue"] * 2 + ["hold"] * 12 + ["rollback"]
     assert calls[-1].codes == {"canary.sick"}
     literal = replace(LIMITS, limits="literal")
     assert asked(_sick(literal, 3), literal).codes == {"canary.error-rate"}

@@ -1,14 +1,28 @@
 package canary_test
 
 test_a_watch_ends_quietly if {
+	after(streak("health", 1)) == ["extend", "running", {"canary.unsettled"}]
 	every stream in {"health", "error_rate", "latency_p99"} {
-		after(streak(stream, 1)) == ["extend", "running", {"canary.unsettled"}]
 		after(object.union(streak(stream, 1), rule("mission"))) == ["rollback", "inconclusive", {"canary.unsettled"}]
 		after(object.union(streak(stream, 1), watching))[2] == {"canary.watching"}
 	}
 	startswith(message(streak("health", 1)), "the time was over when the last health poll failed; 300 s")
-	startswith(message(streak("error_rate", 1)), "the time was over when the error rate was over its limit at the last")
-	startswith(message(streak("latency_p99", 1)), "the time was over when the p99 was over its limit at the last check")
+	startswith(message(telling_streak("error_rate", 10)), "the time was over when the error rate was over its limit at the last")
+	startswith(message(telling_streak("latency_p99", 10)), "the time was over when the p99 was over its limit at the last check")
+}
+
+telling_streak(stream, beyond) := object.union(streak(stream, 1), {sprintf(
+	"/watch/sequential/beyond/%s",
+	[{"error_rate": "errors", "latency_p99": "latency"}[stream]],
+): beyond})
+
+test_one_check_over_its_limit_settles_nothing_where_the_comparison_agrees if {
+	every stream in {"error_rate", "latency_p99"} {
+		after(streak(stream, 1))[0] == "promote"
+		after(telling_streak(stream, 9.9))[0] == "promote"
+		after(telling_streak(stream, 10)) == ["extend", "running", {"canary.unsettled"}]
+		after(object.union(streak(stream, 1), {"/parameters/limits": "literal"}))[0] == "extend"
+	}
 }
 
 over(stream, bad, measured) := {

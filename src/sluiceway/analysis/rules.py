@@ -28,6 +28,7 @@ SETTINGS: Mapping[str, Any] = {
 
 _MISSION, _SEQUENTIAL = "mission", "sequential"
 _CHECKED = {"error_rate": "errors", "latency_p99": "latency"}
+_LIMITS = {"error_rate": "error_rate_threshold", "latency_p99": "latency_p99_threshold_ms"}
 _CODES = {
     "health": "canary.health",
     "error_rate": "canary.error-rate",
@@ -132,10 +133,16 @@ class _Look:
 
     def sick(self, *, lasting: bool) -> Iterator[str]:
         for stream in _CHECKED:
-            if self.breached(stream) and not self.counts(stream):
-                seconds = self.watch["streams"][stream]["streak_seconds"]
-                if (seconds >= self.settings["sick_seconds"]) == lasting:
-                    yield "canary.sick"
+            broken = self.breached(stream) and not self.counts(stream)
+            if broken and self._lasting(stream) == lasting:
+                yield "canary.sick"
+
+    def _lasting(self, stream: str) -> bool:
+        answers, streak = self.watch["streams"][stream], self.watch["streams"][stream]["streak"]
+        since = streak - self.parameters["consecutive"]
+        shared = float(answers["stable"]) > self.parameters[_LIMITS[stream]]
+        long = answers["streak_seconds"] * since >= self.settings["sick_seconds"] * streak
+        return (shared and bool(long)) or not self.extendable
 
     def against(self) -> Iterator[str]:
         """Yield the codes that roll back now."""
@@ -190,7 +197,10 @@ class _Look:
         errors, slow = self.watch["unfinished"]["errors"], self.watch["unfinished"]["latency"]
         share = self.settings["unsettled_share"]
         return (
-            any(streams[name]["streak"] > 0 for name in _CODES)
+            any(
+                streams[name]["streak"] > 0 and (name not in _CHECKED or self.counts(name))
+                for name in _CODES
+            )
             or any(
                 each["over"] >= least and each["over"] >= share * each["measured"]
                 for each in streams.values()

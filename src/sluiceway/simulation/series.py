@@ -48,7 +48,7 @@ class Series:
     """Arrays of runs by ticks, by name.
 
     ``requests errors p99 slow`` of the canary's tick (``slow``: answers beyond the limit) and
-    ``stable.requests stable.errors``; ``minute.rate minute.p99 stable.minute.rate
+    ``stable.requests stable.errors stable.slow``; ``minute.rate minute.p99 stable.minute.rate
     stable.minute.p99`` over the last minute, rates as shares; ``slice.rate slice.p99`` of a slice
     of stable as large as the canary; ``over over.stable``: answers above the p99 of stable's past;
     ``healthy``; ``known``: what a test adds that is told both laws; ``<profile>/worse.errors`` and
@@ -140,6 +140,7 @@ def _counted(drawn: Drawn, limit_ms: float) -> dict[str, Floats]:
         "errors": canary.errors.astype(float),
         "p99": _p99(canary.histogram),
         "slow": canary.histogram[:, limit_ms < BOUNDS].sum(axis=1).astype(float),
+        "stable.slow": stable.histogram[:, limit_ms < BOUNDS].sum(axis=1).astype(float),
         "stable.requests": stable.requests.astype(float),
         "stable.errors": stable.errors.astype(float),
         "healthy": drawn.healthy.astype(float),

@@ -47,7 +47,7 @@ class Verdicts:
     """Rolled back because the time was over without enough evidence (``inconclusive``,
     ``no-data``)."""
     held: Floats
-    """Seconds for which both sides were sick."""
+    """Seconds for which the weight was held: a limit was broken and nobody could say by whom."""
 
 
 class _Checks:
@@ -55,32 +55,46 @@ class _Checks:
 
     def __init__(self, runs: int, minimum: int) -> None:
         self._minimum = max(1, minimum)
-        self.requests, self.bad, self.stable = (np.zeros(runs) for _ in range(3))
+        self.requests, self.bad, self.stable, self.stable_bad = (np.zeros(runs) for _ in range(4))
         self.streak, self.over, self.measured = (np.zeros(runs, dtype=np.int64) for _ in range(3))
         self.good_at, self.at = np.zeros(runs), np.zeros(runs)
         self.compared: Bools = np.zeros(runs, dtype=bool)
         """Stable had requests in the window of the last check."""
+        self.shared: Bools = np.zeros(runs, dtype=bool)
+        """Stable was over the limit as well."""
 
-    def add(self, requests: Floats, bad: Floats, stable: Floats) -> Bools:
-        self.requests, self.bad = self.requests + requests, self.bad + bad
-        self.stable = self.stable + stable
+    def add(self, canary: tuple[Floats, Floats], stable: tuple[Floats, Floats]) -> Bools:
+        self.requests, self.bad = self.requests + canary[0], self.bad + canary[1]
+        self.stable, self.stable_bad = self.stable + stable[0], self.stable_bad + stable[1]
         return self.requests >= self._minimum
 
-    def answered(self, now: float, asked: Bools, over: Bools) -> None:
+    def answered(self, now: float, asked: Bools, over: Bools, shared: Bools) -> None:
         self.measured += asked
         self.over += asked & over
         self.streak = np.where(asked, np.where(over, self.streak + 1, 0), self.streak)
         self.at = np.where(asked, now, self.at)
         self.good_at = np.where(asked & ~over, now, self.good_at)
         self.compared = np.where(asked, self.stable > 0, self.compared)
-        for name in ("requests", "bad", "stable"):
+        self.shared = np.where(asked, shared, self.shared)
+        for name in ("requests", "bad", "stable", "stable_bad"):
             setattr(self, name, np.where(asked, 0.0, getattr(self, name)))
 
-    def found(self, limits: CanaryLimits, counts: Bools, keys: Keys) -> tuple[Bools, Bools]:
-        """Return where the limit's break rolls back, and where both sides are sick."""
+    def found(
+        self, limits: CanaryLimits, counts: Bools, keys: Keys, *, late: bool
+    ) -> tuple[Bools, Bools]:
+        """Return where the limit's break rolls back, and where it holds.
+
+        Args:
+            limits: The canary's.
+            counts: The comparison agrees, or there is none.
+            keys: The policies' numbers.
+            late: The deadline is over.
+        """
         breached = self.streak >= limits.consecutive
         counts = counts | ~self.compared
-        lasting = self.at - self.good_at >= keys.sick_seconds
+        since = self.streak - limits.consecutive
+        long = (self.at - self.good_at) * since >= keys.sick_seconds * self.streak
+        lasting = (self.shared & long) | late
         return breached & (counts | lasting), breached & ~counts & ~lasting
 
 
@@ -109,12 +123,20 @@ def verdicts(
         requests, bad, stable = (
             of[name][:, tick] for name in ("requests", "errors", "stable.requests")
         )
-        asked = errors.add(requests, bad, stable)
-        rate = 100.0 * np.minimum(errors.bad, errors.requests) / np.maximum(errors.requests, 1.0)
-        errors.answered(now, asked, rate > limits.error_rate_threshold)
-        asked = latency.add(requests, of["slow"][:, tick], stable)
-        rank = (99.0 * latency.requests + 99.0) // 100.0
-        latency.answered(now, asked, latency.bad > latency.requests - rank)
+        asked = errors.add((requests, bad), (stable, of["stable.errors"][:, tick]))
+        errors.answered(
+            now,
+            asked,
+            _rate(errors.bad, errors.requests) > limits.error_rate_threshold,
+            _rate(errors.stable_bad, errors.stable) > limits.error_rate_threshold,
+        )
+        asked = latency.add((requests, of["slow"][:, tick]), (stable, of["stable.slow"][:, tick]))
+        latency.answered(
+            now,
+            asked,
+            latency.bad > latency.requests - _rank(latency.requests),
+            latency.stable_bad > latency.stable - _rank(latency.stable),
+        )
         well = of["healthy"][:, tick] > 0
         sick_polls = np.where(well, 0, sick_polls + 1)
         polls = polls + ~well
@@ -122,9 +144,13 @@ def verdicts(
 
         failed: Bools = sick_polls >= limits.consecutive
         waits: Bools = np.zeros(runs, dtype=bool)
+        late = not sequential or now >= limits.deadline_seconds
+        telling: list[Bools] = []
         for stream, checks in (("errors", errors), ("latency", latency)):
             agrees = of[f"{evidence}/beyond.{stream}"][:, tick] >= keys.corroborate
-            broken, sick = checks.found(limits, literal | (stable <= 0) | agrees, keys)
+            counts = literal | (stable <= 0) | agrees
+            telling.append((checks.streak > 0) & (counts | ~checks.compared))
+            broken, sick = checks.found(limits, counts, keys, late=late)
             failed, waits = failed | broken, waits | sick
         if sequential:
             failed = failed | (
@@ -136,7 +162,8 @@ def verdicts(
         held = held + TICK_SECONDS * (running & waits)
         if now < limits.duration_seconds:
             continue
-        lacking = _unsettled((errors, latency), sick_polls, polls, tick + 1, limits, keys)
+        lacking = telling[0] | telling[1]
+        lacking = lacking | _unsettled((errors, latency), sick_polls, polls, tick + 1, limits, keys)
         least = limits.minimum_requests
         if sequential:
             safe = np.minimum(
@@ -147,11 +174,20 @@ def verdicts(
         lacking = lacking | (good < least) | (errors.measured < 1) | (latency.measured < 1)
         passed = running & ~waits & ~lacking
         _end(ends["promoted"], passed, now)
-        over = not sequential or now >= limits.deadline_seconds
-        given = running & ~waits & lacking & over
+        given = running & ~waits & lacking & late
         _end(ends["given_up"], given, now)
         running = running & ~passed & ~given
     return Verdicts(held=held, **ends)
+
+
+def _rate(bad: Floats, requests: Floats) -> Floats:
+    percent: Floats = 100.0 * np.minimum(bad, requests) / np.maximum(requests, 1.0)
+    return percent
+
+
+def _rank(answers: Floats) -> Floats:
+    rank: Floats = (99.0 * answers + 99.0) // 100.0
+    return rank
 
 
 def _end(ends: Floats, which: Bools, now: float) -> None:
@@ -167,7 +203,7 @@ def _unsettled(
     keys: Keys,
 ) -> npt.NDArray[np.bool_]:
     errors, latency = streams
-    found = (sick_polls > 0) | (errors.streak > 0) | (latency.streak > 0)
+    found = sick_polls > 0
     for over, measured in (
         (polls, asked),
         (errors.over, errors.measured),
