@@ -24,7 +24,7 @@ from sluiceway.analysis import (
 from sluiceway.analysis.rules import Call
 from sluiceway.model import CanaryLimits, Observation, Side, Status, to_json
 
-LIMITS = CanaryLimits()
+LIMITS = CanaryLimits(minimum_check_requests=10)
 GOOD, BAD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
 

@@ -14,6 +14,7 @@ import data.lib
 deny_hold contains found if {
 	some stream in uncorroborated
 	not lasting(stream)
+	not late
 	found := lib.finding(rego.metadata.rule(), said(sick(stream)))
 }
 
@@ -21,7 +22,7 @@ deny_hold contains found if {
 # title: Both sides are not sick for long
 # description: >-
 #   What breaks a limit on both sides for so long (data.canary.sick_seconds) is taken back, whoever's
-#   doing it is; and so is what still breaks one on the canary alone when the deadline is over.
+#   doing it is.
 # custom:
 #   code: canary.sick
 #   solution: Look at what both sides share; release again when both are well.
@@ -46,7 +47,8 @@ lasting(stream) if {
 	answers.streak_seconds * since >= data.canary.sick_seconds * answers.streak
 }
 
-lasting(_) if not extendable
+# Then the watch ends without having told: canary.unsettled.
+late if not extendable
 
 # Stable is over the limit as well. Where it is not, the canary may be unlucky: few requests break a
 # limit by chance, and the comparison will tell.

@@ -28,7 +28,7 @@ test_the_canary_alone_is_held_until_the_deadline if {
 		seconds := sprintf("/watch/streams/%s/streak_seconds", [stream])
 		alone := object.union(streak(stream, 60), {seconds: 600})
 		after(object.union(alone, {"/watch/step_seconds": 899.9})) == ["hold", "running", {"canary.sick"}]
-		after(object.union(alone, {"/watch/step_seconds": 900})) == ["rollback", "fail", {"canary.sick"}]
+		after(object.union(alone, {"/watch/step_seconds": 900})) == ["rollback", "inconclusive", {"canary.unsettled"}]
 	}
 }
 

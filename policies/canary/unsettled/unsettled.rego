@@ -36,6 +36,11 @@ telling(stream) if {
 	counts(stream)
 }
 
+telling(stream) if {
+	evidence_of[stream]
+	breached(stream)
+}
+
 unsettled contains message if {
 	some stream, words in {
 		"sight": "looks could not be made",

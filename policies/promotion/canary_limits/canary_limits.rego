@@ -47,11 +47,12 @@ limit_problems contains message if {
 	canary_ways_understood
 	some fact, name in allowed
 	found := object.get(lib.facts("canary"), ["limits", fact], "(missing)")
-	not way_allowed(found, data.promotion.canary_ways[name])
+	known := data.promotion.canary_ways[name]
+	not way_allowed(found, known)
 	message := sprintf("The canary was watched with %s %v; that has to be one of %v.", [
 		fact,
 		found,
-		data.promotion.canary_ways[name],
+		known,
 	])
 }
 

@@ -68,7 +68,7 @@ def decide(document: Mapping[str, Any], settings: Mapping[str, Any] = SETTINGS) 
     against = frozenset(look.against())
     if against:
         return _call("rollback", against)
-    if any(look.sick(lasting=False)):
+    if look.extendable and any(look.sick(lasting=False)):
         return _call("hold", frozenset({"canary.sick"}))
     if not look.over:
         return _call("continue", frozenset({"canary.watching"}))
@@ -142,7 +142,7 @@ class _Look:
         since = streak - self.parameters["consecutive"]
         shared = float(answers["stable"]) > self.parameters[_LIMITS[stream]]
         long = answers["streak_seconds"] * since >= self.settings["sick_seconds"] * streak
-        return (shared and bool(long)) or not self.extendable
+        return shared and bool(long)
 
     def against(self) -> Iterator[str]:
         """Yield the codes that roll back now."""
@@ -198,7 +198,8 @@ class _Look:
         share = self.settings["unsettled_share"]
         return (
             any(
-                streams[name]["streak"] > 0 and (name not in _CHECKED or self.counts(name))
+                streams[name]["streak"] > 0
+                and (name not in _CHECKED or self.counts(name) or self.breached(name))
                 for name in _CODES
             )
             or any(

@@ -99,6 +99,9 @@ class Sequential:
     errors_safe: tuple[float, ...] = field(default_factory=_doubts)
     """Logarithms, one for each bet; neither capped nor started late."""
     latency_safe: tuple[float, ...] = field(default_factory=_doubts)
+    errors_safest: float = 1.0
+    """The most that the certificate of errors has come to after any tick."""
+    latency_safest: float = 1.0
     seconds: float = 0.0
     past: Mapping[str, float] = field(default_factory=dict)
     """Stable's histogram before this tick: bucket to forgotten count."""
@@ -114,7 +117,8 @@ class Values:
     """The same; health is the same number, since nothing of it is tolerated."""
     safe: Mapping[str, float]
     """``errors``: +2 points of errors excluded; ``latency``: +5 points of requests slower than
-    stable's p95 excluded."""
+    stable's p95 excluded. Once reached it stands (Ville's bound is for the most it ever was), unless
+    what came since speaks against it: below 1 it is what it is now."""
 
 
 def observe(
@@ -155,7 +159,12 @@ def observe(
             parts |= _latency(state, canary, stable, profile)
     if healthy is not None:
         parts["health"] = state.health.after(_health(healthy=healthy))
-    return replace(state, seconds=state.seconds + seconds, **parts)
+    after = replace(state, seconds=state.seconds + seconds, **parts)
+    return replace(
+        after,
+        errors_safest=max(state.errors_safest, _mean_exp(after.errors_safe)),
+        latency_safest=max(state.latency_safest, _mean_exp(after.latency_safe)),
+    )
 
 
 def primed(state: Sequential, history: Counters, first: Counters) -> Sequential:
@@ -179,8 +188,15 @@ def values(state: Sequential, profile: Profile = DEFAULT) -> Values:
         beyond=_together(
             state.errors_beyond.value, _warmed(state, state.latency_beyond, profile), health
         ),
-        safe={"errors": _mean_exp(state.errors_safe), "latency": _mean_exp(state.latency_safe)},
+        safe={
+            "errors": _standing(_mean_exp(state.errors_safe), state.errors_safest),
+            "latency": _standing(_mean_exp(state.latency_safe), state.latency_safest),
+        },
     )
+
+
+def _standing(now: float, most: float) -> float:
+    return most if now >= 1.0 else now
 
 
 def leading(found: Mapping[str, float]) -> str:
@@ -307,6 +323,8 @@ def to_json(state: Sequential) -> dict[str, Any]:
         **stakes,
         "errors_safe": list(state.errors_safe),
         "latency_safe": list(state.latency_safe),
+        "errors_safest": state.errors_safest,
+        "latency_safest": state.latency_safest,
         "seconds": state.seconds,
         "past": dict(state.past),
     }
@@ -333,6 +351,8 @@ def from_json(document: Mapping[str, Any]) -> Sequential:
         if len(parts[name]) != len(_CERTIFY_BETS):
             msg = f"{name} holds {len(parts[name])} bets"
             raise ValueError(msg)
+    for name in _SAFEST:
+        parts[name] = _numbers([document[name]])[0]
     bounds = {str(bound): count for bound, count in document["past"].items()}
     _numbers([float(bound) for bound in bounds], high=math.inf)
     return replace(
@@ -352,6 +372,7 @@ _STAKES = (
     "health",
 )
 _CERTIFICATES = ("errors_safe", "latency_safe")
+_SAFEST = ("errors_safest", "latency_safest")
 
 
 def _numbers(found: Sequence[Any], low: float = 0.0, high: float = LARGEST) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ CANARY: Mapping[str, Any] = {
     "deadline_minutes": None,
     "health_interval_seconds": 10.0,
     "consecutive": 3,
-    "minimum_check_requests": 10,
+    "minimum_check_requests": 1,
     "minimum_requests": 50,
     "health_path": "/api/health",
 }

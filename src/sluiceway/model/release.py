@@ -80,7 +80,7 @@ class CanaryLimits:
     interval_seconds: float = 10.0
     consecutive: int = 3
     """How many checks in a row must be bad before rolling back."""
-    minimum_check_requests: int = 10
+    minimum_check_requests: int = 1
     """Fewer canary requests than this since the last measured check is no measurement."""
     minimum_requests: int = 50
     """Fewer canary requests than this in the whole watch never passes."""

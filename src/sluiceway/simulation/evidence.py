@@ -88,6 +88,8 @@ class Evidence:
         self.health = _Stakes(runs, 3)
         self.errors_safe: Floats = np.zeros((runs, 4))
         self.latency_safe: Floats = np.zeros((runs, 4))
+        self.errors_safest: Floats = np.ones(runs)
+        self.latency_safest: Floats = np.ones(runs)
         total = history.sum(axis=1)
         most = _HISTORY_TICKS * first
         scale = np.minimum(1.0, most / np.maximum(total, 1))
@@ -116,6 +118,8 @@ class Evidence:
             _ERROR_MARGIN,
         )
         self._latency(canary[0], stable[0], here, there)
+        self.errors_safest = np.maximum(self.errors_safest, _mean_exp(self.errors_safe))
+        self.latency_safest = np.maximum(self.latency_safest, _mean_exp(self.latency_safe))
         self.seconds += seconds
         kept = np.where(self.past > _FAINT, self.past * _FORGET, 0.0)
         self.past = kept + stable[0]
@@ -190,8 +194,12 @@ class Evidence:
                 (weight * found[f"{key}.{name}"] for name, weight in _WEIGHTS.items()),
                 np.zeros(len(health)),
             )
-        found["safe.errors"] = _mean_exp(self.errors_safe)
-        found["safe.latency"] = _mean_exp(self.latency_safe)
+        for name, logs, most in (
+            ("safe.errors", self.errors_safe, self.errors_safest),
+            ("safe.latency", self.latency_safe, self.latency_safest),
+        ):
+            now = _mean_exp(logs)
+            found[name] = np.where(now >= 1.0, most, now)
         return found
 
     def _warmed(self, warm: _Stakes) -> Floats:

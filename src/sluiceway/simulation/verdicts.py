@@ -94,8 +94,8 @@ class _Checks:
         counts = counts | ~self.compared
         since = self.streak - limits.consecutive
         long = (self.at - self.good_at) * since >= keys.sick_seconds * self.streak
-        lasting = (self.shared & long) | late
-        return breached & (counts | lasting), breached & ~counts & ~lasting
+        lasting = self.shared & long
+        return breached & (counts | lasting), breached & ~counts & ~lasting & (not late)
 
 
 def verdicts(
@@ -149,7 +149,10 @@ def verdicts(
         for stream, checks in (("errors", errors), ("latency", latency)):
             agrees = of[f"{evidence}/beyond.{stream}"][:, tick] >= keys.corroborate
             counts = literal | (stable <= 0) | agrees
-            telling.append((checks.streak > 0) & (counts | ~checks.compared))
+            telling.append(
+                (checks.streak > 0)
+                & (counts | ~checks.compared | (checks.streak >= limits.consecutive))
+            )
             broken, sick = checks.found(limits, counts, keys, late=late)
             failed, waits = failed | broken, waits | sick
         if sequential:
