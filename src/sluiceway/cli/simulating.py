@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.errors import ActionFailed, ExitCode, SluicewayError, UsageError
-from sluiceway.model import CanaryLimits, Decision, to_json
+
+if TYPE_CHECKING:
+    from sluiceway.model import CanaryLimits, Decision
 
 __all__ = ["simulate"]
 
@@ -78,6 +80,7 @@ def simulate(
 ) -> ExitCode:
     """Show how often the canary's rule would be wrong, and how soon right, before trusting it."""
     from sluiceway import simulation
+    from sluiceway.model import to_json
 
     found = _limits(
         shell.bench_or_bare.config.canary,
