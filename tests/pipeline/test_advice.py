@@ -19,7 +19,7 @@ def test_the_board_says_how_an_instance_that_is_gone_comes_back(shop):
     manifest = bench.registry.resolve("staging")
     for name in ("canary", "production"):
         bench.registry.put_manifest(name, manifest)
-    bench.plugins.one("sluiceway_shutdown")
+    bench.plugins.ask("deploy-local", "sluiceway_shutdown")
 
     problems = {row["environment"]: row["problem"] for row in board.rows(bench)}
     gone = "nothing runs here on this machine; "

@@ -7,6 +7,8 @@ pass on, both read as the same single request with the same body, to the byte.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import h11
 import httptools
 import pytest
@@ -17,7 +19,7 @@ from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.chunked import Chunked
 from sluiceway_deploy_local.wire import Malformed
 
-from .deploy_local_bench import HELLO, bench, run
+from .deploy_local_bench import HELLO, LIMITS, bench, run
 
 SMUGGLED = b"GET /admin HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -160,7 +162,7 @@ async def test_what_is_passed_on_is_in_one_form_and_the_next_request_is_a_second
             await peer.reader.readexactly(5)
         peer.send(HELLO)
 
-    async with bench(answer) as b:
+    async with bench(answer, replace(LIMITS, response_seconds=10, body_seconds=10)) as b:
         client = await b.client()
         client.send(data + SMUGGLED)
         for _ in range(2):

@@ -79,7 +79,7 @@ way_allowed([], _)
 warm_up_allowed(null)
 
 warm_up_allowed(seconds) if {
-	seconds != null
+	lib.at_least(seconds, 0)
 	lib.at_least(data.promotion.canary_ways.warm_up_seconds, seconds)
 }
 

@@ -30,7 +30,7 @@ test_a_canary_is_watched_in_a_known_way if {
 	every lax in [
 		limit("rule", "flagger"), limit("rule", "yolo"), limit("limits", "none"), limit("profile", "deaf"),
 		limit("steps", [100]), limit("steps", [5, 25, 50]), limit("steps", "5"),
-		limit("warm_up_seconds", 61), limit("warm_up_seconds", "long"),
+		limit("warm_up_seconds", 61), limit("warm_up_seconds", -1), limit("warm_up_seconds", "long"),
 	] {
 		denied(lax) == {"promotion.canary-limits"}
 	}
