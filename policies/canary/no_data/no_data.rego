@@ -9,7 +9,7 @@ import data.lib
 #   promoted, by whichever rule.
 # custom:
 #   code: canary.no-data
-#   solution: Give the canary more traffic (traffic_percent) or more time (deadline_minutes), or send requests to it.
+#   solution: Raise traffic_percent or deadline_minutes, so that the canary gets more requests.
 deny_lacking contains found if {
 	over
 	some problem in unmeasured

@@ -10,7 +10,7 @@ import data.lib
 #   A first release has nothing to be compared with; there the mission's own rule decides.
 # custom:
 #   code: canary.uncertified
-#   solution: Give the canary more traffic (traffic_percent) or more time (deadline_minutes).
+#   solution: Raise traffic_percent or deadline_minutes, so that the canary gets more requests.
 deny_lacking contains found if {
 	over
 	input.parameters.rule == "sequential"
