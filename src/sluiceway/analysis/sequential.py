@@ -159,12 +159,10 @@ def observe(
             parts |= _latency(state, canary, stable, profile)
     if healthy is not None:
         parts["health"] = state.health.after(_health(healthy=healthy))
-    after = replace(state, seconds=state.seconds + seconds, **parts)
-    return replace(
-        after,
-        errors_safest=max(state.errors_safest, _mean_exp(after.errors_safe)),
-        latency_safest=max(state.latency_safest, _mean_exp(after.latency_safe)),
-    )
+    for now, most in zip(_CERTIFICATES, _SAFEST, strict=True):
+        if now in parts:
+            parts[most] = max(getattr(state, most), _mean_exp(parts[now]))
+    return replace(state, seconds=state.seconds + seconds, **parts)
 
 
 def primed(state: Sequential, history: Counters, first: Counters) -> Sequential:

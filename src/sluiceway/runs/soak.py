@@ -31,14 +31,13 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
-from sluiceway.runs import blue_green, promote
+from sluiceway.runs import blue_green, canary, promote
 from sluiceway.runs.blue_green import Plan
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import keep_decision
 
 __all__ = ["Soak", "called"]
 
-_HEALTH_TIMEOUT_SECONDS = 3.0
 _ALL = 100.0
 _STREAMS = {
     "canary.error-rate": "error_rate",
@@ -162,14 +161,7 @@ class Soak:
         weight = 0.0
         observation: Observation | None = None
         try:
-            observation = self.bench.plugins.one(
-                "sluiceway_observe",
-                environment=self.environment,
-                health_path=self.limits.health_path,
-                timeout_seconds=min(
-                    _HEALTH_TIMEOUT_SECONDS, max(self.limits.interval_seconds, 0.5)
-                ),
-            )
+            observation = canary.observe(self.bench, self.environment, self.limits)
             weight = observation.weight
             state = analysis.advance(state, observation, self.limits, judged=False)
         except ActionFailed as error:
