@@ -115,4 +115,6 @@ def site(
 ) -> Iterator[Site]:
     made = Site(tmp_path, passing, monkeypatch, capsys)
     yield made
+    for name in made.bench.plugins.serving("sluiceway_shutdown"):
+        made.bench.plugins.ask(name, "sluiceway_shutdown")
     made.bench.close()

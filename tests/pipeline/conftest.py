@@ -102,9 +102,12 @@ def shop(
     workspace.make_signing_key()
     monkeypatch.setattr(sys, "argv", ["invoke"])
     shop = Shop(workspace=workspace, monkeypatch=monkeypatch, capsys=capsys)
+    settings = workspace.root / "sluiceway.toml"
+    good = settings.read_text()
     try:
         yield shop
     finally:
+        settings.write_text(good)  # a test may have broken it, and what was started must end
         bench = shop.bench()
         for name in bench.plugins.serving("sluiceway_shutdown"):
             bench.plugins.ask(name, "sluiceway_shutdown")

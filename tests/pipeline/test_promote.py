@@ -140,13 +140,13 @@ def test_wrong_usage_ends_with_two_and_a_remedy(shop, arguments, what):
 def test_a_misspelt_key_is_named(shop):
     path = shop.root / "sluiceway.toml"
     good = path.read_text()
-    path.write_text(good + "\n[canary]\ntrafic_percent = 5\n")
+    assert good.count("[canary]\n") == 1
+    path.write_text(good.replace("[canary]\n", "[canary]\ntrafic_percent = 5\n"))
     code, document, err = shop.run("ci", "status")
     assert code == ExitCode.USAGE
     assert "'trafic_percent'" in document["error"]["what"]
     assert "'traffic_percent'" in document["error"]["remedy"]
     assert "traffic_percent" in err
-    path.write_text(good)
 
 
 def test_an_unsigned_digest_is_refused(shop):

@@ -158,7 +158,7 @@ async def test_what_is_passed_on_is_in_one_form_and_the_next_request_is_a_second
         seen.append(head)
         if b"chunked" in head.lower():
             await peer.reader.readuntil(b"\r\n\r\n")
-        elif b"0005" in head:
+        elif b"Content-Length: 0005" in head:
             await peer.reader.readexactly(5)
         peer.send(HELLO)
 
