@@ -163,11 +163,11 @@ class Soak:
         try:
             observation = canary.observe(self.bench, self.environment, self.limits)
             weight = observation.weight
-            state = analysis.advance(state, observation, self.limits, judged=False)
+            state = analysis.advance(state, observation, self.limits)
         except ActionFailed as error:
             if error.code == "fence.stale":
                 raise
-            state = analysis.miss(state, time.monotonic(), error.what, self.limits, judged=False)
+            state = analysis.miss(state, time.monotonic(), error.what, self.limits)
         found = {
             "started_at": before["started_at"],
             "at": rfc3339(datetime.now(UTC)),

@@ -203,11 +203,11 @@ class _Watcher:
                 step = {"index": 0, "count": 1, "weight": 100.0}
                 limits = replace(limits, traffic_percent=100.0)
             observation = canary.observe(self.bench, self.environment, self.limits)
-            state = analysis.advance(state, observation, limits, judged=False)
+            state = analysis.advance(state, observation, limits)
         except ActionFailed as error:
             if error.code == "fence.stale":
                 raise
-            state = analysis.miss(state, time.monotonic(), error.what, limits, judged=False)
+            state = analysis.miss(state, time.monotonic(), error.what, limits)
         found = {
             "started_at": before["started_at"],
             "at": rfc3339(datetime.now(UTC)),
