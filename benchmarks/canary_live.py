@@ -173,9 +173,9 @@ class Route:
             seen = plugin.sluiceway_observe(
                 self.project, where, HEALTH, HEALTH_SECONDS, self.site.settings
             )
-            self.watch = advance(self.watch, seen, limits, judged=False)
+            self.watch = advance(self.watch, seen, limits)
         except ActionFailed as error:
-            self.watch = miss(self.watch, time.monotonic(), error.what, limits, judged=False)
+            self.watch = miss(self.watch, time.monotonic(), error.what, limits)
         step = {"index": 0, "count": 1, "weight": limits.traffic_percent}
         call = rules.decide(
             {

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.analysis.counters import Counters
-from sluiceway.analysis.outcome import Verdict
 from sluiceway.analysis.peers import Point
 from sluiceway.analysis.sequential import Sequential
 
@@ -134,12 +133,11 @@ class Watch:
     """Each tick, for the rules of other tools; empty for our own."""
     at_once: AtOnce | None = None
     """Once it is set the watch has ended."""
-    verdict: Verdict = field(default_factory=Verdict)
 
     @property
     def ended(self) -> bool:
         """No later look changes it."""
-        return self.at_once is not None or self.verdict.ended
+        return self.at_once is not None
 
     @property
     def requests(self) -> int:
