@@ -230,3 +230,20 @@ async def test_a_client_that_takes_none_of_many_small_answers_is_let_go(fast):
             await asyncio.sleep(0)
         await b.settled()
         assert (b.counters.aborted, b.counters.requests) == (1, number - 1)
+
+
+@BOTH
+@pytest.mark.parametrize("closing", [True, False])
+@run
+async def test_a_client_that_was_served_is_let_go_when_it_asks_no_more(fast, closing):
+    limits = replace(LIMITS, idle_seconds=75 if closing else 0.2)
+    async with bench(fixed(HELLO), limits) as b:
+        b.frontend.fast_path = fast
+        client = await b.client()
+        for _ in range(3):
+            client.send(GET)
+            await client.answer()
+        if closing:
+            await b.frontend.close(75)  # and not only when those are over
+        assert await client.rest() == b""
+        assert b.frontend.refused == 0
