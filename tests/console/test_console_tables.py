@@ -358,6 +358,11 @@ def test_the_board_shows_blue_and_green_and_which_of_them_is_live():
     text = shown(lambda console: console.board("settlement", [{**first, "slots": slots}, *others]))
     assert "blue bbbbbbbbbbbb idle, unhealthy, green 9f2c41d09a7e live" in text
     assert "Slots" not in shown(lambda console: console.board("settlement", board()))
+    first["strategy"] = "blue-green"
+    text = shown(lambda console: console.board("settlement", [{**first, "slots": slots[:1]}]))
+    assert "blue bbbbbbbbbbbb idle, unhealthy, green empty" in text
+    text = shown(lambda console: console.board("settlement", [first]))
+    assert "blue empty, green empty" in text
 
 
 def test_the_board_shows_waivers_and_what_rests_on_them():
@@ -437,6 +442,26 @@ def test_the_pipeline_says_where_a_choice_was_made():
     assert "scan-osv (unusable here)" in text
     assert "nothing" in text
     assert "sluiceway.toml" in text
+    assert "Slots" not in text
+
+
+def test_the_pipeline_shows_what_is_in_blue_and_green():
+    def row(name, strategy, problem="", **slots):
+        there = [
+            {"name": name, "live": False, "healthy": True, **slot} for name, slot in slots.items()
+        ]
+        return {"environment": name, "strategy": strategy, "slots": there, "problem": problem}
+
+    path = ["build", "staging", "production", "eu"]
+    environments = [
+        row("staging", "replace"),
+        row("production", "blue-green", green={"digest": DIGEST, "live": True}),
+        row("eu", "blue-green", problem="the supervisor does not answer"),
+    ]
+    text = shown(lambda console: console.stages([], path, environments))
+    assert "production  blue empty, green 9f2c41d09a7e live" in text
+    assert re.search("eu +the supervisor does not answer", text)
+    assert not re.search("^ *staging  ", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
