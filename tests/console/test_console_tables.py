@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,42 +27,13 @@ from sluiceway.model import (
 from sluiceway.plugins import Found
 from sluiceway.scans import Report, join
 
+from .console_kit import bare, shown
+
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 DIGEST = "sha256:" + "9f2c41d09a7e" + "0" * 52
 OTHER = "sha256:" + "b" * 64
 LONG = "".join(f"word{number} " for number in range(30)).strip()  # over 200 characters
 UNBROKEN = "x" * 200
-
-
-class Stream(io.StringIO):
-    """A stream that may say that it is a terminal."""
-
-    def __init__(self, *, terminal: bool = False) -> None:
-        super().__init__()
-        self.terminal = terminal
-
-    def isatty(self) -> bool:
-        return self.terminal
-
-
-def shown(
-    show: Callable[[Console], None], *, width: int = 80, terminal: bool = False, **environ: str
-) -> str:
-    stream = Stream(terminal=terminal)
-    show(
-        Console(
-            stdout=stream,
-            stderr=stream,
-            width=width,
-            environ={"TERM": "xterm-256color", **environ},
-        )
-    )
-    return stream.getvalue()
-
-
-def bare(text: str) -> str:
-    """Take the colours out."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def decided(message: str = "the scan is old", solution: str = "invoke scan") -> Decision:
