@@ -119,7 +119,7 @@ def test_an_unhealthy_release_changes_nothing_and_says_why(tmp_path):
         with pytest.raises(ActionFailed, match=r"not ready within 0\.5 s") as caught:
             site.deploy("never", ready_seconds=0.5)
         with pytest.raises(ActionFailed, match="503"):
-            site.deploy("two", env={"SICK": "1"}, ready_seconds=0.5)
+            site.deploy("two", env={"SICK": "1"}, ready_seconds=4)
         (slot,) = site.traffic().slots
         assert slot.digest == good.digest
         assert len(site.serving()) == 1
