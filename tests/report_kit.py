@@ -18,6 +18,7 @@ START = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 LIMITS = CanaryLimits()
 MISSION = replace(LIMITS, rule="mission")
+NEEDED: Mapping[str, float] = {"worse": 100.0, "beyond": 20.0, "safe": 20.0}
 
 
 def at(seconds: float) -> datetime:
@@ -77,12 +78,19 @@ def values(errors: Iterable[int], *, stable: bool = True) -> list[dict[str, Any]
                 "at": rfc3339(at(10.0 * number)),
                 "weight": 5.0,
                 "number": number,
+                "needed": dict(NEEDED),
             }
         )
     return found
 
 
-def compared(value: Mapping[str, Any], worse: float, safe: float, verdict: str) -> dict[str, Any]:
+def compared(
+    value: Mapping[str, Any],
+    worse: float,
+    safe: float,
+    verdict: str,
+    needed: Mapping[str, float] | None = NEEDED,
+) -> dict[str, Any]:
     """*value* with evidence and a decision, as the gate ``canary`` gives them."""
     parts = {"errors": worse, "latency": 1.0, "health": 1.0, "together": worse}
     return {
@@ -95,6 +103,7 @@ def compared(value: Mapping[str, Any], worse: float, safe: float, verdict: str) 
                 "leading": "errors",
             }
         },
+        "needed": needed,
         "decision": {"verdict": verdict, "findings": [{"code": "canary.worse"}]},
         "step": {"index": value["number"] // 2, "count": 3, "weight": 5.0},
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,27 +27,10 @@ from sluiceway.model import (
     to_json,
 )
 
+from .console_kit import Stream, bare
+
 LIMITS = CanaryLimits()
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-
-
-class Stream(io.StringIO):
-    def __init__(self, *, terminal: bool = False, broken: bool = False) -> None:
-        super().__init__()
-        self.terminal = terminal
-        self.broken = broken
-
-    def isatty(self) -> bool:
-        return self.terminal
-
-    def write(self, text: str) -> int:
-        if self.broken:
-            raise BrokenPipeError(32, "Broken pipe")
-        return super().write(text)
-
-
-def bare(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def watched(ticks: int, *, errors: int = 0, health: bool = True) -> Watch:
