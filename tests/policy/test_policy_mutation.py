@@ -9,7 +9,7 @@ import pytest
 
 from sluiceway.policy import Bundle, EngineError, PolicyWorkbench, bundled_policies, load_bundle
 from sluiceway.policy.mutation import mutants, survivors
-from sluiceway.policy.schemata import schemata
+from sluiceway.policy.schemata import CHOICES, schemata
 
 EQUIVALENT: dict[str, str] = {}
 """Damages that no test can notice, each with the reason."""
@@ -137,6 +137,10 @@ def test_a_rule_of_any_form_stands_beside_its_damages(engine: PolicyWorkbench) -
     together = schemata(given, parsed, every)
     assert [each.line for each in every if each not in together.choices] == ["default known := 7"]
     assert list(together.chosen(None).values()) == [0] * 5
+    gone = next(each for each in every if each.line == "words := {")
+    for mutant, words in ((None, {"one": 1}), (gone, None)):
+        chosen = replace(together.bundle, data={CHOICES: together.chosen(mutant)})
+        assert engine.evaluate(chosen, "g.words", {}) == words
 
 
 def test_a_damage_that_does_not_compile_is_noticed_and_spoils_no_other(

@@ -93,9 +93,10 @@ def _when(text: str, rule: str, number: int) -> list[str]:
 
 
 def _guarded(branch: str, guard: str) -> str:
-    body = _BODY.search(_readable(branch))
+    readable = _readable(branch)
+    body = _BODY.search(readable)
     if body is None:
-        return f"{branch} if {guard}"
+        return f"{branch[: len(readable.rstrip())]} if {guard}"
     before, behind = branch[: body.end()], branch[body.end() :]
     if body[1]:
         return f"{before}\n\t{guard}\n{behind}"
@@ -103,8 +104,12 @@ def _guarded(branch: str, guard: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return *text* with as many spaces in place of every comment and text."""
-    return _UNREAD.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    """Return *text* with as many spaces in place of every comment, and dots in place of texts."""
+
+    def instead(match: re.Match[str]) -> str:
+        return re.sub(r"[^\n]", " " if match[0].startswith("#") else ".", match[0])
+
+    return _UNREAD.sub(instead, text)
 
 
 def _comment_above(lines: Sequence[str], row: int) -> list[str]:
