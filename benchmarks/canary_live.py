@@ -1,12 +1,15 @@
-"""Real processes behind the local deployer's proxy, a fault in each: what does the default rule say, and when?
+"""Real services behind the proxy, a fault in each: what does the default rule say, and when?
 
-Every route has a stable release and a canary with one fault, real requests at a steady rate, and is
+With `--deployer local` (the default) they are processes, with `--deployer docker` containers of the
+engine that DOCKER_HOST names; without one that is skipped, and the reason is said. Every route has a stable release and a canary with one fault, real requests at a steady rate, and is
 looked at every ten seconds as `invoke canary` does; the bundled rule decides (its Python twin, which
 a test holds to the policies). All routes run at once. Nothing is simulated and no clock is hurried,
 so a run takes as long as a canary does, and its figures are of one run on one machine.
 
-Usage: canary_live.py [--rate 50] [--warm 60] [--seconds 300] [--only NAME] [--write docs/canary-live.md]
-Exits with 1 when a request failed on a stable side, or when a verdict is not the expected one.
+Usage: canary_live.py [--deployer local|docker] [--rate 50] [--warm 60] [--seconds 300] [--only NAME]
+       [--write docs/canary-live.md]
+Each deployer has its own table on the page; writing one leaves the other as it is. Exits with 1 when
+a request failed on a stable side, or when a verdict is not the expected one.
 """
 
 from __future__ import annotations
@@ -14,19 +17,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import re
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.plugins.deploy_local_kit import HEALTH, Site, layer, opened, push  # noqa: E402
+from tests.plugins import deploy_docker_kit, deploy_local_kit  # noqa: E402
+from tests.plugins.deploy_local_kit import HEALTH, Site, layer, push  # noqa: E402
 
-import sluiceway_deploy_local as plugin  # noqa: E402 - after the path of the tests' kit
 from sluiceway.analysis import Watch, advance, evidence, miss, rules  # noqa: E402
 from sluiceway.errors import ActionFailed  # noqa: E402
 from sluiceway.model import (  # noqa: E402
@@ -106,6 +111,12 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
     "no traffic": ("extend", "rollback", "continue"),
 }
 """What may be the last word after the chosen time. Never: to promote a fault."""
+DEPLOYERS: Mapping[str, str] = {
+    "local": "processes behind the proxy of `deploy-local`",
+    "docker": "containers behind the proxy of `deploy-docker`",
+}
+"""A deployer, and what a release is with it."""
+MODULES = "asyncio math os random signal time encodings.idna"
 INTERVAL_SECONDS = 10.0
 HEALTH_SECONDS = 2.0
 
@@ -151,7 +162,7 @@ class Route:
             ready_seconds=60,
             drain_seconds=2,
         )
-        done = plugin.sluiceway_deploy(
+        done = self.site.plugin.sluiceway_deploy(
             self.project, request, self.site.registry, self.site.settings
         )
         self.port = int(done.traffic.url.rpartition(":")[2])
@@ -162,7 +173,7 @@ class Route:
 
     def weigh(self, weight: float) -> None:
         where = self.environment(canary=True)
-        plugin.sluiceway_set_weight(
+        self.site.plugin.sluiceway_set_weight(
             self.project, where, weight, self.site.fence(), self.site.settings
         )
 
@@ -170,12 +181,12 @@ class Route:
         """Look once, ask the rule, act."""
         where = self.environment(canary=True)
         try:
-            seen = plugin.sluiceway_observe(
+            seen = self.site.plugin.sluiceway_observe(
                 self.project, where, HEALTH, HEALTH_SECONDS, self.site.settings
             )
-            self.watch = advance(self.watch, seen, limits, judged=False)
+            self.watch = advance(self.watch, seen, limits)
         except ActionFailed as error:
-            self.watch = miss(self.watch, time.monotonic(), error.what, limits, judged=False)
+            self.watch = miss(self.watch, time.monotonic(), error.what, limits)
         step = {"index": 0, "count": 1, "weight": limits.traffic_percent}
         call = rules.decide(
             {
@@ -197,7 +208,7 @@ class Route:
     def count(self) -> None:
         """Read both sides' counters."""
         where = self.environment(canary=False).route
-        found = plugin.inspect(self.project, where, self.site.settings) or {"slots": []}
+        found = self.site.plugin.inspect(self.project, where, self.site.settings) or {"slots": []}
         for slot in found["slots"]:
             failures = sum(slot["failures"].values())
             if slot["name"] == "stable":
@@ -258,6 +269,7 @@ async def _run(routes: list[Route], chosen: argparse.Namespace) -> None:
     await asyncio.sleep(chosen.warm)
     for route in routes:
         await asyncio.to_thread(route.deploy, canary=True)
+    for route in routes:  # only now: a container takes seconds to start, and a weight is leased
         await asyncio.to_thread(route.weigh, limits.traffic_percent)
     began = time.monotonic()
     for look in range(int(chosen.seconds / INTERVAL_SECONDS) + 1):
@@ -266,7 +278,7 @@ async def _run(routes: list[Route], chosen: argparse.Namespace) -> None:
         await asyncio.gather(*(asyncio.to_thread(route.look, began, limits) for route in watched))
         told = ", ".join(f"{route.fault}: {route.verdict}" for route in watched)
         print(f"{time.monotonic() - began:5.0f} s  {told}", flush=True)
-        if not watched:
+        if all(route.ended for route in routes):
             break
     stop.set()
     await asyncio.gather(*loads)
@@ -274,29 +286,76 @@ async def _run(routes: list[Route], chosen: argparse.Namespace) -> None:
         await asyncio.to_thread(route.count)
 
 
+@contextlib.contextmanager
+def _opened(deployer: str) -> Iterator[tuple[Site, Image]]:
+    """Yield a site of *deployer* and the image of the service; afterwards nothing of it is left."""
+    with tempfile.TemporaryDirectory() as name:
+        if deployer == "local":
+            with deploy_local_kit.opened(Path(name), response_seconds=5.0) as site:
+                yield (
+                    site,
+                    push(
+                        site.registry,
+                        [layer({"app/server.py": SERVICE})],
+                        {"Entrypoint": ["python3", "server.py"], "WorkingDir": "/app"},
+                    ),
+                )
+            return
+        with deploy_docker_kit.opened(Path(name), response_seconds=5.0) as site:
+            python, home = deploy_docker_kit.interpreter()
+            contained = SERVICE.replace('"127.0.0.1"', '"0.0.0.0"')
+            yield (
+                site,
+                site.push(
+                    [deploy_docker_kit.python_layer(MODULES), layer({"app/server.py": contained})],
+                    {
+                        "Entrypoint": [python, "-S", "server.py"],
+                        "WorkingDir": "/app",
+                        "Env": [f"PYTHONHOME={home}"],
+                        "User": "10001:10001",
+                        "ExposedPorts": {"8080/tcp": {}},
+                    },
+                ),
+            )
+
+
+def _lacking(deployer: str) -> str:
+    """Say why *deployer* cannot be had here; empty when it can."""
+    if deployer == "local":
+        return ""
+    try:
+        asked = subprocess.run(
+            ["docker", "info"], capture_output=True, text=True, check=False, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"`docker info` cannot be asked: {error}"
+    if asked.returncode == 0:
+        return ""
+    said = (asked.stderr.strip() or asked.stdout.strip()).splitlines()
+    return f"no Docker engine answers `docker info`: {said[-1] if said else asked.returncode}"
+
+
 def main() -> int:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--deployer", choices=list(DEPLOYERS), default="local")
     parser.add_argument("--rate", type=float, default=50.0)
     parser.add_argument("--warm", type=float, default=60.0)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--only", action="append", choices=list(EXPECTED))
     parser.add_argument("--write", type=Path)
     chosen = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        opened(Path(name), response_seconds=5.0) as site,
-    ):
-        image = push(
-            site.registry,
-            [layer({"app/server.py": SERVICE})],
-            {"Entrypoint": ["python3", "server.py"], "WorkingDir": "/app"},
-        )
+    if reason := _lacking(chosen.deployer):
+        print(f"skipped: {reason}")
+        return 0
+    with _opened(chosen.deployer) as (site, image):
         routes = [Route(fault, site, image) for fault in chosen.only or EXPECTED]
         asyncio.run(_run(routes, chosen))
-    page = _page(routes, chosen)
-    print(page)
+    section = _section(routes, chosen)
+    print(section)
     if chosen.write:
+        kept = _sections(chosen.write.read_text("utf-8")) if chosen.write.exists() else {}
+        page = _page({**kept, chosen.deployer: section})
         chosen.write.write_text(page, encoding="utf-8")
     wrong = [route.fault for route in routes if route.verdict not in EXPECTED[route.fault]]
     dropped = sum(route.stable_failures for route in routes)
@@ -305,14 +364,40 @@ def main() -> int:
     return 1 if wrong or dropped else 0
 
 
-def _page(routes: list[Route], chosen: argparse.Namespace) -> str:
+def _sections(page: str) -> dict[str, str]:
+    """Return the parts of a written *page*, by their deployer."""
+    found = re.findall(r"^## deploy-(\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    return {deployer: text.strip() for deployer, text in found}
+
+
+def _page(sections: Mapping[str, str]) -> str:
+    about = (
+        "Real services with real faults, real requests and the default rule: what was the last verdict "
+        "of each, and how soon? Written by `python benchmarks/canary_live.py --write "
+        "docs/canary-live.md`, and with `--deployer docker` for containers. Each table is of one run on "
+        "one machine: times vary from run to run."
+    )
+    words = (
+        "A healthy release fails 1 % and takes 40 ms (log-normal, sigma 0.5). A crash ends the canary's "
+        "process 15 s after its first request; a hang (its health included) and a refusal begin after "
+        "10 s of it; the leak adds 0.05 points of errors a second; a body is reset in 30 % of answers. "
+        "`extend` means: not enough evidence to promote yet, and none to roll back; the pipeline then "
+        "goes on watching, to its deadline. Times are counted from when the last route had its weight; "
+        "the first had it a little earlier."
+    )
+    lines = ["# Canaries with real faults", "", about, "", words, ""]
+    for deployer in DEPLOYERS:
+        if deployer in sections:
+            lines += [f"## deploy-{deployer}", "", sections[deployer], ""]
+    return "\n".join(lines)
+
+
+def _section(routes: list[Route], chosen: argparse.Namespace) -> str:
     how = (
-        f"Written by `python benchmarks/canary_live.py --write docs/canary-live.md`: {len(routes)} "
-        f"routes at once, each with real processes behind the proxy of `deploy-local`, "
-        f"{chosen.rate:g} requests a second (steady, whether or not answers come), 5 % to the "
-        f"canary, {chosen.warm:g} s of stable's history before it, a look every 10 s, the default "
-        f"rule, at most {chosen.seconds:g} s. A healthy release fails 1 % and takes 40 ms "
-        "(log-normal, sigma 0.5). One run on one machine: times vary from run to run."
+        f"{len(routes)} routes at once, each with real {DEPLOYERS[chosen.deployer]}, {chosen.rate:g} "
+        "requests a second (steady, whether or not answers come), 5 % to the canary, "
+        f"{chosen.warm:g} s of stable's history before it, a look every 10 s, at most "
+        f"{chosen.seconds:g} s."
     )
     columns = (
         "fault",
@@ -324,7 +409,7 @@ def _page(routes: list[Route], chosen: argparse.Namespace) -> str:
         "canary: requests (without a whole answer)",
         "stable: without a whole answer",
     )
-    lines = ["# Canaries with real faults", "", how, ""]
+    lines = [how, ""]
     lines += ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     for route in routes:
         zero = "" if route.to_zero_seconds is None else f"{route.to_zero_seconds * 1000:.0f} ms"
@@ -338,14 +423,9 @@ def _page(routes: list[Route], chosen: argparse.Namespace) -> str:
     lost = sum(route.failed - route.canary_failures for route in routes)
     what = (
         f"{total:,} requests; {failed} failed on a stable side; {max(0, lost)} failed for a client "
-        "without being counted as a canary's. A crash ends the canary's process 15 s after its first request; a hang "
-        "(its health included) and a refusal begin after 10 s of it; the leak adds 0.05 points of errors "
-        "a second; a body is reset in 30 % of answers. `extend` means: not enough evidence to "
-        "promote yet, and none to roll back; the pipeline then goes on watching, to its deadline. "
-        "Times are counted from when the last route had its weight; the first had it some seconds "
-        "earlier."
+        "without being counted as a canary's."
     )
-    return "\n".join([*lines, "", what, ""])
+    return "\n".join([*lines, "", what])
 
 
 if __name__ == "__main__":

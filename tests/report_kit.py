@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sluiceway.analysis import Watch, advance, explain
+from sluiceway.analysis import Watch, advance, evidence, rules
 from sluiceway.ledger import Entry
 from sluiceway.model import CanaryLimits, Observation, Side, rfc3339, to_json
 from sluiceway.runs.recorded import Recorded, Step
@@ -16,6 +17,8 @@ RUN = "promote-20261126T080000-abcdef"
 START = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 LIMITS = CanaryLimits()
+MISSION = replace(LIMITS, rule="mission")
+NEEDED: Mapping[str, float] = {"worse": 100.0, "beyond": 20.0, "safe": 20.0}
 
 
 def at(seconds: float) -> datetime:
@@ -53,24 +56,41 @@ def values(errors: Iterable[int], *, stable: bool = True) -> list[dict[str, Any]
     for number, more in enumerate(errors):
         total += more
         watch = advance(watch, look(number, total, stable=stable), LIMITS)
-        verdict = watch.verdict
+        call = rules.decide(
+            {
+                "parameters": to_json(MISSION),
+                "step": {"index": 0, "count": 1, "weight": 5.0},
+                "watch": evidence(watch, MISSION),
+            }
+        )
+        ended = call.outcome != "running"
         found.append(
             {
                 "watch": watch.to_json(),
-                "outcome": verdict.outcome.value,
-                "code": verdict.code,
-                "status": verdict.status.value,
-                "reason": explain(watch, LIMITS) if verdict.ended else "",
+                "outcome": call.outcome,
+                "code": min(call.codes),
+                "status": "failed" if ended else "inconclusive",
+                "reason": f"Roll back after {watch.seconds:.0f} s: the error rate was over 5 % at "
+                f"{watch.errors.streak} checks in a row."
+                if ended
+                else "",
                 "started_at": rfc3339(START),
                 "at": rfc3339(at(10.0 * number)),
                 "weight": 5.0,
                 "number": number,
+                "needed": dict(NEEDED),
             }
         )
     return found
 
 
-def compared(value: Mapping[str, Any], worse: float, safe: float, verdict: str) -> dict[str, Any]:
+def compared(
+    value: Mapping[str, Any],
+    worse: float,
+    safe: float,
+    verdict: str,
+    needed: Mapping[str, float] | None = NEEDED,
+) -> dict[str, Any]:
     """*value* with evidence and a decision, as the gate ``canary`` gives them."""
     parts = {"errors": worse, "latency": 1.0, "health": 1.0, "together": worse}
     return {
@@ -83,6 +103,7 @@ def compared(value: Mapping[str, Any], worse: float, safe: float, verdict: str) 
                 "leading": "errors",
             }
         },
+        "needed": needed,
         "decision": {"verdict": verdict, "findings": [{"code": "canary.worse"}]},
         "step": {"index": value["number"] // 2, "count": 3, "weight": 5.0},
     }

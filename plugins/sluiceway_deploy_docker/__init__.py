@@ -31,6 +31,13 @@ __all__ = ["inspect"]
 
 
 @hookimpl
+def sluiceway_preflight(project: Project, environment: Environment, settings: Settings) -> Traffic:
+    """See that the engine answers and that the route's port is its own already, or free."""
+    _deployer(project, settings).check()
+    return local.sluiceway_preflight(_inside(project), environment, _supervised(settings))
+
+
+@hookimpl
 def sluiceway_deploy(
     project: Project, request: DeployRequest, registry: Registry, settings: Settings
 ) -> Deployment:

@@ -38,6 +38,21 @@ _SLOTS = {Strategy.REPLACE: "stable", Strategy.CANARY: "canary", Strategy.BLUE_G
 
 
 @hookimpl
+def sluiceway_preflight(project: Project, environment: Environment, settings: Settings) -> Traffic:
+    """Read the route back; its port must be its own already, or free."""
+    from sluiceway_deploy_local.ports import free
+    from sluiceway_deploy_local.settings import place
+
+    port = place(environment).port
+    client = _client(project, settings)
+    answer = client.ask("read", seconds=_ANSWER_SECONDS, route=environment.route)
+    traffic = _traffic(environment.route, answer)
+    if port and not traffic.url.endswith(f":{port}"):
+        free(environment.route, port, client.settings.limits)
+    return traffic
+
+
+@hookimpl
 def sluiceway_deploy(
     project: Project, request: DeployRequest, registry: Registry, settings: Settings
 ) -> Deployment:

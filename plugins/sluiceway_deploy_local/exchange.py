@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.chunked import Chunked
@@ -17,7 +17,7 @@ from sluiceway_deploy_local.link import Link
 from sluiceway_deploy_local.table import Backend
 from sluiceway_deploy_local.wire import Framing, Malformed, Request, Response
 
-__all__ = ["Exchange", "Limits"]
+__all__ = ["Exchange", "Limits", "Sent", "fresh_identifier"]
 
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 """RFC 9110, 9.2.2."""
@@ -44,7 +44,7 @@ _PROCESS_PREFIX = os.urandom(10).hex().encode()
 _numbers = itertools.count(1)
 
 
-def _fresh_identifier() -> bytes:
+def fresh_identifier() -> bytes:
     """Return a request's name: 32 digits, the first 20 of them this process's own."""
     return b"%b%012x" % (_PROCESS_PREFIX, next(_numbers))
 
@@ -59,17 +59,28 @@ class _ClientGone(Exception):  # noqa: N818 - an outcome of the client
     pass
 
 
+class Sent(NamedTuple):
+    """A request that is with its instance already, whole, on a connection from the pool."""
+
+    link: Link
+    """Nothing has been taken from its buffer since."""
+    at: float
+    """When, on the loop's clock."""
+    identifier: bytes
+
+
 class Exchange:
     """Carries one request to one backend and its answer back.
 
     Args:
         client: The client's connection; its buffer begins with the request's body.
         request: The accepted head.
-        backend: Who answers; the caller has entered it and leaves it.
+        backend: Who answers; the caller has entered it, :meth:`run` or :meth:`close` leaves it.
         limits: Time-outs and sizes.
         address: The client's address for ``X-Forwarded-For``.
         busy: Connections to instances that are in use; whoever sweeps looks at their deadlines.
         closing: Says whether the proxy is stopping, so that the client is told.
+        sent: What the fast path has done already; the answer is waited for, or judged, from there.
     """
 
     __slots__ = (
@@ -88,6 +99,7 @@ class Exchange:
         "_loop",
         "_request",
         "_sends_by",
+        "_sent",
         "_takes_by",
         "_upload",
     )
@@ -102,24 +114,27 @@ class Exchange:
         *,
         busy: set[Link],
         closing: Callable[[], bool],
+        sent: Sent | None = None,
     ) -> None:
         self._client = client
         self._request = request
         self._backend = backend
         self._limits = limits
-        self._identifier = request.identifier or _fresh_identifier()
+        self._identifier = sent.identifier if sent else request.identifier or fresh_identifier()
         self._head = wire.request_head(request, address, self._identifier)
         self._keep = request.keep_alive and request.minor > 0
         self._busy = busy
         self._closing = closing
         self._loop = asyncio.get_running_loop()
-        self._link: Link | None = None
+        self._link: Link | None
         self._upload: asyncio.Task[None] | None = None
         self._fault: Malformed | None = None
         self._begun = False
         # The client may be waited for twice at once: for its body, and to take the answer.
         self._sends_by = self._takes_by = math.inf
-        self._asked = monotonic()  # the clock of asyncio's loop as well
+        self._sent = sent
+        self._link = sent.link if sent else None
+        self._asked = sent.at if sent else monotonic()  # the clock of asyncio's loop as well
 
     async def run(self) -> bool:
         """Carry it through; ``True`` when the client's connection may carry another request.
@@ -143,38 +158,43 @@ class Exchange:
             counters.answered(response.status, int((now - self._asked) * 1e6))
             return self._settle(response, now)
         finally:
-            self._client.when_lost = None
-            self._client.deadline = math.inf
-            if self._upload is not None:
-                self._upload.cancel()
-            if self._link is not None:
-                self._busy.discard(self._link)
-                self._link.abort()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of everything that is bound: nothing more is sent, answered or counted."""
+        self._client.when_lost = None
+        self._client.deadline = math.inf
+        if self._upload is not None:
+            self._upload.cancel()
+        if self._link is not None:
+            self._busy.discard(self._link)
+            self._link.abort()
+        self._backend.leave()
 
     # --- the conversation ---
 
     async def _converse(self) -> Response:
-        request = self._request
-        link = self._backend.pooled(self._asked)
+        request, sent = self._request, self._sent is not None
+        link = self._link if sent else self._backend.pooled(self._asked)
         reused = link is not None
         if link is None:
             link = await self._fresh()
         else:
             self._bind(link)
         while True:
-            self._send(link)
-            before = link.received
+            if not sent:
+                self._send(link)
             response = await self._next_head(link)
             if response is not None:
                 break
-            if link.received > before:
+            if link.buffer:
                 raise _Failed("reset")
             if not (reused and request.body.empty and request.method in _IDEMPOTENT):
                 raise _Failed("reset")
             # It had been closed while it lay in the pool; nobody has seen the request.
             self._busy.discard(link)
             link.abort()
-            link, reused = await self._fresh(), False
+            link, reused, sent = await self._fresh(), False, False
         while response.status < _SERVER_PROTOCOL:
             if response.status == _SWITCHING:
                 raise _Failed("protocol")

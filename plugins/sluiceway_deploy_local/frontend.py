@@ -13,10 +13,11 @@ from time import monotonic
 from sluiceway.errors import ActionFailed
 from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.exchange import Exchange, Limits
+from sluiceway_deploy_local.fastpath import FastPath
 from sluiceway_deploy_local.link import Link
 from sluiceway_deploy_local.sticky import Sticky
-from sluiceway_deploy_local.table import HOST, Table
-from sluiceway_deploy_local.wire import Malformed
+from sluiceway_deploy_local.table import HOST, Backend, Table
+from sluiceway_deploy_local.wire import Fields, Malformed
 
 __all__ = ["Frontend", "Move"]
 
@@ -57,7 +58,10 @@ class Frontend:
         self._clients: dict[Link, asyncio.Task[None]] = {}
         self._waiting: set[Link] = set()
         self._busy: set[Link] = set()
-        self._closing = False
+        self.closing = False
+        """The proxy is stopping: each answer is its connection's last."""
+        self.fast_path = True
+        """May be switched off, to compare."""
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -101,7 +105,7 @@ class Frontend:
         Args:
             seconds: How long requests in flight may take; what is left is cut.
         """
-        self._closing = True
+        self.closing = True
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -122,7 +126,7 @@ class Frontend:
     # --- connections ---
 
     def _accept(self, link: Link) -> None:
-        if self._closing:
+        if self.closing:
             link.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(link))
@@ -132,9 +136,11 @@ class Frontend:
     async def _serve(self, client: Link) -> None:
         peer = client.transport.get_extra_info("peername")
         address = (peer[0] if peer else HOST).encode()
+        fast = FastPath(self, client, address, busy=self._busy, waiting=self._waiting)
         try:
-            while await self._one(client, address):
-                pass
+            while (exchange := await self._next(client, address, fast)) is not None:
+                if not await exchange.run() or self.closing:
+                    break
             await self._linger(client)
         except Malformed as fault:
             self.refused += 1
@@ -143,59 +149,57 @@ class Frontend:
         finally:
             client.close()
 
-    async def _one(self, client: Link, address: bytes) -> bool:
-        """Serve the next request; ``False`` when the connection has carried its last."""
+    async def _next(self, client: Link, address: bytes, fast: FastPath) -> Exchange | None:
+        """Return the next request that the fast path leaves, or ``None`` when there is no other.
+
+        Its backend has been entered: whoever gets it must run it before anything else.
+        """
+        client.overlook_empty_line()
+        if not client.buffer:
+            if self.closing:
+                return None
+            begun = await fast.serve()
+            if begun is not None or not client.buffer:
+                return begun
         head = await self._head(client)
         if head is None:
-            return False
+            return None
         request = wire.parse_request(head)
         if request.body.length > self.limits.body_bytes:
             raise Malformed(413, f"The body is longer than {self.limits.body_bytes} bytes.")
-        place = self.sticky.place(request.fields) if self.sticky is not None else None
-        backend = self.table.pick(place)
+        backend = self.choose(request.fields)
         if backend is None:
             self.refused += 1
             sentence = f"No instance of {self.name} takes traffic at the moment."
             client.write(
                 wire.plain(503, sentence, fields=["Retry-After: 1"], head=request.method == b"HEAD")
             )
-            return False
-        backend.enter()  # no await since pick: a drain cannot miss this request
-        try:
-            exchange = Exchange(
-                client,
-                request,
-                backend,
-                self.limits,
-                address,
-                busy=self._busy,
-                closing=self._is_closing,
-            )
-            return await exchange.run() and not self._closing
-        finally:
-            backend.leave()
+            return None
+        backend.enter()  # no await since it was chosen: a drain cannot miss this request
+        return Exchange(
+            client,
+            request,
+            backend,
+            self.limits,
+            address,
+            busy=self._busy,
+            closing=self.is_closing,
+        )
 
-    def _is_closing(self) -> bool:
-        return self._closing
+    def choose(self, fields: Fields) -> Backend | None:
+        """Return whose turn it is to answer a request with *fields*; the turn is taken."""
+        place = self.sticky.place(fields) if self.sticky is not None else None
+        return self.table.pick(place)
+
+    def is_closing(self) -> bool:
+        """Say whether the proxy is stopping: each answer is then its connection's last."""
+        return self.closing
 
     async def _head(self, client: Link) -> bytes | None:
-        limits = self.limits
-        if client.buffer.startswith(b"\r\n"):
-            client.take(2)  # RFC 9112, 2.2: an empty line before a request is overlooked
-        if not client.buffer:
-            if self._closing:
-                return None
-            client.deadline = monotonic() + limits.idle_seconds
-            self._waiting.add(client)
-            try:
-                if not await client.more():
-                    return None
-            finally:
-                self._waiting.discard(client)
         scanned = 0
         while (end := wire.head_end(client.buffer, scanned)) < 0:
             if not scanned:
-                client.deadline = monotonic() + limits.header_seconds
+                client.deadline = monotonic() + self.limits.header_seconds
             scanned = len(client.buffer)
             if not await client.more():
                 if client.expired:

@@ -43,6 +43,7 @@ class Link(asyncio.BufferedProtocol):
         "ended",
         "expired",
         "idle_since",
+        "listener",
         "lost",
         "received",
         "transport",
@@ -62,6 +63,8 @@ class Link(asyncio.BufferedProtocol):
         self.deadline = math.inf
         """Loop time after which waiting ends."""
         self.idle_since = 0.0
+        self.listener: Callable[[], None] | None = None
+        """Called in place of waking the reader: bytes arrived or will not, or the deadline passed."""
         self.when_lost: Callable[[], None] | None = None
         self.transport: asyncio.Transport
         self._connected = connected
@@ -91,20 +94,18 @@ class Link(asyncio.BufferedProtocol):
         if len(self.buffer) > _HIGH_WATER and not self._paused:
             self._paused = True
             self.transport.pause_reading()
-        waiter = self._reader
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._tell()
 
     def eof_received(self) -> bool:
         """Note that nothing more comes; the other direction stays open."""
         self.ended = True
-        _wake(self._reader)
+        self._tell()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Wake everybody who waits here or for the other side."""
         self.lost = self.ended = True
-        _wake(self._reader)
+        self._tell()
         _wake(self._writer)
         if self.when_lost is not None:
             self.when_lost()
@@ -136,6 +137,12 @@ class Link(asyncio.BufferedProtocol):
                 self._reader = None
         return self.received > before
 
+    def wake(self) -> None:
+        """Let whoever waits in :meth:`more` go on."""
+        waiter = self._reader
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
     def take(self, count: int) -> bytes:
         """Remove and return the first *count* bytes of the buffer."""
         buffer = self.buffer
@@ -147,10 +154,20 @@ class Link(asyncio.BufferedProtocol):
             del buffer[:count]
         return taken
 
+    def overlook_empty_line(self) -> None:
+        """Remove an empty line before the next request (RFC 9112, 2.2)."""
+        if self.buffer.startswith(b"\r\n"):
+            self.take(2)
+
     def write(self, data: bytes) -> None:
         """Send *data*; to a peer that is gone it goes nowhere."""
         if not self.lost:
             self.transport.write(data)
+
+    @property
+    def pending(self) -> bool:
+        """Something that was written has not been sent."""
+        return self.transport.get_write_buffer_size() > 0
 
     @property
     def stuck(self) -> bool:
@@ -180,8 +197,14 @@ class Link(asyncio.BufferedProtocol):
     def expire(self) -> None:
         """Say that the deadline has passed."""
         self.expired = True
-        _wake(self._reader)
+        self._tell()
         _wake(self._writer)
+
+    def _tell(self) -> None:
+        if self.listener is not None:
+            self.listener()
+        else:
+            self.wake()
 
     def close(self) -> None:
         """Close after what was written has been sent."""

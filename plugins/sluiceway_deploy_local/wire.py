@@ -20,7 +20,9 @@ __all__ = [
     "one_field",
     "parse_request",
     "parse_response",
+    "passed_on",
     "plain",
+    "plain_line",
     "request_head",
     "response_head",
     "whole",
@@ -33,6 +35,10 @@ FIELD_COUNT = 100
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP/(\d)\.(\d)")
+_PLAIN_LINE = re.compile(
+    rb"(?!CONNECT )([!#$%%&'*+\-.^_`|~0-9A-Za-z]{1,32}) (/[\x21\x22\x24-\x7e]{,%d}) HTTP/1\.1"
+    % (TARGET_BYTES - 1)
+)
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t \x21-\x7e\x80-\xff]*))?")
 _FIELD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t \x21-\x7e\x80-\xff]*"
 _BLOCK = re.compile(b"%b(?:\r\n%b)*" % (_FIELD, _FIELD))
@@ -205,6 +211,16 @@ def parse_request(head: bytes) -> Request:
     )
 
 
+def plain_line(head: bytes, end: int) -> tuple[bytes, bytes] | None:
+    """Return method and target of *head*, whose request line ends at *end*, if it is a plain one.
+
+    A plain line asks in HTTP/1.1 for a path, by any method but CONNECT: then it is accepted whatever
+    the fields are, and nothing that the fields say depends on it (see :func:`parse_request`).
+    """
+    match = _PLAIN_LINE.fullmatch(head, 0, end)
+    return (match[1], match[2]) if match is not None else None
+
+
 def parse_response(head: bytes, method: bytes) -> Response:
     """Return the response in *head* to a request by *method*, or raise :class:`Malformed`."""
     line, _, rest = head.removesuffix(b"\r\n\r\n").partition(b"\r\n")
@@ -234,9 +250,19 @@ def request_head(request: Request, client: bytes, identifier: bytes) -> bytes:
         client: The client's address, appended to ``X-Forwarded-For``.
         identifier: Sent as ``X-Request-Id``.
     """
+    return b"%b %b HTTP/1.%d\r\n%b%b\r\n\r\n" % (
+        request.method,
+        request.target,
+        request.minor,
+        passed_on(request, client),
+        identifier,
+    )
+
+
+def passed_on(request: Request, client: bytes) -> bytes:
+    """Return what of the head for a backend follows the request line, up to the identifier."""
     named = request.named
-    parts = [request.method, b" ", request.target, b" HTTP/1.%d\r\nHost: " % request.minor]
-    parts += (request.host, b"\r\n")
+    parts = [b"Host: ", request.host, b"\r\n"]
     for name, shown, value in request.fields:
         if name in _REPLACED or name in named:
             if name == b"x-forwarded-for" and value and name not in named:
@@ -248,7 +274,7 @@ def request_head(request: Request, client: bytes, identifier: bytes) -> bytes:
     if request.body.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     parts += (b"X-Forwarded-For: ", client, b"\r\nX-Forwarded-Host: ", request.host)
-    parts += (b"\r\nX-Forwarded-Proto: http\r\nX-Request-Id: ", identifier, b"\r\n\r\n")
+    parts.append(b"\r\nX-Forwarded-Proto: http\r\nX-Request-Id: ")
     return b"".join(parts)
 
 

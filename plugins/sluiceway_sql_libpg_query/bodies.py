@@ -153,6 +153,13 @@ class Reader:
 
     # --- calls ------------------------------------------------------------------------------------
 
+    def looks_at(self, names: Sequence[Name]) -> bool:
+        """Say whether it matters with what these functions are called."""
+        return any(
+            name[-1] not in HARMLESS or name[-1] in self._functions or name[-1] == "set_config"
+            for name in names
+        )
+
     def called(self, names: Sequence[Name], tree: Any) -> Iterator[Action]:
         """Return what calling these functions does; *tree* is where they are called."""
         for name in names:
@@ -162,6 +169,8 @@ class Reader:
                 yield from self._with_arguments(name[-1], tree)
             elif name[-1] not in EXECUTES:
                 yield Action(kind=Kind.CALL, name=name)
+        if not self.looks_at(names):
+            return
         for call in _function_calls(tree):
             words = strings(call.get("funcname", ()))
             last = words[-1] if words else ""

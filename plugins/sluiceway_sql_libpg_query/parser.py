@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sluiceway.migrations.records import Action, Dialect, Kind, Name, Parsed, Script, Span
+from sluiceway.migrations.later import Later
+from sluiceway.migrations.records import (
+    Action,
+    Column,
+    Dialect,
+    Kind,
+    Name,
+    Parsed,
+    Script,
+    Span,
+)
 from sluiceway.migrations.statements import spans
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
-from sluiceway_sql_libpg_query.nodes import Node
-from sluiceway_sql_libpg_query.statements import NOTHING, calls, handlers
+from sluiceway_sql_libpg_query.nodes import Node, decoded
+from sluiceway_sql_libpg_query.statements import NOTHING, calls, columns, handlers
 
 __all__ = ["LibPgQuery"]
 
@@ -28,6 +37,7 @@ _QUERIES = frozenset(
     {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"}
 )
 _WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
+_BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
 _ANSWERS = 1
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
@@ -35,6 +45,14 @@ _WORD = rb'("(?:[^"\\]|\\.)*")'
 _RELATION = rb'\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
 _TARGET = re.compile(rb'"relation":' + _RELATION)
 _VIEW = re.compile(rb'\{"ViewStmt":\{"view":' + _RELATION)
+_TABLE = re.compile(
+    rb'\{"CreateStmt":\{"relation":' + _RELATION + rb'(?:,"inh":true)?,"relpersistence":"(\w)"'
+)
+_UNUSUAL_TABLE = (b',"partspec":', b',"partbound":', b',"inhRelations":')
+_REFERENCES = re.compile(rb'"pktable":' + _RELATION + rb'[^{}]*\}(?!,"fk_attrs":)')
+"""What a column's own foreign key names; one of the table names its columns behind that."""
+_FLAT = 300
+"""Brackets in a tree that is not nested too deeply to be read, whoever asks for it."""
 _REPLACE = 80
 """Bytes between which and the end of a view's tree its REPLACE stands."""
 
@@ -120,7 +138,7 @@ def _statements(text: str, outer: Reader | None = None) -> list[Parsed] | None:
             actions = _actions(kind, chunk, source, (location, end), reader)
         except RecursionError:
             return None
-        if any(item.body and item.nested is not NOTHING for item in actions):
+        if kind in _BODIES and any(each.body and each.nested is not NOTHING for each in actions):
             actions = placed(actions, text[start:stop])
         found.append(Parsed(span=(start, stop), actions=actions))
     return found
@@ -154,10 +172,13 @@ def _actions(
         return _changed(kind, chunk)
     if kind == "ViewStmt":
         return _view(chunk)
+    if kind == "CreateStmt" and (table := _table(chunk, source)) is not None:
+        looked_at = decoded(chunk) if reader.looks_at(called) else {}
+        return (*reader.called(called, looked_at), table) if called else (table,)
     handler = handlers.get(kind)
     if handler is None and kind not in _WRAPPED and not called:
         return NOTHING
-    node: Node = json.loads(chunk)[kind]
+    node: Node = decoded(chunk)[kind]
     actions: list[Action] = []
     if called:
         actions.extend(reader.called(called, node))
@@ -168,6 +189,31 @@ def _actions(
     return tuple(actions) or NOTHING
 
 
+def _table(chunk: bytes, source: bytes) -> Action | None:
+    """Return what a plain ``CREATE TABLE`` does, its columns to be read when somebody asks for them."""
+    found = _TABLE.match(chunk)
+    unusual = any(word in chunk for word in _UNUSUAL_TABLE)
+    if found is None or unusual or chunk.count(b"{") > _FLAT:
+        return None
+
+    def read() -> tuple[Column, ...]:
+        return columns(decoded(chunk)["CreateStmt"], source)
+
+    return Action(
+        kind=Kind.CREATE_TABLE,
+        name=_name(found.groups()[:3]),
+        definitions=Later(
+            read, tuple(_name(each.groups()) for each in _REFERENCES.finditer(chunk))
+        ),
+        if_exists=b',"if_not_exists":true' in chunk,
+        temporary=found[4] == b"t",
+    )
+
+
+def _name(words: Iterable[bytes | None]) -> Name:
+    return tuple(str(decoded(word)) for word in words if word)
+
+
 def _view(chunk: bytes) -> tuple[Action, ...]:
     # The tree of its query is large, and nobody asks for it.
     found = _VIEW.match(chunk)
@@ -176,7 +222,7 @@ def _view(chunk: bytes) -> tuple[Action, ...]:
     return (
         Action(
             kind=Kind.CREATE_VIEW,
-            name=tuple(json.loads(word) for word in found.groups() if word),
+            name=_name(found.groups()),
             or_replace=chunk.rfind(b',"replace":true', -_REPLACE) >= 0,
             temporary=b'"relpersistence":"t"' in chunk[found.end() : found.end() + _REPLACE],
         ),
@@ -189,5 +235,4 @@ def _changed(kind: str, chunk: bytes) -> tuple[Action, ...]:
     found = _TARGET.search(chunk)
     if found is None:
         return NOTHING
-    name = tuple(json.loads(word) for word in found.groups() if word)
-    return (Action(kind=Kind.CHANGE_DATA, name=name),)
+    return (Action(kind=Kind.CHANGE_DATA, name=_name(found.groups())),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from sluiceway_sql_libpg_query.nodes import (
     check_not_null,
     column,
     constant_null,
+    decoded,
     name_of,
     relation,
     sole,
@@ -23,7 +23,7 @@ from sluiceway_sql_libpg_query.nodes import (
 )
 from sluiceway_sql_libpg_query.session import lock, setting, transaction
 
-__all__ = ["NOTHING", "calls", "handlers"]
+__all__ = ["NOTHING", "calls", "columns", "handlers"]
 
 NOTHING = (Action(kind=Kind.OTHER),)
 
@@ -46,6 +46,21 @@ def _temporary(node: Node) -> bool:
 def _create_table(node: Node, source: bytes) -> Iterable[Action]:
     target: Node = node.get("relation", {})
     name = relation(target)
+    parents = [relation(item.get("RangeVar", {})) for item in node.get("inhRelations", ())]
+    yield Action(
+        kind=Kind.CREATE_TABLE,
+        name=name,
+        definitions=columns(node, source),
+        if_exists=bool(node.get("if_not_exists")),
+        temporary=_temporary(target),
+        partitioned="partspec" in node,
+        references=parents[0] if parents else (),
+        label="partition" if "partbound" in node else "",
+    )
+
+
+def columns(node: Node, source: bytes) -> tuple[Column, ...]:
+    """Return the columns of a ``CreateStmt``."""
     definitions: list[Column] = []
     keys: dict[str, set[str]] = {}
     for item in node.get("tableElts", ()):
@@ -53,7 +68,7 @@ def _create_table(node: Node, source: bytes) -> Iterable[Action]:
         if kind == "ColumnDef":
             definitions.append(column(content, source))
         elif kind == "Constraint":
-            action = constraint_action(name, content)
+            action = constraint_action((), content)
             if action.kind is Kind.SET_NOT_NULL:
                 keys.setdefault("not null", set()).add(action.column)
             elif action.check_not_null:
@@ -62,17 +77,7 @@ def _create_table(node: Node, source: bytes) -> Iterable[Action]:
                 keys.setdefault("primary key", set()).update(action.columns)
     if keys:
         definitions = [_keyed(item, keys) for item in definitions]
-    parents = [relation(item.get("RangeVar", {})) for item in node.get("inhRelations", ())]
-    yield Action(
-        kind=Kind.CREATE_TABLE,
-        name=name,
-        definitions=tuple(definitions),
-        if_exists=bool(node.get("if_not_exists")),
-        temporary=_temporary(target),
-        partitioned="partspec" in node,
-        references=parents[0] if parents else (),
-        label="partition" if "partbound" in node else "",
-    )
+    return tuple(definitions)
 
 
 def _keyed(given: Column, keys: dict[str, set[str]]) -> Column:
@@ -430,7 +435,7 @@ def calls(tree: bytes) -> list[Name]:
     for match in _CALL.finditer(tree):
         words = match.group(1)
         if words not in found:
-            found[words] = strings(json.loads(b"[" + words + b"]"))
+            found[words] = strings(decoded(b"[" + words + b"]"))
     return list(found.values())
 
 

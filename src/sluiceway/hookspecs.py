@@ -278,6 +278,18 @@ def sluiceway_policy_engine(project: Project, settings: Settings) -> PolicyEngin
 
 
 @hookspec(firstresult=True)
+def sluiceway_preflight(
+    project: Project, environment: Environment, settings: Settings
+) -> Traffic | None:
+    """*One.* See that a deployment into *environment* could be made, and return what serves now.
+
+    Asked before anything is changed, and changes and starts nothing. What a deployment would fail
+    by all the same (a port that another program has, an engine that does not answer) is raised as
+    the same ``ActionFailed``. A deployer may leave it out.
+    """
+
+
+@hookspec(firstresult=True)
 def sluiceway_deploy(
     project: Project, request: DeployRequest, registry: Registry, settings: Settings
 ) -> Deployment | None:

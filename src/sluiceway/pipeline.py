@@ -117,6 +117,7 @@ STAGES: tuple[Stage, ...] = (
         name="deploy",
         title="deploy, weigh and watch",
         hooks=(
+            "sluiceway_preflight",
             "sluiceway_deploy",
             "sluiceway_set_weight",
             "sluiceway_switch",

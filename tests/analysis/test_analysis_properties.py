@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluiceway.analysis import Outcome, Watch, advance, miss
+from sluiceway.analysis import Watch, advance, evidence, miss, rules
+from sluiceway.analysis.rules import Call
 from sluiceway.errors import ActionFailed
-from sluiceway.model import CanaryLimits, Observation, Side
+from sluiceway.model import CanaryLimits, Observation, Side, to_json
 
 
 def _without(key: str) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def _without(key: str) -> dict[str, Any]:
         {**Watch().to_json(), "seconds": float("nan")},
         {**Watch().to_json(), "canary": []},
         {**Watch().to_json(), "canary": "all is well"},
-        {**Watch().to_json(), "verdict": {"outcome": "fine", "code": "", "reason": ""}},
+        {**Watch().to_json(), "at_once": {"code": "canary.crashed"}},
         {**Watch().to_json(), "health": None},
         {**Watch().to_json(), "error_marks": [None]},
         *[_without(key) for key in Watch().to_json()],
@@ -57,6 +58,7 @@ _TICKS = st.lists(
 )
 _LIMITS = st.builds(
     CanaryLimits,
+    rule=st.just("mission"),
     duration_seconds=st.sampled_from([5.0, 30.0, 100.0, 300.0]),
     consecutive=st.integers(1, 4),
     minimum_check_requests=st.integers(0, 20),
@@ -101,6 +103,16 @@ def trace(
         )
 
 
+def asked(watch: Watch, limits: CanaryLimits) -> Call:
+    return rules.decide(
+        {
+            "parameters": to_json(limits),
+            "step": {"index": 0, "count": 1, "weight": limits.traffic_percent},
+            "watch": evidence(watch, limits),
+        }
+    )
+
+
 def fold(watch: Watch, seen: Observation | float, limits: CanaryLimits) -> Watch:
     if isinstance(seen, Observation):
         return advance(watch, seen, limits)
@@ -114,9 +126,12 @@ def test_nothing_passes_without_enough_good_requests_and_a_quiet_end(ticks, limi
     for seen in trace(ticks, limits):
         if isinstance(seen, Observation) and seen.canary is not None:
             first = first or seen.canary
-            last = seen.canary if not watch.verdict.ended else last
+            last = seen.canary
         watch = fold(watch, seen, limits)
-    if watch.verdict.outcome is Outcome.PASS:
+        call = asked(watch, limits)
+        if call.outcome != "running":
+            break
+    if call.outcome == "pass":
         assert first is not None
         assert last is not None
         good = (last.requests - last.errors) - (first.requests - first.errors)
@@ -150,5 +165,5 @@ def test_three_bad_polls_in_a_row_always_fail(ticks, limits):
         if isinstance(seen, Observation) and watch.looks > before.looks:
             streak = 0 if seen.health_ok else streak + 1
         if streak >= limits.consecutive:
-            assert watch.verdict.ended
-            assert not watch.verdict.advances
+            assert asked(watch, limits).verdict == "rollback"
+            break

@@ -90,7 +90,7 @@ def generated(count: int) -> Iterator[dict[str, Any]]:
         for name, stream in watch["streams"].items():
             changes += [
                 (stream, "streak", [0, 0, 1, 2, 3]),
-                (stream, "streak_seconds", [0, 119.9, 120]),
+                (stream, "streak_seconds", [0, 29.9, 30, 119.9, 120]),
                 (stream, "over", [0, 2, 3, 12]),
                 (stream, "measured", [0, 30, 31]),
             ]
@@ -106,6 +106,12 @@ def generated(count: int) -> Iterator[dict[str, Any]]:
         if chance.random() < 0.2:
             watch["sequential"]["worse"]["together"] = chance.choice([99.9, 100])
             watch["sequential"]["beyond"]["together"] = chance.choice([19.9, 20])
+        if chance.random() < 0.2:
+            parameters["consecutive"] = chance.choice([3, 3, 5])
+            watch["sequential"]["beyond"][chance.choice(["errors", "latency"])] = 10
+            seldom = watch["streams"][chance.choice(["error_rate", "latency_p99"])]
+            seldom["streak"] = chance.choice([1, 2, 3])
+            seldom["streak_seconds"] = chance.choice([29.9, 30, 50])
         if chance.random() < 0.05:
             watch["at_once"] = {"code": "canary.crashed", "reason": "the canary has crashed"}
         if chance.random() < 0.03:
@@ -271,10 +277,10 @@ def test_a_duration_shorter_than_the_interval_needs_data_too():
 
 def test_a_clock_that_jumps_is_no_watched_time():
     route = Route()
-    watch = advance(Watch(), route.look(0), LIMITS, judged=False)
-    watch = advance(watch, route.serve(requests=5000).look(86_400), LIMITS, judged=False)
+    watch = advance(Watch(), route.look(0), LIMITS)
+    watch = advance(watch, route.serve(requests=5000).look(86_400), LIMITS)
     assert asked(watch, LIMITS).codes == {"canary.watching"}
-    watch = advance(watch, route.serve(requests=5000).look(-86_400), LIMITS, judged=False)
+    watch = advance(watch, route.serve(requests=5000).look(-86_400), LIMITS)
     assert (watch.seconds, asked(watch, LIMITS).verdict) == (30.0, "continue")
 
 
@@ -298,12 +304,12 @@ def test_the_evidence_goes_on_over_steps():
 
 def test_nothing_is_compared_while_stable_is_unseen_and_everything_after():
     route = Route()
-    watch = advance(Watch(), route.look(0), LIMITS, judged=False)
+    watch = advance(Watch(), route.look(0), LIMITS)
     blind = replace(route.serve(requests=25, errors=9).look(10), stable=None)
-    watch = advance(watch, blind, LIMITS, judged=False)
+    watch = advance(watch, blind, LIMITS)
     assert evidence(watch, LIMITS)["sequential"]["worse"]["errors"] == 1.0
     assert not watch.stable_observed
-    watch = advance(watch, route.look(20), LIMITS, judged=False)
+    watch = advance(watch, route.look(20), LIMITS)
     assert evidence(watch, LIMITS)["sequential"]["worse"]["errors"] > 10
     assert watch.stable_observed
 
@@ -326,7 +332,7 @@ _TRACE = st.lists(
 def test_no_trace_passes_without_enough_good_requests(ticks, rule, duration):
     limits = replace(LIMITS, rule=rule, duration_seconds=duration)
     route, at = Route(), 0.0
-    watch = advance(Watch(), route.look(0), limits, judged=False)
+    watch = advance(Watch(), route.look(0), limits)
     for requests, errors, slow, kind in ticks:
         at += 500.0 if kind == "gap" else 10.0
         errors, slow = min(errors, requests), min(slow, requests)  # noqa: PLW2901
@@ -334,10 +340,10 @@ def test_no_trace_passes_without_enough_good_requests(ticks, rule, duration):
             at, health=kind != "sick", seen=kind != "unseen"
         )
         if kind == "miss":
-            watch = miss(watch, 1000.0 + at, "time-out", limits, judged=False)
+            watch = miss(watch, 1000.0 + at, "time-out", limits)
         else:
             look = replace(look, stable=None) if kind == "unwatched stable" else look
-            watch = advance(watch, look, limits, judged=False)
+            watch = advance(watch, look, limits)
         stored = Watch.from_json(json.loads(json.dumps(watch.to_json(), allow_nan=False)))
         assert stored == watch
         call = asked(watch, limits)

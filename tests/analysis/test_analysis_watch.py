@@ -1,4 +1,4 @@
-"""The verdict, replayed: the mission's rules, and what other tools get wrong."""
+"""The watch, replayed, and what the rule ``mission`` says of it: limits, streaks, restarts, clocks."""
 
 from __future__ import annotations
 
@@ -10,21 +10,12 @@ from typing import Any
 
 import pytest
 
-from sluiceway.analysis import (
-    Outcome,
-    Verdict,
-    Watch,
-    advance,
-    evidence,
-    explain,
-    facts,
-    miss,
-    rules,
-)
+from sluiceway.analysis import Watch, advance, evidence, miss, rules
 from sluiceway.analysis.rules import Call
-from sluiceway.model import CanaryLimits, Observation, Side, Status, to_json
+from sluiceway.model import CanaryLimits, Observation, Side, to_json
 
 LIMITS = CanaryLimits(minimum_check_requests=10)
+MISSION = replace(LIMITS, rule="mission")
 GOOD, BAD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
 
@@ -98,39 +89,31 @@ class Route:
         )
 
 
-def begun(limits: CanaryLimits = LIMITS) -> tuple[Route, Watch]:
+def begun(limits: CanaryLimits = MISSION) -> tuple[Route, Watch]:
     route = Route()
     return route, advance(Watch(), route.look(0), limits)
 
 
-def replay(ticks: Sequence[Tick], limits: CanaryLimits = LIMITS, *, store: bool = False) -> Watch:
-    """Fold *ticks*, one an interval: ``(served, looked)`` as keyword arguments."""
+def decided(
+    ticks: Sequence[Tick], limits: CanaryLimits = MISSION, *, store: bool = False
+) -> tuple[Watch, Call]:
+    """Fold *ticks*, one an interval: ``(served, looked)`` as keyword arguments; ask the rule after
+    each, and stop where it ends the watch.
+    """
     route, watch = begun(limits)
+    call = asked(watch, limits)
     for number, (served, looked) in enumerate(ticks, 1):
-        route.serve(**served)
-        look = route.look(number * limits.interval_seconds, **looked)
+        look = route.serve(**served).look(number * limits.interval_seconds, **looked)
         watch = advance(watch, look, limits)
         if store:
             watch = Watch.from_json(json.loads(json.dumps(watch.to_json(), allow_nan=False)))
-        if watch.verdict.ended:
-            break
-    return watch
-
-
-def decided(ticks: Sequence[Tick], limits: CanaryLimits) -> tuple[Watch, Call]:
-    """Fold *ticks* without a verdict, ask the rule after each, and stop where it does."""
-    route = Route()
-    watch = advance(Watch(), route.look(0), limits, judged=False)
-    for number, (served, looked) in enumerate(ticks, 1):
-        look = route.serve(**served).look(number * limits.interval_seconds, **looked)
-        watch = advance(watch, look, limits, judged=False)
         call = asked(watch, limits)
-        if call.verdict in {"promote", "rollback"}:
+        if call.outcome != "running":
             break
     return watch, call
 
 
-def asked(watch: Watch, limits: CanaryLimits, weight: float = 5.0) -> Call:
+def asked(watch: Watch, limits: CanaryLimits = MISSION, weight: float = 5.0) -> Call:
     return rules.decide(
         {
             "parameters": to_json(limits),
@@ -240,112 +223,107 @@ SICK: Tick = ({"requests": 25}, {"health": False})
     ],
 )
 def test_the_verdict(ticks, outcome, code, looks):
-    watch = replay(ticks)
-    assert (watch.verdict.outcome, watch.verdict.code, watch.looks) == (outcome, code, looks)
-    assert replay(ticks, store=True) == watch
-    assert explain(watch, LIMITS).endswith(".")
-    # The policies' rule `mission` says the same of the evidence, in its own words for the end.
-    judged, call = decided(ticks, replace(LIMITS, rule="mission"))
-    said = frozenset() if code == "canary.passed" else {code}
-    assert (call.outcome, call.codes >= said, judged.looks) == (outcome, True, looks)
-
-
-def test_only_a_pass_advances():
-    verdicts = [Verdict(outcome=outcome) for outcome in Outcome]
-    assert [found.outcome for found in verdicts if found.advances] == [Outcome.PASS]
-    assert [found.outcome for found in verdicts if found.status is Status.OK] == [Outcome.PASS]
-    assert [found.outcome for found in verdicts if not found.ended] == [Outcome.RUNNING]
+    watch, call = decided(ticks)
+    assert (call.outcome, watch.looks) == (outcome, looks)
+    assert code in (call.codes or {"canary.passed"})
+    assert (call.verdict == "promote") == (outcome == "pass") == (not call.codes)
+    assert decided(ticks, store=True) == (watch, call)
 
 
 def test_too_few_requests_neither_lengthen_nor_break_a_streak():
-    watch = replay([ERRORS, ERRORS, ({"requests": 4}, {}), ({"requests": 4}, {})])
+    watch, call = decided([ERRORS, ERRORS, ({"requests": 4}, {}), ({"requests": 4}, {})])
     assert (watch.errors.streak, watch.errors.measured) == (2, 2)
-    assert watch.verdict.outcome is Outcome.RUNNING
+    assert call.outcome == "running"
     # The window stayed open: with six more requests it holds ten, and one of ten is too many.
-    watch = replay([ERRORS, ERRORS, ({"requests": 4}, {}), ({"requests": 6, "errors": 1}, {})])
-    assert watch.verdict.code == "canary.error-rate"
+    watch, call = decided(
+        [ERRORS, ERRORS, ({"requests": 4}, {}), ({"requests": 6, "errors": 1}, {})]
+    )
+    assert call.codes == {"canary.error-rate"}
     assert watch.errors.last is not None
     assert (watch.errors.last.canary, watch.errors.last.canary_requests) == (10.0, 10)
 
 
 def test_each_kind_of_check_has_its_own_window():
     # Requests that were never answered count as errors at once, but have no latency.
-    watch = replay([({"requests": 10, "answered": 5}, {})] * 3)
+    watch, _ = decided([({"requests": 10, "answered": 5}, {})] * 3)
     assert (watch.errors.measured, watch.latency.measured) == (3, 1)
 
 
 def test_exactly_the_limit_is_within_it():
-    watch = replay([({"requests": 20, "errors": 1}, {})] * 30)  # 5 %
+    watch, call = decided([({"requests": 20, "errors": 1}, {})] * 30)  # 5 %
     assert watch.errors.over == 0
-    assert watch.verdict.outcome is Outcome.PASS
+    assert call.outcome == "pass"
 
 
 def test_good_requests_are_what_is_needed():
-    limits = replace(LIMITS, duration_seconds=20.0)
+    limits = replace(MISSION, duration_seconds=20.0)
     ticks: list[Tick] = [({"requests": 25}, {}), ({"requests": 25, "errors": 1}, {})]
-    assert replay(ticks, limits).verdict.outcome is Outcome.NO_DATA
+    assert decided(ticks, limits)[1].outcome == "no-data"
     ticks = [({"requests": 25}, {}), ({"requests": 26, "errors": 1}, {})]
-    assert replay(ticks, limits).verdict.outcome is Outcome.PASS
+    assert decided(ticks, limits)[1].outcome == "pass"
 
 
 def test_requests_before_the_watch_do_not_count():
     route = Route().serve(requests=1000, errors=1000)
-    watch = advance(Watch(), route.look(0), LIMITS)
+    watch = advance(Watch(), route.look(0), MISSION)
     for number in range(1, 31):
-        watch = advance(watch, route.serve(requests=25).look(number * 10), LIMITS)
+        watch = advance(watch, route.serve(requests=25).look(number * 10), MISSION)
     assert watch.requests == 750
-    assert watch.verdict.outcome is Outcome.PASS
+    assert asked(watch).outcome == "pass"
 
 
 def test_a_watch_shorter_than_its_interval_needs_data_too():
-    limits = replace(LIMITS, duration_seconds=4.0)
+    limits = replace(MISSION, duration_seconds=4.0)
     route, watch = begun(limits)
-    assert advance(watch, route.look(4), limits).verdict.outcome is Outcome.NO_DATA
-    assert advance(watch, route.serve(requests=50).look(4), limits).verdict.outcome is Outcome.PASS
+    assert asked(advance(watch, route.look(4), limits), limits).outcome == "no-data"
+    watch = advance(watch, route.serve(requests=50).look(4), limits)
+    assert asked(watch, limits).outcome == "pass"
 
 
 @pytest.mark.parametrize("minimum", [0, 1])
 def test_limits_of_zero_still_need_a_measurement(minimum):
-    limits = replace(LIMITS, minimum_check_requests=minimum, minimum_requests=0)
-    assert replay(same(30, {}), limits).verdict.outcome is Outcome.NO_DATA
-    assert replay(same(30, {"requests": 1}), limits).verdict.outcome is Outcome.PASS
+    limits = replace(MISSION, minimum_check_requests=minimum, minimum_requests=0)
+    assert decided(same(30, {}), limits)[1].outcome == "no-data"
+    assert decided(same(30, {"requests": 1}), limits)[1].outcome == "pass"
 
 
 def test_looks_that_fail_in_a_row_end_the_watch_in_an_error():
     _, watch = begun()
     for number in (1, 2, 3):
-        assert watch.verdict.outcome is Outcome.RUNNING
-        watch = miss(watch, 1000.0 + number * 10, "connection refused", LIMITS)
-    assert (watch.verdict.outcome, watch.verdict.code) == (Outcome.ERROR, "canary.unseen")
-    assert "connection refused" in explain(watch, LIMITS)
+        assert asked(watch).outcome == "running"
+        watch = miss(watch, 1000.0 + number * 10, "connection refused", MISSION)
+    assert asked(watch) == Call(
+        verdict="rollback", outcome="error", codes=frozenset({"canary.unseen"})
+    )
+    assert watch.sight.detail == "connection refused"
 
 
 def test_every_look_failing_never_passes_with_any_limits():
-    limits = replace(LIMITS, consecutive=100)
+    limits = replace(MISSION, consecutive=100)
     watch = Watch()
     for number in range(31):
         watch = miss(watch, number * 10.0, "time-out", limits)
-    assert watch.verdict.outcome is Outcome.ERROR
-    assert replay([], limits).verdict.outcome is Outcome.RUNNING
+    assert asked(watch, limits).outcome == "error"
+    assert decided([], limits)[1].outcome == "running"
 
 
 def test_a_missed_look_leaves_the_other_streaks():
     route, watch = begun()
-    watch = advance(watch, route.serve(requests=25).look(10, health=False), LIMITS)
-    watch = advance(watch, route.serve(requests=25).look(20, health=False), LIMITS)
-    watch = miss(watch, 1030.0, "time-out", LIMITS)
+    watch = advance(watch, route.serve(requests=25).look(10, health=False), MISSION)
+    watch = advance(watch, route.serve(requests=25).look(20, health=False), MISSION)
+    watch = miss(watch, 1030.0, "time-out", MISSION)
     assert (watch.health.streak, watch.sight.streak) == (2, 1)
-    watch = advance(watch, route.serve(requests=25).look(40, health=False), LIMITS)
-    assert watch.verdict.code == "canary.health"
-    assert "503 Service Unavailable" in watch.verdict.reason
+    watch = advance(watch, route.serve(requests=25).look(40, health=False), MISSION)
+    assert asked(watch).codes == {"canary.health"}
+    assert watch.health.detail == "503 Service Unavailable"
 
 
 def test_a_watch_that_ends_unseeing_does_not_pass():
     route, watch = begun()
     for number in range(1, 30):
-        watch = advance(watch, route.serve(requests=25).look(number * 10), LIMITS)
-    assert miss(watch, 1300.0, "time-out", LIMITS).verdict.outcome is Outcome.ERROR
-    assert advance(watch, route.look(300), LIMITS).verdict.outcome is Outcome.PASS
+        watch = advance(watch, route.serve(requests=25).look(number * 10), MISSION)
+    assert asked(miss(watch, 1300.0, "time-out", MISSION)).outcome == "error"
+    assert asked(advance(watch, route.look(300), MISSION)).outcome == "pass"
 
 
 # --- restarts, repeated steps, clocks -------------------------------------------------------------
@@ -353,11 +331,13 @@ def test_a_watch_that_ends_unseeing_does_not_pass():
 
 def test_a_counter_that_shrinks_contradicts_itself():
     route, watch = begun()
-    watch = advance(watch, route.serve(requests=25).look(10), LIMITS)
+    watch = advance(watch, route.serve(requests=25).look(10), MISSION)
     route.restart()
-    watch = advance(watch, route.serve(requests=24).look(20), LIMITS)
-    assert (watch.verdict.outcome, watch.verdict.code) == (Outcome.FAIL, "canary.contradiction")
-    assert "from 25 back to 24" in watch.verdict.reason
+    watch = advance(watch, route.serve(requests=24).look(20), MISSION)
+    assert asked(watch).outcome == "fail"
+    assert asked(watch).codes == {"canary.contradiction"}
+    assert watch.at_once is not None
+    assert "from 25 back to 24" in watch.at_once.reason
 
 
 def test_another_digest_in_the_slot_contradicts_what_was_watched():
@@ -365,35 +345,35 @@ def test_another_digest_in_the_slot_contradicts_what_was_watched():
     look = route.look(10)
     assert look.canary is not None
     other = replace(look, canary=replace(look.canary, digest="sha256:" + "c" * 64))
-    assert advance(watch, other, LIMITS).verdict.code == "canary.contradiction"
+    assert asked(advance(watch, other, MISSION)).codes == {"canary.contradiction"}
 
 
 def test_a_clock_without_a_number_contradicts_itself():
     route, watch = begun()
-    watch = advance(watch, replace(route.look(10), monotonic=float("nan")), LIMITS)
-    assert watch.verdict.code == "canary.contradiction"
+    watch = advance(watch, replace(route.look(10), monotonic=float("nan")), MISSION)
+    assert asked(watch).codes == {"canary.contradiction"}
     assert Watch.from_json(watch.to_json()) == watch
 
 
 def test_a_restarted_stable_side_is_not_the_canarys_fault():
     route, watch = begun()
-    watch = advance(watch, route.serve(requests=25).look(10), LIMITS)
+    watch = advance(watch, route.serve(requests=25).look(10), MISSION)
     route.stable = _Counts()
-    watch = advance(watch, route.serve(requests=25).look(20), LIMITS)
-    assert watch.verdict.outcome is Outcome.RUNNING
+    watch = advance(watch, route.serve(requests=25).look(20), MISSION)
+    assert asked(watch).outcome == "running"
     assert watch.errors.last is not None
     assert watch.errors.last.stable is None  # nothing comparable in this window
-    watch = advance(watch, route.serve(requests=25).look(30), LIMITS)
+    watch = advance(watch, route.serve(requests=25).look(30), MISSION)
     assert watch.errors.last is not None
     assert (watch.errors.last.stable, watch.errors.last.stable_requests) == (0.0, 475)
 
 
 def test_a_stable_side_restarted_to_nothing_is_begun_anew():
     route, watch = begun()
-    watch = advance(watch, route.serve(requests=25).look(10), LIMITS)
+    watch = advance(watch, route.serve(requests=25).look(10), MISSION)
     route.stable = _Counts()
-    watch = advance(watch, route.look(20), LIMITS)
-    watch = advance(watch, route.serve(requests=25).look(30), LIMITS)
+    watch = advance(watch, route.look(20), MISSION)
+    watch = advance(watch, route.serve(requests=25).look(30), MISSION)
     assert watch.errors.last is not None
     assert watch.errors.last.stable_requests == 475
 
@@ -401,76 +381,80 @@ def test_a_stable_side_restarted_to_nothing_is_begun_anew():
 def test_the_same_look_twice_is_once():
     route, watch = begun()
     look = route.serve(requests=25, errors=25).look(10, health=False)
-    once = advance(watch, look, LIMITS)
-    assert advance(once, look, LIMITS) == once
+    once = advance(watch, look, MISSION)
+    assert advance(once, look, MISSION) == once
 
 
 def test_a_look_that_comes_early_is_no_further_poll():
     route, watch = begun()
-    watch = advance(watch, route.look(10, health=False), LIMITS)
-    watch = advance(watch, route.look(20, health=False), LIMITS)
-    early = advance(watch, route.look(21, health=False), LIMITS)  # a resumed runner looks at once
+    watch = advance(watch, route.look(10, health=False), MISSION)
+    watch = advance(watch, route.look(20, health=False), MISSION)
+    early = advance(watch, route.look(21, health=False), MISSION)  # a resumed runner looks at once
     assert early == watch
-    assert miss(watch, 1021.0, "time-out", LIMITS) == watch
-    assert advance(watch, route.look(21, alive=False), LIMITS).verdict.code == "canary.crashed"
-    assert advance(watch, route.look(21, weight=0), LIMITS).verdict.code == "canary.shed"
+    assert miss(watch, 1021.0, "time-out", MISSION) == watch
+    crashed = advance(watch, route.look(21, alive=False), MISSION)
+    shed = advance(watch, route.look(21, weight=0), MISSION)
+    assert asked(crashed).codes == {"canary.crashed"}
+    assert asked(shed).codes == {"canary.shed"}
 
 
 def test_time_in_which_nobody_looked_is_not_watched():
     route, watch = begun()
-    watch = advance(watch, route.serve(requests=1000).look(100_000), LIMITS)
+    watch = advance(watch, route.serve(requests=1000).look(100_000), MISSION)
     assert watch.seconds == 30.0
-    assert watch.verdict.outcome is Outcome.RUNNING
+    assert asked(watch).outcome == "running"
 
 
 def test_another_machines_clock_adds_no_time():
     route, watch = begun()
-    watch = advance(watch, route.serve(requests=25).look(10), LIMITS)
-    watch = advance(watch, route.serve(requests=25).look(-900, health=False), LIMITS)
+    watch = advance(watch, route.serve(requests=25).look(10), MISSION)
+    watch = advance(watch, route.serve(requests=25).look(-900, health=False), MISSION)
     assert (watch.seconds, watch.health.streak, watch.looks) == (10.0, 1, 3)
-    watch = advance(watch, route.serve(requests=25).look(-890), LIMITS)
+    watch = advance(watch, route.serve(requests=25).look(-890), MISSION)
     assert watch.seconds == 20.0
 
 
 def test_what_has_ended_stays_ended():
-    watch = replay([ERRORS] * 3)
+    watch, _ = decided([OK_TICK, ({}, {"alive": False})])
     route = Route().serve(requests=10_000)
-    assert advance(watch, route.look(900, alive=False), LIMITS) == watch
-    assert miss(watch, 9000.0, "gone", LIMITS) == watch
+    assert watch.ended
+    assert advance(watch, route.look(900, weight=0), MISSION) == watch
+    assert miss(watch, 9000.0, "gone", MISSION) == watch
 
 
-# --- words and facts ------------------------------------------------------------------------------
+# --- the evidence document ------------------------------------------------------------------------
 
 
-def test_an_explanation_has_the_numbers_of_both_sides():
-    text = explain(replay([OK_TICK, ERRORS, ERRORS, ERRORS]), LIMITS)
-    assert text == (
-        "Roll back after 40 s: the error rate was over 5 % at 3 checks in a row; "
-        "error rate 8.0 % at the last check of 25 requests (stable 0.0 %, limit 5 %); "
-        "p99 100 ms at the last check of 25 requests (stable 100 ms, limit 2000 ms); "
-        "canary 6 errors in 100 requests, stable 0 errors in 1900 requests."
-    )
+def test_the_evidence_has_the_numbers_of_both_sides():
+    found = evidence(decided([OK_TICK, ERRORS, ERRORS, ERRORS])[0], MISSION)
+    assert (found["looks"], found["seconds"]) == (5, 40.0)
+    rate, p99 = found["streams"]["error_rate"], found["streams"]["latency_p99"]
+    assert (rate["streak"], rate["canary"], rate["stable"]) == (3, 8.0, 0.0)
+    assert (p99["streak"], p99["canary"], p99["stable"]) == (0, 100.0, 100.0)
+    assert [
+        (side["errors"], side["requests"])
+        for side in (found["totals"]["canary"], found["totals"]["stable"])
+    ] == [(6, 100), (0, 1900)]
 
 
-def test_a_running_watch_says_how_far_it_is():
-    assert explain(Watch(), LIMITS) == (
-        "Watching for 0 of 300 s; the canary's counters have not been read."
-    )
+def test_a_watch_that_has_seen_nothing_says_so():
+    found = evidence(Watch(), MISSION)
+    assert (found["seconds"], found["totals"]["canary"]) == (0.0, None)
 
 
-def test_the_facts_are_json_and_say_both_sides():
-    document = facts(replay([SLOW] * 3), LIMITS)
+def test_the_evidence_is_json_and_says_both_sides():
+    document = evidence(decided([SLOW] * 3)[0], MISSION)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document["outcome"] == "fail"
-    assert document["sides"]["canary"]["requests"] == 75
-    assert document["sides"]["stable"]["p99_ms"] == 100.0
+    assert document["totals"]["canary"]["requests"] == 75
+    assert document["totals"]["stable"]["p99_ms"] == 100.0
     assert document["streams"]["latency_p99"] == {
         "measured": 3,
         "over": 3,
         "streak": 3,
-        "limit": 2000.0,
+        "streak_seconds": 30.0,
         "canary": 5000.0,
         "stable": 100.0,
+        "detail": "",
     }
 
 
@@ -481,9 +465,8 @@ def test_a_p99_beyond_every_bucket_is_over_any_limit_and_survives_storing():
         look = route.look(number * 10)
         assert look.canary is not None
         look = replace(look, canary=replace(look.canary, latency_ms={"inf": number * 20}))
-        watch = advance(watch, look, LIMITS)
+        watch = advance(watch, look, MISSION)
         stored = json.dumps(watch.to_json(), allow_nan=False)
         assert Watch.from_json(json.loads(stored)) == watch
-    assert watch.verdict.code == "canary.latency"
-    assert "p99 beyond every bucket" in explain(watch, LIMITS)
-    assert facts(watch, LIMITS)["streams"]["latency_p99"]["canary"] == "inf"
+    assert asked(watch).codes == {"canary.latency"}
+    assert evidence(watch, MISSION)["streams"]["latency_p99"]["canary"] == "inf"

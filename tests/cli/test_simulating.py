@@ -68,7 +68,7 @@ def test_the_projects_own_numbers_and_flags_over_them(simulate, tmp_path):
         ("--rule=sequental", "sequential"),
         ("--rps=many", "--rps is 'many'"),
         ("--runs=0", "--runs is '0'"),
-        ("--traffic-percent=60", "traffic_percent"),
+        ("--traffic-percent=60", "--traffic-percent is 60"),
     ],
 )
 def test_a_wrong_parameter_ends_with_two_and_the_nearest_right_one(simulate, flag, said):

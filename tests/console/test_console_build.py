@@ -13,7 +13,7 @@ from sluiceway.console.plain import render
 from sluiceway.console.stream import Sink
 from sluiceway.events import Event
 
-from .test_console_live import Stream
+from .console_kit import Stream
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 IMAGE = "127.0.0.1:5555/app@sha256:" + "a" * 64

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,27 +27,10 @@ from sluiceway.model import (
     to_json,
 )
 
+from .console_kit import Stream, bare
+
 LIMITS = CanaryLimits()
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-
-
-class Stream(io.StringIO):
-    def __init__(self, *, terminal: bool = False, broken: bool = False) -> None:
-        super().__init__()
-        self.terminal = terminal
-        self.broken = broken
-
-    def isatty(self) -> bool:
-        return self.terminal
-
-    def write(self, text: str) -> int:
-        if self.broken:
-            raise BrokenPipeError(32, "Broken pipe")
-        return super().write(text)
-
-
-def bare(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def watched(ticks: int, *, errors: int = 0, health: bool = True) -> Watch:
@@ -138,9 +119,16 @@ def test_a_log_of_a_canary_has_a_line_when_something_changed_or_time_has_passed(
 
 def test_a_canarys_end_is_explained():
     stream = Stream()
-    said(view(stream), "canary.tick", **ticked(watched(3, errors=5)))
-    text = " ".join(stream.getvalue().split())
-    assert text.startswith("canary canary: Roll back after 30 s: the error rate was over 5 %")
+    reason = "Roll back: error rate over 5 % at 3 checks in a row (rule mission)."
+    ended = ticked(watched(3, errors=5), ended=True, outcome="fail", reason=reason)
+    said(view(stream), "canary.tick", **ended)
+    assert " ".join(stream.getvalue().split()) == f"canary canary: {reason}"
+
+
+def test_a_canary_that_is_broken_has_ended_whoever_tells_of_it():
+    broken = replace(look(3), canary_alive=False)
+    line = canary_line(Look.of(ticked(advance(watched(2), broken, LIMITS))))
+    assert line == "canary canary: the canary has crashed"
 
 
 def test_what_a_person_should_know_is_said():
@@ -234,7 +222,10 @@ def test_a_terminal_draws_what_runs_and_leaves_only_lines():
         assert "stable" in drawn
         assert "1,425" in drawn
         assert "in 10 s, 4 min 30 s left" in drawn
-        events.emit("canary.tick", **ticked(watched(3, errors=5)))
+        ended = ticked(
+            watched(3, errors=5), ended=True, outcome="fail", reason="Roll back after 30 s: errors."
+        )
+        events.emit("canary.tick", **ended)
         events.emit("step.ended", run="r", step="deploy", failed=False)
         assert console._view._live is None  # nothing runs: the screen is left alone
     assert not console._view.problem

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from tests.report_kit import ENDED, NEW, compared, entry, recorded, reported, values
+from tests.report_kit import ENDED, NEEDED, NEW, compared, entry, recorded, reported, values
 
 from sluiceway.console.report import report_page, title_of
 
@@ -70,15 +70,15 @@ class Page(HTMLParser):
         return (attributes for tag, attributes in self.tags if tag == name)
 
 
-def canary() -> dict[str, Any]:
+def canary(needed: Mapping[str, float] | None = NEEDED) -> dict[str, Any]:
     looks = values([0, 1, 5, 5, 5])
     looks = [
         looks[0],
         *(
-            compared(value, 3.0 * 5**number, 0.5, "continue")
+            compared(value, 3.0 * 5**number, 0.5, "continue", needed)
             for number, value in enumerate(looks[1:-1])
         ),
-        compared(looks[-1], 400.0, 0.1, "rollback"),
+        compared(looks[-1], 400.0, 0.1, "rollback", needed),
     ]
     decided = entry("decision", 1, {"decision": deepcopy(DECISION), "input": {}})
     return reported(recorded(looks), (decided, ENDED))
@@ -102,6 +102,52 @@ def test_a_canarys_page_has_the_reason_the_curves_and_the_numbers_beside_them():
         assert words in page.text
     assert "p ≤ 0.0025" in page.text
     assert NEW in page.text
+
+
+def drawn(page: Page, title: str) -> str:
+    """What a chart says of itself to whoever hears it."""
+    return next(str(each["aria-label"]) for each in page.of("svg") if title in str(each))
+
+
+def test_evidence_is_drawn_against_what_the_sites_policies_asked_of_this_run():
+    page = Page(report_page(canary({"worse": 1000.0, "beyond": 50.0, "safe": 30.0})))
+    assert "worse: 1000" in drawn(page, "Evidence that")
+    assert "beyond: 50" in drawn(page, "Evidence that")
+    assert "both: 30" in drawn(page, "Certificates")
+    assert "the evidence of “worse” reaches 1000 and that of “beyond”" in page.text
+    assert "promoted when both certificates reach 30" in page.text
+    assert "seen once in 1000 healthy canaries" in page.text
+    for fixed in ("worse: 100", "beyond: 20", "both: 20"):
+        assert f"{fixed};" not in drawn(page, "Evidence that") + drawn(page, "Certificates")
+
+
+def test_a_rule_that_compares_nothing_has_no_line_in_its_evidence_and_says_so():
+    document = canary({})
+    document["watch"]["limits"]["rule"] = "mission"
+    page = Page(report_page(document))
+    assert "worse:" not in drawn(page, "Evidence that")
+    assert "both:" not in drawn(page, "Certificates")
+    assert "The rule mission does not compare the sides: the evidence decided nothing." in page.text
+
+
+def test_what_was_not_kept_is_not_drawn_and_is_named():
+    document = canary(None)
+    page = Page(report_page(document))
+    assert "worse:" not in drawn(page, "Evidence that")
+    assert "How much evidence decides was not kept, so no line is drawn for it." in page.text
+    assert any(each.startswith("How much evidence decides") for each in document["missing"])
+    document["watch"]["limits"] = {}
+    page = Page(report_page(document))
+    assert "limit" not in drawn(page, "Error rate").lower()
+    assert "2000" not in drawn(page, "p99")
+
+
+def test_policies_that_changed_while_it_ran_are_named():
+    document = canary()
+    document["watch"]["looks"][1]["needed"] = {"worse": 10.0, "beyond": 5.0, "safe": 5.0}
+    page = Page(report_page(document))
+    assert "The policies asked for other numbers at the beginning" in page.text
+    assert "The policies asked" not in Page(report_page(canary())).text
 
 
 def test_a_page_needs_nothing_from_outside_and_may_load_nothing():

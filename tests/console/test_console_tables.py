@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,42 +27,13 @@ from sluiceway.model import (
 from sluiceway.plugins import Found
 from sluiceway.scans import Report, join
 
+from .console_kit import bare, shown
+
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 DIGEST = "sha256:" + "9f2c41d09a7e" + "0" * 52
 OTHER = "sha256:" + "b" * 64
 LONG = "".join(f"word{number} " for number in range(30)).strip()  # over 200 characters
 UNBROKEN = "x" * 200
-
-
-class Stream(io.StringIO):
-    """A stream that may say that it is a terminal."""
-
-    def __init__(self, *, terminal: bool = False) -> None:
-        super().__init__()
-        self.terminal = terminal
-
-    def isatty(self) -> bool:
-        return self.terminal
-
-
-def shown(
-    show: Callable[[Console], None], *, width: int = 80, terminal: bool = False, **environ: str
-) -> str:
-    stream = Stream(terminal=terminal)
-    show(
-        Console(
-            stdout=stream,
-            stderr=stream,
-            width=width,
-            environ={"TERM": "xterm-256color", **environ},
-        )
-    )
-    return stream.getvalue()
-
-
-def bare(text: str) -> str:
-    """Take the colours out."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def decided(message: str = "the scan is old", solution: str = "invoke scan") -> Decision:
@@ -358,6 +328,11 @@ def test_the_board_shows_blue_and_green_and_which_of_them_is_live():
     text = shown(lambda console: console.board("settlement", [{**first, "slots": slots}, *others]))
     assert "blue bbbbbbbbbbbb idle, unhealthy, green 9f2c41d09a7e live" in text
     assert "Slots" not in shown(lambda console: console.board("settlement", board()))
+    first["strategy"] = "blue-green"
+    text = shown(lambda console: console.board("settlement", [{**first, "slots": slots[:1]}]))
+    assert "blue bbbbbbbbbbbb idle, unhealthy, green empty" in text
+    text = shown(lambda console: console.board("settlement", [first]))
+    assert "blue empty, green empty" in text
 
 
 def test_the_board_shows_waivers_and_what_rests_on_them():
@@ -437,6 +412,26 @@ def test_the_pipeline_says_where_a_choice_was_made():
     assert "scan-osv (unusable here)" in text
     assert "nothing" in text
     assert "sluiceway.toml" in text
+    assert "Slots" not in text
+
+
+def test_the_pipeline_shows_what_is_in_blue_and_green():
+    def row(name, strategy, problem="", **slots):
+        there = [
+            {"name": name, "live": False, "healthy": True, **slot} for name, slot in slots.items()
+        ]
+        return {"environment": name, "strategy": strategy, "slots": there, "problem": problem}
+
+    path = ["build", "staging", "production", "eu"]
+    environments = [
+        row("staging", "replace"),
+        row("production", "blue-green", green={"digest": DIGEST, "live": True}),
+        row("eu", "blue-green", problem="the supervisor does not answer"),
+    ]
+    text = shown(lambda console: console.stages([], path, environments))
+    assert "production  blue empty, green 9f2c41d09a7e live" in text
+    assert re.search("eu +the supervisor does not answer", text)
+    assert not re.search("^ *staging  ", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,23 @@ def test_evidence_stands_against_what_it_needs():
     assert "to be promoted it needs more time, 26 good requests more" in text
 
 
+def test_evidence_stands_against_what_the_sites_policies_ask_for():
+    first, second = values([0, 1])
+    needed = {"worse": 1000.0, "beyond": 50.0, "safe": 40.0}
+    text = words(shown([first, compared(second, 10.0, 30.0, "continue", needed)]))
+    assert "10 of 1000" in text
+    assert "2.5 of 50" in text
+    assert "30 of 40" in text
+    assert "the certificate of errors and p99" in text
+
+
+def test_a_rule_that_compares_nothing_shows_no_evidence_that_it_would_need():
+    first, second = values([0, 1])
+    text = words(shown([first, compared(second, 10.0, 3.0, "continue", {})]))
+    assert "worse" not in text
+    assert "certificate" not in text
+
+
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [

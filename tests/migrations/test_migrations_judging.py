@@ -12,7 +12,7 @@ import pytest
 from sluiceway.errors import UsageError
 from sluiceway.migrations import judging, reports, seen
 from sluiceway.migrations.dialects import hinted, named
-from sluiceway.migrations.judging import HARMLESS, Judged, Read, gate_input, in_order, sent
+from sluiceway.migrations.judging import Judged, Read, gate_input, in_order
 from sluiceway.migrations.records import Dialect, Fact, Kind
 from sluiceway.model import Decision, Finding, Level, Place, Waiver, to_json
 from sluiceway.policy import bundled_policies, load_bundle
@@ -60,19 +60,11 @@ def test_the_schema_knows_every_field_of_a_fact_and_every_kind_and_dialect() -> 
     assert schema["properties"]["dialect"]["enum"] == [dialect.value for dialect in Dialect]
 
 
-def test_the_policies_know_every_kind_and_what_is_not_sent_is_what_no_rule_asks_for() -> None:
+def test_the_policies_know_every_kind() -> None:
     modules = load_bundle([bundled_policies()]).modules
     rego = {name: text for name, text in modules.items() if name.startswith("migration/")}
     known = rego["migration/complete/complete.rego"].partition("\nkinds := {")[2].partition("}")[0]
     assert set(re.findall(r'"(\w+)"', known)) == set(Kind)
-    asked = re.compile(r"(?:facts\(\{|\nlocking := \{)(.*?)\}", re.DOTALL)
-    looked_at = {
-        kind
-        for text in rego.values()
-        for part in asked.findall(text)
-        for kind in re.findall(r'"(\w+)"', part)
-    }
-    assert looked_at == set(Kind) - HARMLESS
 
 
 def test_every_rule_has_a_level_and_may_be_approved_narrowly() -> None:
@@ -106,16 +98,6 @@ def test_the_input_says_where_the_facts_of_each_kind_are() -> None:
     schema = load_bundle([bundled_policies()]).schemas["migration"]
     assert not schema_problems(schema, document)
     assert schema_problems(schema, {**document, "facts": [{**FACT, "kind": "drop"}]})
-
-
-def test_what_no_rule_asks_for_is_not_sent_unless_the_site_wants_it() -> None:
-    bundle = load_bundle([bundled_policies()])
-    facts = [FACT, {**FACT, "kind": "lock"}, {**FACT, "kind": "set_default"}]
-    assert sent(facts, bundle) == [FACT]
-    bundle.data["migration"]["also"].append("lock")
-    assert sent(facts, bundle) == facts[:2]
-    bundle.data["migration"]["also"] = None  # not understood: nothing is kept back
-    assert sent(facts, bundle) == facts
 
 
 def test_a_finding_is_one_row_and_only_one_with_a_place_has_it_in_the_decision() -> None:

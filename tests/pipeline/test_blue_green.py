@@ -150,6 +150,10 @@ def test_a_good_release_is_switched_to_and_a_rollback_by_hand_switches_back(site
         ("green", True),
     ]
 
+    _, shown, _ = site.run("ci", "pipeline")
+    (path,) = [each for each in shown["environments"] if each["strategy"] == "blue-green"]
+    assert (path["environment"], path["slots"], path["problem"]) == ("production", row["slots"], "")
+
     code, document, err = site.run("lena", "rollback", "--env=production", "--reason=numbers")
     assert code == 0, (document, err)
     assert slots(site) == {"blue": (live, 100.0), "green": (new, 0.0)}

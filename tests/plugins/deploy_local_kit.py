@@ -252,6 +252,11 @@ class Site:
             self.project, self.environment(name), self.fence(), self.settings
         )
 
+    def preflight(self, name: str = "production", **settings: Any) -> Traffic:
+        return self.plugin.sluiceway_preflight(
+            self.project, self.environment(name, **settings), self.settings
+        )
+
     def traffic(self, name: str = "production") -> Traffic:
         return self.plugin.sluiceway_traffic(self.project, self.environment(name), self.settings)
 

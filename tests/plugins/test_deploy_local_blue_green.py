@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import psutil
@@ -56,6 +57,33 @@ def test_the_first_release_is_blue_and_nobody_reaches_it_before_the_switch(site)
     site.switch("blue", settled=True)
     assert site.deploy("one", "live").changed is False, "what is live already is left alone"
     assert slots(site.traffic()) == {"blue": (one, 100)}
+
+
+def test_a_taken_port_is_found_before_a_first_deployment_in_the_words_of_the_deployment(site):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        said = []
+        for attempt in (site.preflight, lambda *at, **more: site.deploy("one", *at, **more)):
+            with pytest.raises(ActionFailed) as caught:
+                attempt("live", port=taken)
+            said.append(caught.value.diagnostics())
+        assert said[0] == said[1]
+        assert said[0]["code"] == "deploy.port-taken"
+        assert f"'sport = :{taken}'" in said[0]["remedy"], "it names who has it"
+    assert site.preflight("live", port=taken).slots == ()
+
+
+def test_looking_ahead_starts_nothing_and_leaves_what_serves_alone(tmp_path):
+    with opened(tmp_path) as site:
+        assert site.preflight("live").slots == ()
+        assert not (site.project.state / "local").exists(), "no supervisor, no folder"
+        port = begun(site)
+        with Load(port) as load:
+            for _ in range(5):
+                assert site.preflight("live", port=port).live.name == "blue", "it is its own"
+            load.more(10)
+        assert load.failed == []
+        assert site.port() == port
 
 
 def test_the_old_slot_stays_warm_until_the_next_deployment(site):

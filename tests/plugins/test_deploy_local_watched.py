@@ -64,7 +64,7 @@ def test_a_faulty_canary_is_rolled_back_and_stable_answers_everything(
                 seen = plugin.sluiceway_observe(
                     site.project, site.environment("canary"), HEALTH, 0.5, site.settings
                 )
-                watch = advance(watch, seen, LIMITS, judged=False)
+                watch = advance(watch, seen, LIMITS)
                 call = rules.decide(
                     {
                         "parameters": asdict(LIMITS),

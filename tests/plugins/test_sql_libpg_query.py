@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sluiceway.migrations.later import Later
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Parsed, Script
 from sluiceway.migrations.state import facts
 from sluiceway_sql_libpg_query import library
@@ -195,3 +196,49 @@ def test_what_does_not_parse_is_guessed_from_its_words(words: str, kinds: list[K
     (found,) = parse(words)
     assert found.problem
     assert [action.kind for action in found.actions] == kinds
+
+
+# --- tables whose columns are read later ----------------------------------------------------------
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS a.b (
+    id bigserial PRIMARY KEY, x int NOT NULL REFERENCES c.d (id) ON DELETE CASCADE,
+    e text DEFAULT 'o', f int CONSTRAINT q REFERENCES "z""{}" , CHECK (x IS NOT NULL),
+    FOREIGN KEY (x) REFERENCES k (id), FOREIGN KEY (f) REFERENCES l
+) WITH (fillfactor = 70);
+CREATE TEMP TABLE b (LIKE c INCLUDING ALL) ON COMMIT DROP;
+CREATE UNLOGGED TABLE "Q\\" ();
+CREATE TABLE p PARTITION OF z FOR VALUES IN (1);
+CREATE TABLE p (x int REFERENCES y) PARTITION BY range (x);
+CREATE TABLE h (x int DEFAULT ',"if_not_exists":true', ü text DEFAULT 'ü') INHERITS (z);
+CREATE TABLE o OF typ;
+CREATE TABLE n (at timestamptz DEFAULT now(), v uuid DEFAULT f(), w serial, PRIMARY KEY (v, w));
+CREATE TABLE s (t text DEFAULT set_config('search_path', 'x', false));
+"""
+
+
+@pytest.mark.parametrize(
+    "before", ["", "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';"]
+)
+def test_columns_that_are_read_later_are_those_that_would_be_read_at_once(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = parse(before + TABLES)
+    lazily = [a for item in later for a in item.actions if isinstance(a.definitions, Later)]
+    assert [action.name[-1] for action in lazily] == ["b", "b", "Q\\", "o", "n", "s"]
+    assert lazily[0].if_exists
+    referenced = [
+        tuple(c.references for c in a.definitions if c.references) == a.definitions.references
+        for a in lazily
+        if isinstance(a.definitions, Later)
+    ]
+    assert all(referenced)
+    monkeypatch.setattr("sluiceway_sql_libpg_query.parser._FLAT", 0)
+    at_once = parse(before + TABLES)
+    assert not any(isinstance(a.definitions, Later) for item in at_once for a in item.actions)
+    assert at_once == later
+
+
+def test_a_table_with_a_tree_too_deep_to_read_is_a_problem_at_once() -> None:
+    (found,) = parse("CREATE TABLE a (b int DEFAULT 1" + "+1" * 5_000 + ")")
+    assert found.problem == "its tree is nested too deeply"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from sluiceway.config import load
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import Decision, Finding, Level, Slot, Strategy, Traffic, to_json
-from sluiceway.runs.blue_green import Plan, plan, read_traffic
+from sluiceway.runs.blue_green import Plan, plan, preflight, read_traffic
 from sluiceway.runs.soak import called
+from sluiceway.workbench import Workbench
 
 OLD, NEW = "sha256:" + "01" * 32, "sha256:" + "02" * 32
 
@@ -129,6 +131,18 @@ def test_a_gate_that_cannot_judge_holds_and_then_goes_back() -> None:
     last = called(silent, 3, 3)
     assert (last["code"], last["status"]) == ("canary.unjudged", "error")
     assert "3 looks in a row" in last["reason"]
+
+
+def test_before_anything_is_changed_the_deployer_is_asked_whether_it_could(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        written(tmp_path, f'[environments.production]\nstrategy = "blue-green"\nport = {port}\n')
+        bench = Workbench.open(tmp_path, {})
+        with pytest.raises(ActionFailed) as caught:
+            preflight(bench, "production")
+        assert caught.value.code == "deploy.port-taken"
+    assert preflight(bench, "production") == {"live": "", "serves": ""}
+    bench.close()
 
 
 def written(folder: Path, text: str) -> Path:

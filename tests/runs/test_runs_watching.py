@@ -44,6 +44,17 @@ def test_five_times_the_errors_are_worse_and_rolled_back_within_the_promise(worl
     assert world.verdicts == ["continue", "rollback"]
 
 
+def test_what_the_sites_policies_ask_for_is_kept_with_every_look(world):
+    bundle = world.bench.bundle()
+    keys = {**bundle.data["canary"]["keys"], "worse": 1000, "certify": 30}
+    data = {**bundle.data, "canary": {**bundle.data["canary"], "keys": keys}}
+    site = replace(bundle, data=data, digest="sha256:" + "9" * 64)
+    world.bench.bundle = lambda: site
+    seen = world.watch(LIMITS)
+    assert seen["needed"] == {"worse": 1000.0, "beyond": 20.0, "safe": 30.0}
+    assert world.remembered["canary.begin"]["needed"] == seen["needed"]
+
+
 def test_a_streak_counts_from_its_first_bad_look(world):
     # Literal limits of the mission: four bad looks, and the first of them is a good one's successor.
     world.route.errors = lambda side, look: 0.2 if side == "canary" and look > 3 else 0.0

@@ -44,7 +44,7 @@ unjudged_said(ecosystem, packages) := sprintf("Packages of the ecosystem %s that
 ])
 
 unjudged[ecosystem_of(component)] contains component if {
-	some component in lib.facts("scan").uncovered
+	some component in input.evidence.scan.facts.uncovered
 	not looked_after(component)
 }
 
@@ -54,10 +54,11 @@ ecosystem_of(component) := split(trim_prefix(lower(component), "pkg:"), "/")[0] 
 } else := "unknown"
 
 looked_after(component) if {
-	coverage_understood
-	some listed in data.image.coverage.tolerated
+	some listed in coverage_tolerated
 	stands_for(listed, component)
 }
+
+coverage_tolerated := data.image.coverage.tolerated if coverage_understood
 
 stands_for(listed, component) if listed == component
 

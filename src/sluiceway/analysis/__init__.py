@@ -3,7 +3,7 @@
 A watch is folded from observations, one look at a time, and stored after each::
 
     watch = Watch()  # the first look sets what later counts are compared with
-    watch = advance(watch, observation, limits, judged=False)  # or miss(...) when looking failed
+    watch = advance(watch, observation, limits)  # or miss(...) when looking failed
     store(watch.to_json())
     evidence(watch, limits)  # what the gate ``canary`` decides from
 
@@ -15,16 +15,13 @@ folding one look twice is the same as once. What the evidence comes to is for th
 from sluiceway.analysis.counters import Counters, difference, percentile, rate
 from sluiceway.analysis.documents import evidence
 from sluiceway.analysis.fold import advance, miss, stepped
-from sluiceway.analysis.judge import UNSETTLED_SHARE
-from sluiceway.analysis.outcome import Outcome, Verdict
+from sluiceway.analysis.outcome import Outcome
 from sluiceway.analysis.profiles import PROFILES, profile_of
 from sluiceway.analysis.ticks import Tick, tick
 from sluiceway.analysis.watch import AtOnce, Marks, Measure, Stream, Tally, Watch
-from sluiceway.analysis.words import explain, facts
 
 __all__ = [
     "PROFILES",
-    "UNSETTLED_SHARE",
     "AtOnce",
     "Counters",
     "Marks",
@@ -33,13 +30,10 @@ __all__ = [
     "Stream",
     "Tally",
     "Tick",
-    "Verdict",
     "Watch",
     "advance",
     "difference",
     "evidence",
-    "explain",
-    "facts",
     "miss",
     "percentile",
     "profile_of",

@@ -1,8 +1,4 @@
-"""The fold: one look into a watch.
-
-Nothing is decided here. For callers that have no gate to ask, :mod:`sluiceway.analysis.judge` gives
-a verdict after each look, by limits and streaks alone.
-"""
+"""The fold: one look into a watch. Nothing is decided here, but that a broken canary has ended."""
 
 from __future__ import annotations
 
@@ -12,8 +8,6 @@ from dataclasses import replace
 from sluiceway.analysis import peers, sequential
 from sluiceway.analysis.checks import checked
 from sluiceway.analysis.counters import Counters
-from sluiceway.analysis.judge import judge
-from sluiceway.analysis.outcome import Outcome, Verdict
 from sluiceway.analysis.profiles import profile_of
 from sluiceway.analysis.watch import AtOnce, Tally, Watch
 from sluiceway.model import CanaryLimits, Observation, Side
@@ -26,9 +20,7 @@ _WEIGHT_TOLERANCE = 0.01
 """Percentage points; routers round."""
 
 
-def advance(
-    watch: Watch, observation: Observation, limits: CanaryLimits, *, judged: bool = True
-) -> Watch:
+def advance(watch: Watch, observation: Observation, limits: CanaryLimits) -> Watch:
     """Return *watch* after one more look. A watch that has ended stays as it is.
 
     A look that comes sooner than half an interval after the last one (a restarted runner looks
@@ -43,7 +35,6 @@ def advance(
         watch: The watch so far.
         observation: What was seen.
         limits: The numbers of the watch; ``traffic_percent`` is the weight that was set.
-        judged: Give the watch a verdict by limits and streaks. Off where a gate decides.
     """
     if watch.ended:
         return watch
@@ -61,17 +52,13 @@ def advance(
     )
     broken = _at_once(watch, observation, limits, problem)
     if broken is not None:
-        seen = replace(seen, at_once=broken)
-        return replace(seen, verdict=_fail(broken)) if judged else seen
+        return replace(seen, at_once=broken)
     if _early(watch, observation.monotonic, limits):
         return watch
-    seen = checked(_compared(watch, seen, observation, limits), limits)
-    return judge(seen, limits) if judged else seen
+    return checked(_compared(watch, seen, observation, limits), limits)
 
 
-def miss(
-    watch: Watch, monotonic: float, problem: str, limits: CanaryLimits, *, judged: bool = True
-) -> Watch:
+def miss(watch: Watch, monotonic: float, problem: str, limits: CanaryLimits) -> Watch:
     """Return *watch* after a look that could not be made: the observer raised *problem*.
 
     It is no health poll and no check, and leaves their streaks alone. After
@@ -83,12 +70,11 @@ def miss(
         monotonic: Seconds of the observer's monotonic clock.
         problem: What the observer said.
         limits: The numbers of the watch.
-        judged: As for :func:`advance`.
     """
     if watch.ended or _early(watch, monotonic, limits):
         return watch
     blind = _timed(watch, monotonic, limits)
-    blind = replace(
+    return replace(
         blind,
         looks=watch.looks + 1,
         sight=watch.sight.answered(blind.seconds, bad=True, detail=problem),
@@ -98,7 +84,6 @@ def miss(
         ),
         stable_observed=False,
     )
-    return judge(blind, limits) if judged else blind
 
 
 def stepped(watch: Watch) -> Watch:
@@ -158,10 +143,6 @@ def _at_once(
 
 def _broken(code: str, reason: str) -> AtOnce:
     return AtOnce(code=code, reason=reason)
-
-
-def _fail(broken: AtOnce) -> Verdict:
-    return Verdict(outcome=Outcome.FAIL, code=broken.code, reason=broken.reason)
 
 
 def _contradiction(watch: Watch, observation: Observation) -> str:

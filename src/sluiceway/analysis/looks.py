@@ -42,6 +42,8 @@ def looks_of(values: Iterable[Any], limits: Mapping[str, Any]) -> tuple[list[dic
         streams   {sight, health, error_rate, latency_p99}: {measured, over, streak, bad}; bad:
                   this look's answer was one
         evidence  the e-values: {worse, beyond, safe, leading}; null where none were computed
+        needed    how much of it decides: {worse, beyond, safe}; {} where the rule compares nothing,
+                  null where that was not kept
         verdict   of the policies: continue, extend, promote, rollback, hold; "" where not asked
         outcome   running, pass, fail, no-data, error, inconclusive
         codes     the reasons' codes
@@ -84,7 +86,19 @@ def evidence_of(value: Mapping[str, Any], limits: CanaryLimits | None) -> dict[s
     return {name: found.get(name) for name in ("worse", "beyond", "safe", "leading")}
 
 
+def _needed(value: Any) -> dict[str, float] | None:
+    """Return the numbers of a stored look; those of another version, or of nobody, are not known."""
+    if not isinstance(value, Mapping):
+        return None
+    if not value:
+        return {}
+    found = {name: float(value[name]) for name in ("worse", "beyond", "safe")}
+    return found if all(number > 0 for number in found.values()) else None
+
+
 def _limits(document: Mapping[str, Any]) -> CanaryLimits | None:
+    if not document:  # not kept: the defaults would be a guess
+        return None
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
     }
@@ -113,6 +127,7 @@ def _look(
             for kept, name in _STREAMS.items()
         },
         "evidence": evidence_of(value, limits),
+        "needed": _needed(value.get("needed")),
         "verdict": str(value.get("verdict") or decision.get("verdict") or ""),
         "outcome": str(value.get("outcome") or ""),
         "codes": _codes(value, decision),

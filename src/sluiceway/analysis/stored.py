@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from sluiceway.analysis import sequential
 from sluiceway.analysis.counters import Counters
-from sluiceway.analysis.outcome import Outcome, Verdict
 from sluiceway.analysis.peers import Point
 from sluiceway.analysis.watch import AtOnce, Measure, Stream, Tally, Watch
 from sluiceway.errors import ActionFailed
@@ -41,7 +40,6 @@ def to_json(watch: Watch) -> dict[str, Any]:
         "step_from": watch.step_from,
         "series": [_point_to_json(point) for point in watch.series],
         "at_once": _maybe(watch.at_once, _at_once_to_json),
-        "verdict": _verdict_to_json(watch.verdict),
     }
 
 
@@ -74,7 +72,6 @@ def from_json(document: Mapping[str, Any]) -> Watch:
             step_from=_number(document["step_from"]),
             series=tuple(_point(point) for point in document["series"]),
             at_once=_maybe(document["at_once"], _at_once),
-            verdict=_verdict(document["verdict"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ActionFailed(
@@ -123,7 +120,6 @@ def _stream_to_json(stream: Stream) -> dict[str, Any]:
         "over": stream.over,
         "streak": stream.streak,
         "detail": stream.detail,
-        "at": stream.at,
         "good_at": stream.good_at,
         "last": None
         if last is None
@@ -240,7 +236,6 @@ def _stream(value: Mapping[str, Any]) -> Stream:
         streak=_count(value["streak"]),
         detail=_text(value["detail"]),
         last=_maybe(value["last"], _measure),
-        at=_number(value["at"]),
         good_at=_number(value["good_at"]),
     )
 
@@ -252,19 +247,3 @@ def _measure(value: Mapping[str, Any]) -> Measure:
         stable=_maybe(value["stable"], _unbounded),
         stable_requests=_count(value["stable_requests"]),
     )
-
-
-def _verdict(value: Mapping[str, Any]) -> Verdict:
-    return Verdict(
-        outcome=Outcome(value["outcome"]),
-        code=_text(value["code"]),
-        reason=_text(value["reason"]),
-    )
-
-
-def _verdict_to_json(verdict: Verdict) -> dict[str, str]:
-    return {
-        "outcome": verdict.outcome.value,
-        "code": verdict.code,
-        "reason": verdict.reason,
-    }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.analysis.counters import Counters
-from sluiceway.analysis.outcome import Verdict
 from sluiceway.analysis.peers import Point
 from sluiceway.analysis.sequential import Sequential
 
@@ -53,15 +52,14 @@ class Stream:
     """What the last answer said, where it has words."""
     last: Measure | None = None
     """The last answer, where it has numbers."""
-    at: float = 0.0
-    """Watched seconds at the last answer."""
     good_at: float = 0.0
     """Watched seconds at the last answer that was not bad."""
 
-    @property
-    def streak_seconds(self) -> float:
-        """How long the present streak has lasted: what its windows cover together."""
-        return self.at - self.good_at if self.streak else 0.0
+    def lasting(self, now: float) -> float:
+        """Return how long the present streak has lasted, *now* so many watched seconds: nobody has
+        had a good answer since.
+        """
+        return now - self.good_at if self.streak else 0.0
 
     def answered(
         self, at: float, *, bad: bool, detail: str = "", last: Measure | None = None
@@ -73,7 +71,6 @@ class Stream:
             streak=self.streak + 1 if bad else 0,
             detail=detail[:_DETAIL],
             last=last,
-            at=at,
             good_at=self.good_at if bad else at,
         )
 
@@ -134,12 +131,11 @@ class Watch:
     """Each tick, for the rules of other tools; empty for our own."""
     at_once: AtOnce | None = None
     """Once it is set the watch has ended."""
-    verdict: Verdict = field(default_factory=Verdict)
 
     @property
     def ended(self) -> bool:
         """No later look changes it."""
-        return self.at_once is not None or self.verdict.ended
+        return self.at_once is not None
 
     @property
     def requests(self) -> int:

@@ -10,14 +10,14 @@ from sluiceway.runs import history
 from sluiceway.runs.waiver import resting
 from sluiceway.workbench import Workbench
 
-__all__ = ["rows"]
+__all__ = ["rows", "slots"]
 
 
 def rows(bench: Workbench) -> list[dict[str, Any]]:
     """Return one row per environment, in the order of the path.
 
-    Each is ``{"environment", "digest", "version", "since", "by", "run", "serving", "healthy",
-    "weight", "url", "problem", "waivers", "slots"}``. *digest* is what the registry's tag names; *serving* what the
+    Each is ``{"environment", "strategy", "digest", "version", "since", "by", "run", "serving",
+    "healthy", "weight", "url", "problem", "waivers", "slots", "rollback"}``. *digest* is what the registry's tag names; *serving* what the
     deployer runs. Where the two differ, or one cannot be asked, *problem* says so. *waivers* are
     those that the digest's promotion into the environment rested on. *slots* are those of a
     blue/green environment: ``{"name", "digest", "live", "healthy", "url"}``.
@@ -25,10 +25,35 @@ def rows(bench: Workbench) -> list[dict[str, Any]]:
     return [_row(bench, environment.name) for environment in bench.config.environments]
 
 
+def slots(bench: Workbench) -> list[dict[str, Any]]:
+    """Return ``{"environment", "strategy", "slots", "problem"}`` for each environment of the path.
+
+    Only of a blue/green one the deployer is asked: *slots* are as :func:`rows` has them, and *problem*
+    says why it could not be asked.
+    """
+    found = []
+    for environment in bench.config.environments:
+        row: dict[str, Any] = {
+            "environment": environment.name,
+            "strategy": environment.strategy.value,
+            "slots": [],
+            "problem": "",
+        }
+        if environment.strategy is Strategy.BLUE_GREEN:
+            try:
+                traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
+                row["slots"] = _slots(traffic)
+            except SluicewayError as error:
+                row["problem"] = error.what
+        found.append(row)
+    return found
+
+
 def _row(bench: Workbench, name: str) -> dict[str, Any]:
     environment = bench.config.environment(name)
     row: dict[str, Any] = {
         "environment": name,
+        "strategy": environment.strategy.value,
         "digest": "",
         "version": "",
         "since": None,

@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, overload
@@ -148,6 +148,7 @@ def command(
     help: Mapping[str, str] | None = None,
     repeated: Sequence[str] = (),
     words: str = "",
+    gathered: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Callable[[_Command], Task[Any]]: ...
 
 
@@ -158,16 +159,19 @@ def command(
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word for it
     repeated: Sequence[str] = (),
     words: str = "",
+    gathered: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Task[Any] | Callable[[_Command], Task[Any]]:
     """Make an Invoke task of *function*, whose first parameter is a :class:`Shell`.
 
     The function returns an :class:`ExitCode` or ``None`` for done. Each of *repeated* is a list of
     the values of a flag that may be given several times; *words* is such a one whose values may
     stand by themselves as well, behind the command (a word that is a command's name begins that).
+    A parameter named in *gathered* is given a mapping of flags that several commands share: the
+    name of each with what was said, ``""`` when nothing was. The table has each one's help.
     """
     if function is None:
-        return lambda later: _task(later, name, help or {}, repeated, words)
-    return _task(function, name, help or {}, repeated, words)
+        return lambda later: _task(later, name, help or {}, repeated, words, gathered or {})
+    return _task(function, name, help or {}, repeated, words, gathered or {})
 
 
 def _task(
@@ -176,6 +180,7 @@ def _task(
     described: Mapping[str, str],
     repeated: Sequence[str],
     words: str,
+    gathered: Mapping[str, Mapping[str, str]],
 ) -> Task[Any]:
     @functools.wraps(function)
     def body(context: object, *arguments: Any, **options: Any) -> None:
@@ -184,6 +189,8 @@ def _task(
             debug=options.pop("debug"),
             rest=getattr(context, "remainder", ""),
         )
+        for taker, table in gathered.items():
+            options[taker] = {flag: options.pop(flag) or "" for flag in table}
         code = _guarded(function, shell, arguments, options)
         if code is not ExitCode.DONE:
             raise Exit(code=int(code))
@@ -195,20 +202,31 @@ def _task(
         for flag in _SHARED
         if flag not in signature.parameters
     ]
+    flags = [
+        inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default="")
+        for table in gathered.values()
+        for flag in table
+    ]
+    taken = [each for each in taken if each.name not in gathered]
     lists = {*repeated, words}
     # Invoke takes the type of a default for the type of each value; without one it is a list.
     shown = [each.replace(default=None) if each.name in lists else each for each in taken]
-    body.__signature__ = signature.replace(parameters=[*shown, *shared])  # type: ignore[attr-defined]
+    body.__signature__ = signature.replace(parameters=[*shown, *flags, *shared])  # type: ignore[attr-defined]
     required = [each.name for each in taken[1:] if each.default is inspect.Parameter.empty]
     return _Task(
         body,
         name=name,
         positional=required,
         iterable=[*repeated, words] if words else repeated,
-        help={**described, **_SHARED_HELP},
+        help={**described, **dict(_texts(gathered)), **_SHARED_HELP},
         auto_shortflags=False,
         words=words,
     )
+
+
+def _texts(gathered: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    for table in gathered.values():
+        yield from table.items()
 
 
 class _Words(Argument):

@@ -67,7 +67,8 @@ def history(
 
 @command
 def pipeline(shell: Shell) -> ExitCode:
-    """Print the stages in order, with the plugin that serves each."""
+    """Print the stages in order, the plugin that serves each, and what is in blue and green."""
+    from sluiceway.cli.board import slots
     from sluiceway.pipeline import STAGES
 
     bench = shell.bench
@@ -86,9 +87,10 @@ def pipeline(shell: Shell) -> ExitCode:
         for stage in STAGES
     ]
     path = [environment.name for environment in bench.config.environments]
+    environments = slots(bench)
     shell.result(
-        {"stages": stages, "path": ["build", *path]},
-        lambda console: console.stages(stages, path),
+        {"stages": stages, "path": ["build", *path], "environments": environments},
+        lambda console: console.stages(stages, path, environments),
     )
     return ExitCode.DONE
 

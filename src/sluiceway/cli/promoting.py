@@ -4,124 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs, write_summary
 from sluiceway.cli.lengths import length
+from sluiceway.cli.limits import CANARY_FLAGS, SOAK_FLAGS, canary_replaced, soak_replaced
 from sluiceway.errors import ExitCode, SluicewayError, UsageError
+
+if TYPE_CHECKING:
+    from sluiceway.model import CanaryLimits
 
 __all__ = ["approvals", "approve", "blue_green", "canary", "promote", "resume", "rollback"]
 
-_LIMIT_HELP = {
-    "traffic_percent": "Percent of the traffic that the canary takes.",
-    "error_rate_threshold": "Percent of failed requests above which a check is bad.",
-    "latency_p99_threshold_ms": "99th percentile of latency, in milliseconds, above which it is bad.",
-    "health_timeout_minutes": "How long the canary is watched.",
-    "health_interval_seconds": "Seconds between two checks.",
-    "steps": "Rising percents of the traffic, each watched in turn: 5,25,50,100.",
-    "rule": "Which rule decides: sequential, mission, flagger, argo or kayenta.",
-    "limits": "Whether a breach of a limit counts by itself: corroborated or literal.",
-}
-_SOAK_HELP = {
-    "soak_minutes": "How long the switch is watched before it is settled.",
-    "interval_seconds": "Seconds between two looks.",
-    "minimum_requests": "Fewer requests than this in the whole soak never pass.",
-    "error_rate_threshold": _LIMIT_HELP["error_rate_threshold"],
-    "latency_p99_threshold_ms": _LIMIT_HELP["latency_p99_threshold_ms"],
-}
 _PROMOTE_HELP = {
     "to": "The environment to promote into.",
     "from_": "The environment to promote from; the one before it on the path when left out.",
     "digest": "The digest that has to be there; whatever the source holds when left out.",
-    **_LIMIT_HELP,
 }
 
 
-@command(help=_PROMOTE_HELP)
+@command(help=_PROMOTE_HELP, gathered={"flags": CANARY_FLAGS})
 def promote(
-    shell: Shell,
-    to: str = "",
-    from_: str = "",
-    digest: str = "",
-    traffic_percent: str = "",
-    error_rate_threshold: str = "",
-    latency_p99_threshold_ms: str = "",
-    health_timeout_minutes: str = "",
-    health_interval_seconds: str = "",
-    steps: str = "",
-    rule: str = "",
-    limits: str = "",
+    shell: Shell, to: str = "", from_: str = "", digest: str = "", *, flags: Mapping[str, str]
 ) -> ExitCode:
     """Move the digest of one environment into the next, if the gate allows it."""
-    return _promote(
-        shell,
-        to,
-        from_,
-        digest,
-        {
-            "traffic_percent": traffic_percent,
-            "error_rate_threshold": error_rate_threshold,
-            "latency_p99_threshold_ms": latency_p99_threshold_ms,
-            "health_timeout_minutes": health_timeout_minutes,
-            "health_interval_seconds": health_interval_seconds,
-            "steps": steps,
-            "rule": rule,
-            "limits": limits,
-        },
-    )
+    return _promote(shell, to, from_, digest, flags)
 
 
-@command(help={key: text for key, text in _PROMOTE_HELP.items() if key != "to"})
+@command(
+    help={key: text for key, text in _PROMOTE_HELP.items() if key != "to"},
+    gathered={"flags": CANARY_FLAGS},
+)
 def canary(
-    shell: Shell,
-    from_: str = "",
-    digest: str = "",
-    traffic_percent: str = "",
-    error_rate_threshold: str = "",
-    latency_p99_threshold_ms: str = "",
-    health_timeout_minutes: str = "",
-    health_interval_seconds: str = "",
-    steps: str = "",
-    rule: str = "",
-    limits: str = "",
+    shell: Shell, from_: str = "", digest: str = "", *, flags: Mapping[str, str]
 ) -> ExitCode:
     """Promote into the canary environment and watch it: the same as `promote` to it."""
-    return _promote(
-        shell,
-        _only(shell, "canary"),
-        from_,
-        digest,
-        {
-            "traffic_percent": traffic_percent,
-            "error_rate_threshold": error_rate_threshold,
-            "latency_p99_threshold_ms": latency_p99_threshold_ms,
-            "health_timeout_minutes": health_timeout_minutes,
-            "health_interval_seconds": health_interval_seconds,
-            "steps": steps,
-            "rule": rule,
-            "limits": limits,
-        },
-    )
+    return _promote(shell, _only(shell, "canary"), from_, digest, flags)
 
 
 @command(
     help={
         "env": "The environment, when several have the strategy.",
         **{key: _PROMOTE_HELP[key] for key in ("from_", "digest")},
-        **_SOAK_HELP,
-    }
+    },
+    gathered={"flags": SOAK_FLAGS},
 )
 def blue_green(
-    shell: Shell,
-    env: str = "",
-    from_: str = "",
-    digest: str = "",
-    soak_minutes: str = "",
-    interval_seconds: str = "",
-    minimum_requests: str = "",
-    error_rate_threshold: str = "",
-    latency_p99_threshold_ms: str = "",
+    shell: Shell, env: str = "", from_: str = "", digest: str = "", *, flags: Mapping[str, str]
 ) -> ExitCode:
     """Promote into the blue/green environment: test the idle slot, switch, watch, or switch back."""
     from sluiceway.model import Strategy
@@ -134,19 +64,7 @@ def blue_green(
             f"`invoke promote --to={target}`.",
             code="blue-green.which",
         )
-    return _promote(
-        shell,
-        target,
-        from_,
-        digest,
-        {
-            "soak_minutes": soak_minutes,
-            "interval_seconds": interval_seconds,
-            "minimum_requests": minimum_requests,
-            "error_rate_threshold": error_rate_threshold,
-            "latency_p99_threshold_ms": latency_p99_threshold_ms,
-        },
-    )
+    return _promote(shell, target, from_, digest, flags)
 
 
 @command(
@@ -282,70 +200,26 @@ def _only(shell: Shell, strategy: str) -> str:
     return names[0]
 
 
-_SOAK_FLAGS = {
-    "health_timeout_minutes": "soak_minutes",
-    "health_interval_seconds": "interval_seconds",
-}
-"""What `invoke promote` calls them, for every strategy."""
-
-
-def _soak(shell: Shell, flags: Mapping[str, str]) -> Any:
-    """Return the configured numbers of a soak with the given flags in their place."""
-    from sluiceway.config import canary_limits, canary_table, soak_limits, soak_table
-
-    table, limits = soak_table(shell.bench.config.soak), canary_table(shell.bench.config.canary)
-    for key, text in flags.items():
-        name = _SOAK_FLAGS.get(key, key)
-        place = table if name in table else limits
-        if name not in _SOAK_HELP:
-            raise UsageError(
-                f"--{key.replace('_', '-')} is for a canary, and this environment is switched",
-                means="A blue/green switch gives the new slot all of the traffic at once.",
-                remedy="Leave it out.",
-                code="blue-green.flag",
-            )
-        place[name] = _number(key, text, place[name])
-    return soak_limits(table, canary_limits(limits))
-
-
-def _limits(shell: Shell, target: str, given: Mapping[str, str]) -> Any:
+def _limits(shell: Shell, target: str, flags: Mapping[str, str]) -> CanaryLimits:
     """Return the configured limits of *target* with the given flags in their place."""
-    from sluiceway.config import canary_limits, canary_table
     from sluiceway.model import Strategy
 
-    flags = {key: text for key, text in given.items() if text not in ("", None)}
-    if shell.bench.config.environment(target).strategy is Strategy.BLUE_GREEN:
-        return _soak(shell, flags)
-    table = canary_table(shell.bench.config.canary)
-    if {"steps", "traffic_percent"} <= flags.keys():
+    config = shell.bench.config
+    strategy = config.environment(target).strategy
+    if strategy is Strategy.BLUE_GREEN:
+        return soak_replaced(config.soak, config.canary, flags)
+    given = [key for key, text in flags.items() if text]
+    if given and strategy is not Strategy.CANARY:
         raise UsageError(
-            "--steps and --traffic-percent exclude each other",
-            means="The second is the one weight of a canary without steps.",
-            remedy="Give one of them.",
-            code="canary.which",
+            f"--{given[0].replace('_', '-')} is for a canary, and {target} is not one",
+            means=f"The strategy of {target} is {strategy!s}: the new release gets all of the "
+            "traffic as soon as it is healthy, and nobody watches it.",
+            remedy="Leave it out, or promote into the environment that is a canary: invoke canary",
+            code="canary.flag",
         )
-    if "traffic_percent" in flags:
-        table["steps"] = []
-    for key, text in flags.items():
-        if key == "steps":
-            table[key] = [_number(key, part, 5) for part in text.split(",")]
-        else:
-            table[key] = text if key in _WORDS else _number(key, text, table[key])
-    return canary_limits(table)
+    return canary_replaced(config.canary, flags)
 
 
-def _number(key: str, text: str, example: float) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        shown = "5,25,50,100" if key == "steps" else f"{example:g}"
-        raise UsageError(
-            f"--{key.replace('_', '-')} is {text!r}, which is not a number",
-            remedy=f"For example --{key.replace('_', '-')}={shown}",
-        ) from None
-
-
-_WORDS = ("rule", "limits")
 _LONGEST = timedelta(days=30)
 _NUMBERS = "(?!0+[mhd])[0-9]{1,6}"
 """More digits are a slip of the finger."""

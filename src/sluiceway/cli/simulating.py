@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.command import Shell, command
+from sluiceway.cli.limits import CANARY_FLAGS, canary_replaced
 from sluiceway.errors import ActionFailed, ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _DEFAULT_FAULTS = (
 )
 _WORKERS = 8
 _MOST_RUNS = 100_000
+_FLAGS = {key: text for key, text in CANARY_FLAGS.items() if key != "health_interval_seconds"}
+"""A tick of a simulation is ten seconds whatever is configured."""
 
 
 @command(
@@ -39,21 +42,12 @@ _MOST_RUNS = 100_000
         "fault": "A fault to simulate; may be repeated. all is every one, none is none.",
         "runs": "How many healthy canaries; of each fault half as many.",
         "seed": "The same seed gives the same traffic.",
-        "rule": "sequential, mission, flagger, argo or kayenta; as configured when left out.",
-        "profile": "What the comparison forgives: default or noisy.",
-        "limits": "corroborated or literal.",
-        "traffic_percent": "Percent of the traffic that the canary takes.",
-        "steps": "Percent of the traffic step by step, with commas between.",
-        "error_rate_threshold": "Percent of failed requests above which a check is bad.",
-        "latency_p99_threshold_ms": "99th percentile of latency, in milliseconds, above which it is bad.",
-        "health_timeout_minutes": "How long the canary is watched at least.",
-        "deadline_minutes": "How long at most.",
-        "consecutive": "How many bad checks in a row break a limit.",
         "run": "Decide the canary of this recorded run again, instead of drawing traffic.",
         "gate": "Ask the policies themselves after every tick, not the bundled rules' twin.",
         "html": "Also write a page with the curves to this file.",
     },
     repeated=("fault",),
+    gathered={"flags": _FLAGS},
 )
 def simulate(
     shell: Shell,
@@ -64,16 +58,7 @@ def simulate(
     fault: Sequence[str] = (),
     runs: str = "200",
     seed: str = "1",
-    rule: str = "",
-    profile: str = "",
-    limits: str = "",
-    traffic_percent: str = "",
-    steps: str = "",
-    error_rate_threshold: str = "",
-    latency_p99_threshold_ms: str = "",
-    health_timeout_minutes: str = "",
-    deadline_minutes: str = "",
-    consecutive: str = "",
+    flags: Mapping[str, str],
     run: str = "",
     gate: bool = False,
     html: str = "",
@@ -82,21 +67,7 @@ def simulate(
     from sluiceway import simulation
     from sluiceway.model import to_json
 
-    found = _limits(
-        shell.bench_or_bare.config.canary,
-        {
-            "rule": rule,
-            "profile": profile,
-            "limits": limits,
-            "traffic_percent": traffic_percent,
-            "steps": steps,
-            "error_rate_threshold": error_rate_threshold,
-            "latency_p99_threshold_ms": latency_p99_threshold_ms,
-            "health_timeout_minutes": health_timeout_minutes,
-            "deadline_minutes": deadline_minutes,
-            "consecutive": consecutive,
-        },
-    )
+    found = canary_replaced(shell.bench_or_bare.config.canary, flags)
     simulation.require()
     decide, decided_by = _decider(shell, asked=gate)
     document: dict[str, Any] = {"parameters": to_json(found), "decided_by": decided_by}
@@ -118,29 +89,6 @@ def simulate(
 
 
 # --- parameters -----------------------------------------------------------------------------------
-
-
-def _limits(configured: CanaryLimits, given: Mapping[str, str]) -> CanaryLimits:
-    from sluiceway.config import canary_limits, canary_table
-
-    table = canary_table(configured)
-    for key, text in given.items():
-        if not text:
-            continue
-        if key in {"rule", "profile", "limits"}:
-            table[key] = text
-        elif key == "steps":
-            table[key] = [_number(key, each, 0.1, 100.0) for each in text.split(",")]
-        elif key == "traffic_percent":
-            table |= {
-                key: _number(key, text, 0.1, 100.0),
-                "steps": table["steps"] if given["steps"] else [],
-            }
-        elif key == "consecutive":
-            table[key] = int(_number(key, text, 1, 100))
-        else:
-            table[key] = _number(key, text, 0.0, 1e6)
-    return canary_limits(table)
 
 
 def _number(name: str, text: str, low: float, high: float) -> float:

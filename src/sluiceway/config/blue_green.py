@@ -23,29 +23,35 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
 )
 
 
-def soak_limits(table: Mapping[str, Any], canary: CanaryLimits) -> CanaryLimits:
+def soak_limits(
+    table: Mapping[str, Any], canary: CanaryLimits, flags: Mapping[str, str] | None = None
+) -> CanaryLimits:
     """Return the numbers of a soak: *table*'s times, and what is bad as *canary* has it.
 
     Args:
         table: The keys of :data:`SOAK`, all of them.
         canary: ``[canary]``, for the error rate, the p99, the health path and how many in a row.
+        flags: What keys are called on the command line, when that is where they are from.
 
     Raises:
         ConfigurationError: A number is out of its range, or no soak could ever end badly.
     """
+    flags = flags or {}
     for key, low, high in _BOUNDS:
         if not low <= table[key] <= high:
+            where = flags.get(key) or f"[blue_green] {key}"
             raise ConfigurationError(
-                f"[blue_green] {key} is {table[key]:g}, which is not from {low:g} to {high:g}",
+                f"{where} is {table[key]:g}, which is not from {low:g} to {high:g}",
                 code="configuration.range",
             )
     duration, interval = table["soak_minutes"] * 60, table["interval_seconds"]
     if duration < canary.consecutive * interval:
+        longer, oftener = (flags.get(key, key) for key in ("soak_minutes", "interval_seconds"))
         raise ConfigurationError(
-            f"[blue_green] soaks for {duration:g} s, which is shorter than {canary.consecutive} "
-            f"looks of {interval:g} s",
+            f"{'the switch' if flags else '[blue_green]'} soaks for {duration:g} s, which is "
+            f"shorter than {canary.consecutive} looks of {interval:g} s",
             means="Such a soak ends before it could ever switch back.",
-            remedy="Raise soak_minutes or lower interval_seconds.",
+            remedy=f"Raise {longer} or lower {oftener}.",
             code="configuration.range",
         )
     return replace(

@@ -53,28 +53,39 @@ _DEADLINES = 3
 """So many times its shortest duration a watch may take to be certain, when nothing is said."""
 
 
-def canary_limits(table: Mapping[str, Any]) -> CanaryLimits:
+def canary_limits(table: Mapping[str, Any], flags: Mapping[str, str] | None = None) -> CanaryLimits:
     """Return checked limits from the keys of the ``[canary]`` table, all of which are there.
+
+    Args:
+        table: The keys of :data:`CANARY`.
+        flags: What keys are called on the command line (``--steps``), when that is where they are
+            from: a message names what the reader wrote.
 
     Raises:
         ConfigurationError: ``configuration.range``, ``configuration.type``.
     """
+    flags = flags or {}
     for key, words in _WORDS.items():
-        _check_word(key, table[key], words)
+        _check_word(key, table[key], words, flags)
     for key, low, high in _BOUNDS:
-        _check_range(key, table[key], low, high)
-    steps = _steps(table["steps"])
+        _check_range(key, table[key], low, high, flags)
+    steps = _steps(table["steps"], flags)
     if not steps:
-        _check_range("traffic_percent", table["traffic_percent"], _LEAST_PERCENT, _MOST_PERCENT)
+        _check_range(
+            "traffic_percent", table["traffic_percent"], _LEAST_PERCENT, _MOST_PERCENT, flags
+        )
     if table["warm_up_seconds"] is not None:
-        _check_range("warm_up_seconds", table["warm_up_seconds"], 0, 3600)
+        _check_range("warm_up_seconds", table["warm_up_seconds"], 0, 3600, flags)
     duration = table["health_timeout_minutes"] * 60
     if duration < table["consecutive"] * table["health_interval_seconds"]:
+        longer, oftener = (
+            flags.get(key, key) for key in ("health_timeout_minutes", "health_interval_seconds")
+        )
         raise ConfigurationError(
-            f"[canary] watches for {duration:g} s, which is shorter than {table['consecutive']} "
-            f"checks of {table['health_interval_seconds']:g} s",
+            f"{'the canary' if flags else '[canary]'} watches for {duration:g} s, which is shorter "
+            f"than {table['consecutive']} checks of {table['health_interval_seconds']:g} s",
             means="Such a watch ends before it could ever roll back.",
-            remedy="Raise health_timeout_minutes or lower health_interval_seconds.",
+            remedy=f"Raise {longer} or lower {oftener}.",
             code="configuration.range",
         )
     if not table["health_path"].startswith("/"):
@@ -94,7 +105,7 @@ def canary_limits(table: Mapping[str, Any]) -> CanaryLimits:
         error_rate_threshold=table["error_rate_threshold"],
         latency_p99_threshold_ms=table["latency_p99_threshold_ms"],
         duration_seconds=duration,
-        deadline_seconds=_deadline(table["deadline_minutes"], duration),
+        deadline_seconds=_deadline(table["deadline_minutes"], duration, flags),
         interval_seconds=table["health_interval_seconds"],
         consecutive=table["consecutive"],
         minimum_check_requests=table["minimum_check_requests"],
@@ -119,60 +130,73 @@ def canary_table(limits: CanaryLimits) -> dict[str, Any]:
     return {key: derived[key] if key in derived else getattr(limits, key) for key in CANARY}
 
 
-def _check_word(key: str, value: str, words: tuple[str, ...]) -> None:
+def _where(key: str, flags: Mapping[str, str]) -> str:
+    return flags.get(key) or f"[canary] {key}"
+
+
+def _example(key: str, flags: Mapping[str, str]) -> str:
+    """Return how steps are written where *key* was."""
+    return "--steps=5,25,50,100" if key in flags else "steps = [5, 25, 50, 100]"
+
+
+def _check_word(key: str, value: str, words: tuple[str, ...], flags: Mapping[str, str]) -> None:
     if value in words:
         return
     guess = nearest(value, words)
     raise ConfigurationError(
-        f"[canary] {key} is {value!r}, which is not one of {', '.join(words)}",
+        f"{_where(key, flags)} is {value!r}, which is not one of {', '.join(words)}",
         means="Which rule decides is never guessed." if key == "rule" else "",
         remedy=f"Did you mean {guess!r}?" if guess else f"Choose one of: {', '.join(words)}.",
         code="configuration.range",
     )
 
 
-def _check_range(key: str, value: Any, low: float, high: float) -> None:
+def _check_range(key: str, value: Any, low: float, high: float, flags: Mapping[str, str]) -> None:
+    where = _where(key, flags)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigurationError(
-            f"[canary] {key} is {value!r}, which is not a number", code="configuration.type"
+            f"{where} is {value!r}, which is not a number", code="configuration.type"
         )
     if not low <= value <= high:
         raise ConfigurationError(
-            f"[canary] {key} is {value:g}, which is not from {low:g} to {high:g}",
-            remedy="A larger share is a step after smaller ones: steps = [5, 25, 50, 100]."
+            f"{where} is {value:g}, which is not from {low:g} to {high:g}",
+            remedy=f"A larger share is a step after smaller ones: {_example(key, flags)}."
             if key == "traffic_percent" and _MOST_PERCENT < value <= _ALL_PERCENT
             else "",
             code="configuration.range",
         )
 
 
-def _steps(given: list[Any]) -> tuple[float, ...]:
+def _steps(given: list[Any], flags: Mapping[str, str]) -> tuple[float, ...]:
     steps: list[float] = []
     for weight in given:
-        _check_range("steps", weight, _LEAST_PERCENT, _ALL_PERCENT)
+        _check_range("steps", weight, _LEAST_PERCENT, _ALL_PERCENT, flags)
         if steps and weight <= steps[-1]:
             raise ConfigurationError(
-                f"[canary] steps go from {steps[-1]:g} to {weight:g} %, and each has to be more "
-                "than the one before",
-                remedy="Write them in rising order: steps = [5, 25, 50, 100].",
+                f"{_where('steps', flags)} go from {steps[-1]:g} to {weight:g} %, and each has to "
+                "be more than the one before",
+                remedy=f"Write them in rising order: {_example('steps', flags)}.",
                 code="configuration.range",
             )
         steps.append(float(weight))
     return tuple(steps)
 
 
-def _deadline(minutes: Any, duration: float) -> float:
+def _deadline(minutes: Any, duration: float, flags: Mapping[str, str]) -> float:
     if minutes is None:
         return _DEADLINES * duration
-    _check_range("deadline_minutes", minutes, 0.01, 7 * 24 * 60)
+    _check_range("deadline_minutes", minutes, 0.01, 7 * 24 * 60, flags)
     seconds = float(minutes) * 60
     if seconds < duration:
+        later, shorter = (
+            flags.get(key, key) for key in ("deadline_minutes", "health_timeout_minutes")
+        )
         raise ConfigurationError(
-            f"[canary] deadline_minutes is {minutes:g}, which is before the watch's "
+            f"{_where('deadline_minutes', flags)} is {minutes:g}, which is before the watch's "
             f"{duration / 60:g} minutes are over",
             means="Until the deadline a canary without certificates is watched on; then it is "
             "rolled back.",
-            remedy="Raise deadline_minutes or lower health_timeout_minutes.",
+            remedy=f"Raise {later} or lower {shorter}.",
             code="configuration.range",
         )
     return seconds

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sluiceway.analysis import Counters, Outcome, Stream, Tally, Watch, explain
+from sluiceway.analysis import Counters, Outcome, Stream, Tally, Watch
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Pairs, Tone, cell
 from sluiceway.console.text import NONE, count, duration, milliseconds, percent
 from sluiceway.model import CanaryLimits
@@ -56,16 +56,17 @@ class Look:
         limits = limits if isinstance(limits, CanaryLimits) else CanaryLimits(**limits)
         watch = watch if isinstance(watch, Watch) else Watch.from_json(watch)
         left = max(limits.duration_seconds - watch.seconds, 0.0)
+        broken = watch.at_once.reason if watch.at_once else ""
         return cls(
             environment=str(data.get("environment", "canary")),
             watch=watch,
             limits=limits,
             weight=float(data.get("weight", limits.traffic_percent)),
             remaining=float(data.get("remaining", left)),
-            ended=bool(data.get("ended", watch.verdict.ended)),
-            outcome=Outcome(data.get("outcome", watch.verdict.outcome)),
+            ended=bool(data.get("ended", watch.ended)),
+            outcome=Outcome(data.get("outcome", Outcome.FAIL if watch.ended else Outcome.RUNNING)),
             verdict=str(data.get("verdict", "")),
-            reason=str(data.get("reason", "")),
+            reason=str(data.get("reason", broken)),
         )
 
     @property
@@ -128,7 +129,7 @@ def canary_page(look: Look) -> list[Block]:
     title = f"Canary {look.environment}"
     page: list[Block] = [Line.of(title, Tone.STRONG), Line.of(""), grid, Line.of(""), progress]
     if look.ended:
-        words = f"{look.outcome.value}: {look.reason or watch.verdict.reason}"
+        words = f"{look.outcome.value}: {look.reason}"
         page += [Line.of(""), Line.of(words, _OUTCOME[look.outcome])]
     elif look.verdict in _SAID:
         page += [Line.of(""), Line.of(look.reason, Tone.WARN)]
@@ -139,7 +140,7 @@ def canary_line(look: Look) -> str:
     """Return one look as one line of a log."""
     watch, limits = look.watch, look.limits
     if look.ended:
-        return f"canary {look.environment}: {look.reason or explain(watch, limits)}"
+        return f"canary {look.environment}: {look.reason}"
     canary, stable = _total(watch.canary), _total(watch.stable)
     parts = [
         f"{watch.seconds:.0f}/{limits.duration_seconds:g} s",

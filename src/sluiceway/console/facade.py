@@ -131,9 +131,14 @@ class Console:
         """Print what happened."""
         self._print(tables.history_table(entries))
 
-    def stages(self, stages: Iterable[Any], path: Sequence[str] = ()) -> None:
-        """Print the pipeline with the plugins that serve it."""
-        self._print(tables.stages_table(stages, path))
+    def stages(
+        self,
+        stages: Iterable[Any],
+        path: Sequence[str] = (),
+        environments: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """Print the pipeline with the plugins that serve it, and the slots of its path."""
+        self._print(tables.stages_table(stages, path, environments))
 
     def plugins(self, plugins: Iterable[Any]) -> None:
         """Print the installed plugins."""

@@ -55,7 +55,8 @@ class EnvironmentRow:
     waivers: tuple[Mapping[str, Any], ...]
     """What its digest's promotion rested on."""
     slots: tuple[Mapping[str, Any], ...] = ()
-    """Blue and green, where that is its strategy."""
+    """Blue and green, where that is its strategy, as far as something runs there."""
+    strategy: str = ""
 
     @classmethod
     def of(cls, record: Any) -> EnvironmentRow:
@@ -74,6 +75,7 @@ class EnvironmentRow:
             problem=_text(row, "problem"),
             waivers=tuple(row.get("waivers", ())),
             slots=tuple(row.get("slots", ())),
+            strategy=_text(row, "strategy"),
         )
 
 

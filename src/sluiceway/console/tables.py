@@ -199,7 +199,11 @@ def board(
     problems = [(row.environment, row.problem) for row in environments if row.problem]
     if urls:
         page += [Line.of(""), Pairs.of(urls)]
-    slots = [(row.environment, _slots(row)) for row in environments if row.slots]
+    slots = [
+        (row.environment, _slots(row.slots))
+        for row in environments
+        if row.slots or row.strategy == _SLOTTED
+    ]
     if slots:
         page += [Line.of(""), Line.of("Slots", Tone.STRONG), Pairs.of(slots)]
     if problems:
@@ -218,13 +222,15 @@ def board(
     return page
 
 
-def _slots(row: EnvironmentRow) -> str:
+def _slots(slots: Iterable[Mapping[str, Any]]) -> str:
     """Say what is in blue and in green, and which of them serves."""
-    return ", ".join(
-        f"{slot['name']} {short(slot['digest'])} "
+    there = {str(slot["name"]): slot for slot in slots}
+    said = {
+        name: f"{name} {short(slot['digest'])} "
         f"{'live' if slot['live'] else 'idle'}{'' if slot['healthy'] else ', unhealthy'}"
-        for slot in row.slots
-    )
+        for name, slot in there.items()
+    }
+    return ", ".join(said.get(name, f"{name} empty") for name in sorted({*said, *_COLOURS}))
 
 
 def _health(row: EnvironmentRow) -> Cell:
@@ -270,11 +276,23 @@ def history_table(entries: Iterable[Any]) -> list[Block]:
     return [grid, *_whole(row.digest for row in rows)]
 
 
+_SLOTTED, _COLOURS = "blue-green", ("blue", "green")
 _KIND = {"deployed": Tone.GOOD, "release": Tone.GOOD, "rolled-back": Tone.WARN}
 
 
-def stages_table(stages: Iterable[Any], path: Sequence[str] = ()) -> list[Block]:
-    """Return the pipeline in its order, with the plugins that serve each stage."""
+def stages_table(
+    stages: Iterable[Any],
+    path: Sequence[str] = (),
+    environments: Iterable[Mapping[str, Any]] = (),
+) -> list[Block]:
+    """Return the pipeline in its order, with the plugins that serve each stage.
+
+    Args:
+        stages: See :class:`StageRow`.
+        path: The environments' names.
+        environments: ``{"environment", "strategy", "slots", "problem"}``; the blue/green ones are
+            shown with what is in their slots.
+    """
     rows = [StageRow.of(stage) for stage in stages]
     grid = Grid(
         columns=(
@@ -293,7 +311,20 @@ def stages_table(stages: Iterable[Any], path: Sequence[str] = ()) -> list[Block]
             for row in rows
         ),
     )
-    return [Line.of(" → ".join(path), Tone.STRONG), Line.of(""), grid] if path else [grid]
+    page: list[Block] = [grid]
+    if path:
+        page = [Line.of(" → ".join(path), Tone.STRONG), Line.of(""), grid]
+    switched = [
+        (
+            each["environment"],
+            cell(each["problem"], Tone.WARN) if each["problem"] else _slots(each["slots"]),
+        )
+        for each in environments
+        if each["strategy"] == _SLOTTED
+    ]
+    if switched:
+        page += [Line.of(""), Line.of("Slots", Tone.STRONG), Pairs.of(switched)]
+    return page
 
 
 def _served(row: StageRow) -> Cell:

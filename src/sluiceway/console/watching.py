@@ -9,7 +9,7 @@ from typing import Any
 from sluiceway.analysis.looks import looks_of
 from sluiceway.console.canary import Look
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Pairs, Tone, cell
-from sluiceway.console.report.curves import KEYS, number
+from sluiceway.console.report.curves import number
 from sluiceway.console.sparks import bar, powers, spark, tallest
 from sluiceway.console.text import NONE, count, duration, milliseconds, percent
 from sluiceway.model import rfc3339, to_json
@@ -114,7 +114,7 @@ class Watched:
         return [number((look.get(side) or {}).get(key)) for look in self._looks]
 
     def _evidence(self, room: int, *, symbols: bool) -> list[tuple[Cell, ...]]:
-        found = self._last.get("evidence") or {}
+        found, needed = self._last.get("evidence") or {}, self._last.get("needed") or {}
         rows: list[tuple[Cell, ...]] = []
         for label, side, key, part in (
             ("worse", "", "worse", "together"),
@@ -122,9 +122,9 @@ class Watched:
             ("certificate", "errors", "safe", "errors"),
             ("", "p99", "safe", "latency"),
         ):
-            values, limit = found.get(key), KEYS[key]
+            values, limit = found.get(key), needed.get(key)
             value = number(values.get(part)) if isinstance(values, Mapping) else None
-            if value is None:
+            if value is None or limit is None:  # a rule that compares nothing asks for none
                 continue
             good = key == "safe"
             reached = Tone.GOOD if good else Tone.BAD
@@ -179,11 +179,12 @@ class Watched:
         if watch.good_requests < limits.minimum_requests:
             found.append(f"{limits.minimum_requests - watch.good_requests} good requests more")
         safe = (self._last.get("evidence") or {}).get("safe")
-        if isinstance(safe, Mapping):
+        wanted = (self._last.get("needed") or {}).get("safe")
+        if isinstance(safe, Mapping) and wanted is not None:
             wanting = [
                 name
                 for name, part in (("errors", "errors"), ("p99", "latency"))
-                if (number(safe.get(part)) or 0.0) < KEYS["safe"]
+                if (number(safe.get(part)) or 0.0) < wanted
             ]
             found += [f"the certificate of {' and '.join(wanting)}"] if wanting else []
         return found

@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway.analysis import Watch, evidence
+from sluiceway.errors import SluicewayError
 from sluiceway.gates.decide import Judged, judge
 from sluiceway.model import Actor, CanaryLimits, Image, rfc3339, to_json
+from sluiceway.policy.engine import Bundle
 from sluiceway.workbench import Workbench
 
-__all__ = ["Step", "canary", "canary_input"]
+__all__ = ["Step", "canary", "canary_input", "needed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +90,30 @@ def canary_input(
         "rehearsal": rehearsal,
         "waivers": [],  # none of its findings may be waived
     }
+
+
+def needed(bundle: Bundle | SluicewayError, limits: CanaryLimits) -> dict[str, float] | None:
+    """Return how much evidence decides under these policies, to be kept beside what was found.
+
+    Returns:
+        ``{"worse", "beyond", "safe"}``, the e-values of ``data.canary.keys`` under the names that the
+        evidence has; ``{}`` for a rule that compares nothing; ``None`` when nobody knows.
+    """
+    if limits.rule != "sequential":
+        return {}
+    if isinstance(bundle, SluicewayError):
+        return None
+    canary = bundle.data.get("canary")
+    keys = canary.get("keys") if isinstance(canary, Mapping) else None
+    if not isinstance(keys, Mapping):
+        return None
+    found = {name: keys.get(key) for name, key in _NEEDED.items()}
+    numbers = {
+        name: float(value)
+        for name, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    }
+    return numbers if numbers.keys() == _NEEDED.keys() else None
+
+
+_NEEDED = {"worse": "worse", "beyond": "beyond", "safe": "certify"}

@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway import policy
-from sluiceway.errors import ActionFailed, SluicewayError
+from sluiceway.errors import ActionFailed
 from sluiceway.gates import waivers
 from sluiceway.migrations import state
+from sluiceway.migrations.asked import sent
 from sluiceway.migrations.compare import as_facts, compare
 from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.reading import Reading
-from sluiceway.migrations.records import Dialect, Kind, SqlParser
+from sluiceway.migrations.records import Dialect, SqlParser
 from sluiceway.model import Actor, Decision, Finding, Level, rfc3339, to_json
 from sluiceway.workbench import Workbench
 
@@ -33,44 +34,12 @@ __all__ = [
     "judge",
     "parser_for",
     "read_facts",
-    "sent",
     "two_parsers",
 ]
 
 NOBODY = Actor(name="nobody", method="none", proven=False)
 """Who asks where nobody asks for anything to be promoted."""
 
-HARMLESS = frozenset(
-    {
-        Kind.ALTER_DOMAIN,
-        Kind.BEGIN,
-        Kind.CALL,
-        Kind.CHANGE_DATA,
-        Kind.COMMIT,
-        Kind.CREATE_DATABASE,
-        Kind.CREATE_DOMAIN,
-        Kind.CREATE_FUNCTION,
-        Kind.CREATE_SCHEMA,
-        Kind.CREATE_SEQUENCE,
-        Kind.CREATE_TABLE,
-        Kind.CREATE_TRIGGER,
-        Kind.CREATE_TYPE,
-        Kind.CREATE_VIEW,
-        Kind.DO,
-        Kind.DROP_CONSTRAINT,
-        Kind.DROP_NOT_NULL,
-        Kind.EXTENSION,
-        Kind.LOCK,
-        Kind.OTHER,
-        Kind.RENAME_CONSTRAINT,
-        Kind.ROLLBACK,
-        Kind.SET,
-        Kind.SET_DEFAULT,
-        Kind.VALIDATE_CONSTRAINT,
-    }
-)
-"""Kinds of facts that no rule looks at, and which are therefore not sent (a test holds it to them). A
-site whose own rules do look at one names it in ``data.migration.also``."""
 _APPROVAL = re.compile(r"migration\.[a-z-]+/(sha256:[0-9a-f]{64})(/.*)?")
 _TWO = 2
 _UNJUDGED = ("policy.", "input.")
@@ -173,16 +142,6 @@ def read_facts(
     )
 
 
-def sent(
-    facts: Iterable[Mapping[str, Any]], bundle: policy.Bundle | SluicewayError
-) -> list[Mapping[str, Any]]:
-    """Return those of *facts* that some rule looks at, the site's own included."""
-    data = {} if isinstance(bundle, SluicewayError) else bundle.data.get("migration")
-    also = data.get("also") if isinstance(data, Mapping) else None
-    left = HARMLESS - set(also if isinstance(also, list) else Kind)
-    return [fact for fact in facts if fact["kind"] not in left]
-
-
 def gate_input(
     facts: Sequence[Mapping[str, Any]],
     read: Read,
@@ -198,7 +157,7 @@ def gate_input(
     """Return the gate's input, as ``schemas/migration/input.json`` has it.
 
     Args:
-        facts: As JSON, those of :func:`sent`. Where those of each kind are is written down beside
+        facts: As JSON, those of :func:`~sluiceway.migrations.asked.sent`. Where those of each kind are is written down beside
             them, so that one that is lost later is noticed by the rules.
         read: Of which files, in which dialect.
         service: The service's name.
@@ -235,7 +194,7 @@ def judge(bench: Workbench, read: Read, *, now: datetime, advice: bool = False) 
     bundle = bench.bundle()
     known = approvals(bench, now)
     document = gate_input(
-        sent(read.facts, bundle),
+        sent(read.facts, bundle, advice=advice),
         read,
         service=bench.config.service,
         now=now,

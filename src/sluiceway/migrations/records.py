@@ -7,6 +7,7 @@ first: ``("public", "users")``, ``("users",)``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -239,8 +240,8 @@ class Action:
     others of its name; nothing where a DROP_FUNCTION does not name them."""
     definition: Column | None = None
     """Of ADD_COLUMN, CHANGE_TYPE and CREATE_DOMAIN."""
-    definitions: tuple[Column, ...] = ()
-    """Of CREATE_TABLE."""
+    definitions: Sequence[Column] = ()
+    """Of CREATE_TABLE; a tuple, or :class:`~sluiceway.migrations.later.Later`."""
     new_name: Name = ()
     """Of the renaming kinds and SET_SCHEMA; the partition that is attached or detached, and the heir
     where a table INHERITs (ATTACH_PARTITION, labelled ``inherit``)."""

@@ -68,13 +68,13 @@ class Plan:
 
 
 def preflight(bench: Workbench, target: str) -> dict[str, Any]:
-    """See that the deployer can switch, and who serves now. Changes nothing.
+    """See that the deployer can switch and could deploy, and who serves now. Changes nothing.
 
     Returns ``{"live", "serves"}``: the slot that has the traffic and its digest, or empty.
 
     Raises:
         PluginError: ``blue-green.no-switch``.
-        ActionFailed: The deployer cannot be asked.
+        ActionFailed: The deployer cannot be asked, or could not deploy: a port is taken.
     """
     environment = bench.config.environment(target)
     if not bench.plugins.serving("sluiceway_switch"):
@@ -86,7 +86,9 @@ def preflight(bench: Workbench, target: str) -> dict[str, Any]:
             f"[environments.{target}].",
             code="blue-green.no-switch",
         )
-    traffic: Traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
+    looks = bench.plugins.serving("sluiceway_preflight")
+    hook = "sluiceway_preflight" if looks else "sluiceway_traffic"
+    traffic: Traffic = bench.plugins.one(hook, environment=environment)
     live = traffic.serving(environment.strategy)
     return {"live": live.name if live else "", "serves": live.digest if live else ""}
 

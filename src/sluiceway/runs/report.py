@@ -124,8 +124,9 @@ def document(
         decisions  [{at, environment, actor, decision, evidence, waivers, approvals}]
         approvals  [{at, by, source, target, expires, reason, run}] of this digest into this target
         effects    [{at, kind, environment, digest, previous, url, slots, reason}]
-        watch      of a canary: {environment, limits, looks, totals, verdict, code, outcome, reason,
-                   rollback_seconds}, or null; looks as sluiceway.analysis.looks has them
+        watch      of a canary: {environment, limits, needed, looks, totals, verdict, code, outcome,
+                   reason, rollback_seconds}, or null; looks as sluiceway.analysis.looks has them,
+                   needed is the last look's
         ledger     [{seq, at, kind, environment, digest, actor, hash}]
         made_at, made_by
 
@@ -289,6 +290,13 @@ def _missing(
     if watched is not None and watched["looks"]:
         if all(look["evidence"] is None for look in watched["looks"]):
             said.append("Evidence: the version that wrote these looks compared no sides.")
+        elif watched["needed"] is None:
+            said.append(
+                "How much evidence decides: the version that wrote these looks did not keep it, so no "
+                "line is drawn for it."
+            )
+        if not watched["limits"]:
+            said.append("The limits that it was judged by: they were not kept, so none is drawn.")
         if all(look["stable"] is None for look in watched["looks"]):
             said.append("The stable side: nobody saw it, so the canary stands alone.")
     elif watched is not None:
@@ -454,6 +462,7 @@ def _watch(
     return {
         "environment": str(request.get("target") or (written.environment if written else "")),
         "limits": limits,
+        "needed": looks[-1]["needed"] if looks else None,
         "looks": looks,
         "totals": _totals(told.get("watch") or last.get("watch") or {}),
         "outcome": str(told.get("verdict") or last.get("outcome") or ""),

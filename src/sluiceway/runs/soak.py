@@ -17,7 +17,7 @@ from sluiceway import analysis, events, policy
 from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.gates import decide
-from sluiceway.gates.canary import Step, canary_input
+from sluiceway.gates.canary import Step, canary_input, needed
 from sluiceway.model import (
     Actor,
     Decision,
@@ -58,6 +58,7 @@ _SHOWN = (
     "decision",
     "ended",
     "evidence",
+    "needed",
     "number",
     "outcome",
     "reason",
@@ -163,11 +164,11 @@ class Soak:
         try:
             observation = canary.observe(self.bench, self.environment, self.limits)
             weight = observation.weight
-            state = analysis.advance(state, observation, self.limits, judged=False)
+            state = analysis.advance(state, observation, self.limits)
         except ActionFailed as error:
             if error.code == "fence.stale":
                 raise
-            state = analysis.miss(state, time.monotonic(), error.what, self.limits, judged=False)
+            state = analysis.miss(state, time.monotonic(), error.what, self.limits)
         found = {
             "started_at": before["started_at"],
             "at": rfc3339(datetime.now(UTC)),
@@ -236,6 +237,7 @@ class Soak:
             "unjudged": unjudged,
             "ended": ended,
             "evidence": evidence,
+            "needed": needed(self.policies, self.limits),
             "decision": decision,
             "decided_at": rfc3339(now),
             "detected_at": rfc3339(now - timedelta(seconds=max(streaks, default=0.0))),

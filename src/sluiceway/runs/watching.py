@@ -18,7 +18,7 @@ from typing import Any
 from sluiceway import analysis, events, policy
 from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed, SluicewayError
-from sluiceway.gates.canary import Step, canary_input
+from sluiceway.gates.canary import Step, canary_input, needed
 from sluiceway.gates.decide import Judged
 from sluiceway.model import (
     Actor,
@@ -203,11 +203,11 @@ class _Watcher:
                 step = {"index": 0, "count": 1, "weight": 100.0}
                 limits = replace(limits, traffic_percent=100.0)
             observation = canary.observe(self.bench, self.environment, self.limits)
-            state = analysis.advance(state, observation, limits, judged=False)
+            state = analysis.advance(state, observation, limits)
         except ActionFailed as error:
             if error.code == "fence.stale":
                 raise
-            state = analysis.miss(state, time.monotonic(), error.what, limits, judged=False)
+            state = analysis.miss(state, time.monotonic(), error.what, limits)
         found = {
             "started_at": before["started_at"],
             "at": rfc3339(datetime.now(UTC)),
@@ -279,6 +279,7 @@ class _Watcher:
             "ended": ended,
             "reason": f"{_WORDS[call['verdict']]}: {' '.join(call['messages'])}",
             "evidence": evidence,
+            "needed": needed(self.policies, self.limits),
             "decision": decision,
             "decided_at": rfc3339(now),
             "detected_at": rfc3339(detected(call["codes"], evidence, now)),
@@ -324,6 +325,7 @@ _SHOWN = (
     "decision",
     "ended",
     "evidence",
+    "needed",
     "number",
     "outcome",
     "reason",

@@ -8,10 +8,10 @@ from typing import Any
 
 from sluiceway.console.charts import Chart, Curve, Dot, Limit, Mark, Tone
 
-__all__ = ["KEYS", "charts_of", "number"]
+__all__ = ["EVIDENCE", "charts_of", "number"]
 
-KEYS = {"worse": 100.0, "beyond": 20.0, "safe": 20.0}
-"""Evidence that decides: against "no worse", "not worse than tolerated" and "worse by what counts"."""
+EVIDENCE = ("worse", "beyond", "safe")
+"""Against "no worse", "not worse than tolerated" and "worse by what counts"."""
 
 Look = Mapping[str, Any]
 _VERDICT_TONES = {
@@ -70,7 +70,7 @@ def charts_of(watch: Mapping[str, Any]) -> list[Chart]:
         ),
     ]
     if any(look.get("evidence") for look in looks):
-        found += _evidence(looks, marks)
+        found += _evidence(looks, watch.get("needed") or {}, marks)
     return found
 
 
@@ -134,7 +134,10 @@ def _both(
     )
 
 
-def _evidence(looks: Sequence[Look], marks: tuple[Mark, ...]) -> list[Chart]:
+def _evidence(
+    looks: Sequence[Look], needed: Mapping[str, float], marks: tuple[Mark, ...]
+) -> list[Chart]:
+    """Return evidence and certificates; a line only where the run was judged by one."""
     return [
         Chart(
             title="Evidence that the canary is worse",
@@ -142,9 +145,10 @@ def _evidence(looks: Sequence[Look], marks: tuple[Mark, ...]) -> list[Chart]:
                 _curve("worse", looks, "worse", "together", 0),
                 _curve("beyond", looks, "beyond", "together", 4),
             ),
-            limits=(
-                Limit(value=KEYS["worse"], name=f"worse: {KEYS['worse']:g}"),
-                Limit(value=KEYS["beyond"], name=f"beyond: {KEYS['beyond']:g}"),
+            limits=tuple(
+                Limit(value=needed[name], name=f"{name}: {needed[name]:g}")
+                for name in ("worse", "beyond")
+                if name in needed
             ),
             marks=marks,
             log=True,
@@ -155,7 +159,11 @@ def _evidence(looks: Sequence[Look], marks: tuple[Mark, ...]) -> list[Chart]:
                 _curve("errors", looks, "safe", "errors", 2),
                 _curve("latency", looks, "safe", "latency", 3),
             ),
-            limits=(Limit(value=KEYS["safe"], name=f"both: {KEYS['safe']:g}", tone=Tone.GOOD),),
+            limits=tuple(
+                Limit(value=needed[name], name=f"both: {needed[name]:g}", tone=Tone.GOOD)
+                for name in ("safe",)
+                if name in needed
+            ),
             marks=marks,
             log=True,
         ),

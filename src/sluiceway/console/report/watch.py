@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway.console.charts import clock, svg
-from sluiceway.console.report.curves import KEYS, charts_of, number
+from sluiceway.console.report.curves import EVIDENCE, charts_of, number
 from sluiceway.console.report.html import Html, code, joined, listing, table, tag
 from sluiceway.console.report.sections import badge, stamp
 from sluiceway.console.rows import FindingRow
@@ -88,13 +88,22 @@ def _seconds(value: Any) -> str:
 
 def _legend(watch: Mapping[str, Any]) -> str:
     said = "Circles are checks over their limit; a vertical line is a change of the verdict."
-    if any(look.get("evidence") for look in watch["looks"]):
-        said += (
-            f" It rolls back when the evidence of “worse” reaches {KEYS['worse']:g} and that of "
-            f"“beyond” (worse than is tolerated) {KEYS['beyond']:g}; it is promoted when both "
-            f"certificates reach {KEYS['safe']:g}. Evidence of 100 is seen once in a hundred "
-            "healthy canaries at the most, however long one looks."
-        )
+    if not any(look.get("evidence") for look in watch["looks"]):
+        return said
+    needed = watch["needed"]
+    if needed is None:
+        return f"{said} How much evidence decides was not kept, so no line is drawn for it."
+    if not needed:
+        rule = watch["limits"].get("rule", "")
+        return f"{said} The rule {rule} does not compare the sides: the evidence decided nothing."
+    said += (
+        f" It rolls back when the evidence of “worse” reaches {needed['worse']:g} and that of "
+        f"“beyond” (worse than is tolerated) {needed['beyond']:g}; it is promoted when both "
+        f"certificates reach {needed['safe']:g}. Evidence of {needed['worse']:g} is seen once in "
+        f"{needed['worse']:g} healthy canaries at the most, however long one looks."
+    )
+    if any(look.get("needed") not in (None, needed) for look in watch["looks"]):
+        said += " The policies asked for other numbers at the beginning; these are the last look's."
     return said
 
 
@@ -165,20 +174,21 @@ def _evidence(watch: Mapping[str, Any]) -> Html:
     if last is None:
         return Html("")
     rows = []
+    needed = watch["needed"] or {}
     for key, meaning, parts in _EVIDENCE:
         found = last["evidence"].get(key)
         found = found if isinstance(found, Mapping) else {"together": found}
         values = [number(found.get(part)) for part in parts]
-        together, limit = values[-1], KEYS[key]
-        reached = together is not None and together >= limit
+        together, limit = values[-1], needed.get(key)
+        reached = together is not None and limit is not None and together >= limit
         tone = ("good" if key == "safe" else "bad") if reached else "quiet"
         rows.append(
             (
                 key,
                 meaning,
                 *(_value(value) for value in values),
-                f"{limit:g}",
-                _meter(together, limit, tone),
+                NONE if limit is None else f"{limit:g}",
+                "" if limit is None else _meter(together, limit, tone),
                 "" if together is None or key == "safe" else f"p ≤ {_chance(together)}",
             )
         )
@@ -276,7 +286,7 @@ def _look(look: Mapping[str, Any], *, compared: bool) -> tuple[Any, ...]:
     for key, shown in (("requests", _count), ("error_rate", percent), ("p99_ms", milliseconds)):
         row += [shown(number(canary.get(key))), shown(number(stable.get(key)))]
     if compared:
-        for name in KEYS:
+        for name in EVIDENCE:
             found = (look.get("evidence") or {}).get(name)
             together = found.get("together") if isinstance(found, Mapping) else found
             row.append(_value(number(together)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sluiceway.migrations.plans.records import Known, Target
@@ -43,7 +43,7 @@ def _after(known: Known, action: Action, target: Target) -> Known:
     return known
 
 
-def _defined_by(action: Action) -> tuple[Column, ...]:
+def _defined_by(action: Action) -> Sequence[Column]:
     if action.kind is Kind.CREATE_TABLE:
         return action.definitions
     alters = action.kind in {Kind.ADD_COLUMN, Kind.CHANGE_TYPE}

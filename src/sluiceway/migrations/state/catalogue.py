@@ -6,7 +6,7 @@ before, with columns of which nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Dialect, Maybe, Name
@@ -65,10 +65,19 @@ class Thing:
     """It is new, but something older hangs on it: what is done to it is done to that too."""
     referenced: bool = False
     """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too."""
-    columns: dict[str, ColumnState] = field(default_factory=dict)
+    made_of: Callable[[], dict[str, ColumnState]] | None = None
+    """Tells its columns, until somebody has asked for them."""
+    known: dict[str, ColumnState] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
     defaults: dict[str, str] = field(default_factory=dict)
     """The columns of the defaults that have a name (T-SQL)."""
+
+    @property
+    def columns(self) -> dict[str, ColumnState]:
+        """The columns that were heard of, by name."""
+        if self.made_of is not None:
+            self.known, self.made_of = self.made_of(), None
+        return self.known
 
     def column(self, name: str) -> ColumnState:
         """Return a column; one that was not heard of is as old as its table."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from sluiceway.migrations.records import Action, Dialect, Kind, Maybe, Name
+from sluiceway.migrations.later import Later
+from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state import columns
 from sluiceway.migrations.state.about import about, described, dotted, if_new, on_table, refer
-from sluiceway.migrations.state.catalogue import Thing
+from sluiceway.migrations.state.catalogue import ColumnState, Thing
 
 if TYPE_CHECKING:
     from sluiceway.migrations.state.walk import Walk
@@ -34,14 +36,26 @@ def _create_table(walk: Walk, action: Action) -> None:
         partitioned=Maybe.YES if action.partitioned else Maybe.NO,
         materialized=action.materialized,
     )
-    for definition in action.definitions:
-        thing.columns[definition.name] = described(walk, definition)
-        if definition.references:
-            refer(walk, thing, definition.references)
+    given = action.definitions
+    if isinstance(given, Later) and not walk.world.domains:
+        references: Sequence[Name] = given.references
+        thing.made_of = partial(_columns, given)
+    else:
+        references = [each.references for each in given if each.references]
+        thing.known = {each.name: described(walk, each) for each in given}
+    for table in references:
+        refer(walk, thing, table)
     walk.world.catalogue.make(action.name, thing, maybe=action.if_exists or action.or_replace)
     if thing.made is not Maybe.YES:
         # The table that was there may have other columns of those names.
-        thing.columns = {}
+        thing.known, thing.made_of = {}, None
+
+
+def _columns(definitions: Sequence[Column]) -> dict[str, ColumnState]:
+    """Return the states of new columns, none of which has a domain as its type."""
+    return {
+        each.name: ColumnState(not_null=each.not_null, default=each.default) for each in definitions
+    }
 
 
 def _drop_table(walk: Walk, action: Action) -> None:
