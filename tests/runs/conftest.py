@@ -10,7 +10,7 @@ import pytest
 from tests.watching_kit import Clock, World
 
 from sluiceway import policy
-from sluiceway.runs import telling, watching
+from sluiceway.runs import looking, telling, watching
 from sluiceway_policy_embedded.engine import EmbeddedEngine
 from sluiceway_policy_embedded.pins import default_library, pin_here
 
@@ -40,6 +40,7 @@ def world(engine: EmbeddedEngine, bundle: policy.Bundle, monkeypatch: pytest.Mon
             return cls.fromtimestamp(clock.seconds, tz)
 
     monkeypatch.setattr(watching, "time", clock)
-    monkeypatch.setattr(watching, "datetime", Now)
+    for module in (looking, watching):
+        monkeypatch.setattr(module, "datetime", Now)
     monkeypatch.setattr(telling, "_messengers", {})
     return World(engine, bundle, clock)

@@ -9,68 +9,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime
 from typing import Any
 
-from sluiceway import analysis, events, policy
+from sluiceway import analysis, events
 from sluiceway.analysis import Watch
-from sluiceway.errors import ActionFailed, SluicewayError
-from sluiceway.gates import decide
-from sluiceway.gates.canary import Step, canary_input, needed
+from sluiceway.errors import ActionFailed
+from sluiceway.gates.canary import Step, needed
 from sluiceway.model import (
-    Actor,
     Decision,
     Environment,
     Image,
     Level,
     Observation,
-    Status,
     Traffic,
     parse_time,
     rfc3339,
     to_json,
 )
-from sluiceway.runs import blue_green, canary, promote
+from sluiceway.runs import blue_green, canary
 from sluiceway.runs.blue_green import Plan
 from sluiceway.runs.context import RunContext
-from sluiceway.runs.deciding import keep_decision
+from sluiceway.runs.looking import (
+    SHOWN,
+    Looking,
+    detected,
+    status_of,
+    unwatched,
+    unwatched_seconds,
+)
 
 __all__ = ["Soak", "called"]
 
 _ALL = 100.0
-_STREAMS = {
-    "canary.error-rate": "error_rate",
-    "canary.health": "health",
-    "canary.latency": "latency_p99",
-    "canary.unseen": "sight",
-}
-"""Codes that a streak decides, with its name in the evidence."""
-_STATUS = {
-    "pass": Status.OK,
-    "fail": Status.FAILED,
-    "no-data": Status.NO_DATA,
-    "error": Status.ERROR,
-}
-_SHOWN = (
-    "code",
-    "codes",
-    "decision",
-    "ended",
-    "evidence",
-    "needed",
-    "number",
-    "outcome",
-    "reason",
-    "step",
-    "verdict",
-    "watch",
-    "weight",
-)
-"""What of a look its event carries."""
 
 
-class Soak:
+class Soak(Looking):
     """What every look of one soak has in common.
 
     Args:
@@ -89,19 +63,8 @@ class Soak:
         image: Image,
         asked: Mapping[str, Any],
     ) -> None:
-        self.context = context
-        self.bench = context.bench
-        self.request = request
+        super().__init__(context, request, image, asked)
         self.planned = planned
-        self.image = image
-        self.asked = asked
-        self.environment = context.bench.config.environment(request["target"])
-        self.limits = promote.limits_of(request)
-
-    @cached_property
-    def policies(self) -> policy.Bundle | SluicewayError:
-        """One soak is judged by one set of rules, also while a registry is out of reach."""
-        return self.bench.bundle()
 
     def watch(self) -> dict[str, Any]:
         """Switch, and look until the gate ``canary`` says that it is over.
@@ -146,11 +109,10 @@ class Soak:
     def tick(self, before: Mapping[str, Any], number: int) -> dict[str, Any]:
         """Wait for the next moment to look, and look."""
         seconds = self.context.seconds
-        started, seen = parse_time(before["started_at"]), parse_time(before["at"])
-        unwatched = (datetime.now(UTC) - seen).total_seconds()
-        if unwatched > seconds:
-            return self._unwatched(before, number, unwatched)
-        due = started.timestamp() + number * self.limits.interval_seconds
+        blind = unwatched_seconds(before)
+        if blind > seconds:
+            return self._unwatched(before, number, blind)
+        due = parse_time(before["started_at"]).timestamp() + number * self.limits.interval_seconds
         while (left := due - time.time()) > 0:
             self.context.wait(min(left, seconds / 3))
             if left > seconds / 3 and not self._renewed():
@@ -187,51 +149,21 @@ class Soak:
             observation=to_json(observation),
             elapsed=state.seconds,
             remaining=max(self.limits.duration_seconds - state.seconds, 0.0),
-            **{key: value for key, value in found.items() if key in _SHOWN},
+            **{key: value for key, value in found.items() if key in SHOWN},
         )
         return found
 
     def _judged(self, state: Watch, before: Mapping[str, Any], number: int) -> dict[str, Any]:
         """Ask the gate, and write its decision down when it is another one or the last."""
         now = datetime.now(UTC)
-        document = canary_input(
-            service=self.bench.config.service,
-            rehearsal=self.bench.config.rehearsal,
-            watch=state,
-            limits=self.limits,
-            step=Step(weight=_ALL),
-            image=self.image,
-            environment=self.environment.name,
-            actor=Actor(**self.asked["actor"]),
-            run=str(self.request["run"]),
-            now=now,
-        )
-        judged = decide.Judged(
-            decision=policy.decide(self.bench.engine, self.policies, "canary", document, now=now),
-            document=document,
-            bundle=getattr(self.policies, "artifact", ""),
-        )
+        judged = self.ask(state, Step(weight=_ALL), now)
         unjudged = 0 if judged.decision.verdict else before["unjudged"] + 1
         call = called(judged.decision, unjudged, self.limits.consecutive)
         ended = call["verdict"] in ("promote", "rollback")
         decision = before["decision"]
         if ended or (call["verdict"], call["codes"]) != (before["verdict"], before["codes"]):
-            decision = keep_decision(
-                self.bench,
-                self.request,
-                self.image.digest,
-                self.asked,
-                judged,
-                # Whoever takes a run over looks again, and is judged by what it sees.
-                attempt=self.context.lease.token if self.context.taken_over else 0,
-                of=f"soak:{number}",
-            )
-        evidence = document["watch"]
-        streaks = [
-            float(evidence["streams"][_STREAMS[code]]["streak_seconds"])
-            for code in call["codes"]
-            if code in _STREAMS
-        ]
+            decision = self.keep(judged, f"soak:{number}")
+        evidence = judged.document["watch"]
         return {
             **call,
             "unjudged": unjudged,
@@ -240,28 +172,16 @@ class Soak:
             "needed": needed(self.policies, self.limits),
             "decision": decision,
             "decided_at": rfc3339(now),
-            "detected_at": rfc3339(now - timedelta(seconds=max(streaks, default=0.0))),
+            "detected_at": rfc3339(detected(call["codes"], evidence, now)),
         }
 
-    def _unwatched(
-        self, before: Mapping[str, Any], number: int, unwatched: float
-    ) -> dict[str, Any]:
-        now = rfc3339(datetime.now(UTC))
-        return {
-            **before,
-            "verdict": "rollback",
-            "outcome": "inconclusive",
-            "code": "canary.unwatched",
-            "codes": ["canary.unwatched"],
-            "status": Status.INCONCLUSIVE.value,
-            "reason": f"nobody watched {self.planned.slot} for {unwatched:.0f} s; the traffic went "
-            "back by itself meanwhile",
-            "at": now,
-            "decided_at": now,
-            "detected_at": now,
-            "number": number,
-            "ended": True,
-        }
+    def _unwatched(self, before: Mapping[str, Any], number: int, seconds: float) -> dict[str, Any]:
+        reason = (
+            f"nobody watched {self.planned.slot} for {seconds:.0f} s; the traffic went back by "
+            "itself meanwhile"
+        )
+        found = unwatched(before, number, reason)
+        return {**found, "at": found["decided_at"]}
 
     def _renewed(self) -> bool:
         """Renew the switch when it is still in force; say whether it is."""
@@ -301,7 +221,7 @@ def called(decision: Decision, unjudged: int, consecutive: int) -> dict[str, Any
         "outcome": outcome,
         "code": codes[0] if codes else "canary.passed",
         "codes": codes,
-        "status": _STATUS.get(outcome, Status.INCONCLUSIVE).value,
+        "status": status_of(outcome),
         "reason": " ".join(said),
     }
 

@@ -11,21 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime
 from typing import Any
 
-from sluiceway import analysis, events, policy
+from sluiceway import analysis, events
 from sluiceway.analysis import Watch
-from sluiceway.errors import ActionFailed, SluicewayError
-from sluiceway.gates.canary import Step, canary_input, needed
+from sluiceway.errors import ActionFailed
+from sluiceway.gates.canary import Step, needed
 from sluiceway.gates.decide import Judged
 from sluiceway.model import (
-    Actor,
     Image,
     Level,
     Observation,
-    Status,
     Strategy,
     parse_time,
     rfc3339,
@@ -33,26 +30,19 @@ from sluiceway.model import (
 )
 from sluiceway.runs import canary, promote
 from sluiceway.runs.context import RunContext
-from sluiceway.runs.deciding import keep_decision
+from sluiceway.runs.looking import (
+    PASSED,
+    SHOWN,
+    Looking,
+    detected,
+    status_of,
+    unwatched,
+    unwatched_seconds,
+)
 from sluiceway.runs.telling import UNDER_WAY
 
 __all__ = ["PASSED", "watch"]
 
-PASSED = "pass"
-"""The outcome of a watch after which the release goes on."""
-_STREAMS = {
-    "canary.error-rate": "error_rate",
-    "canary.health": "health",
-    "canary.latency": "latency_p99",
-    "canary.unseen": "sight",
-}
-"""Codes that a streak decides, with its name in the evidence."""
-_STATUS = {
-    PASSED: Status.OK,
-    "fail": Status.FAILED,
-    "no-data": Status.NO_DATA,
-    "error": Status.ERROR,
-}
 _WORDS = {
     "continue": "Watching",
     "extend": "Watching on",
@@ -106,28 +96,8 @@ def notable(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
     return now != then and (before["verdict"], seen["verdict"]) != ("promote", "continue")
 
 
-class _Watcher:
-    """What every look of one watch has in common."""
-
-    def __init__(
-        self,
-        context: RunContext,
-        request: Mapping[str, Any],
-        image: Image,
-        asked: Mapping[str, Any],
-    ) -> None:
-        self.context = context
-        self.bench = context.bench
-        self.request = request
-        self.image = image
-        self.asked = asked
-        self.environment = context.bench.config.environment(request["target"])
-        self.limits = promote.limits_of(request)
-
-    @cached_property
-    def policies(self) -> policy.Bundle | SluicewayError:
-        """One watch is judged by one set of rules, also while a registry is out of reach."""
-        return self.bench.bundle()
+class _Watcher(Looking):
+    """A canary under watch."""
 
     def begin(self) -> dict[str, Any]:
         """Set the first weight, read it back, and take the first look."""
@@ -156,15 +126,18 @@ class _Watcher:
     def tick(self, before: Mapping[str, Any], number: int) -> dict[str, Any]:
         """Wait for the next moment to look, and look."""
         seconds, interval = self.context.seconds, self.limits.interval_seconds
-        started, seen = parse_time(before["started_at"]), parse_time(before["at"])
-        unwatched = (datetime.now(UTC) - seen).total_seconds()
-        due = started.timestamp() + number * interval
-        while (left := due - time.time()) > 0 and unwatched <= seconds:
+        blind = unwatched_seconds(before)
+        due = parse_time(before["started_at"]).timestamp() + number * interval
+        while (left := due - time.time()) > 0 and blind <= seconds:
             self.context.wait(min(left, seconds / 3))
             if left > seconds / 3:  # the weight's lease is shorter than the interval
                 self._weigh(before["step"])
-        if unwatched > seconds:
-            return self._unwatched(before, number, unwatched)
+        if blind > seconds:
+            reason = (
+                f"nobody watched the canary for {blind:.0f} s; its traffic went back to the stable "
+                "release by itself meanwhile"
+            )
+            return unwatched(before, number, reason)
         return self._look(Watch.from_json(before["watch"]), before, number)
 
     def tell(self, seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,7 +204,7 @@ class _Watcher:
             observation=to_json(observation),
             elapsed=elapsed,
             remaining=max(self.limits.duration_seconds - state.step_seconds, 0.0),
-            **{key: found[key] for key in _SHOWN},
+            **{key: found[key] for key in SHOWN},
         )
         return found
 
@@ -240,23 +213,7 @@ class _Watcher:
     ) -> dict[str, Any]:
         """Ask the gate, write its decision down when it is another one, and say it in words."""
         now = datetime.now(UTC)
-        document = canary_input(
-            service=self.bench.config.service,
-            rehearsal=self.bench.config.rehearsal,
-            watch=state,
-            limits=self.limits,
-            step=Step(**step),
-            image=self.image,
-            environment=self.environment.name,
-            actor=Actor(**self.asked["actor"]),
-            run=self.request["run"],
-            now=now,
-        )
-        judged = Judged(
-            decision=policy.decide(self.bench.engine, self.policies, "canary", document, now=now),
-            document=document,
-            bundle=getattr(self.policies, "artifact", ""),
-        )
+        judged = self.ask(state, Step(**step), now)
         call = called(judged, state, self.limits.consecutive, before["unjudged"])
         evidence = judged.document["watch"]
         last = step["index"] + 1 >= step["count"]
@@ -264,16 +221,7 @@ class _Watcher:
         changed = (call["verdict"], call["codes"]) != (before["verdict"], before["codes"])
         decision = before["decision"]
         if changed or ended:
-            decision = keep_decision(
-                self.bench,
-                self.request,
-                self.image.digest,
-                self.asked,
-                judged,
-                # Whoever takes a run over looks again, and is judged by what it sees.
-                attempt=self.context.lease.token if self.context.taken_over else 0,
-                of=f"canary:{number}",
-            )
+            decision = self.keep(judged, f"canary:{number}")
         return {
             **call,
             "ended": ended,
@@ -292,49 +240,12 @@ class _Watcher:
         )
         return following, canary.weight_of(traffic)
 
-    def _unwatched(
-        self, before: Mapping[str, Any], number: int, unwatched: float
-    ) -> dict[str, Any]:
-        now = rfc3339(datetime.now(UTC))
-        return {
-            **before,
-            "verdict": "rollback",
-            "outcome": "inconclusive",
-            "code": "canary.unwatched",
-            "codes": ["canary.unwatched"],
-            "status": Status.INCONCLUSIVE.value,
-            "reason": f"nobody watched the canary for {unwatched:.0f} s; its traffic went back to "
-            "the stable release by itself meanwhile",
-            "number": number,
-            "decided_at": now,
-            "detected_at": now,
-            "ended": True,
-        }
-
     def _step(self, index: int) -> dict[str, Any]:
         weights = self.limits.weights
         return {"index": index, "count": len(weights), "weight": weights[index]}
 
     def _weigh(self, step: Mapping[str, Any]) -> Any:
         return canary.weigh(self.bench, self.environment, step["weight"], self.context.fence)
-
-
-_SHOWN = (
-    "codes",
-    "code",
-    "decision",
-    "ended",
-    "evidence",
-    "needed",
-    "number",
-    "outcome",
-    "reason",
-    "step",
-    "verdict",
-    "watch",
-    "weight",
-)
-"""What of a look its event carries."""
 
 
 # --- what a decision comes to: pure ---------------------------------------------------------------
@@ -369,16 +280,7 @@ def called(judged: Judged, state: Watch, consecutive: int, unjudged: int) -> dic
         "outcome": outcome,
         "code": code,
         "codes": codes,
-        "status": _STATUS.get(outcome, Status.INCONCLUSIVE).value,
+        "status": status_of(outcome),
         "unjudged": unjudged,
         "messages": messages,
     }
-
-
-def detected(codes: list[str], evidence: Mapping[str, Any], now: datetime) -> datetime:
-    """Return since when what *codes* say was seen: where a streak decided, since it began."""
-    streams = evidence["streams"]
-    seconds = [
-        float(streams[_STREAMS[code]]["streak_seconds"]) for code in codes if code in _STREAMS
-    ]
-    return now - timedelta(seconds=max(seconds, default=0.0))

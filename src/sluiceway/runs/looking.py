@@ -1,0 +1,157 @@
+"""One look at a release that is being watched: asking the gate, and keeping what it said.
+
+A canary (:mod:`sluiceway.runs.watching`) and the soak of a switch (:mod:`sluiceway.runs.soak`) differ
+in what they renew, in when they end and in what they call it; what a look asks is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from sluiceway import policy
+from sluiceway.analysis import Watch
+from sluiceway.errors import SluicewayError
+from sluiceway.gates.canary import Step, canary_input
+from sluiceway.gates.decide import Judged
+from sluiceway.model import Actor, Image, Status, parse_time, rfc3339
+from sluiceway.runs import promote
+from sluiceway.runs.context import RunContext
+from sluiceway.runs.deciding import keep_decision
+
+__all__ = ["PASSED", "SHOWN", "Looking", "detected", "status_of", "unwatched", "unwatched_seconds"]
+
+PASSED = "pass"
+"""The outcome of a watch after which the release goes on."""
+SHOWN = (
+    "code",
+    "codes",
+    "decision",
+    "ended",
+    "evidence",
+    "needed",
+    "number",
+    "outcome",
+    "reason",
+    "step",
+    "verdict",
+    "watch",
+    "weight",
+)
+"""What of a look its event carries."""
+_STREAMS = {
+    "canary.error-rate": "error_rate",
+    "canary.health": "health",
+    "canary.latency": "latency_p99",
+    "canary.unseen": "sight",
+}
+"""Codes that a streak decides, with its name in the evidence."""
+_STATUS = {
+    PASSED: Status.OK,
+    "fail": Status.FAILED,
+    "no-data": Status.NO_DATA,
+    "error": Status.ERROR,
+}
+
+
+class Looking:
+    """What every look of one watch has in common.
+
+    Args:
+        context: The run.
+        request: What was asked for, with the limits.
+        image: What is watched.
+        asked: Who asks, and the signed request.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        request: Mapping[str, Any],
+        image: Image,
+        asked: Mapping[str, Any],
+    ) -> None:
+        self.context = context
+        self.bench = context.bench
+        self.request = request
+        self.image = image
+        self.asked = asked
+        self.environment = context.bench.config.environment(request["target"])
+        self.limits = promote.limits_of(request)
+
+    @cached_property
+    def policies(self) -> policy.Bundle | SluicewayError:
+        """One watch is judged by one set of rules, also while a registry is out of reach."""
+        return self.bench.bundle()
+
+    def ask(self, state: Watch, step: Step, now: datetime) -> Judged:
+        """Have the gate ``canary`` judge what was seen until *now*."""
+        document = canary_input(
+            service=self.bench.config.service,
+            rehearsal=self.bench.config.rehearsal,
+            watch=state,
+            limits=self.limits,
+            step=step,
+            image=self.image,
+            environment=self.environment.name,
+            actor=Actor(**self.asked["actor"]),
+            run=str(self.request["run"]),
+            now=now,
+        )
+        return Judged(
+            decision=policy.decide(self.bench.engine, self.policies, "canary", document, now=now),
+            document=document,
+            bundle=getattr(self.policies, "artifact", ""),
+        )
+
+    def keep(self, judged: Judged, of: str) -> dict[str, Any]:
+        """Write a decision down, as that *of* one look."""
+        return keep_decision(
+            self.bench,
+            self.request,
+            self.image.digest,
+            self.asked,
+            judged,
+            # Whoever takes a run over looks again, and is judged by what it sees.
+            attempt=self.context.lease.token if self.context.taken_over else 0,
+            of=of,
+        )
+
+
+def status_of(outcome: str) -> str:
+    """Return the status that an outcome of the gate is as evidence; pure."""
+    return _STATUS.get(outcome, Status.INCONCLUSIVE).value
+
+
+def detected(codes: Iterable[str], evidence: Mapping[str, Any], now: datetime) -> datetime:
+    """Return since when what *codes* say was seen: where a streak decided, since it began."""
+    streams = evidence["streams"]
+    seconds = [
+        float(streams[_STREAMS[code]]["streak_seconds"]) for code in codes if code in _STREAMS
+    ]
+    return now - timedelta(seconds=max(seconds, default=0.0))
+
+
+def unwatched_seconds(before: Mapping[str, Any]) -> float:
+    """Return for how long nobody has looked."""
+    return (datetime.now(UTC) - parse_time(before["at"])).total_seconds()
+
+
+def unwatched(before: Mapping[str, Any], number: int, reason: str) -> dict[str, Any]:
+    """Return the look that ends a watch because nobody looked for too long."""
+    now = rfc3339(datetime.now(UTC))
+    return {
+        **before,
+        "verdict": "rollback",
+        "outcome": "inconclusive",
+        "code": "canary.unwatched",
+        "codes": ["canary.unwatched"],
+        "status": Status.INCONCLUSIVE.value,
+        "reason": reason,
+        "number": number,
+        "decided_at": now,
+        "detected_at": now,
+        "ended": True,
+    }
