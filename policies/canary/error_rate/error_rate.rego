@@ -14,11 +14,11 @@ deny_rollback contains found if {
 	breached("error_rate")
 	counts("error_rate")
 	stream := input.watch.streams.error_rate
-	message := sprintf("error rate over %v %% at %v checks in a row, last %v %% against %v %% on stable; %s", [
+	message := sprintf("error rate over %v %% at %v checks in a row, last %s against %s on stable; %s", [
 		shown(input.parameters.error_rate_threshold),
 		stream.streak,
-		shown(stream.canary),
-		shown(stream.stable),
+		amount(stream.canary, "%"),
+		amount(stream.stable, "%"),
 		watched,
 	])
 	found := lib.finding(rego.metadata.rule(), said(message))

@@ -14,11 +14,11 @@ deny_rollback contains found if {
 	breached("latency_p99")
 	counts("latency_p99")
 	stream := input.watch.streams.latency_p99
-	message := sprintf("p99 over %v ms at %v checks in a row, last %v ms against %v ms on stable; %s", [
+	message := sprintf("p99 over %v ms at %v checks in a row, last %s against %s on stable; %s", [
 		shown(input.parameters.latency_p99_threshold_ms),
 		stream.streak,
-		shown(stream.canary),
-		shown(stream.stable),
+		amount(stream.canary, "ms"),
+		amount(stream.stable, "ms"),
 		watched,
 	])
 	found := lib.finding(rego.metadata.rule(), said(message))

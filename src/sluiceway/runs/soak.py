@@ -17,7 +17,7 @@ from sluiceway import analysis, events, policy
 from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.gates import decide
-from sluiceway.gates.canary import Step, canary_input, needed
+from sluiceway.gates.canary import Step, canary_input, needed, sentence
 from sluiceway.model import (
     Actor,
     Decision,
@@ -302,7 +302,7 @@ def called(decision: Decision, unjudged: int, consecutive: int) -> dict[str, Any
         "code": codes[0] if codes else "canary.passed",
         "codes": codes,
         "status": _STATUS.get(outcome, Status.INCONCLUSIVE).value,
-        "reason": " ".join(said),
+        "reason": sentence(said),
     }
 
 

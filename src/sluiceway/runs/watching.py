@@ -18,7 +18,7 @@ from typing import Any
 from sluiceway import analysis, events, policy
 from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed, SluicewayError
-from sluiceway.gates.canary import Step, canary_input, needed
+from sluiceway.gates.canary import Step, canary_input, needed, sentence
 from sluiceway.gates.decide import Judged
 from sluiceway.model import (
     Actor,
@@ -277,7 +277,7 @@ class _Watcher:
         return {
             **call,
             "ended": ended,
-            "reason": f"{_WORDS[call['verdict']]}: {' '.join(call['messages'])}",
+            "reason": f"{_WORDS[call['verdict']]}: {sentence(call['messages'])}",
             "evidence": evidence,
             "needed": needed(self.policies, self.limits),
             "decision": decision,
