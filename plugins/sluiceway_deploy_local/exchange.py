@@ -382,6 +382,7 @@ class Exchange:
             and not link.ended
         ):
             link.deadline = math.inf
+            link.resume()  # the last bytes may have come while the client took its time
             self._busy.discard(link)
             self._backend.release(link, now)
             self._link = None

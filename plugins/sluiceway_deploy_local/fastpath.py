@@ -155,6 +155,7 @@ class FastPath:
             return False
         backend.enter()  # begun: it is this backend's from here on, whoever goes on with it
         self._backend = backend
+        client.deadline = math.inf
         self._asked = now = monotonic()
         link = backend.pooled(now)
         if link is None:
@@ -162,7 +163,6 @@ class FastPath:
             self._begin(None)
             return True
         client.buffer.clear()
-        client.deadline = math.inf
         self._waiting.discard(client)
         self._working, self._link = True, link
         self._identifier = requests.identifier or fresh_identifier()

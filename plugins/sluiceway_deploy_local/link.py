@@ -125,9 +125,7 @@ class Link(asyncio.BufferedProtocol):
         """Wait for further bytes; ``False`` when none will come or the deadline has passed."""
         if self.ended or self.expired:
             return False
-        if self._paused:
-            self._paused = False
-            self.transport.resume_reading()
+        self.resume()
         before = self.received
         waiter = self._reader = self._loop.create_future()
         try:
@@ -136,6 +134,12 @@ class Link(asyncio.BufferedProtocol):
             if self._reader is waiter:  # a cancelled reader must not forget its successor
                 self._reader = None
         return self.received > before
+
+    def resume(self) -> None:
+        """Let the peer send on, if it was made to wait."""
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
 
     def wake(self) -> None:
         """Let whoever waits in :meth:`more` go on."""

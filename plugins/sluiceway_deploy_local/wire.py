@@ -11,7 +11,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
+    "DECISIVE",
+    "LENGTH",
     "NEVER_NAMED",
+    "VALUE",
     "Framing",
     "Malformed",
     "Request",
@@ -40,10 +43,12 @@ _PLAIN_LINE = re.compile(
     % (TARGET_BYTES - 1)
 )
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t \x21-\x7e\x80-\xff]*))?")
+VALUE = re.compile(rb"[\t \x21-\x7e\x80-\xff]*")
+"""A field's value with the space around it."""
 _FIELD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t \x21-\x7e\x80-\xff]*"
 _BLOCK = re.compile(b"%b(?:\r\n%b)*" % (_FIELD, _FIELD))
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_LENGTH = re.compile(rb"[0-9]{1,15}")
+LENGTH = re.compile(rb"[0-9]{1,15}")
 _ABSOLUTE = re.compile(rb"(?i:http)://([^/?#@]+)([/?][^#]*)?")
 _HOST = re.compile(rb"[0-9A-Za-z.\-_~%:\[\]!$&'()*+,;=]*")
 _IDENTIFIER = re.compile(rb"[0-9A-Za-z._\-]{1,128}")
@@ -75,7 +80,8 @@ _GUARDED = _REPLACED | {b"content-length"}
 """What ``Content_Length`` and the like are not passed on for: to WSGI and CGI they are the same."""
 NEVER_NAMED = frozenset((b"content-length", b"transfer-encoding", b"host"))
 """Fields that ``Connection`` may not name and trailers may not hold: they would change framing."""
-_DECISIVE = NEVER_NAMED | {b"connection", b"expect", b"upgrade", b"x-request-id"}
+DECISIVE = NEVER_NAMED | {b"connection", b"expect", b"upgrade", b"x-request-id"}
+"""Fields that parsing looks at; all others are only checked, and passed on or not."""
 _NOTHING: frozenset[bytes] = frozenset()
 
 _HTTP_10 = 0
@@ -317,7 +323,7 @@ def _fields(block: bytes) -> tuple[Fields, Decisive]:
         shown, _, value = line.partition(b":")
         name, value = shown.lower(), value.strip(b" \t")
         fields.append((name, shown, value))
-        if name in _DECISIVE:
+        if name in DECISIVE:
             decisive.setdefault(name, []).append(value)
     return fields, decisive
 
@@ -392,7 +398,7 @@ def _lengths(decisive: Decisive) -> tuple[int, bool]:
             raise Malformed(501, "The only transfer coding served is 'chunked'.")
         return -1, True
     if lengths:
-        if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
+        if len(lengths) > 1 or LENGTH.fullmatch(lengths[0]) is None:
             raise Malformed(400, "Content-Length is not one whole number.")
         return int(lengths[0]), False
     return -1, False

@@ -104,6 +104,23 @@ breached(stream) if {
 	input.watch.streams[stream].streak >= input.parameters.consecutive
 }
 
+# It counts against the canary.
+broken(stream) if {
+	breached(stream)
+	counts(stream)
+}
+
+# A canary that is asked seldom is not checked at every look. Nothing but bad checks for as long as
+# all of them would have taken counts as well, when the comparison agrees.
+broken(stream) if {
+	input.parameters.rule == "sequential"
+	not literal
+	answers := input.watch.streams[stream]
+	answers.streak >= max([2, input.parameters.consecutive / 2])
+	answers.streak_seconds >= input.parameters.consecutive * input.parameters.interval_seconds
+	agreed(stream)
+}
+
 evidence_of := {"error_rate": "errors", "latency_p99": "latency"}
 
 # A broken limit counts when the comparison agrees, or where there is nothing to compare with.
@@ -111,7 +128,9 @@ counts(_) if literal
 
 counts(stream) if input.watch.streams[stream].stable == null
 
-counts(stream) if input.watch.sequential.beyond[evidence_of[stream]] >= data.canary.keys.corroborate
+counts(stream) if agreed(stream)
+
+agreed(stream) if input.watch.sequential.beyond[evidence_of[stream]] >= data.canary.keys.corroborate
 
 # --- words ---
 

@@ -13,8 +13,8 @@ package lib
 finding(rule, message) := {
 	"msg": message,
 	"code": rule.custom.code,
-	"solution": filled(rule.custom.solution),
-	"waivable": may_waive(rule.custom.code),
+	"solution": strings.replace_n(words, rule.custom.solution),
+	"waivable": rule.custom.code in waivable_codes,
 }
 
 # METADATA
@@ -34,14 +34,12 @@ finding_about(rule, message, about) := object.union(found, {
 # description: Only codes that data.lib.waivable lists may be waived. A list that is not there has none.
 may_waive(code) := code in waivable_codes
 
-waivable_codes := {code | some code in data.lib.waivable}
+default waivable_codes := []
 
-# METADATA
-# title: Filled
-# description: A solution with the values of this input in place of the words in braces.
-filled(solution) := strings.replace_n(words, solution)
+waivable_codes := data.lib.waivable if is_array(data.lib.waivable)
 
-# One for all findings of a decision: OPA remembers the value of a rule.
+# What stands in a solution's place of each word, one for all findings of a decision: OPA remembers the
+# value of a rule.
 words := {
 	"{digest}": value(["image", "digest"]),
 	"{environment}": value(["environment"]),

@@ -3,13 +3,15 @@ package lib_test
 import data.lib
 
 test_solution_is_filled_from_the_input if {
-	lib.filled("{digest} {source} {service}") == sprintf("%s canary settlement", [digest]) with input as promotion
+	solution("{digest} {source} {service}") == sprintf("%s canary settlement", [digest]) with input as promotion
 }
 
 test_a_missing_value_is_said_and_not_undefined if {
 	lib.value(["image", "digest"]) == "(missing)" with input as {}
-	lib.filled("{environment}") == "(missing)" with input as {}
+	solution("{environment}") == "(missing)" with input as {}
 }
+
+solution(text) := lib.finding({"custom": {"code": "g.no", "solution": text}}, "no").solution
 
 test_only_listed_codes_may_be_waived if {
 	lib.may_waive("gate.smoke")

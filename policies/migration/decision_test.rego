@@ -113,6 +113,11 @@ test_an_approval_names_exactly_one if {
 		fixture.fact("truncate", {"table": "a"}),
 		fixture.fact("truncate", {"table": "b", "statement_hash": fixture.other}),
 	]) == {fixture.digest, fixture.other}
+	named([
+		fixture.fact("truncate", {"table": "a"}),
+		fixture.fact("truncate", {"table": "b"}),
+		fixture.fact("truncate", {"table": "c", "statement_hash": fixture.other}),
+	]) == {sprintf("%s/a", [fixture.digest]), sprintf("%s/b", [fixture.digest]), fixture.other}
 }
 
 test_the_circumstances_are_said if {

@@ -31,7 +31,7 @@ level_words := {"deny", "warn", "advice", "off"}
 #   and the safe SQL for this very statement follows it, a line each.
 about(rule, fact, message, safe) := {
 	"code": rule.custom.code,
-	"msg": concat("", [message, circumstances(fact), unproven(fact)]),
+	"msg": concat("", [message, beside(fact)]),
 	"solution": concat("\n", array.concat([filled(rule.custom.solution, fact)], safe)),
 	"at": {
 		"file": object.get(fact, "file", ""),
@@ -81,9 +81,14 @@ shell(name) := name if {
 	regex.match(`^[\w:./-]+$`, name)
 } else := sprintf("'%s'", [replace(name, "'", `'\''`)])
 
-name_of(found) := concat("/", [found.at.statement_hash, thing(found)]) if {
+name_of(found) := found.at.statement_hash if {
+	each_alone
+} else := concat("/", [found.at.statement_hash, thing(found)]) if {
 	[found.code, found.at.statement_hash] in shared
 } else := found.at.statement_hash
+
+# No statement does two things that one code is about, as is the rule.
+each_alone if count({[found.code, found.at.statement_hash] | some found in finding}) == count(finding)
 
 # What one statement does to several things by one code: neighbours, once they are sorted.
 shared contains [code, hash] if {
@@ -98,6 +103,11 @@ things := sort({[found.code, found.at.statement_hash, thing(found)] | some found
 thing(found) := found.at.table if {
 	found.at.column == ""
 } else := concat(".", [found.at.table, found.at.column])
+
+# Nothing to be added, as is the rule, is found out at once.
+beside(fact) := "" if {
+	object.filter(fact, {"dynamic", "guessed", "in_do", "last_reader"}) == {}
+} else := concat("", [circumstances(fact), unproven(fact)])
 
 # METADATA
 # title: Circumstances

@@ -90,7 +90,7 @@ def generated(count: int) -> Iterator[dict[str, Any]]:
         for name, stream in watch["streams"].items():
             changes += [
                 (stream, "streak", [0, 0, 1, 2, 3]),
-                (stream, "streak_seconds", [0, 119.9, 120]),
+                (stream, "streak_seconds", [0, 29.9, 30, 119.9, 120]),
                 (stream, "over", [0, 2, 3, 12]),
                 (stream, "measured", [0, 30, 31]),
             ]
@@ -106,6 +106,12 @@ def generated(count: int) -> Iterator[dict[str, Any]]:
         if chance.random() < 0.2:
             watch["sequential"]["worse"]["together"] = chance.choice([99.9, 100])
             watch["sequential"]["beyond"]["together"] = chance.choice([19.9, 20])
+        if chance.random() < 0.2:
+            parameters["consecutive"] = chance.choice([3, 3, 5])
+            watch["sequential"]["beyond"][chance.choice(["errors", "latency"])] = 10
+            seldom = watch["streams"][chance.choice(["error_rate", "latency_p99"])]
+            seldom["streak"] = chance.choice([1, 2, 3])
+            seldom["streak_seconds"] = chance.choice([29.9, 30, 50])
         if chance.random() < 0.05:
             watch["at_once"] = {"code": "canary.crashed", "reason": "the canary has crashed"}
         if chance.random() < 0.03:

@@ -59,7 +59,7 @@ FASTER = (0.6, 0.25, 0.05, 0.04, 0.03, 0.02, 0.01)
 def test_a_bet_on_latency_is_fair_for_a_canary_that_is_no_slower(canary):
     means = [0.0] * len(latency.BETS)
     for (c, p), (s, q) in itertools.product(multinomials(2, canary), multinomials(3, STABLE)):
-        logs = latency.wagered(latency.shared_logs(2, 3), c, s)
+        logs = latency.wagered(latency.worths(2, s), c)
         means = [mean + p * q * math.exp(log) for mean, log in zip(means, logs, strict=True)]
     assert max(means) <= 1.0 + 1e-3  # the odds are written down with three decimals
     assert all(list(odds) == sorted(odds) for odds in latency.BETS)
@@ -212,12 +212,37 @@ class Plain:
                 found.append(log)
             return found
 
-        beyond = split(canary, self.profile.latency_ratio)
-        self.certify("latency", sum(beyond[4:]), n_c, sum(there[4:]), n_s, 0.05)
+        edge = max(
+            b for b in known if b <= cuts[3] * self.profile.latency_ratio * 1.01 or b == cuts[3]
+        )
+        slow = sum(n for b, n in canary.latency_ms.items() if float(b) > edge)
+        self.certify("latency", slow, n_c, sum(there[4:]), n_s, 0.05)
         self.bet("cold", logs(2.08))
         if self.seconds >= self.profile.warm_up_seconds:
             self.bet("latency_worse", logs(1.0))
             self.bet("latency_beyond", logs(self.profile.latency_ratio))
+
+
+def test_in_coarse_buckets_twice_as_slow_is_not_certified():
+    chance, bounds = random.Random(5), (50, 100, 250, 500, 1000, 2500)
+
+    def window(count: int, median: float) -> Counters:
+        found: dict[str, int] = {}
+        for _ in range(count):
+            took = median * math.exp(chance.gauss(0.0, 0.7))
+            bound = next((f"{each}" for each in bounds if took <= each), "inf")
+            found[bound] = found.get(bound, 0) + 1
+        return Counters(requests=count, latency_ms=found)
+
+    def certified(median: float) -> float:
+        state = Sequential()
+        for _ in range(60):
+            here, there = window(25, median), window(475, 80.0)
+            state = observe(state, 10.0, here, there, healthy=True)
+        return values(state).safe["latency"]
+
+    assert certified(80.0) >= 20.0
+    assert certified(160.0) < 20.0
 
 
 @pytest.mark.parametrize("profile", [DEFAULT, NOISY])

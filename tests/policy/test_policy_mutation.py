@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from sluiceway.policy import Bundle, PolicyWorkbench, bundled_policies, load_bundle
-from sluiceway.policy.mutation import Mutant, mutants, survivors
+from sluiceway.policy import Bundle, EngineError, PolicyWorkbench, bundled_policies, load_bundle
+from sluiceway.policy.mutation import mutants, survivors
+from sluiceway.policy.schemata import CHOICES, schemata
 
 EQUIVALENT: dict[str, str] = {}
 """Damages that no test can notice, each with the reason."""
@@ -83,21 +82,94 @@ test_other if g.deny == set() with input as {"x": 1, "y": 1}
     ]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)  # the policies are compiled for each damage
-def test_the_policies_tests_notice_every_damage(
-    engine: PolicyWorkbench, engine_factory: Callable[[], PolicyWorkbench]
+FORMS = """package g
+
+# METADATA
+# title: its own annotation is read
+# custom: {code: a.code}
+deny contains found if {
+	input.x == 2
+	found := rego.metadata.rule().custom.code
+}
+
+grade := "if all else" if {
+	input.x >= 3
+} else := "some" if {
+	input.x >= 2
+} else := `none # or`
+
+words := {
+	"one": 1, # the first
+} # and no more
+
+double(x) := x * 2 if x != 4 # not that one
+
+default known := 7
+
+known := y if { some y in [1, 2]; y == input.x }
+"""
+
+FORMS_TESTS = """package g_test
+
+import data.g
+
+judged(x) := found if {
+	found := [g.deny, g.grade, g.words, g.double(x), g.known] with input as {"x": x}
+}
+
+test_one if judged(1) == [set(), "none # or", {"one": 1}, 2, 1]
+
+test_two if judged(2) == [{"a.code"}, "some", {"one": 1}, 4, 2]
+
+test_three if judged(3) == [set(), "if all else", {"one": 1}, 6, 7]
+
+test_four if not judged(4)
+"""
+
+
+def test_a_rule_of_any_form_stands_beside_its_damages(engine: PolicyWorkbench) -> None:
+    given = bundle(FORMS, FORMS_TESTS)
+    parsed = engine.parse(given.modules)
+    every = list(mutants(engine, given))
+    copies = [replace(each, source=FORMS, damage="none") for each in every]
+    assert survivors(engine, given, every) == ()
+    assert survivors(engine, given, copies) == tuple(copies)
+    together = schemata(given, parsed, every)
+    assert [each.line for each in every if each not in together.choices] == ["default known := 7"]
+    assert list(together.chosen(None).values()) == [0] * 5
+    gone = next(each for each in every if each.line == "words := {")
+    for mutant, words in ((None, {"one": 1}), (gone, None)):
+        chosen = replace(together.bundle, data={CHOICES: together.chosen(mutant)})
+        assert engine.evaluate(chosen, "g.words", {}) == words
+
+
+def test_a_damage_that_does_not_compile_is_noticed_and_spoils_no_other(
+    engine: PolicyWorkbench,
 ) -> None:
+    given = bundle(SOURCE, "package g_test\n\ntest_a := true\n")
+    every = list(mutants(engine, given))
+    broken = [
+        replace(each, damage="spelt wrong", source=SOURCE.replace("input.x >= 2", "nothing >= 2"))
+        for each in every
+        if each.damage == ">= became >"
+    ]
+    assert survivors(engine, given, [*broken, *every]) == tuple(every)
+
+
+def test_tests_that_fail_already_are_told(engine: PolicyWorkbench) -> None:
+    given = bundle(SOURCE, "package g_test\n\ntest_a := false\n")
+    with pytest.raises(EngineError) as refused:
+        survivors(engine, given, list(mutants(engine, given)))
+    assert refused.value.code == "policy.tests-fail"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute and a half of computing
+def test_the_policies_tests_notice_every_damage(engine: PolicyWorkbench) -> None:
     policies = load_bundle([bundled_policies()], tests=True)
     every = list(mutants(engine, policies))
-    assert len(every) > 400
-
-    def left(part: list[Mutant]) -> tuple[Mutant, ...]:
-        with closing(engine_factory()) as own:
-            return survivors(own, policies, part)
-
-    with ThreadPoolExecutor(2) as pool:
-        found = [each for part in pool.map(left, (every[::2], every[1::2])) for each in part]
+    assert len(every) > 900
+    found = survivors(engine, policies, every)
     told = {f"{each.file}: {each.damage}: {each.line}" for each in found}
     # The list is what one wants to see of this test: -s shows it.
     kinds = Counter("rule removed" if "rule" in each.damage else "condition" for each in every)

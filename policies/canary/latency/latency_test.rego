@@ -10,5 +10,5 @@ test_a_p99_over_the_limit_counts_when_the_comparison_agrees if {
 
 test_the_p99_is_told_with_its_limit if {
 	broken := object.union_n([streak("latency_p99", 3), rule("mission"), {"/watch/streams/latency_p99/canary": "inf"}])
-	startswith(message(broken), "p99 over 2000 ms at 3 checks in a row, last inf ms against 407 ms on stable; 300 s")
+	startswith(message(broken), "p99 over 2000 ms at 3 checks in a row (0 s), last inf ms against 407 ms on stable; 300 s")
 }

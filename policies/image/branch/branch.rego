@@ -13,7 +13,8 @@ import data.lib
 #     Merge it, fetch the branch where releases are built, and make the release from there by
 #     `invoke release`.
 deny contains found if {
-	provenance_wants("branches")
+	data.image.provenance.branches != []
+	provenance_understood
 	not on_a_protected_branch
 	message := sprintf("The revision %q of %s is on %s, and on none of %s.", [
 		lib.value(["evidence", "provenance", "facts", "revision"]),
@@ -26,10 +27,10 @@ deny contains found if {
 
 on_a_protected_branch if {
 	lib.passed("provenance")
-	some branch in lib.facts("provenance").branches
+	some branch in input.evidence.provenance.facts.branches
 	branch in data.image.provenance.branches
 }
 
-known_branches := concat(", ", lib.facts("provenance").branches) if {
-	count(lib.facts("provenance").branches) > 0
+known_branches := concat(", ", input.evidence.provenance.facts.branches) if {
+	count(input.evidence.provenance.facts.branches) > 0
 } else := "no branch that is known"

@@ -12,7 +12,8 @@ import data.lib
 #     Build it with a builder that data.image.provenance.builders lists ([stages] build), by
 #     `invoke release`.
 deny contains found if {
-	provenance_wants("builders")
+	data.image.provenance.builders != []
+	provenance_understood
 	not built_by_one_of_ours
 	message := sprintf("%s was built by %s, which is none of %s.", [
 		lib.value(["image", "digest"]),

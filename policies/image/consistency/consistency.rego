@@ -11,7 +11,7 @@ import data.lib
 #   code: image.scan-inconsistent
 #   solution: Scan {repository}@{digest} again by `invoke scan`; if it persists, report it.
 deny contains found if {
-	lib.status("scan") == "ok"
+	input.evidence.scan.status == "ok"
 	not consistent
 	message := sprintf("The scan of %s counts other vulnerabilities or packages than it lists.", [
 		lib.value(["image", "digest"]),
@@ -21,21 +21,24 @@ deny contains found if {
 
 consistent if {
 	coverage_consistent
-	listed := lib.facts("scan").vulnerabilities
-	is_array(listed)
-	counts := lib.facts("scan").counts
-	words := [counted_as(each) | some each in listed]
+	is_array(input.evidence.scan.facts.vulnerabilities)
+	counts := input.evidence.scan.facts.counts
 	every severity in severities | {"UNKNOWN"} {
-		counts[severity] == count([1 | some word in words; word == severity])
+		counts[severity] == count(object.get(listed_as, severity, set()))
 	}
 }
 
+# Collected in one walk, since there may be many thousand.
+listed_as[counted_as(each)] contains index if {
+	some index, each in input.evidence.scan.facts.vulnerabilities
+}
+
 coverage_consistent if {
-	rows := lib.facts("scan").coverage
+	rows := input.evidence.scan.facts.coverage
 	is_object(rows)
 	unjudged_packages := sum([left | some row in rows; left := row.packages - row.judged])
-	unjudged_packages == count(lib.facts("scan").uncovered)
-	every vulnerability in lib.facts("scan").vulnerabilities {
+	unjudged_packages == count(input.evidence.scan.facts.uncovered)
+	every vulnerability in input.evidence.scan.facts.vulnerabilities {
 		is_object(rows[vulnerability.ecosystem])
 	}
 }

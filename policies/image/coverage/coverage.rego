@@ -43,21 +43,28 @@ unjudged_said(ecosystem, packages) := sprintf("Packages of the ecosystem %s that
 	min(packages),
 ])
 
-unjudged[ecosystem_of(component)] contains component if {
-	some component in lib.facts("scan").uncovered
-	not looked_after(component)
+# pkg:npm/... is of the ecosystem npm; a name without package URL is of an unknown one.
+unjudged[ecosystem] contains component if {
+	some component in unjudged_urls
+	ecosystem := split(trim_prefix(lower(component), "pkg:"), "/")[0]
 }
 
-# pkg:npm/... is of the ecosystem npm; a name without package URL is of an unknown one.
-ecosystem_of(component) := split(trim_prefix(lower(component), "pkg:"), "/")[0] if {
-	startswith(lower(component), "pkg:")
-} else := "unknown"
+unjudged.unknown contains component if {
+	some component in (unjudged_names - unjudged_urls)
+}
 
-looked_after(component) if {
-	coverage_understood
-	some listed in data.image.coverage.tolerated
+unjudged_urls := {component | some component in unjudged_names; startswith(lower(component), "pkg:")}
+
+# Sets, and no function that each is asked about: there may be thousands.
+unjudged_names := {component | some component in input.evidence.scan.facts.uncovered} - looked_after
+
+looked_after := {component |
+	some listed in coverage_tolerated
+	some component in input.evidence.scan.facts.uncovered
 	stands_for(listed, component)
 }
+
+coverage_tolerated := data.image.coverage.tolerated if coverage_understood
 
 stands_for(listed, component) if listed == component
 

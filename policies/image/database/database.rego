@@ -16,7 +16,7 @@ import data.lib
 #     Update the advisory database (see `invoke doctor`) and run `invoke scan` again; a scanner that
 #     asks a service, whose advisories have no date, may be listed in data.image.undated_databases.
 deny contains found if {
-	lib.status("scan") == "ok"
+	input.evidence.scan.status == "ok"
 	some scanner in scanners
 	not database_recent(scanner)
 	message := sprintf("The newest advisory of %v is of %v; at %s that is not within the last %v days.", [

@@ -12,7 +12,7 @@ import data.lib
 #   solution: Make the SBOM with a tool that knows it (for example the plugin sbom-syft) by `invoke sbom`.
 deny contains found if {
 	gaps_level == "deny"
-	some gap in lib.facts("sbom").gaps
+	some gap in input.evidence.sbom.facts.gaps
 	found := lib.finding(rego.metadata.rule(), sprintf("The SBOM does not list %v.", [gap]))
 }
 
@@ -24,7 +24,7 @@ deny contains found if {
 #   solution: Make the SBOM with a tool that knows it (for example the plugin sbom-syft) by `invoke sbom`.
 warn contains found if {
 	gaps_level == "warn"
-	some gap in lib.facts("sbom").gaps
+	some gap in input.evidence.sbom.facts.gaps
 	found := lib.finding(rego.metadata.rule(), sprintf("The SBOM does not list %v.", [gap]))
 }
 

@@ -21,7 +21,7 @@ sbom_problems contains message if {
 }
 
 sbom_problems contains message if {
-	lib.present("sbom")
+	is_object(input.evidence.sbom)
 	not lib.about_image("sbom")
 	message := sprintf("The SBOM is about %s, not about %s.", [
 		lib.value(["evidence", "sbom", "subject"]),
@@ -30,7 +30,7 @@ sbom_problems contains message if {
 }
 
 sbom_problems contains message if {
-	lib.present("sbom")
+	is_object(input.evidence.sbom)
 	lib.status("sbom") != "ok"
 	message := sprintf("The SBOM is not usable: its status is %s (%s).", [
 		lib.status("sbom"),
@@ -39,11 +39,11 @@ sbom_problems contains message if {
 }
 
 sbom_problems contains message if {
-	lib.status("sbom") == "ok"
+	input.evidence.sbom.status == "ok"
 	not attested("sbom")
 	message := sprintf("The SBOM of %s is not attested with a trusted key.", [
 		lib.value(["image", "digest"]),
 	])
 }
 
-attested(kind) if lib.facts(kind).attested == true
+attested(kind) if input.evidence[kind].facts.attested == true

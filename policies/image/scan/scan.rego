@@ -21,7 +21,7 @@ scan_problems contains message if {
 }
 
 scan_problems contains message if {
-	lib.present("scan")
+	is_object(input.evidence.scan)
 	not lib.about_image("scan")
 	message := sprintf("The vulnerability scan is about %s, not about %s.", [
 		lib.value(["evidence", "scan", "subject"]),
@@ -30,7 +30,7 @@ scan_problems contains message if {
 }
 
 scan_problems contains message if {
-	lib.present("scan")
+	is_object(input.evidence.scan)
 	not scan_ended
 	message := sprintf("The vulnerability scan was not completed: its status is %s (%s).", [
 		lib.status("scan"),
@@ -38,10 +38,10 @@ scan_problems contains message if {
 	])
 }
 
-scan_ended if lib.status("scan") in {"ok", "no-data"}
+scan_ended if input.evidence.scan.status in {"ok", "no-data"}
 
 scan_problems contains message if {
-	lib.status("scan") == "ok"
+	input.evidence.scan.status == "ok"
 	not attested("scan")
 	message := sprintf("The vulnerability scan of %s is not attested with a trusted key.", [
 		lib.value(["image", "digest"]),
@@ -68,15 +68,15 @@ deny contains found if {
 	found := lib.finding(rego.metadata.rule(), message)
 }
 
-unscanned if lib.status("scan") == "no-data"
+unscanned if input.evidence.scan.status == "no-data"
 
 unscanned if {
-	lib.status("scan") == "ok"
+	input.evidence.scan.status == "ok"
 	not compared
 }
 
 compared if {
-	lib.facts("scan").scanned == true
+	input.evidence.scan.facts.scanned == true
 	count(scanners) > 0
 	every scanner in scanners {
 		had_advisories(scanner.database)
@@ -98,7 +98,7 @@ had_advisories(database) if lib.at_least(database.advisories, 1)
 #   code: image.scan-stale
 #   solution: Scan {repository}@{digest} again by `invoke scan`.
 deny contains found if {
-	lib.status("scan") == "ok"
+	input.evidence.scan.status == "ok"
 	some moment in scan_moments
 	not scan_recent(moment)
 	message := sprintf("The scan was made at %v; at %s that is not within the last %v hours.", [
@@ -109,7 +109,7 @@ deny contains found if {
 	found := lib.finding(rego.metadata.rule(), message)
 }
 
-scan_moments contains object.get(lib.facts("scan"), "scanned_at", null)
+scan_moments contains object.get(input, ["evidence", "scan", "facts", "scanned_at"], null)
 
 scan_moments contains object.get(scanner, "scanned_at", null) if some scanner in scanners
 
@@ -119,7 +119,7 @@ scan_recent(moment) if {
 }
 
 # Who scanned; nobody when that is not said.
-scanners := lib.facts("scan").scanners if is_array(lib.facts("scan").scanners)
+scanners := input.evidence.scan.facts.scanners if is_array(input.evidence.scan.facts.scanners)
 
 default scan_hours := "(not set)"
 

@@ -3,8 +3,8 @@ package image
 import data.lib
 
 signed if {
-	lib.status("signature") == "ok"
-	lib.at_least(lib.facts("signature").verified, 1)
+	input.evidence.signature.status == "ok"
+	lib.at_least(input.evidence.signature.facts.verified, 1)
 }
 
 # METADATA
@@ -29,7 +29,7 @@ deny contains found if {
 #   code: image.signature-subject
 #   solution: Sign {repository}@{digest} itself by `invoke sign`.
 deny contains found if {
-	lib.present("signature")
+	is_object(input.evidence.signature)
 	not lib.about_image("signature")
 	message := sprintf("The signature evidence is about %s, not about %s.", [
 		lib.value(["evidence", "signature", "subject"]),

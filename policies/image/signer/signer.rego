@@ -28,7 +28,7 @@ deny contains found if {
 signed_by_one_who_may if {
 	signed
 	lib.about_image("signature")
-	some key in lib.facts("signature").keys
+	some key in input.evidence.signature.facts.keys
 	key in may_sign
 }
 
@@ -48,8 +48,8 @@ judged_for := input.target if {
 	judged_for_a_target
 } else := "any environment"
 
-signed_by := concat(", ", lib.facts("signature").keys) if {
-	count(lib.facts("signature").keys) > 0
+signed_by := concat(", ", input.evidence.signature.facts.keys) if {
+	count(input.evidence.signature.facts.keys) > 0
 } else := "nobody"
 
 # METADATA

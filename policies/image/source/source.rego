@@ -13,7 +13,8 @@ import data.lib
 #     Release it from a repository that data.image.provenance.repositories lists; what a build says
 #     of its source is [service] source.
 deny contains found if {
-	provenance_wants("repositories")
+	data.image.provenance.repositories != []
+	provenance_understood
 	not from_one_of_ours
 	message := sprintf("The source of %s is %q, which is none of %s.", [
 		lib.value(["image", "digest"]),

@@ -25,7 +25,7 @@ canary_problems contains message if {
 }
 
 canary_problems contains message if {
-	lib.present("canary")
+	is_object(input.evidence.canary)
 	not canary_passed
 	message := sprintf("The canary did not pass: verdict %s in %s about %s (%s).", [
 		lib.value(["evidence", "canary", "facts", "verdict"]),
@@ -55,8 +55,8 @@ canary_problems contains message if {
 
 canary_passed if {
 	lib.passed("canary")
-	lib.facts("canary").verdict == "pass"
-	lib.facts("canary").environment == input.source
+	input.evidence.canary.facts.verdict == "pass"
+	input.evidence.canary.facts.environment == input.source
 }
 
 default canary_requests := "(not set)"
@@ -69,6 +69,6 @@ default canary_hours := "(not set)"
 
 canary_hours := data.promotion.canary_max_age_hours if is_number(data.promotion.canary_max_age_hours)
 
-canary_measured if lib.at_least(lib.facts("canary").requests, data.promotion.canary_minimum_requests)
+canary_measured if lib.at_least(input.evidence.canary.facts.requests, data.promotion.canary_minimum_requests)
 
 canary_recent if lib.within(input.evidence.canary.made_at, data.promotion.canary_max_age_hours)

@@ -87,7 +87,7 @@ warm_up_allowed(seconds) if {
 canary_counts if {
 	step
 	not canary_excused
-	lib.present("canary")
+	is_object(input.evidence.canary)
 }
 
 # Which number of the watch each limit is about. Durations are in seconds there.
@@ -101,12 +101,12 @@ watched := {
 
 limit_kept(name) if {
 	watched[name].bound == "at most"
-	lib.at_least(limit_value(name), lib.facts("canary").limits[watched[name].fact])
+	lib.at_least(limit_value(name), input.evidence.canary.facts.limits[watched[name].fact])
 }
 
 limit_kept(name) if {
 	watched[name].bound == "at least"
-	lib.at_least(lib.facts("canary").limits[watched[name].fact], limit_value(name))
+	lib.at_least(input.evidence.canary.facts.limits[watched[name].fact], limit_value(name))
 }
 
 limit_value("minutes") := data.promotion.canary_limits.minutes * 60
@@ -155,7 +155,8 @@ canary_ways_understood if {
 	is_object(data.promotion.canary_ways)
 	object.keys(data.promotion.canary_ways) == {"limits", "profiles", "rules", "steps", "warm_up_seconds"}
 	is_number(data.promotion.canary_ways.warm_up_seconds)
-	every name in ["limits", "profiles", "rules", "steps"] {
-		is_array(data.promotion.canary_ways[name])
-	}
+	is_array(data.promotion.canary_ways.limits)
+	is_array(data.promotion.canary_ways.profiles)
+	is_array(data.promotion.canary_ways.rules)
+	is_array(data.promotion.canary_ways.steps)
 }

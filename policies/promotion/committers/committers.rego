@@ -71,11 +71,22 @@ strangers contains person.email if {
 }
 
 known_address(email) if {
-	some name, _ in data.promotion.people
-	address_of(email, name)
+	is_string(email)
+	lower(email) in known_addresses
 }
 
-known_address(email) if address_of(email, "")
+# Collected once: comparing every address with every person takes long where there are hundreds.
+known_addresses contains lower(address) if {
+	some address, owner in data.promotion.emails
+	owner in people_and_nobody
+}
+
+known_addresses contains lower(name) if {
+	some name, _ in data.promotion.people
+	name != ""
+}
+
+people_and_nobody := {name | some name, _ in data.promotion.people} | {""}
 
 # Git compares nothing; mail servers do not tell upper from lower case.
 address_of(email, name) if {

@@ -26,4 +26,4 @@ deny contains found if {
 # Kinds with rules of their own, here or in package image.
 own_rules := {"signature", "provenance", "sbom", "scan", "smoke", "contract", "canary"}
 
-other_kinds := ({kind | some kind, _ in input.evidence} | {kind | some kind in step.evidence}) - own_rules
+other_kinds := (object.keys(object.get(input, "evidence", {})) | {kind | some kind in step.evidence}) - own_rules

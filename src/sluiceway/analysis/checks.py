@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.watch import Measure, Watch
@@ -19,15 +20,17 @@ def checked(
     *fresh* is what came since the last look, where that is known: most checks are of just that.
     A window with fewer than ``minimum_check_requests`` stays open, and leaves the streak as it is.
     """
-    return _checked_latency(_checked_errors(watch, limits, fresh), limits, fresh)
+    changed = _errors(watch, limits, fresh) | _latency(watch, limits, fresh)
+    return replace(watch, **changed) if changed else watch
 
 
-def _checked_errors(
+def _errors(
     watch: Watch, limits: CanaryLimits, fresh: tuple[Counters, Counters] | None
-) -> Watch:
+) -> dict[str, Any]:
+    """Return the fields of *watch* that a check of the error rate changes."""
     windows = fresh or watch.windows(watch.error_marks)
     if windows is None or windows[0].requests < max(1, limits.minimum_check_requests):
-        return watch
+        return {}
     canary, stable = windows
     value = canary.error_rate or 0.0
     measure = Measure(
@@ -37,19 +40,19 @@ def _checked_errors(
         stable_requests=stable.requests,
     )
     bad = value > limits.error_rate_threshold
-    return replace(
-        watch,
-        errors=watch.errors.answered(watch.seconds, bad=bad, last=measure),
-        error_marks=watch.now,
-    )
+    return {
+        "errors": watch.errors.answered(watch.seconds, bad=bad, last=measure),
+        "error_marks": watch.now,
+    }
 
 
-def _checked_latency(
+def _latency(
     watch: Watch, limits: CanaryLimits, fresh: tuple[Counters, Counters] | None
-) -> Watch:
+) -> dict[str, Any]:
+    """Return the fields of *watch* that a check of the p99 changes."""
     windows = fresh or watch.windows(watch.latency_marks)
     if windows is None or windows[0].answered < max(1, limits.minimum_check_requests):
-        return watch
+        return {}
     canary, stable = windows
     value = canary.p99 or 0.0
     measure = Measure(
@@ -59,8 +62,7 @@ def _checked_latency(
         stable_requests=stable.answered,
     )
     bad = value > limits.latency_p99_threshold_ms
-    return replace(
-        watch,
-        latency=watch.latency.answered(watch.seconds, bad=bad, last=measure),
-        latency_marks=watch.now,
-    )
+    return {
+        "latency": watch.latency.answered(watch.seconds, bad=bad, last=measure),
+        "latency_marks": watch.now,
+    }

@@ -140,7 +140,7 @@ class Counters:
     @property
     def answered(self) -> int:
         """Requests whose latency is known."""
-        return sum(self.latency_ms.values())
+        return int(self.histogram.total)
 
     @property
     def error_rate(self) -> float | None:
@@ -161,10 +161,8 @@ _NOTHING = Counters()
 
 
 def _summed(earlier: Mapping[str, int], window: Mapping[str, int]) -> dict[str, int]:
-    later = dict(earlier)
-    for bound, count in window.items():
-        later[bound] = later.get(bound, 0) + count
-    return later
+    before = earlier.get
+    return {**earlier, **{bound: before(bound, 0) + count for bound, count in window.items()}}
 
 
 def _is_bound(text: str) -> bool:

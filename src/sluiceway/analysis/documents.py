@@ -33,8 +33,8 @@ def evidence(watch: Watch, limits: CanaryLimits) -> dict[str, Any]:
                          latency_p99   the same in milliseconds; "inf" beyond every bucket
                          each {measured, over, streak, streak_seconds, canary, stable, detail}:
                          how often it was asked, how many answers were bad, how many of the last in
-                         a row and over which time, the last answer's numbers (null where there are
-                         none) and words
+                         a row, how long it is that one was good, the last answer's numbers (null
+                         where there are none) and words
         sequential       worse      e-values of "no worse than stable"
                          beyond     e-values of "no worse by more than is tolerated"
                          each {errors, latency, health, together}
@@ -69,10 +69,10 @@ def evidence(watch: Watch, limits: CanaryLimits) -> dict[str, Any]:
             "stable": stable["requests"] if stable else 0,
         },
         "streams": {
-            "sight": _stream(watch.sight),
-            "health": _stream(watch.health),
-            "error_rate": _stream(watch.errors),
-            "latency_p99": _stream(watch.latency),
+            "sight": _stream(watch.sight, watch.seconds),
+            "health": _stream(watch.health, watch.seconds),
+            "error_rate": _stream(watch.errors, watch.seconds),
+            "latency_p99": _stream(watch.latency, watch.seconds),
         },
         "sequential": {
             "worse": {name: _evidence(value) for name, value in found.worse.items()},
@@ -114,12 +114,12 @@ def _side(tally: Tally | None) -> dict[str, Any] | None:
     }
 
 
-def _stream(stream: Stream) -> dict[str, Any]:
+def _stream(stream: Stream, now: float) -> dict[str, Any]:
     return {
         "measured": stream.measured,
         "over": stream.over,
         "streak": stream.streak,
-        "streak_seconds": round(stream.streak_seconds, 3),
+        "streak_seconds": round(stream.lasting(now), 3),
         "canary": _plain(stream.last.canary) if stream.last else None,
         "stable": _plain(stream.last.stable) if stream.last else None,
         "detail": stream.detail,

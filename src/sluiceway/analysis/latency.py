@@ -7,21 +7,23 @@ difference of two sums.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from operator import mul
+from operator import add, mul
 
 from sluiceway.analysis.histograms import Histogram
 
 __all__ = [
     "BETS",
     "COLD",
+    "NEAR",
     "SLOW",
     "bounds_of",
     "moved",
     "quantiles",
-    "shared_logs",
+    "tightened",
     "wagered",
+    "worths",
 ]
 
 _QUANTILES = (0.50, 0.75, 0.90, 0.95, 0.99, 0.999)
@@ -39,6 +41,8 @@ BETS = (
 _LOGS = tuple(tuple(math.log(bet) for bet in odds) for odds in BETS)
 COLD = 2.08
 """How many times slower a cold start may be."""
+NEAR = 0.01
+"""Buckets 5 % wide add up to 10.25 %: a bound that misses what is tolerated by this is at it."""
 _ROUNDING = 1e-4
 """Bounds are written with a few digits: a bucket that begins this close to a cut begins at it."""
 
@@ -71,27 +75,34 @@ def moved(cuts: Sequence[float], known: Sequence[float], tolerated: float) -> li
     return [known[at] if at <= last else math.inf for at in places]
 
 
-def shared_logs(here: float, there: float) -> list[list[float]]:
-    """Return, for each bet and category, the logarithm that an answer of either side is worth.
+def tightened(cut: float, known: Sequence[float], tolerated: float) -> float:
+    """Return *cut* moved up by what is *tolerated*, but not beyond it: where to certify from.
 
-    An answer of the canary is worth the logarithm of the odds besides. *here* and *there* are the
-    answers of both sides in all; without any there is no bet.
+    Where buckets are wider than the tolerance, :func:`moved` excuses a whole bucket: fair to a canary
+    that is to be shown to be worse. To be shown to be safe it has to answer for that bucket.
     """
-    total = here + there
+    place = bisect_right(known, cut * tolerated * (1.0 + NEAR)) - 1
+    return max(cut, known[place]) if place >= 0 else cut
+
+
+def worths(here: float, stable: Sequence[float]) -> list[tuple[float, list[float]]]:
+    """Return, for each bet, what *stable*'s answers come to, and what one of the canary's is worth
+    in each category: ``sum of s log y`` and ``log x``, with ``x = psi y``.
+
+    The same for every monitor, so once a tick. *here* are the canary's answers in all, *stable*
+    counts by category; where both have none nothing is worth anything.
+    """
+    there = sum(stable)
+    total, log = here + there, math.log
     if not total:
-        return []
-    log = math.log
-    return [[log(total / (bet * here + there)) for bet in odds] for odds in BETS]
+        return [(0.0, [0.0] * len(stable))] * len(BETS)
+    found = []
+    for odds, own in zip(BETS, _LOGS, strict=True):
+        shared = [log(total / (bet * here + there)) for bet in odds]
+        found.append((sum(map(mul, stable, shared)), list(map(add, own, shared))))
+    return found
 
 
-def wagered(
-    shared: Sequence[Sequence[float]], canary: Sequence[float], stable: Sequence[float]
-) -> list[float]:
-    """Return the logarithm of each bet: ``sum of c log x + s log y``, with ``x = psi y``."""
-    if not shared:
-        return [0.0] * len(BETS)
-    both = [c + s for c, s in zip(canary, stable, strict=True)]
-    return [
-        sum(map(mul, canary, own)) + sum(map(mul, both, y))
-        for own, y in zip(_LOGS, shared, strict=True)
-    ]
+def wagered(worth: Sequence[tuple[float, list[float]]], canary: Sequence[float]) -> list[float]:
+    """Return the logarithm of each bet: ``sum of c log x + s log y``."""
+    return [theirs + sum(map(mul, canary, ours)) for theirs, ours in worth]

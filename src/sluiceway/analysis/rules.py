@@ -42,6 +42,8 @@ _OUTCOMES = {
     "canary.unsettled": "inconclusive",
 }
 _EVERYTHING = 100  # percent
+_FEWEST = 2
+"""One bad check is a blip, however long ago the last good one was."""
 _WORST = ("fail", "error", "no-data", "inconclusive")
 
 
@@ -122,14 +124,32 @@ class _Look:
 
     def counts(self, stream: str) -> bool:
         """A broken limit counts when the comparison agrees, or where there is none."""
-        beyond = self.watch["sequential"]["beyond"][_CHECKED[stream]]
         return (
             self.rule == _MISSION
             or self.parameters["limits"] == "literal"
             or not self.watch["stable_observed"]
             or self.watch["streams"][stream]["stable"] is None
-            or bool(beyond >= self.settings["keys"]["corroborate"])
+            or self._agreed(stream)
         )
+
+    def broken(self, stream: str) -> bool:
+        return (self.breached(stream) and self.counts(stream)) or self._outlasted(stream)
+
+    def _outlasted(self, stream: str) -> bool:
+        """Asked seldom, it is over the limit for as long as all the checks would have taken."""
+        answers, needed = self.watch["streams"][stream], self.parameters["consecutive"]
+        return (
+            self.rule == _SEQUENTIAL
+            and self.parameters["limits"] != "literal"
+            and bool(self.watch["stable_observed"])
+            and bool(answers["streak"] >= max(_FEWEST, needed / 2))
+            and bool(answers["streak_seconds"] >= needed * self.parameters["interval_seconds"])
+            and self._agreed(stream)
+        )
+
+    def _agreed(self, stream: str) -> bool:
+        beyond = self.watch["sequential"]["beyond"][_CHECKED[stream]]
+        return bool(beyond >= self.settings["keys"]["corroborate"])
 
     def sick(self, *, lasting: bool) -> Iterator[str]:
         for stream in _CHECKED:
@@ -153,7 +173,7 @@ class _Look:
         if self.watch["streams"]["sight"]["streak"] >= self.parameters["consecutive"]:
             yield "canary.unseen"
         for stream, code in _CODES.items():
-            if self.breached(stream) and (stream not in _CHECKED or self.counts(stream)):
+            if self.broken(stream) if stream in _CHECKED else self.breached(stream):
                 yield code
         yield from self.sick(lasting=True)
         found = self.watch["sequential"]

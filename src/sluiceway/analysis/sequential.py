@@ -62,6 +62,7 @@ NOISY = Profile(error_ratio=1.5, latency_ratio=1.10, warm_up_seconds=60.0)
 "worse" more often than once in a hundred."""
 
 _ERROR_BETS = (1.7, 3.0, 8.0, 40.0)
+_ERROR_LOGS = tuple(math.log(bet) for bet in _ERROR_BETS)
 _COLD_SHARE = 0.25
 _HEALTH_FAULTY, _HEALTH_BETS = 0.05, (0.2, 0.5, 0.9)
 _FORGET = 0.9
@@ -69,6 +70,7 @@ _FORGET = 0.9
 _HISTORY_TICKS = 6
 """A first reading that counts longer than this many ticks weighs no more than they would."""
 _CERTIFY_BETS = (0.2, 0.4, 0.6, 0.8)
+_CERTIFY_LOGS = tuple(math.log(bet) for bet in _CERTIFY_BETS)
 _ERROR_MARGIN, _SLOW_MARGIN = 0.02, 0.05
 _WEIGHTS = {"errors": 0.5, "latency": 0.4, "health": 0.1}
 
@@ -214,7 +216,10 @@ def _warmed(state: Sequential, warm: Stakes, profile: Profile) -> float:
 
 
 def _mean_exp(logs: Sequence[float]) -> float:
-    return sum(math.exp(min(log, math.log(LARGEST))) for log in logs) / len(logs)
+    return sum([math.exp(min(log, _LOG_LARGEST)) for log in logs]) / len(logs)
+
+
+_LOG_LARGEST = math.log(LARGEST)
 
 
 # --- one tick -------------------------------------------------------------------------------------
@@ -225,10 +230,10 @@ def _errors(canary: Counters, stable: Counters, ratio: float) -> list[float]:
     here, there = ratio * canary.requests, stable.requests
     if here + there <= 0:
         return [0.0] * len(_ERROR_BETS)
-    logs = []
-    for bet in _ERROR_BETS:
+    logs, bad, stable_bad = [], canary.errors, stable.errors
+    for bet, log in zip(_ERROR_BETS, _ERROR_LOGS, strict=True):
         y = math.log((here + there) / (bet * here + there))
-        logs.append(canary.errors * (math.log(bet) + y) + stable.errors * y)
+        logs.append(bad * (log + y) + stable_bad * y)
     return logs
 
 
@@ -251,13 +256,12 @@ def _certified(
     (bad, requests), (stable_bad, stable_requests) = canary, stable
     if not requests or not stable_requests:
         return logs
-    share = requests / stable_requests
+    share, allowed, log1p = requests / stable_requests, margin * requests, math.log1p
     return tuple(
-        log
-        + bad * math.log(bet)
-        + stable_bad * math.log1p((1.0 - bet) * share)
-        + margin * requests * (1.0 - bet)
-        for log, bet in zip(logs, _CERTIFY_BETS, strict=True)
+        [
+            so_far + bad * log + stable_bad * log1p((1.0 - bet) * share) + allowed * (1.0 - bet)
+            for so_far, bet, log in zip(logs, _CERTIFY_BETS, _CERTIFY_LOGS, strict=True)
+        ]
     )
 
 
@@ -270,37 +274,34 @@ def _latency(
     cuts = latency.quantiles(past)
     known = latency.bounds_of(past, here, there)
     counts = there.categories(cuts)
-    shared = latency.shared_logs(here.total, there.total)
+    worth = latency.worths(here.total, counts)
     beyond = here.categories(latency.moved(cuts, known, profile.latency_ratio))
-    slow = latency.SLOW + 1
+    edge = latency.tightened(cuts[latency.SLOW], known, profile.latency_ratio)
     parts: dict[str, Any] = {
         "latency_safe": _certified(
             before.latency_safe,
-            (sum(beyond[slow:]), here.total),
-            (sum(counts[slow:]), there.total),
+            (here.total - here.up_to(edge), here.total),
+            (sum(counts[latency.SLOW + 1 :]), there.total),
             _SLOW_MARGIN,
         )
     }
     if profile.warm_up_seconds > 0:
         cold = here.categories(latency.moved(cuts, known, latency.COLD))
-        parts["cold"] = before.cold.after(latency.wagered(shared, cold, counts))
+        parts["cold"] = before.cold.after(latency.wagered(worth, cold))
     if before.seconds >= profile.warm_up_seconds:
         worse = here.categories(cuts)
-        parts["latency_worse"] = before.latency_worse.after(latency.wagered(shared, worse, counts))
-        parts["latency_beyond"] = before.latency_beyond.after(
-            latency.wagered(shared, beyond, counts)
-        )
+        parts["latency_worse"] = before.latency_worse.after(latency.wagered(worth, worse))
+        parts["latency_beyond"] = before.latency_beyond.after(latency.wagered(worth, beyond))
     return parts
 
 
 def _remembered(past: Mapping[str, float], window: Mapping[str, int]) -> dict[str, float]:
     kept = {bound: count * _FORGET for bound, count in past.items() if count > _FAINT}
-    known = len(kept)
-    for bound, count in window.items():
-        kept[bound] = kept.get(bound, 0.0) + count
-    if len(kept) == known:
-        return kept
-    return dict(sorted(kept.items(), key=lambda bucket: float(bucket[0])))  # quicker to sum
+    before = kept.get
+    more = kept | {bound: before(bound, 0.0) + count for bound, count in window.items()}
+    if len(more) == len(kept):
+        return more
+    return dict(sorted(more.items(), key=lambda bucket: float(bucket[0])))  # quicker to sum
 
 
 _FAINT = 1e-6

@@ -31,13 +31,13 @@ class Stakes:
     def after(self, logs: Sequence[float]) -> Stakes:
         """Return them after one tick in which bet *i* multiplied its stake by ``exp(logs[i])``."""
         late, exp = _LATE / _TICKS if self.ticks < _TICKS else 0.0, math.exp
-        won = tuple(
-            [
-                min((stake + late) * exp(min(_CAP, log)), LARGEST)
-                for stake, log in zip(self.stakes, logs, strict=True)
-            ]
-        )
-        return Stakes(ticks=self.ticks + 1, stakes=won)
+        won = [
+            (stake + late) * exp(log if log < _CAP else _CAP)  # noqa: FURB136 - min() is a call
+            for stake, log in zip(self.stakes, logs, strict=True)
+        ]
+        if max(won) > LARGEST:
+            won = [min(stake, LARGEST) for stake in won]
+        return Stakes(ticks=self.ticks + 1, stakes=tuple(won))
 
     @property
     def value(self) -> float:

@@ -120,7 +120,6 @@ def _stream_to_json(stream: Stream) -> dict[str, Any]:
         "over": stream.over,
         "streak": stream.streak,
         "detail": stream.detail,
-        "at": stream.at,
         "good_at": stream.good_at,
         "last": None
         if last is None
@@ -237,7 +236,6 @@ def _stream(value: Mapping[str, Any]) -> Stream:
         streak=_count(value["streak"]),
         detail=_text(value["detail"]),
         last=_maybe(value["last"], _measure),
-        at=_number(value["at"]),
         good_at=_number(value["good_at"]),
     )
 

@@ -88,4 +88,4 @@ def _is_last(watch: Watch, marks: Marks | None) -> bool:
 def _after(tally: Tally | None, window: Counters) -> Tally:
     if tally is None:
         return Tally(digest="", first=_NOTHING, last=window)
-    return replace(tally, last=tally.last.plus(window))
+    return Tally(digest=tally.digest, first=tally.first, last=tally.last.plus(window))

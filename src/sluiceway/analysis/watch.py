@@ -52,15 +52,14 @@ class Stream:
     """What the last answer said, where it has words."""
     last: Measure | None = None
     """The last answer, where it has numbers."""
-    at: float = 0.0
-    """Watched seconds at the last answer."""
     good_at: float = 0.0
     """Watched seconds at the last answer that was not bad."""
 
-    @property
-    def streak_seconds(self) -> float:
-        """How long the present streak has lasted: what its windows cover together."""
-        return self.at - self.good_at if self.streak else 0.0
+    def lasting(self, now: float) -> float:
+        """Return how long the present streak has lasted, *now* so many watched seconds: nobody has
+        had a good answer since.
+        """
+        return now - self.good_at if self.streak else 0.0
 
     def answered(
         self, at: float, *, bad: bool, detail: str = "", last: Measure | None = None
@@ -72,7 +71,6 @@ class Stream:
             streak=self.streak + 1 if bad else 0,
             detail=detail[:_DETAIL],
             last=last,
-            at=at,
             good_at=self.good_at if bad else at,
         )
 

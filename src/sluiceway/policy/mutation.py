@@ -1,97 +1,33 @@
-"""Small damages to policies, each of which some test should notice.
-
-A damage is made in the text, at one place, so that METADATA and everything else stays: a rule taken
-out, a comparison turned round, a ``not`` dropped.
-"""
+"""Which damages to policies their tests do not notice."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sluiceway.policy.engine import Bundle, EngineError, PolicyWorkbench
-from sluiceway.policy.tree import package, rule_name, rule_spans
+from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench
+from sluiceway.policy.mutants import Mutant, mutants
+from sluiceway.policy.schemata import CHOICES, Schemata, schemata
+from sluiceway.policy.tree import package, rule_name
 
 __all__ = ["Mutant", "mutants", "survivors"]
 
 _TESTS = "_test.rego"
 _PACKAGE = "sluiceway_mutation"
 _NAMED = re.compile(r"\bdata\.([a-z_]+)(?:\.([a-z_]+))?")
-_QUIET = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`')
-_DAMAGES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?<= )==(?= )"), "!="),
-    (re.compile(r"(?<= )!=(?= )"), "=="),
-    (re.compile(r"(?<= )>=(?= )"), ">"),
-    (re.compile(r"(?<= )<=(?= )"), "<"),
-    (re.compile(r"(?<= )>(?= )"), ">="),
-    (re.compile(r"(?<= )<(?= )"), "<="),
-    (re.compile(r"\bnot (?=\w)"), ""),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
-    """One damaged file."""
+class _Suite:
+    """What is where in a bundle."""
 
-    file: str
-    row: int
-    damage: str
-    """``rule removed``, ``== became !=``, ``not dropped``."""
-    line: str
-    """The row as it was, without its indentation."""
-    source: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.row}: {self.damage}: {self.line}"
-
-
-def mutants(engine: PolicyWorkbench, bundle: Bundle) -> Iterator[Mutant]:
-    """Yield every damage to the policies of *bundle*, their tests aside, in file order."""
-    for file, module in sorted(engine.parse(bundle.modules).items()):
-        if file.endswith(_TESTS) or not module.tree:
-            continue
-        source = bundle.modules[file]
-        lines = source.splitlines()
-        spans = rule_spans(source, module.tree) or []
-        names = [rule_name(rule) for rule in module.tree.get("rules") or []]
-        for (start, end), name in zip(spans, names, strict=True):
-            yield Mutant(
-                file=file,
-                row=start,
-                damage="rule removed",
-                line=lines[start - 1].strip(),
-                source=_without(lines, start, end, only=names.count(name) == 1),
-            )
-        yield from _turned(file, source)
-
-
-def _without(lines: list[str], start: int, end: int, *, only: bool) -> str:
-    """Return the file without one rule; the last of its name leaves one that never holds."""
-    left = [*lines]
-    left[start - 1 : end] = [""] * (end - start + 1)
-    if only:
-        first = lines[start - 1].removeprefix("default ")
-        head = re.split(r" (?::=|if|contains)", first)[0]
-        kept = f"{head} contains 1 if false" if " contains " in first else f"{head} if false"
-        left[start - 1] = kept
-    return "\n".join(left) + "\n"
-
-
-def _turned(file: str, source: str) -> Iterator[Mutant]:
-    shown = _QUIET.sub(lambda match: re.sub(r"[^\n]", "~", match[0]), source)
-    lines = source.splitlines()
-    for pattern, instead in _DAMAGES:
-        for match in pattern.finditer(shown):
-            row = source.count("\n", 0, match.start()) + 1
-            before = match[0].strip()
-            yield Mutant(
-                file=file,
-                row=row,
-                damage=f"{before} became {instead}" if instead else f"{before} dropped",
-                line=lines[row - 1].strip(),
-                source=source[: match.start()] + instead + source[match.end() :],
-            )
+    packages: Mapping[str, str]
+    """File to its package; a test's is that of what it tests."""
+    tests: Mapping[str, list[str]]
+    """Test file to the dotted names of its tests; a file without any lacks."""
+    rules: frozenset[tuple[str, str]]
+    """Package and name of each rule."""
 
 
 def survivors(
@@ -99,8 +35,9 @@ def survivors(
 ) -> tuple[Mutant, ...]:
     """Return those of *damaged* that no test noticed.
 
-    The tests beside the damage are asked first, then those of its package, with no more than they
-    need, and only what survives them is shown to all.
+    The tests of the damage's package are asked first, with no more than they need, then all. The
+    damages are compiled together (see :mod:`sluiceway.policy.schemata`); what cannot stand beside
+    others is compiled by itself, and so is, to be sure of it, what seems to survive.
 
     Args:
         engine: Runs the tests.
@@ -110,59 +47,38 @@ def survivors(
     Raises:
         EngineError: When a test fails without any damage (``policy.tests-fail``).
     """
-    tests: dict[str, list[str]] = {}
+    parsed = engine.parse(bundle.modules)
+    suite = _suite(parsed)
+    left: list[Mutant] = []
+    for own in sorted({suite.packages[mutant.file] for mutant in damaged}):
+        mine = [mutant for mutant in damaged if suite.packages[mutant.file] == own]
+        files = [file for file in suite.tests if suite.packages[file] == own]
+        asking = _Asking(engine, _needed(bundle, own, suite), files, suite)
+        left += asking.left(parsed, mine) if files else mine
+    everything = _Asking(engine, bundle, list(suite.tests), suite)
+    found = set(everything.left_alone(everything.left(parsed, left)))
+    return tuple(mutant for mutant in damaged if mutant in found)
+
+
+def _suite(parsed: Mapping[str, Parsed]) -> _Suite:
     packages: dict[str, str] = {}
+    tests: dict[str, list[str]] = {}
     rules: set[tuple[str, str]] = set()
-    for file, module in sorted(engine.parse(bundle.modules).items()):
+    for file, module in sorted(parsed.items()):
         packages[file] = package(module.tree).removesuffix("_test")
-        names = {rule_name(rule) for rule in module.tree.get("rules") or []}
+        names = [rule_name(rule) for rule in module.tree.get("rules") or []]
         rules |= {(packages[file], name) for name in names}
-        if file.endswith(_TESTS):
-            tests[file] = [
-                f"{package(module.tree)}.{rule_name(rule)}"
-                for rule in module.tree.get("rules") or []
-                if rule_name(rule).startswith("test_")
-            ]
-    asked = {file for file in tests if tests[file]}
-    parts: dict[str, Bundle] = {}
-
-    def part(name: str, bundle: Bundle, files: set[str]) -> Bundle:
-        """Return the bundle that asks *files*, made and looked at once, when it is first needed."""
-        if name not in parts:
-            parts[name] = _asking(bundle, files, tests)
-            _check_undamaged(engine, parts[name])
-        return parts[name]
-
-    found: list[Mutant] = []
-    for mutant in damaged:
-        folder, own = _folder(mutant.file), packages[mutant.file]
-        needed = _needed(bundle, own, packages, asked, rules)
-        package_tests = {file for file in asked if packages[file] == own}
-        beside = {file for file in package_tests if _folder(file) == folder}
-        stages = (
-            (f"folder {folder}", needed, beside),
-            (f"package {own}", needed, package_tests),
-            ("every test", bundle, asked),
-        )
-        if not any(
-            files and _noticed(engine, part(name, source, files), mutant)
-            for name, source, files in stages
-        ):
-            found.append(mutant)
-    return tuple(found)
+        here = [f"{package(module.tree)}.{name}" for name in names if name.startswith("test_")]
+        if file.endswith(_TESTS) and here:
+            tests[file] = here
+    return _Suite(packages=packages, tests=tests, rules=frozenset(rules))
 
 
 def _folder(file: str) -> str:
     return file.rpartition("/")[0]
 
 
-def _needed(
-    bundle: Bundle,
-    own: str,
-    packages: Mapping[str, str],
-    asked: set[str],
-    rules: set[tuple[str, str]],
-) -> Bundle:
+def _needed(bundle: Bundle, own: str, suite: _Suite) -> Bundle:
     """Return the files of a package and of those whose rules it names, without the tests of others.
 
     ``data.promotion.people`` is data: whoever reads it needs no rule of that package.
@@ -171,42 +87,105 @@ def _needed(
     while waiting:
         here = waiting.pop()
         for file, source in bundle.modules.items():
-            if packages[file] == here:
+            if suite.packages[file] == here:
                 named = {
                     name.removesuffix("_test")
                     for name, inner in _NAMED.findall(source)
-                    if not inner or (name.removesuffix("_test"), inner) in rules
+                    if not inner or (name.removesuffix("_test"), inner) in suite.rules
                 }
                 waiting += sorted(named - wanted)
                 wanted |= named
     modules = {
         file: text
         for file, text in bundle.modules.items()
-        if packages[file] == own or (packages[file] in wanted and file not in asked)
+        if suite.packages[file] == own
+        or (suite.packages[file] in wanted and file not in suite.tests)
     }
     return replace(bundle, modules=modules)
 
 
-def _asking(bundle: Bundle, files: set[str], tests: Mapping[str, list[str]]) -> Bundle:
-    """Return *bundle* with a rule that holds while every test of *files* does."""
-    conditions = "".join(f"\tdata.{test}\n" for file in sorted(files) for test in tests[file])
-    source = f"package {_PACKAGE}\n\nunmoved if {{\n{conditions}}}\n"
-    return replace(bundle, modules={**bundle.modules, "mutation.rego": source})
+class _Asking:
+    """The tests of some files, over one bundle."""
 
-
-def _check_undamaged(engine: PolicyWorkbench, bundle: Bundle) -> None:
-    if engine.evaluate(bundle, f"{_PACKAGE}.unmoved", {}) is not True:
-        raise EngineError(
-            "a test fails already",
-            means="Nobody can tell what a damage does.",
-            remedy="Run `invoke policy.test`.",
-            code="policy.tests-fail",
+    def __init__(
+        self, engine: PolicyWorkbench, bundle: Bundle, files: Sequence[str], suite: _Suite
+    ) -> None:
+        self._engine = engine
+        self._folders = sorted({_folder(file) for file in files})
+        holds = ""
+        for folder in self._folders:
+            tests = [
+                test for file in files if _folder(file) == folder for test in suite.tests[file]
+            ]
+            conditions = "".join(f"\tdata.{test}\n" for test in tests)
+            holds += f'\nholds("{folder}") if {{\n{conditions}}}\n'
+        # The tests see nothing of what is asked here.
+        source = (
+            f"package {_PACKAGE}\n\nmoved if {{\n\tchosen := input.chosen\n"
+            "\tsome folder in input.folders\n"
+            f"\tnot holds(folder) with input as {{}} with data.{CHOICES} as chosen\n}}\n{holds}"
         )
+        self._bundle = replace(bundle, modules={**bundle.modules, "mutation.rego": source})
 
+    def left(self, parsed: Mapping[str, Parsed], damaged: Sequence[Mutant]) -> list[Mutant]:
+        """Return those of *damaged* that no test noticed.
 
-def _noticed(engine: PolicyWorkbench, bundle: Bundle, mutant: Mutant) -> bool:
-    damaged = replace(bundle, modules={**bundle.modules, mutant.file: mutant.source})
-    try:
-        return engine.evaluate(damaged, f"{_PACKAGE}.unmoved", {}) is not True
-    except EngineError:
-        return True  # it no longer compiles, or a built-in refuses: nobody ships that
+        Raises:
+            EngineError: When a test fails without any damage.
+        """
+        together = self._together(parsed, damaged)
+        alone = [mutant for mutant in damaged if mutant not in together.choices]
+        left = set(self.left_alone(alone))
+        for mutant in together.choices:
+            if not self._noticed(together.bundle, mutant, together.chosen(mutant)):
+                left.add(mutant)
+        return [mutant for mutant in damaged if mutant in left]
+
+    def left_alone(self, damaged: Sequence[Mutant]) -> list[Mutant]:
+        """Return those of *damaged* that no test noticed, each compiled by itself.
+
+        Raises:
+            EngineError: When a test fails without any damage.
+        """
+        if damaged and self._moved(self._bundle, {}):
+            raise EngineError(
+                "a test fails already",
+                means="Nobody can tell what a damage does.",
+                remedy="Run `invoke policy.test`.",
+                code="policy.tests-fail",
+            )
+        left: list[Mutant] = []
+        for mutant in damaged:
+            modules = {**self._bundle.modules, mutant.file: mutant.source}
+            if not self._noticed(replace(self._bundle, modules=modules), mutant, {}):
+                left.append(mutant)
+        return left
+
+    def _together(self, parsed: Mapping[str, Parsed], damaged: Sequence[Mutant]) -> Schemata:
+        """Return as many of *damaged* as compile together, while none of them is chosen.
+
+        Whatever else is wrong is for each damage by itself to show: then there is none in it.
+        """
+        while True:
+            together = schemata(self._bundle, parsed, damaged)
+            if not together.choices:
+                return together
+            refused: Collection[Mutant] = ()
+            try:
+                if not self._moved(together.bundle, together.chosen(None)):
+                    return together
+            except EngineError as error:
+                refused = together.named_in(error.what)
+            damaged = [mutant for mutant in damaged if mutant not in refused] if refused else []
+
+    def _noticed(self, bundle: Bundle, mutant: Mutant, chosen: Mapping[str, int]) -> bool:
+        try:
+            return self._moved(bundle, chosen, first=_folder(mutant.file))
+        except EngineError:
+            return True  # it does not compile or end, or a built-in refuses: nobody ships that
+
+    def _moved(self, bundle: Bundle, chosen: Mapping[str, int], *, first: str = "") -> bool:
+        """Whether a test fails; those of the folder *first* are asked first."""
+        folders = sorted(self._folders, key=lambda folder: folder != first)
+        document = {"chosen": dict(chosen), "folders": folders}
+        return self._engine.evaluate(bundle, f"{_PACKAGE}.moved", document) is True

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sluiceway.analysis.latency import _QUANTILES, _ROUNDING
 from sluiceway.analysis.latency import BETS as _LATENCY_BETS
 from sluiceway.analysis.latency import COLD as _COLD
+from sluiceway.analysis.latency import NEAR as _NEAR
 from sluiceway.analysis.latency import SLOW as _SLOW
 from sluiceway.analysis.sequential import (
     _CERTIFY_BETS,
@@ -162,8 +163,10 @@ class Evidence:
             return _categories(_slower(canary_sums, begin), here)
 
         beyond = tolerant(profile.latency_ratio)
+        moved = BOUNDS * profile.latency_ratio * (1.0 + _NEAR)
+        edge = (np.searchsorted(BOUNDS, moved, side="right") - 1)[cuts[:, _SLOW : _SLOW + 1]]
         gained = _certified(
-            beyond[:, _SLOW + 1 :].sum(axis=1),
+            _slower(canary_sums, edge)[:, 0],
             here,
             there_by[:, _SLOW + 1 :].sum(axis=1),
             there,

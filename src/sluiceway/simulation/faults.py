@@ -17,7 +17,7 @@ class Fault:
     error_points: float = 0.0
     """Percentage points."""
     stretch: float = 1.0
-    """p99 times this, the median as it was."""
+    """p99 times this, the median and what is faster as they were."""
     slower: float = 1.0
     """Every request so many times slower."""
     leak: bool = False

@@ -1,7 +1,8 @@
 """The law of a request's latency, in buckets 5 % wide: what is drawn from, and what is measured.
 
 A law is a table of the distribution function over the logarithm of milliseconds. Slower requests
-are the same table read further left, a stretched tail the same table read more slowly.
+are the same table read further left, a stretched tail the same table read more slowly above the
+median: what is fast stays as fast as it was.
 """
 
 from __future__ import annotations
@@ -58,12 +59,13 @@ class Law:
 
         Args:
             shift: Logarithm of how many times slower than the law, one for each run.
-            stretch: p99 over the law's p99, the median as it was.
+            stretch: p99 over the law's p99; up to the median nothing changes.
             misses: Share of misses.
         """
         power = 1.0 + np.log(np.asarray(stretch, dtype=float)) / self.spread
         asked = _LOG_BOUNDS[None, :] - np.reshape(shift, (-1, 1))
-        asked = self.median + (asked - self.median) / np.reshape(power, (-1, 1))
+        above = np.maximum(asked - self.median, 0.0)
+        asked = asked - above + above / np.reshape(power, (-1, 1))
         below = _read(self.hit, asked)
         if self.miss is not None:
             share = np.reshape(np.asarray(misses, dtype=float), (-1, 1))

@@ -57,7 +57,7 @@ class _Checks:
         self._minimum = max(1, minimum)
         self.requests, self.bad, self.stable, self.stable_bad = (np.zeros(runs) for _ in range(4))
         self.streak, self.over, self.measured = (np.zeros(runs, dtype=np.int64) for _ in range(3))
-        self.good_at, self.at = np.zeros(runs), np.zeros(runs)
+        self.good_at = np.zeros(runs)
         self.compared: Bools = np.zeros(runs, dtype=bool)
         """Stable had requests in the window of the last check."""
         self.shared: Bools = np.zeros(runs, dtype=bool)
@@ -72,7 +72,6 @@ class _Checks:
         self.measured += asked
         self.over += asked & over
         self.streak = np.where(asked, np.where(over, self.streak + 1, 0), self.streak)
-        self.at = np.where(asked, now, self.at)
         self.good_at = np.where(asked & ~over, now, self.good_at)
         self.compared = np.where(asked, self.stable > 0, self.compared)
         self.shared = np.where(asked, shared, self.shared)
@@ -80,22 +79,28 @@ class _Checks:
             setattr(self, name, np.where(asked, 0.0, getattr(self, name)))
 
     def found(
-        self, limits: CanaryLimits, counts: Bools, keys: Keys, *, late: bool
+        self, now: float, limits: CanaryLimits, agrees: Bools, literal: Bools, keys: Keys
     ) -> tuple[Bools, Bools]:
         """Return where the limit's break rolls back, and where it holds.
 
         Args:
+            now: Seconds.
             limits: The canary's.
-            counts: The comparison agrees, or there is none.
+            agrees: The comparison does.
+            literal: The limits are taken by themselves.
             keys: The policies' numbers.
-            late: The deadline is over.
         """
-        breached = self.streak >= limits.consecutive
-        counts = counts | ~self.compared
+        breached, seconds = self.streak >= limits.consecutive, now - self.good_at
+        counts = agrees | literal | ~self.compared
         since = self.streak - limits.consecutive
-        long = (self.at - self.good_at) * since >= keys.sick_seconds * self.streak
-        lasting = self.shared & long
-        return breached & (counts | lasting), breached & ~counts & ~lasting & (not late)
+        lasting = self.shared & (seconds * since >= keys.sick_seconds * self.streak)
+        outlasted = (
+            agrees
+            & ~literal
+            & (self.streak >= max(2.0, limits.consecutive / 2))
+            & (seconds >= limits.consecutive * limits.interval_seconds)
+        )
+        return breached & (counts | lasting) | outlasted, breached & ~counts & ~lasting
 
 
 def verdicts(
@@ -148,13 +153,13 @@ def verdicts(
         telling: list[Bools] = []
         for stream, checks in (("errors", errors), ("latency", latency)):
             agrees = of[f"{evidence}/beyond.{stream}"][:, tick] >= keys.corroborate
-            counts = literal | (stable <= 0) | agrees
+            alone = literal | (stable <= 0)
             telling.append(
                 (checks.streak > 0)
-                & (counts | ~checks.compared | (checks.streak >= limits.consecutive))
+                & (agrees | alone | ~checks.compared | (checks.streak >= limits.consecutive))
             )
-            broken, sick = checks.found(limits, counts, keys, late=late)
-            failed, waits = failed | broken, waits | sick
+            broken, sick = checks.found(now, limits, agrees, alone, keys)
+            failed, waits = failed | broken, waits | (sick & (not late))
         if sequential:
             failed = failed | (
                 (of[f"{evidence}/worse.together"][:, tick] >= keys.worse)

@@ -133,10 +133,13 @@ class Folders:
         return next((layout for layout, there in signs if there), "plain")
 
     def _plain(self, base: Place, at: _At) -> Place:
-        key = (natural(at.root), 0, natural(at.name))
-        if self._layout == "plain":
-            return replace(base, key=key)
-        return replace(base, key=key, skip=self._backward(at))
+        return Place(
+            path=base.path,
+            name=base.name,
+            layout=base.layout,
+            key=(natural(at.root), 0, natural(at.name)),
+            skip="" if self._layout == "plain" else self._backward(at),
+        )
 
     def _numbered(self, base: Place, at: _At) -> Place:
         """goose, sql-migrate, Liquibase and others: by the number that the name begins with."""
@@ -146,7 +149,7 @@ class Folders:
         """Return why a file of no known tool is a backward half: its forward half is beside it."""
         folder = at.path.rpartition("/")[0]
         names = self._folders[folder]
-        for end, forward in _HALVES:
+        for end, forward in _HALVES if at.name.endswith(_ENDS) else ():
             if at.name.endswith(end):
                 stem = at.name.removesuffix(end)
                 if found := names & {stem + suffix for suffix in forward}:
@@ -263,6 +266,7 @@ _HALVES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (".undo.sql", (".do.sql", ".sql")),
     (".revert.sql", (".sql",)),
 )
+_ENDS = tuple(end for end, _ in _HALVES)
 _FORWARD_FOLDERS = {
     "down": ("up",),
     "revert": ("deploy", "up"),

@@ -107,6 +107,9 @@ class Catalogue:
 
     def search(self, path: str) -> None:
         """Take over a ``search_path``; an empty one is the default again."""
+        if not path:
+            self.path = (self._default,)
+            return
         words = [word.strip().strip('"') for word in path.split(",")]
         chosen = tuple(word for word in words if word and word not in {"$user", "pg_catalog"})
         self.path = chosen or (self._default,)
@@ -116,14 +119,17 @@ class Catalogue:
         if len(name) > 1:
             return [(self._aliases.get(name[-2], name[-2]), name[-1])]
         last = name[-1] if name else ""
+        if len(self.path) == 1:
+            return [(_TEMPORARY, last), (self.path[0], last)]
         return [(_TEMPORARY, last), *((schema, last) for schema in self.path)]
 
     def find(self, name: Name) -> Thing | None:
         """Return the thing of that name when it was heard of and is there."""
-        for key in self.keys(name):
-            found = self._things.get(key)
-            if isinstance(found, Thing):
-                return found
+        if self._things:
+            for key in self.keys(name):
+                found = self._things.get(key)
+                if isinstance(found, Thing):
+                    return found
         return None
 
     def thing(self, name: Name) -> Thing:
@@ -140,7 +146,7 @@ class Catalogue:
         """Return where something of that name is made."""
         if temporary:
             return (_TEMPORARY, name[-1])
-        return self.keys(name)[-len(self.path) if len(name) == 1 else 0]
+        return (self.path[0], name[0]) if len(name) == 1 else self.keys(name)[0]
 
     def make(self, name: Name, thing: Thing, *, maybe: bool) -> Thing:
         """Put a new thing there. *maybe*: only if there is none (``IF NOT EXISTS``, ``OR REPLACE``)."""
@@ -210,6 +216,8 @@ class Catalogue:
 
     def made(self, thing: Thing, column: ColumnState | None = None) -> Maybe:
         """Return how sure it is that a thing, or a column of it, is new."""
+        if thing.made is Maybe.NO and (column is None or column.made is Maybe.NO):
+            return Maybe.NO
         answers = [thing.made, column.made if column is not None else Maybe.NO]
         if thing.holds_old and thing.made is Maybe.YES:
             answers[0] = Maybe.NO

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 
 from sluiceway.migrations.records import Dialect
 from sluiceway.migrations.statements import tokens
@@ -66,7 +65,7 @@ class Hashes:
     def __init__(self, migration: str, dialect: Dialect) -> None:
         self._migration = migration
         self._dialect = dialect
-        self._seen: Counter[str] = Counter()
+        self._seen: dict[str, int] = {}
         self._parts: dict[int, tuple[str, str]] = {}
         self._known: dict[tuple[int, tuple[str, ...]], str] = {}
 
@@ -82,9 +81,9 @@ class Hashes:
         parts = self._parts.get(number)
         if parts is None:
             statement = normal(text, self._dialect)
-            self._seen[statement] += 1
-            parts = self._parts[number] = (statement, str(self._seen[statement]))
-        pieces = [self._migration, *parts, *(normal(item, self._dialect) for item in through)]
+            which = self._seen[statement] = self._seen.get(statement, 0) + 1
+            parts = self._parts[number] = (statement, str(which))
+        pieces = [self._migration, *parts, *[normal(item, self._dialect) for item in through]]
         whole = "\n".join(pieces).encode("utf-8", "surrogatepass")
         answer = "sha256:" + hashlib.sha256(whole).hexdigest()
         self._known[(number, through)] = answer

@@ -137,7 +137,8 @@ class Walk:
             self._problem(problem.line, problem.what)
         for number, item in enumerate(parsed, start=1):
             self.where = _Where(number=number, span=item.span)
-            self._enter(item.span)
+            if self._script.conditional:
+                self._enter(item.span)
             if item.problem:
                 self.fact(Kind.UNPARSABLE, label=item.problem)
                 self.where.guessed = True
@@ -402,9 +403,14 @@ class Walk:
         )
         if action is not None and action.if_exists:
             found["conditional"] = True
-        for key in ("in_do", "dynamic", "guessed", "conditional"):
-            if getattr(where, key):
-                found[key] = True
+        if where.in_do:
+            found["in_do"] = True
+        if where.dynamic:
+            found["dynamic"] = True
+        if where.guessed:
+            found["guessed"] = True
+        if where.conditional:
+            found["conditional"] = True
         if self.world.lock_timeout:
             found["lock_timeout"] = True
         draft = Draft(found, column=settles, at_once=at_once, branch=self.world.catalogue.branch)
