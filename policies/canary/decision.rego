@@ -152,19 +152,24 @@ shown(value) := round(value * 100) / 100 if {
 	is_string(value)
 } else := "none"
 
+# Nobody reads "none %": what was not measured has no unit.
+amount(value, _) := "none" if value == null
+
+amount(value, unit) := sprintf("%v %s", [shown(value), unit]) if value != null
+
 watched := sprintf("%v s after its start", [round(input.watch.seconds)])
 
-compared(stream) := sprintf("error rate %v %% on the canary against %v %% on stable after %v requests", [
-	total("canary", "error_rate"),
-	total("stable", "error_rate"),
+compared(stream) := sprintf("error rate %s on the canary against %s on stable after %v requests", [
+	amount(total("canary", "error_rate"), "%"),
+	amount(total("stable", "error_rate"), "%"),
 	input.watch.samples.canary,
 ]) if {
 	stream == "errors"
 }
 
-compared(stream) := sprintf("p99 %v ms on the canary against %v ms on stable after %v requests", [
-	total("canary", "p99_ms"),
-	total("stable", "p99_ms"),
+compared(stream) := sprintf("p99 %s on the canary against %s on stable after %v requests", [
+	amount(total("canary", "p99_ms"), "ms"),
+	amount(total("stable", "p99_ms"), "ms"),
 	input.watch.samples.canary,
 ]) if {
 	stream == "latency"
@@ -177,4 +182,4 @@ compared(stream) := sprintf("%v of %v health polls of the canary failed", [
 	stream == "health"
 }
 
-total(side, name) := shown(object.get(input.watch.totals, [side, name], null))
+total(side, name) := object.get(input.watch.totals, [side, name], null)

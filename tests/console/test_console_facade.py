@@ -160,6 +160,14 @@ def test_the_width_comes_from_the_environment_then_the_terminal():
             "Rolled back: dev → staging 9f2c41d09a7e; bbbbbbbbbbbb serves",
         ),
         (
+            {"outcome": "rolled-back", "deployment": {"traffic": {"slots": []}}},
+            "Rolled back: dev → staging 9f2c41d09a7e; nothing serves, as before",
+        ),
+        (
+            {"outcome": "rolled-back", "deployment": {}},
+            "Rolled back: dev → staging 9f2c41d09a7e; what served before serves",
+        ),
+        (
             {"outcome": "unable", "changed": False},
             "Unable: dev → staging 9f2c41d09a7e; nothing changed",
         ),
@@ -199,6 +207,33 @@ def test_an_outcome_with_an_error_shows_the_remedy():
     console.outcome({**OUTCOME, "outcome": "unable", "changed": False, "error": error})
     assert "it never answered" in out.getvalue()
     assert "Do    look" in out.getvalue()
+
+
+def test_a_canary_that_was_taken_back_says_what_to_do_once():
+    def finding(solution, level="deny"):
+        return {"code": "a.b", "level": level, "message": "m", "solution": solution}
+
+    findings = [finding("Ask more."), finding("Ask more."), finding("Never mind.", "warn")]
+    sla = {"kind": "automatic", "seconds": 3.0, "limit_seconds": 120.0, "kept": True}
+    report: dict[str, Any] = {
+        "verdict": "no-data",
+        "reason": "Nobody asked.",
+        "decision": {"findings": findings},
+    }
+    report |= {"rollback_seconds": 0.4, "sla": sla}
+    more = {"outcome": "rolled-back", "deployment": {"traffic": {"slots": []}}}
+    console, out, _ = printed()
+    console.promotion({**OUTCOME, **more, "canary": report})
+    text = out.getvalue()
+    assert text.count("What to do: Ask more.") == 1
+    assert "Never mind." not in text
+    assert "Its traffic was gone 3.0 s after the first bad look: within the 2 min" in text
+    console, out, _ = printed()
+    console.promotion(
+        {**OUTCOME, **more, "canary": {**report, "verdict": "pass"}, "serves": DIGEST}
+    )
+    assert "What to do" not in out.getvalue()
+    assert "The previous digest served 3.0 s after" in out.getvalue()
 
 
 def test_a_release_shows_its_scans():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -111,8 +112,8 @@ def test_a_log_of_a_canary_has_a_line_when_something_changed_or_time_has_passed(
         said(listener, "canary.tick", 10.0 * number, **ticked(watched(number)))
     bad = advance(watched(12), look(13, health=False), LIMITS)
     said(listener, "canary.tick", 130.0, **ticked(bad))
-    lines = [line for line in stream.getvalue().split("\ncanary ")[1:] if "requests" in line]
-    assert [line.split()[1] for line in lines] == ["10/300", "110/300", "130/300"]
+    lines = [line for line in stream.getvalue().split("\ncanary: ")[1:] if "requests" in line]
+    assert [line.split()[0] for line in lines] == ["10/300", "110/300", "130/300"]
     assert "bad 1 of 3" in " ".join(lines[-1].split())
     assert "\x1b" not in stream.getvalue()
 
@@ -122,13 +123,39 @@ def test_a_canarys_end_is_explained():
     reason = "Roll back: error rate over 5 % at 3 checks in a row (rule mission)."
     ended = ticked(watched(3, errors=5), ended=True, outcome="fail", reason=reason)
     said(view(stream), "canary.tick", **ended)
-    assert " ".join(stream.getvalue().split()) == f"canary canary: {reason}"
+    assert " ".join(stream.getvalue().split()) == f"canary: {reason}"
+
+
+def test_a_soak_is_no_canary_and_has_no_side_beside_it():
+    seen = ticked(watched(2)) | {"environment": "production, soak of green"}
+    look = Look.of(seen)
+    line = canary_line(look)
+    assert line.startswith("production, soak of green: 20/300 s, weight 5 %, requests 50, error")
+    assert "stable" not in line
+    text = render(canary_page(look), 100)
+    assert text.startswith("Production, soak of green\n")
+    assert re.search("^green +50 ", text, re.MULTILINE)
+    assert "stable" not in text
+
+
+def test_an_environment_with_a_name_of_its_own_is_called_a_canary():
+    line = canary_line(Look.of(ticked(watched(2)) | {"environment": "trial"}))
+    assert line.startswith("canary trial: 20/300 s")
+
+
+def test_what_has_ended_counts_what_was_made_and_says_what_was_never_measured():
+    ended = ticked(watched(2), ended=True, outcome="fail", reason="Roll back.")
+    text = render(canary_page(Look.of(ended)), 100)
+    assert re.search("error rate +2 of 2 passed", text)
+    text = render(canary_page(Look.of(ticked(Watch(), ended=True, outcome="fail"))), 100)
+    assert re.search("p99 +never measured", text)
+    assert "passed" not in text
 
 
 def test_a_canary_that_is_broken_has_ended_whoever_tells_of_it():
     broken = replace(look(3), canary_alive=False)
     line = canary_line(Look.of(ticked(advance(watched(2), broken, LIMITS))))
-    assert line == "canary canary: the canary has crashed"
+    assert line == "canary: the canary has crashed"
 
 
 def test_what_a_person_should_know_is_said():
@@ -315,7 +342,7 @@ def test_the_table_reads_records_as_well_as_json():
     assert Look.of({**ticked(watch), "watch": watch, "limits": LIMITS}) == by_json
     assert Look.of({"watch": watch, "limits": LIMITS}).remaining == 280.0
     assert canary_line(by_json) == (
-        "canary canary: 20/300 s, weight 5 %, requests 50 (stable 950), error rate 0.0 % (0.0 %), "
+        "canary: 20/300 s, weight 5 %, requests 50 (stable 950), error rate 0.0 % (0.0 %), "
         "p99 120 ms (120 ms), checks passed 2/30"
     )
     assert by_json.notable != replace(by_json, weight=0.0).notable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -140,6 +141,23 @@ def test_what_was_not_kept_is_not_drawn_and_is_named():
     page = Page(report_page(document))
     assert "limit" not in drawn(page, "Error rate").lower()
     assert "2000" not in drawn(page, "p99")
+
+
+def test_a_soak_has_the_curves_of_its_slot_and_nothing_to_be_compared_with():
+    looks = [{**value, "needed": {}} for value in values([0, 1, 1], stable=False)]
+    kept = recorded(looks)
+    outcome = dict(kept.outcome or {})
+    outcome["soak"] = {**outcome.pop("canary"), "slot": "green"}
+    document = reported(replace(kept, outcome=outcome))
+    assert document["watch"]["slot"] == "green"
+    assert not document["missing"], "nobody looks for a stable side"
+    page = Page(report_page(document))
+    labels = [str(each["aria-label"]).split(";")[0] for each in page.of("svg")]
+    assert labels == ["Error rate", "p99", "Requests between two looks"]
+    assert "green" in drawn(page, "Error rate")
+    assert "stable" not in drawn(page, "Error rate")
+    assert "The slot over the whole soak" in page.text
+    assert "Evidence at the last look" not in page.text
 
 
 def test_policies_that_changed_while_it_ran_are_named():

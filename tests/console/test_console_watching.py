@@ -46,7 +46,7 @@ def test_both_sides_stand_beside_each_other_on_one_scale():
     assert chart(page, 0) == " ▂▂█▂▁▁"
     assert chart(page, 1) == " ▁▁▁▁▁▁"
     text = words(page)
-    assert "Canary canary, 5 % of the traffic" in text
+    assert "Canary, 5 % of the traffic" in text
     assert "error rate canary" in text
     assert "limit 5 % stable" in text
     assert "limit 2000 ms stable ██████ 120 ms" in text
@@ -104,10 +104,22 @@ def test_what_would_happen_now_is_said_with_its_reason(verdict, said):
     assert ("to be promoted" in text) is (verdict != "rollback")
 
 
+def test_a_soak_is_drawn_alone():
+    watched = Watched()
+    for value in values([0, 1, 1], stable=False):
+        seen = {**ticked(value), "environment": "production, soak of green", "needed": {}}
+        watched.add(seen, START + timedelta(seconds=10.0 * value["number"]))
+    text = words(watched.page(Look.of(seen), 3.0, 80, symbols=True))
+    assert text.startswith("Production, soak of green, 5 % of the traffic")
+    assert "error rate green" in text
+    assert "requests 50 " in text
+    assert "stable" not in text
+
+
 def test_a_step_says_which_one_it_is():
     first, second, third = values([0, 1, 1])
     text = words(shown([first, second, compared(third, 1.0, 1.0, "continue")]))
-    assert "Canary canary, 5 % of the traffic, step 2 of 3" in text
+    assert "Canary, 5 % of the traffic, step 2 of 3" in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

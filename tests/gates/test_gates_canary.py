@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sluiceway.errors import ActionFailed
-from sluiceway.gates.canary import needed
+from sluiceway.gates.canary import needed, sentence
 from sluiceway.model import CanaryLimits
 from sluiceway.policy import Bundle, bundled_policies, load_bundle
 
@@ -47,3 +47,13 @@ def test_a_rule_that_compares_nothing_by_evidence_asks_for_none(rule):
 )
 def test_what_cannot_be_read_is_not_guessed(bundle):
     assert needed(bundle, CanaryLimits()) is None
+
+
+def test_several_reasons_are_one_sentence_that_says_once_what_they_share():
+    end = "; 30 s after its start (rule sequential, limits literal)."
+    assert sentence([f"no requests{end}", f"no p99; none of 3{end}"]) == (
+        f"no requests; no p99; none of 3{end}"
+    )
+    assert sentence([f"no requests{end}"]) == f"no requests{end}"
+    assert sentence(["it crashed.", f"worse{end}"]) == f"it crashed. worse{end}"
+    assert sentence([]) == ""

@@ -15,12 +15,12 @@ import data.lib
 deny_rollback contains found if {
 	broken("error_rate")
 	stream := input.watch.streams.error_rate
-	message := sprintf("error rate over %v %% at %v checks in a row (%v s), last %v %% against %v %% on stable; %s", [
+	message := sprintf("error rate over %v %% at %v checks in a row (%v s), last %s against %s on stable; %s", [
 		shown(input.parameters.error_rate_threshold),
 		stream.streak,
 		round(stream.streak_seconds),
-		shown(stream.canary),
-		shown(stream.stable),
+		amount(stream.canary, "%"),
+		amount(stream.stable, "%"),
 		watched,
 	])
 	found := lib.finding(rego.metadata.rule(), said(message))

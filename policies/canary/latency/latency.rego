@@ -15,12 +15,12 @@ import data.lib
 deny_rollback contains found if {
 	broken("latency_p99")
 	stream := input.watch.streams.latency_p99
-	message := sprintf("p99 over %v ms at %v checks in a row (%v s), last %v ms against %v ms on stable; %s", [
+	message := sprintf("p99 over %v ms at %v checks in a row (%v s), last %s against %s on stable; %s", [
 		shown(input.parameters.latency_p99_threshold_ms),
 		stream.streak,
 		round(stream.streak_seconds),
-		shown(stream.canary),
-		shown(stream.stable),
+		amount(stream.canary, "ms"),
+		amount(stream.stable, "ms"),
 		watched,
 	])
 	found := lib.finding(rego.metadata.rule(), said(message))

@@ -9,7 +9,7 @@ import data.lib
 #   promoted, by whichever rule.
 # custom:
 #   code: canary.no-data
-#   solution: Raise traffic_percent or deadline_minutes, so that the canary gets more requests.
+#   solution: See that clients ask the route at all; then raise traffic_percent or deadline_minutes.
 deny_lacking contains found if {
 	over
 	some problem in unmeasured

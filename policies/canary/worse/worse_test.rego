@@ -18,5 +18,5 @@ test_it_is_told_by_what if {
 	flapping := object.union_n([worse(131, 25), {"/watch/sequential/leading": "health"}, {"/watch/streams/health/over": 9}])
 	startswith(message(flapping), "9 of 31 health polls of the canary failed")
 	alone := object.union(worse(131, 25), {"/watch/totals/stable": null})
-	contains(message(alone), "against none % on stable")
+	contains(message(alone), "against none on stable")
 }

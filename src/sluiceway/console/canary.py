@@ -23,6 +23,7 @@ _OUTCOME = {
 }
 
 
+_SOAK = ", soak of "
 _SAID = ("extend", "hold")
 """Verdicts that a person wonders about: why is it not over?"""
 
@@ -70,6 +71,21 @@ class Look:
         )
 
     @property
+    def title(self) -> str:
+        """What is watched, as a sentence begins."""
+        return _title(self.environment)
+
+    @property
+    def soaked(self) -> bool:
+        """It is a slot that has all of the traffic, and no side is beside it."""
+        return _SOAK in self.environment
+
+    @property
+    def side(self) -> str:
+        """What the watched side is called: ``canary``, or the slot."""
+        return self.environment.rpartition(_SOAK)[2] if self.soaked else "canary"
+
+    @property
     def notable(self) -> tuple[object, ...]:
         """What a person wants to hear of at once; a look in which it is the same can wait."""
         watch = self.watch
@@ -95,13 +111,8 @@ def canary_page(look: Look) -> list[Block]:
             Column(title="Last p99", right=True),
         ),
         rows=(
-            (cell("canary", Tone.STRONG), *_numbers(watch.canary), *_last(watch, limits)),
-            (
-                cell("stable"),
-                *_numbers(watch.stable),
-                cell(percent(watch.errors.last.stable if watch.errors.last else None)),
-                cell(milliseconds(watch.latency.last.stable if watch.latency.last else None)),
-            ),
+            (cell(look.side, Tone.STRONG), *_numbers(watch.canary), *_last(watch, limits)),
+            *(() if look.soaked else (_beside(watch),)),
             (
                 cell("limit", Tone.DIM),
                 cell(""),
@@ -114,7 +125,7 @@ def canary_page(look: Look) -> list[Block]:
         ),
     )
     health = watch.health.detail if watch.health.streak else ""
-    expected = _expected(limits)
+    expected = 0 if look.ended else _expected(limits)
     progress = Pairs.of(
         [
             ("weight", f"{look.weight:g} %"),
@@ -126,7 +137,7 @@ def canary_page(look: Look) -> list[Block]:
             ("time left", _left(look)),
         ]
     )
-    title = f"Canary {look.environment}"
+    title = f"{look.title[:1].upper()}{look.title[1:]}"
     page: list[Block] = [Line.of(title, Tone.STRONG), Line.of(""), grid, Line.of(""), progress]
     if look.ended:
         words = f"{look.outcome.value}: {look.reason}"
@@ -140,14 +151,18 @@ def canary_line(look: Look) -> str:
     """Return one look as one line of a log."""
     watch, limits = look.watch, look.limits
     if look.ended:
-        return f"canary {look.environment}: {look.reason}"
+        return f"{look.title}: {look.reason}"
     canary, stable = _total(watch.canary), _total(watch.stable)
+
+    def beside(words: str) -> str:
+        return "" if look.soaked else f" ({words})"
+
     parts = [
         f"{watch.seconds:.0f}/{limits.duration_seconds:g} s",
         f"weight {look.weight:g} %",
-        f"requests {canary.requests} (stable {stable.requests})",
-        f"error rate {percent(canary.error_rate)} ({percent(stable.error_rate)})",
-        f"p99 {milliseconds(canary.p99)} ({milliseconds(stable.p99)})",
+        f"requests {canary.requests}{beside(f'stable {stable.requests}')}",
+        f"error rate {percent(canary.error_rate)}{beside(percent(stable.error_rate))}",
+        f"p99 {milliseconds(canary.p99)}{beside(milliseconds(stable.p99))}",
         f"checks passed {watch.errors.measured - watch.errors.over}/{_expected(limits)}",
     ]
     parts += [
@@ -162,7 +177,7 @@ def canary_line(look: Look) -> str:
     ]
     if look.verdict in _SAID:
         parts.append(look.reason)
-    return f"canary {look.environment}: " + ", ".join(parts)
+    return f"{look.title}: " + ", ".join(parts)
 
 
 def started_line(data: Mapping[str, Any]) -> str:
@@ -177,12 +192,28 @@ def started_line(data: Mapping[str, Any]) -> str:
     if traffic and names <= {"canary"}:
         share = "all of the traffic (nothing is released yet, so nothing serves after the watch)"
     return (
-        f"canary {data.get('environment', '')}: {share}{url} for "
+        f"{_title(str(data.get('environment', '')))}: {share}{url} for "
         f"{duration(limits.duration_seconds)}{' each' if limits.steps else ''}, a look every "
         f"{duration(limits.interval_seconds)}; judged by the rule {limits.rule} (limits "
         f"{limits.limits}: errors over {limits.error_rate_threshold:g} %, "
         f"p99 over {limits.latency_p99_threshold_ms:g} ms, or no healthy answer, "
         f"{limits.consecutive} times in a row)"
+    )
+
+
+def _title(environment: str) -> str:
+    """Say what is watched: most canaries' environments are called so, and a soak is none."""
+    if environment == "canary" or _SOAK in environment:
+        return environment
+    return f"canary {environment}"
+
+
+def _beside(watch: Watch) -> tuple[Cell, ...]:
+    return (
+        cell("stable"),
+        *_numbers(watch.stable),
+        cell(percent(watch.errors.last.stable if watch.errors.last else None)),
+        cell(milliseconds(watch.latency.last.stable if watch.latency.last else None)),
     )
 
 
@@ -223,6 +254,8 @@ def _expected(limits: CanaryLimits) -> int:
 
 def _stream(stream: Stream, expected: int, limits: CanaryLimits, detail: str = "") -> Cell:
     asked = max(expected, stream.measured)  # the first and the last look are both counted
+    if not asked:
+        return cell("never measured", Tone.WARN)
     passed = f"{stream.measured - stream.over} of {asked} passed"
     if not stream.streak:
         return cell(passed, Tone.GOOD if stream.measured else Tone.DIM)

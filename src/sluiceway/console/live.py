@@ -35,7 +35,7 @@ _TITLES = {
     "ask": "sign the request",
     "blue-green.back": "switch back",
     "blue-green.drain": "stop what was tried",
-    "blue-green.preflight": "see that the deployer can switch",
+    "blue-green.preflight": "see that it could be deployed and switched",
     "blue-green.restore-tag": "put the tag back",
     "blue-green.settle": "keep the traffic where it is",
     "blue-green.switch": "switch everything and read back",

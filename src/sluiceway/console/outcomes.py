@@ -40,9 +40,18 @@ def headline(outcome: Mapping[str, Any]) -> str:
         return f"Refused: {_joined(way or 'release', what)}; nothing changed"
     if ended == "rolled-back":
         serves = short(str(outcome.get("serves") or "")) or "what served before"
-        return f"Rolled back: {way} {what}; {serves} serves"
+        served = "nothing serves, as before" if _nobody(outcome) else f"{serves} serves"
+        return f"Rolled back: {way} {what}; {served}"
     changed = "something changed" if outcome.get("changed") else "nothing changed"
     return f"{str(ended or 'ended').capitalize()}: {_joined(way or 'release', what)}; {changed}"
+
+
+def _nobody(outcome: Mapping[str, Any]) -> bool:
+    """Say whether it was read back that nobody has any traffic: there was no release before."""
+    traffic = (outcome.get("deployment") or {}).get("traffic")
+    if outcome.get("serves") or traffic is None:
+        return False
+    return not any(slot.get("weight") for slot in traffic.get("slots") or ())
 
 
 def _joined(way: str, what: str) -> str:
@@ -61,7 +70,8 @@ def outcome_page(outcome: Any) -> list[Block]:
     for decision in decisions:
         if not decision.get("allow") or decision.get("findings"):
             page += [Line.of(""), *tables.decision_table(decision)]
-    page += canary_report(document.get("canary") or document.get("soak"))
+    watched = document.get("canary") or document.get("soak")
+    page += canary_report(watched, nobody=_nobody(document))
     page += promise_kept(document.get("sla"))
     # A refusal is told by its decision, with the reasons; the error would only repeat it.
     if document.get("error") and all(decision.get("allow") for decision in decisions):
@@ -158,8 +168,13 @@ def _digest(outcome: Mapping[str, Any]) -> str:
     return str(image.get("digest") or outcome.get("image_digest") or "")
 
 
-def canary_report(report: Mapping[str, Any] | None) -> list[Block]:
-    """Return a finished canary's report: the table where there is one, and the reason."""
+def canary_report(report: Mapping[str, Any] | None, *, nobody: bool = False) -> list[Block]:
+    """Return a finished canary's report: the table where there is one, the reason, what to do.
+
+    Args:
+        report: ``canary`` or ``soak`` of an outcome.
+        nobody: Nothing serves after it, because nothing did before.
+    """
     if not report:
         return []
     page: list[Block] = [Line.of("")]
@@ -169,20 +184,30 @@ def canary_report(report: Mapping[str, Any] | None) -> list[Block]:
     verdict, reason = str(report.get("verdict", "")), str(report.get("reason", ""))
     if reason and not report.get("watch"):
         page.append(Line.of(f"Canary {verdict}: {reason}", _verdict(verdict)))
+    page += [Line.of(f"What to do: {words}", Tone.WARN) for words in _solutions(report)]
     if report.get("rollback_seconds") is not None:
         taken = duration(float(report["rollback_seconds"]))
         page.append(Line.of(f"Its traffic was taken away within {taken}.", Tone.DIM))
-        page += promise_kept(report.get("sla"))
+        page += promise_kept(report.get("sla"), nobody=nobody)
     return page
 
 
-def promise_kept(sla: Mapping[str, Any] | None) -> list[Block]:
+def _solutions(report: Mapping[str, Any]) -> list[str]:
+    """Return what the policies say is to be done, each thing once; nothing after a pass."""
+    if report.get("verdict") == "pass":
+        return []
+    findings = (report.get("decision") or {}).get("findings") or ()
+    said = [str(each.get("solution") or "") for each in findings if each.get("level") == "deny"]
+    return [words for words in dict.fromkeys(said) if words]
+
+
+def promise_kept(sla: Mapping[str, Any] | None, *, nobody: bool = False) -> list[Block]:
     """Say whether a rollback came in the time that is promised for it; nothing when not measured."""
     if not sla:
         return []
     since = "the request" if sla["kind"] == "by-hand" else "the first bad look"
     words = (
-        f"The previous digest served {duration(float(sla['seconds']))} after {since}: "
+        f"{'Its traffic was gone' if nobody else 'The previous digest served'} {duration(float(sla['seconds']))} after {since}: "
         f"{'within' if sla['kept'] else 'NOT within'} the {duration(float(sla['limit_seconds']))} "
         "that are promised."
     )

@@ -80,7 +80,8 @@ class Watched:
         ]
 
     def _title(self, look: Look) -> str:
-        return f"Canary {look.environment}, {_weight(look, self._last)}"
+        title = f"{look.title[:1].upper()}{look.title[1:]}"
+        return f"{title}, {_weight(look, self._last)}"
 
     @property
     def _last(self) -> Mapping[str, Any]:
@@ -95,6 +96,7 @@ class Watched:
         ):
             both = {side: self._series(side, key) for side in ("canary", "stable")}
             top = tallest(both.values(), limit)
+            names = {"canary": look.side, "stable": "" if look.soaked else "stable"}
             for side, label in (("canary", name), ("stable", f"limit {limit:g} {unit}")):
                 values = both[side]
                 last = values[-1] if values else None
@@ -103,9 +105,9 @@ class Watched:
                 rows.append(
                     (
                         cell(label, Tone.STRONG if side == "canary" else Tone.DIM),
-                        cell(side, Tone.PLAIN if side == "canary" else Tone.DIM),
+                        cell(names[side], Tone.PLAIN if side == "canary" else Tone.DIM),
                         Cell(text=spark(values, room, top, symbols=symbols), tone=tone),
-                        cell(shown(last), tone),
+                        cell(shown(last) if names[side] else "", tone),
                     )
                 )
         return rows
@@ -152,7 +154,10 @@ class Watched:
         left = max(look.remaining - since, 0.0)
         due = max(limits.interval_seconds - since, 0.0)
         return [
-            ("requests", f"canary {count(canary)}, stable {beside}"),
+            (
+                "requests",
+                count(canary) if look.soaked else f"canary {count(canary)}, stable {beside}",
+            ),
             ("bad in a row", cell(", ".join(bad), Tone.WARN) if bad else cell("none", Tone.GOOD)),
             ("next look", f"in {round(due)} s, {duration(round(left))} left"),
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from sluiceway.model import Actor, CanaryLimits, Image, rfc3339, to_json
 from sluiceway.policy.engine import Bundle
 from sluiceway.workbench import Workbench
 
-__all__ = ["Step", "canary", "canary_input", "needed"]
+__all__ = ["Step", "canary", "canary_input", "needed", "sentence"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,3 +117,18 @@ def needed(bundle: Bundle | SluicewayError, limits: CanaryLimits) -> dict[str, f
 
 
 _NEEDED = {"worse": "worse", "beyond": "beyond", "safe": "certify"}
+
+
+def sentence(messages: Sequence[str]) -> str:
+    """Return the gate's messages about one look as one sentence.
+
+    They end alike (``...; 30 s after its start (rule sequential).``), and that is said once, at the
+    end.
+    """
+    parts = [message.split("; ") for message in messages]
+    ending: list[str] = []
+    while len({part[-1] for part in parts}) == 1 and all(len(part) > 1 for part in parts):
+        ending.insert(0, {part.pop() for part in parts}.pop())
+    if len(messages) == 1 or not ending:
+        return " ".join(messages)
+    return "; ".join(["; ".join(part) for part in parts] + ending)

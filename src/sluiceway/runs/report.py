@@ -124,9 +124,9 @@ def document(
         decisions  [{at, environment, actor, decision, evidence, waivers, approvals}]
         approvals  [{at, by, source, target, expires, reason, run}] of this digest into this target
         effects    [{at, kind, environment, digest, previous, url, slots, reason}]
-        watch      of a canary: {environment, limits, needed, looks, totals, verdict, code, outcome,
+        watch      of a canary: {environment, slot, limits, needed, looks, totals, verdict, code, outcome,
                    reason, rollback_seconds}, or null; looks as sluiceway.analysis.looks has them,
-                   needed is the last look's
+                   needed is the last look's; slot is the one that was soaked, empty for a canary
         ledger     [{seq, at, kind, environment, digest, actor, hash}]
         made_at, made_by
 
@@ -287,7 +287,7 @@ def _missing(
         said.append("The ledger has no entry of its end.")
     if lost:
         said.append(f"{lost} of the canary's looks cannot be read: another version wrote them.")
-    if watched is not None and watched["looks"]:
+    if watched is not None and watched["looks"] and not watched["slot"]:
         if all(look["evidence"] is None for look in watched["looks"]):
             said.append("Evidence: the version that wrote these looks compared no sides.")
         elif watched["needed"] is None:
@@ -295,12 +295,12 @@ def _missing(
                 "How much evidence decides: the version that wrote these looks did not keep it, so no "
                 "line is drawn for it."
             )
-        if not watched["limits"]:
-            said.append("The limits that it was judged by: they were not kept, so none is drawn.")
         if all(look["stable"] is None for look in watched["looks"]):
             said.append("The stable side: nobody saw it, so the canary stands alone.")
-    elif watched is not None:
+    elif watched is not None and not watched["looks"]:
         said.append("The looks of the canary: none was kept.")
+    if watched is not None and watched["looks"] and not watched["limits"]:
+        said.append("The limits that it was judged by: they were not kept, so none is drawn.")
     return said
 
 
@@ -461,6 +461,7 @@ def _watch(
         seconds = taken.value.get("seconds") if taken and isinstance(taken.value, dict) else None
     return {
         "environment": str(request.get("target") or (written.environment if written else "")),
+        "slot": _slot(told, steps),
         "limits": limits,
         "needed": looks[-1]["needed"] if looks else None,
         "looks": looks,
@@ -470,6 +471,12 @@ def _watch(
         "reason": str(told.get("reason") or last.get("reason") or ""),
         "rollback_seconds": seconds,
     }, lost
+
+
+def _slot(told: Mapping[str, Any], steps: Sequence[Step]) -> str:
+    """Return the slot of a soak, as far as it is known; empty for a canary."""
+    soaked = any(step.name.startswith("blue-green.") for step in steps)
+    return str(told.get("slot") or ("slot" if soaked else ""))
 
 
 def _totals(watch: Mapping[str, Any]) -> dict[str, Any]:

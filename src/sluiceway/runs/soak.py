@@ -15,7 +15,7 @@ from typing import Any
 from sluiceway import analysis, events
 from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed
-from sluiceway.gates.canary import Step, needed
+from sluiceway.gates.canary import Step, needed, sentence
 from sluiceway.model import (
     Decision,
     Environment,
@@ -222,7 +222,7 @@ def called(decision: Decision, unjudged: int, consecutive: int) -> dict[str, Any
         "code": codes[0] if codes else "canary.passed",
         "codes": codes,
         "status": status_of(outcome),
-        "reason": " ".join(said),
+        "reason": sentence(said),
     }
 
 

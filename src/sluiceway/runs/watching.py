@@ -17,7 +17,7 @@ from typing import Any
 from sluiceway import analysis, events
 from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed
-from sluiceway.gates.canary import Step, needed
+from sluiceway.gates.canary import Step, needed, sentence
 from sluiceway.gates.decide import Judged
 from sluiceway.model import (
     Image,
@@ -225,7 +225,7 @@ class _Watcher(Looking):
         return {
             **call,
             "ended": ended,
-            "reason": f"{_WORDS[call['verdict']]}: {' '.join(call['messages'])}",
+            "reason": f"{_WORDS[call['verdict']]}: {sentence(call['messages'])}",
             "evidence": evidence,
             "needed": needed(self.policies, self.limits),
             "decision": decision,

@@ -45,17 +45,21 @@ def charts_of(watch: Mapping[str, Any]) -> list[Chart]:
     looks: Sequence[Look] = watch.get("looks") or ()
     if not looks:
         return []
-    limits = watch.get("limits") or {}
+    limits, slot = watch.get("limits") or {}, str(watch.get("slot") or "")
     marks = _marks(looks)
     until = max(float(look["at"]) for look in looks)
     found = [
-        _sides("Error rate", "%", looks, "error_rate", marks, _limit(limits, "error_rate")),
-        _sides("p99", "ms", looks, "p99_ms", marks, _limit(limits, "p99_ms")),
+        _sides("Error rate", "%", looks, "error_rate", marks, _limit(limits, "error_rate"), slot),
+        _sides("p99", "ms", looks, "p99_ms", marks, _limit(limits, "p99_ms"), slot),
         Chart(
             title="Requests between two looks",
-            curves=_both(looks, lambda side: number(side.get("requests"))),
+            curves=_both(looks, lambda side: number(side.get("requests")), slot),
             whole=True,
         ),
+    ]
+    if slot:  # it has all of the traffic, and there is nothing to be compared with
+        return found
+    found += [
         Chart(
             title="Weight of the canary",
             unit="%",
@@ -90,6 +94,7 @@ def _sides(
     key: str,
     marks: tuple[Mark, ...],
     limits: tuple[Limit, ...],
+    slot: str,
 ) -> Chart:
     stream = {"error_rate": "error_rate", "p99_ms": "latency_p99"}[key]
     dots = [
@@ -103,7 +108,7 @@ def _sides(
     return Chart(
         title=title,
         unit=unit,
-        curves=_both(looks, lambda side: number(side.get(key))),
+        curves=_both(looks, lambda side: number(side.get(key)), slot),
         limits=limits,
         marks=marks,
         dots=tuple(dots),
@@ -120,17 +125,19 @@ def _row(look: Look, name: str) -> int:
 
 
 def _both(
-    looks: Sequence[Look], value: Callable[[Mapping[str, Any]], float | None]
+    looks: Sequence[Look], value: Callable[[Mapping[str, Any]], float | None], slot: str
 ) -> tuple[Curve, ...]:
+    """Return a curve for the canary and for stable, or for the *slot* alone that was soaked."""
+    sides = {"canary": slot} if slot else {"canary": "canary", "stable": "stable"}
     return tuple(
         Curve(
-            name=side,
+            name=name,
             ink=ink,
             points=tuple(
                 (float(look["at"]), value(look[side]) if look.get(side) else None) for look in looks
             ),
         )
-        for ink, side in enumerate(("canary", "stable"))
+        for ink, (side, name) in enumerate(sides.items())
     )
 
 

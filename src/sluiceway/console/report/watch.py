@@ -88,7 +88,7 @@ def _seconds(value: Any) -> str:
 
 def _legend(watch: Mapping[str, Any]) -> str:
     said = "Circles are checks over their limit; a vertical line is a change of the verdict."
-    if not any(look.get("evidence") for look in watch["looks"]):
+    if watch["slot"] or not any(look.get("evidence") for look in watch["looks"]):
         return said
     needed = watch["needed"]
     if needed is None:
@@ -110,10 +110,11 @@ def _legend(watch: Mapping[str, Any]) -> str:
 def _sides(watch: Mapping[str, Any]) -> Html:
     def row(name: str) -> tuple[Any, ...]:
         side = watch["totals"].get(name)
+        shown = watch["slot"] or name
         if side is None:
-            return (name, NONE, NONE, NONE, NONE, "")
+            return (shown, NONE, NONE, NONE, NONE, "")
         return (
-            name,
+            shown,
             count(side["requests"]),
             count(side["errors"]),
             percent(number(side["error_rate"])),
@@ -131,9 +132,9 @@ def _sides(watch: Mapping[str, Any]) -> Html:
         "",
     )
     return table(
-        "Both sides over the whole watch",
+        "The slot over the whole soak" if watch["slot"] else "Both sides over the whole watch",
         ("Side", "Requests", "Errors", "Error rate", "p99", "Digest"),
-        [row("canary"), row("stable"), limit],
+        [row("canary"), *(() if watch["slot"] else (row("stable"),)), limit],
         numbers=(1, 2, 3, 4),
         heads=True,
     )
@@ -171,7 +172,7 @@ def _checks(watch: Mapping[str, Any]) -> Html:
 
 def _evidence(watch: Mapping[str, Any]) -> Html:
     last = next((look for look in reversed(watch["looks"]) if look.get("evidence")), None)
-    if last is None:
+    if last is None or watch["slot"]:
         return Html("")
     rows = []
     needed = watch["needed"] or {}
@@ -270,7 +271,7 @@ def _looks(watch: Mapping[str, Any]) -> Html:
     looks: Sequence[Mapping[str, Any]] = watch["looks"]
     if not looks:
         return Html("")
-    compared = any(look.get("evidence") for look in looks)
+    compared = not watch["slot"] and any(look.get("evidence") for look in looks)
     titles = ["At", "Weight", "Requests", "stable", "Error rate", "stable", "p99", "stable"]
     titles += ["worse", "beyond", "safe"] if compared else []
     titles += ["Bad in a row", "Verdict"]
