@@ -172,16 +172,17 @@ def compared(ours: Ours, program: str, corpus: Path, rounds: int) -> tuple[float
         cost, judged = ours.cost(corpus)
         mine.append(cost)
         second.append(ours.cost(corpus, again=True)[0])
-    ratio, later = (
-        statistics.median(one / other for one, other in zip(each, theirs, strict=True))
-        for each in (mine, second)
+    ratios, again = (
+        [one / other for one, other in zip(each, theirs, strict=True)] for each in (mine, second)
     )
+    ratio, later = statistics.median(ratios), statistics.median(again)
     denied = sum(each.level == "deny" for each in judged.decision.findings)
     print(
         f"{corpus.name}: {len(paths)} files ({judged.read.files} judged), "
         f"{judged.read.statements} statements, {denied} blocked: "
         f"squawk {statistics.median(theirs):.2f} s, ours {statistics.median(mine):.2f} s of CPU, "
-        f"{ratio:.2f} times; again {statistics.median(second):.3f} s, {later:.2f} times"
+        f"{ratio:.2f} times ({min(ratios):.2f} to {max(ratios):.2f}); "
+        f"again {statistics.median(second):.3f} s, {later:.2f} times"
     )
     return ratio, later
 
