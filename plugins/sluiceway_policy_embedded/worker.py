@@ -27,8 +27,8 @@ import fcntl
 import hashlib
 import json
 import os
-import queue
 import re
+import select
 import sys
 import threading
 from collections import OrderedDict
@@ -317,17 +317,16 @@ def main(arguments: list[str]) -> int:
         _send(answers, {"error": {"code": code, "message": str(error)}})
         return 1
     _send(answers, {"ok": {"process": os.getpid()}})
-    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(requests.fileno(),), daemon=True).start()
 
     def lent(name: str, values: list[Any]) -> dict[str, Any]:
         _send(answers, {"call": {"name": name, "arguments": values}})
-        answer: dict[str, Any] = json.loads(waiting.get())
+        answer: dict[str, Any] = json.loads(_receive(requests))
         return answer
 
     jobs.lent = lent
     while True:
-        body = waiting.get()
+        body = _receive(requests)
         try:
             answer = jobs.answer(body)
             answer = answer if isinstance(answer, bytes) else {"ok": answer}
@@ -371,13 +370,25 @@ def _take_pipes(reading: int, writing: int) -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(3, "rb"), os.fdopen(4, "wb")
 
 
-def _receive(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
-    while True:
-        head = requests.read(_LENGTH)
-        body = requests.read(int.from_bytes(head)) if len(head) == _LENGTH else b""
-        if not body:
-            os._exit(0)  # the parent is gone; an evaluation may be under way
-        waiting.put(body)
+def _end_with_parent(requests: int) -> None:
+    """Wait until nobody can write any request, and end in the middle of whatever is evaluated.
+
+    Requests themselves wake nobody here: handing each from thread to thread costs what a small
+    evaluation does.
+    """
+    watched = select.poll()
+    watched.register(requests, select.POLLHUP)
+    while not any(seen & ~select.POLLIN for _, seen in watched.poll()):
+        pass
+    os._exit(0)
+
+
+def _receive(requests: BinaryIO) -> bytes:
+    head = requests.read(_LENGTH)
+    body = requests.read(int.from_bytes(head)) if len(head) == _LENGTH else b""
+    if not body:
+        os._exit(0)  # the parent is gone
+    return body
 
 
 def _send(answers: BinaryIO, answer: dict[str, Any] | bytes) -> None:

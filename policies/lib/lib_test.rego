@@ -20,6 +20,12 @@ test_only_listed_codes_may_be_waived if {
 	not lib.may_waive("gate.smoke") with data.lib.waivable as "gate.smoke"
 }
 
+test_a_list_that_is_none_leaves_the_finding_standing if {
+	rule := {"custom": {"code": "gate.smoke", "solution": "wait"}}
+	lib.finding(rule, "no").waivable == true with input as promotion
+	lib.finding(rule, "no").waivable == false with input as promotion with data.lib.waivable as "gate.smoke"
+}
+
 test_recent if {
 	lib.within("2026-11-24T11:00:00Z", 1) with input.now as "2026-11-24T12:00:00Z"
 	lib.within("2026-11-24T12:04:00Z", 1) with input.now as "2026-11-24T12:00:00Z"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ from sluiceway.pipeline import STAGES
 
 __all__ = ["Found", "Plugins", "discover", "load"]
 
+_KEPT = 64
 _STAGE_OF_HOOK = {hook: stage for stage in STAGES for hook in stage.hooks}
 
 
@@ -193,11 +195,11 @@ def load(config: Config, project: Project, *, strict: bool = True) -> Plugins:
 
 
 def _register(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> Found:
-    distribution = point.dist
+    owner, version = _named(point.dist)
     record = Found(
         name=point.name,
-        distribution=_owner(point),
-        version=distribution.version if distribution else "unknown",
+        distribution=owner,
+        version=version,
         module=point.value,
     )
     hooks: tuple[str, ...] = ()
@@ -256,4 +258,12 @@ def _check_known(names: Iterable[str], installed: list[str], where: str) -> None
 
 
 def _owner(point: importlib.metadata.EntryPoint) -> str:
-    return point.dist.name if point.dist else "an unnamed distribution"
+    return _named(point.dist)[0]
+
+
+@lru_cache(_KEPT)
+def _named(distribution: importlib.metadata.Distribution | None) -> tuple[str, str]:
+    """Return name and version; asked for once, as each answer parses the whole METADATA file."""
+    if distribution is None:
+        return "an unnamed distribution", "unknown"
+    return distribution.name, distribution.version

@@ -39,3 +39,9 @@ test_contract_can_be_demanded if {
 	)
 	denied(fixture.promotion) == {"gate.contract", "gate.evidence"} with data.promotion.paths as demanding
 }
+
+test_without_a_path_nothing_is_asked_for_that_there_was_nothing_to_look_at_for if {
+	nothing := fixture.set(fixture.promotion, "/evidence/contract", fixture.evidence("contract", {}))
+	document := object.union(fixture.set(nothing, "/evidence/contract/status", "no-data"), {"source": "dev"})
+	denied(document) & {"promotion.path", "gate.contract"} == {"promotion.path"}
+}

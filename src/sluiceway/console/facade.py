@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from sluiceway import events
 from sluiceway.console.live import View
-from sluiceway.console.migration_standing import standing_page
-from sluiceway.console.migrations import migrations_page
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.stream import Sink
 from sluiceway.later import Later
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
     from sluiceway.console import (
         consents,
         dry_runs,
+        migration_standing,
+        migrations,
         outcomes,
         policies,
         scans,
@@ -31,11 +31,24 @@ if TYPE_CHECKING:
         waivers,
     )
 else:  # a command prints one or two pages
-    consents, dry_runs, outcomes, policies, scans, simulations, tables, waivers = (
+    (
+        consents,
+        dry_runs,
+        migration_standing,
+        migrations,
+        outcomes,
+        policies,
+        scans,
+        simulations,
+        tables,
+        waivers,
+    ) = (
         Later(f"sluiceway.console.{name}")
         for name in (
             "consents",
             "dry_runs",
+            "migration_standing",
+            "migrations",
             "outcomes",
             "policies",
             "scans",
@@ -174,7 +187,7 @@ class Console:
 
     def migrations(self, document: Any) -> None:
         """Print what `migrations.check` found."""
-        self._print(migrations_page(document))
+        self._print(migrations.migrations_page(document))
 
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""
@@ -200,7 +213,7 @@ class Console:
 
     def migrations_standing(self, service: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Print how each environment stands with its migrations."""
-        self._print(standing_page(service, rows))
+        self._print(migration_standing.standing_page(service, rows))
 
     def policy_tests(self, document: Mapping[str, Any]) -> None:
         """Print what the policies' tests said."""

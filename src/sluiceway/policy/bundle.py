@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -176,10 +177,23 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
             remedy="Correct path in [policy], or leave it out for the bundled policies.",
             code="policy.missing",
         )
-    for path in sorted(root.rglob("*")):
-        parts = path.relative_to(root).parts
-        if path.is_file() and not any(part.startswith(".") for part in parts):
+    for parts in sorted(_below(os.fspath(root), ())):
+        path = root.joinpath(*parts)
+        if path.is_file():
             yield path, "/".join(parts)
+
+
+def _below(folder: str, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield what is in the folder and its folders, hidden ones and links to folders left alone."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    for entry in entries:
+        if not entry.name.startswith("."):
+            yield (*parts, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path, (*parts, entry.name))
 
 
 def _nested(folder: Sequence[str], value: Mapping[str, Any]) -> dict[str, Any]:

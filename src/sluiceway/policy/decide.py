@@ -34,6 +34,7 @@ _PLACE = {
     "column": str,
 }
 _NOWHERE = {"file": "", "line": 1, "statement": "", "statement_hash": "", "table": "", "column": ""}
+_TEXT = frozenset({str})
 _NEVER = About(waivable=False)
 _LARGEST = 8 << 20
 """Bytes of an input as canonical JSON. A scan of ten thousand findings has half of it; what is larger
@@ -328,7 +329,7 @@ def _entry_problem(entry: Any) -> str:
         if key not in _KEYS and not isinstance(entry[key], _OPTIONAL.get(key, ())):
             return f"has {key!r}, which is not a key of a finding or is of another type"
     for key in ("aliases", "packages"):
-        if not all(isinstance(name, str) for name in entry.get(key, ())):
+        if not _TEXT.issuperset(map(type, entry.get(key, ()))):  # of what JSON has, as isinstance
             return f"has {key!r} that are not texts"
     if not _is_place(entry.get("at", _NOWHERE)):
         return f"has an 'at' that is not a place ({', '.join(_PLACE)})"

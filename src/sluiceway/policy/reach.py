@@ -36,21 +36,26 @@ def reached(modules: Mapping[str, str], path: str) -> frozenset[str]:
     behind ``data``, and of the packages around those, whose annotations hold inside. A module whose
     package is not plainly read is always one of them.
     """
-    packages = {name: _package(text) for name, text in modules.items()}
-    found = {name for name, package in packages.items() if package is None}
+    packages: dict[_Name, list[str]] = {}
+    found: set[str] = set()
+    for name, text in modules.items():
+        package = _package(text)
+        if package is None:
+            found.add(name)
+        else:
+            packages.setdefault(package, []).append(name)
     waiting = [tuple(path.split("."))]
     waiting += [reference for name in found for reference in _references(modules[name])]
     asked = set(waiting)
     while waiting:
         reference = waiting.pop()
-        met = [each for each in packages.values() if each is not None and _meet(each, reference)]
-        for name, package in packages.items():
-            around = any(package == each[: len(package)] for each in met) if package else False
-            if around and name not in found:
-                found.add(name)
-                new = _references(modules[name]) - asked
-                asked |= new
-                waiting += new
+        met = [each for each in packages if _meet(each, reference)]
+        around = {each for each in packages if any(each == one[: len(each)] for one in met)}
+        for name in (name for package in around for name in packages.pop(package)):
+            found.add(name)
+            new = _references(modules[name]) - asked
+            asked |= new
+            waiting += new
     return frozenset(found)
 
 
