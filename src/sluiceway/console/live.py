@@ -70,7 +70,7 @@ _TITLES = {
     "serve": "serve the previous digest",
     "sign": "sign the digest",
     "tell": "tell people",
-    "undo-tag": "put the tag back",
+    "undo-tag": "see that the tag is where it was",
     "write-down": "write it down",
 }
 _HIDDEN = ("canary.begin", "canary.tell.", "canary.tick.", "blue-green.switch", "blue-green.look.")
