@@ -144,7 +144,7 @@ def test_what_a_soak_cannot_be_told_is_refused_by_the_flag_that_was_given(flags,
         (("promote", "--to=canary", "--deadline-minutes=1"), "--deadline-minutes is 1, which is"),
         (("blue-green", "--soak-minutes=0"), "--soak-minutes is 0"),
         (("promote", "--to=production", "--steps=5"), "this environment is switched"),
-        (("promote", "--to=staging", "--steps=5,25"), "--steps is for a canary, and staging is"),
+        (("promote", "--to=staging", "--steps=25,5"), "--steps go from 25 to 5 %"),
         (("canary", "--profle=noisy"), "Did you mean --profile?"),
     ],
 )
@@ -159,3 +159,10 @@ def test_the_commands_read_their_flags_before_anything_begins(
     assert stopped.value.code == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / ".sluiceway").exists()
+
+
+def test_what_only_a_canary_can_be_told_is_no_reason_to_stay_where_one_is_not(site):
+    _, _, err = site.shown("promote", "--to=dev", "--steps=5,25", "--consecutive=2")
+    said = " ".join(err.split())
+    assert "--steps, --consecutive: for a canary, and dev is none." in said
+    assert "promote build → dev" in said, "it went on to look for what it should promote"

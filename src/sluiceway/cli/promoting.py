@@ -208,16 +208,15 @@ def _limits(shell: Shell, target: str, flags: Mapping[str, str]) -> CanaryLimits
     strategy = config.environment(target).strategy
     if strategy is Strategy.BLUE_GREEN:
         return soak_replaced(config.soak, config.canary, flags)
-    given = [key for key, text in flags.items() if text]
+    limits = canary_replaced(config.canary, flags)
+    given = [f"--{key.replace('_', '-')}" for key, text in flags.items() if text]
     if given and strategy is not Strategy.CANARY:
-        raise UsageError(
-            f"--{given[0].replace('_', '-')} is for a canary, and {target} is not one",
-            means=f"The strategy of {target} is {strategy!s}: the new release gets all of the "
-            "traffic as soon as it is healthy, and nobody watches it.",
-            remedy="Leave it out, or promote into the environment that is a canary: invoke canary",
-            code="canary.flag",
+        # One script promotes into every environment with the same flags.
+        shell.console.warn(
+            f"{', '.join(given)}: for a canary, and {target} is none. Its new release gets all of "
+            "the traffic as soon as it is healthy."
         )
-    return canary_replaced(config.canary, flags)
+    return limits
 
 
 _LONGEST = timedelta(days=30)
