@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.started_kit import end_started
 
 from sluiceway import policy
 from sluiceway.model import parse_time, to_json
@@ -115,6 +116,5 @@ def site(
 ) -> Iterator[Site]:
     made = Site(tmp_path, passing, monkeypatch, capsys)
     yield made
-    for name in made.bench.plugins.serving("sluiceway_shutdown"):
-        made.bench.plugins.ask(name, "sluiceway_shutdown")
+    end_started(made.bench)
     made.bench.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.started_kit import end_started
 
 from sluiceway.rehearsal import Workspace
 from sluiceway.workbench import Workbench
@@ -108,6 +109,4 @@ def shop(
         yield shop
     finally:
         settings.write_text(good)  # a test may have broken it, and what was started must end
-        bench = shop.bench()
-        for name in bench.plugins.serving("sluiceway_shutdown"):
-            bench.plugins.ask(name, "sluiceway_shutdown")
+        end_started(shop.bench())

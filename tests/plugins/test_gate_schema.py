@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.migrations import dryrun_kit as kit
+from tests.started_kit import end_started
 
 from sluiceway.errors import ActionFailed, ConfigurationError, UsageError
 from sluiceway.gates.migration import Known
@@ -15,6 +16,7 @@ from sluiceway.migrations.dryrun import Call, write_calls
 from sluiceway.migrations.records import Dialect
 from sluiceway.migrations.released import Migration, Released
 from sluiceway.model import CheckStatus, Evidence, GateRequest, Image, Project, Status, digest_of
+from sluiceway.workbench import Workbench
 from sluiceway_database_embedded.server import EmbeddedServer
 from sluiceway_gate_schema import plan_of, sluiceway_doctor, sluiceway_evidence
 from sluiceway_gate_schema.trying import Recorded, recorded, tried
@@ -167,5 +169,6 @@ def test_what_cannot_be_found_out_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sluiceway.toml").write_text('[service]\nname = "settlement"\n\n[migrations]\n')
     project = Project(service="settlement", root=tmp_path, state=tmp_path, environ=os.environ)
     found = sluiceway_evidence(project, REQUEST, {})
+    end_started(Workbench.open(tmp_path, os.environ))
     assert found is not None
     assert found[0].status is Status.ERROR

@@ -36,7 +36,7 @@ def test_opa_checks_tests_and_formats_the_folder_as_it_is() -> None:
     [
         ("promotion/source/source.rego", "input.source_holds ==", "input.source_hold =="),
         ("rollback/unknown/unknown.rego", "input.deployed_before", "input.deployed"),
-        ("image/scan/scan.rego", 'lib.status("scan") == "no-data"', "input.imag.digest"),
+        ("image/scan/scan.rego", 'lib.present("scan")', "input.imag.digest"),
     ],
 )
 def test_a_misspelt_input_is_underlined_by_the_schema(
