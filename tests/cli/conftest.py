@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.started_kit import end_started
 
 from sluiceway import policy
 from sluiceway.model import parse_time, to_json
@@ -116,5 +115,5 @@ def site(
 ) -> Iterator[Site]:
     made = Site(tmp_path, passing, monkeypatch, capsys)
     yield made
-    end_started(made.bench)
+    made.bench.plugins.each("sluiceway_shutdown")
     made.bench.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.started_kit import end_started
 
 from sluiceway.rehearsal import Workspace
 from sluiceway.workbench import Workbench
@@ -109,4 +108,4 @@ def shop(
         yield shop
     finally:
         settings.write_text(good)  # a test may have broken it, and what was started must end
-        end_started(shop.bench())
+        shop.bench().plugins.each("sluiceway_shutdown")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from tests.migrations import dryrun_kit as kit
-from tests.started_kit import end_started
 
 from sluiceway.errors import ActionFailed, ConfigurationError, UsageError
 from sluiceway.gates.migration import Known
@@ -169,6 +168,6 @@ def test_what_cannot_be_found_out_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sluiceway.toml").write_text('[service]\nname = "settlement"\n\n[migrations]\n')
     project = Project(service="settlement", root=tmp_path, state=tmp_path, environ=os.environ)
     found = sluiceway_evidence(project, REQUEST, {})
-    end_started(Workbench.open(tmp_path, os.environ))
+    Workbench.open(tmp_path, os.environ).plugins.each("sluiceway_shutdown")
     assert found is not None
     assert found[0].status is Status.ERROR

@@ -222,9 +222,7 @@ def _clear(root: Path) -> None:
             code="demo.folder",
         )
     if (root / "sluiceway.toml").is_file():
-        bench = Workbench.open(root, dict(os.environ))
-        for name in bench.plugins.serving("sluiceway_shutdown"):
-            bench.plugins.ask(name, "sluiceway_shutdown")
+        Workbench.open(root, dict(os.environ)).plugins.each("sluiceway_shutdown")
     shutil.rmtree(root)
 
 
