@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sluiceway.console import Console
     from sluiceway.workbench import Workbench
 
-__all__ = ["Shell", "command", "usage_errors_exit_with_two"]
+__all__ = ["Shell", "command", "flag_of", "usage_errors_exit_with_two"]
 
 _UNSURE = (ExitCode.BUG, ExitCode.NEEDS_PERSON)
 """After these nobody can say that nothing changed."""
@@ -32,6 +32,11 @@ _SHARED_HELP = {
     "json": "Print one JSON document on stdout and nothing else there.",
     "debug": "Show the trace of an error.",
 }
+
+
+def flag_of(name: str) -> str:
+    """Return how a command's argument is written by who types it: ``--from-here`` of ``from_here``."""
+    return f"--{name.replace('_', '-')}"
 
 
 class Shell:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.cli.command import flag_of
 from sluiceway.errors import UsageError
 
 if TYPE_CHECKING:  # every command imports this module, and only a few need the records
@@ -76,7 +77,7 @@ def canary_replaced(configured: CanaryLimits, flags: Mapping[str, str]) -> Canar
             table[key] = [_number(key, part, key) for part in text.split(",")]
         else:
             table[key] = text if key in _WORDS else _number(key, text, key, table[key])
-    return canary_limits(table, {key: _flag(key) for key in given})
+    return canary_limits(table, {key: flag_of(key) for key in given})
 
 
 def soak_replaced(
@@ -104,19 +105,15 @@ def soak_replaced(
         name = _SOAK_KEYS.get(key, key)
         if name not in SOAK_FLAGS:
             raise UsageError(
-                f"{_flag(key)} is for a canary, and this environment is switched",
+                f"{flag_of(key)} is for a canary, and this environment is switched",
                 means="A blue/green switch gives the new slot all of the traffic at once.",
                 remedy="Leave it out.",
                 code="blue-green.flag",
             )
         place = table if name in table else limits
         place[name] = _number(name, text, key, place[name])
-        called[name] = _flag(key)
+        called[name] = flag_of(key)
     return soak_limits(table, canary_limits(limits, called), called)
-
-
-def _flag(key: str) -> str:
-    return f"--{key.replace('_', '-')}"
 
 
 def _number(key: str, text: str, said: str, example: Any = None) -> float:
@@ -127,6 +124,6 @@ def _number(key: str, text: str, said: str, example: Any = None) -> float:
         kind = "whole number" if key in _WHOLE else "number"
         shown = _EXAMPLES.get(key) or f"{example:g}"
         raise UsageError(
-            f"{_flag(said)} is {text!r}, which is not a {kind}",
-            remedy=f"For example {_flag(said)}={shown}",
+            f"{flag_of(said)} is {text!r}, which is not a {kind}",
+            remedy=f"For example {flag_of(said)}={shown}",
         ) from None

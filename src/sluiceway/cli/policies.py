@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sluiceway.cli.command import Shell, command
+from sluiceway.cli.command import Shell, command, flag_of
 from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def check(
     if others or allow_builtins or exit_code:
         word = (others or ["allow_builtins" if allow_builtins else "exit_code"])[0]
         raise UsageError(
-            f"--{word.replace('_', '-')} is for FILE..., and there is none",
+            f"{flag_of(word)} is for FILE..., and there is none",
             remedy="For example: invoke policy.check --policy DIR deployment.yaml",
         )
     return _check_policies(shell, policies, policy)
@@ -183,7 +183,7 @@ def run_tests(
     if given or allow_builtins or exit_code:
         word = (given or ["allow_builtins" if allow_builtins else "exit_code"])[0]
         raise UsageError(
-            f"--{word.replace('_', '-')} is for policies written for conftest",
+            f"{flag_of(word)} is for policies written for conftest",
             remedy="Name their folder with --policy.",
         )
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sluiceway.cli.command import Shell, command
+from sluiceway.cli.command import Shell, command, flag_of
 from sluiceway.cli.github import write_outputs, write_summary
 from sluiceway.cli.lengths import length
 from sluiceway.cli.limits import CANARY_FLAGS, SOAK_FLAGS, canary_replaced, soak_replaced
@@ -209,7 +209,7 @@ def _limits(shell: Shell, target: str, flags: Mapping[str, str]) -> CanaryLimits
     if strategy is Strategy.BLUE_GREEN:
         return soak_replaced(config.soak, config.canary, flags)
     limits = canary_replaced(config.canary, flags)
-    given = [f"--{key.replace('_', '-')}" for key, text in flags.items() if text]
+    given = [flag_of(key) for key, text in flags.items() if text]
     if given and strategy is not Strategy.CANARY:
         # One script promotes into every environment with the same flags.
         shell.console.warn(

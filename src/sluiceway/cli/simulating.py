@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.cli.command import Shell, command
+from sluiceway.cli.command import Shell, command, flag_of
 from sluiceway.cli.limits import CANARY_FLAGS, canary_replaced
 from sluiceway.errors import ActionFailed, ExitCode, SluicewayError, UsageError
 
@@ -97,9 +97,8 @@ def _number(name: str, text: str, low: float, high: float) -> float:
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        flag = name.replace("_", "-")
         raise UsageError(
-            f"--{flag} is {text!r}, which is not a number from {low:g} to {high:g}",
+            f"{flag_of(name)} is {text!r}, which is not a number from {low:g} to {high:g}",
             code="simulate.number",
         )
     return value
