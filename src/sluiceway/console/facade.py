@@ -135,14 +135,18 @@ class Console:
         self._print(tables.decision_table(decision))
 
     def board(
-        self, service: str, rows: Iterable[Any], waivers: Iterable[Mapping[str, Any]] = ()
+        self,
+        service: str,
+        rows: Iterable[Any],
+        waivers: Iterable[Mapping[str, Any]] = (),
+        runs: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """Print which digest is where, since when, by whom and how it is."""
-        self._print(tables.board(service, rows, waivers))
+        """Print which digest is where, since when, by whom and how it is, and what is under way."""
+        self._print(tables.board(service, rows, waivers, runs))
 
-    def history(self, entries: Iterable[Any]) -> None:
+    def history(self, entries: Iterable[Any], *, narrowed: bool = False) -> None:
         """Print what happened."""
-        self._print(tables.history_table(entries))
+        self._print(tables.history_table(entries, narrowed=narrowed))
 
     def stages(
         self,
