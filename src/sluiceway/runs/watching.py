@@ -134,8 +134,8 @@ class _Watcher(Looking):
                 self._weigh(before["step"])
         if blind > seconds:
             reason = (
-                f"nobody watched the canary for {blind:.0f} s; its traffic went back to the stable "
-                "release by itself meanwhile"
+                f"nobody watched the canary for {blind:.0f} s; its weight returned to 0 by itself "
+                "meanwhile"
             )
             return unwatched(before, number, reason)
         return self._look(Watch.from_json(before["watch"]), before, number)
