@@ -244,6 +244,13 @@ def test_a_canary_that_was_taken_back_says_what_to_do_once():
     assert "The previous digest served 3.0 s after" in out.getvalue()
 
 
+def test_a_history_of_nothing_says_whether_all_of_it_was_asked_for():
+    for narrowed, words in ((False, "Nothing has happened yet."), (True, "Nothing of that is in")):
+        console, out, _ = printed()
+        console.history([], narrowed=narrowed)
+        assert words in out.getvalue()
+
+
 def test_a_release_shows_its_scans():
     console, out, _ = printed()
     console.release(

@@ -366,12 +366,6 @@ def test_the_board_says_what_is_under_way_and_what_was_cut_off():
     assert "Under way" not in shown(lambda console: console.board("settlement", board()))
 
 
-def test_a_history_of_nothing_says_whether_all_of_it_was_asked_for():
-    assert "Nothing has happened yet." in shown(lambda console: console.history([]))
-    text = shown(lambda console: console.history([], narrowed=True))
-    assert "Nothing of that is in the ledger." in text
-
-
 def test_waivers_are_listed_with_scope_and_state():
     text = shown(lambda console: console.waivers(WAIVERS), width=160)
     (first, second, third) = (line for line in text.splitlines()[2:] if line.strip())

@@ -13,7 +13,7 @@ from sluiceway.console.rows import read
 from sluiceway.console.stream import Sink
 from sluiceway.console.text import clean, duration, short
 from sluiceway.events import Event
-from sluiceway.later import Later
+from sluiceway.lazy import LazyModule
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sluiceway.console.canary import Look
     from sluiceway.console.watching import Watched
 else:  # few commands watch one, and it takes the analysis with it
-    canary = Later("sluiceway.console.canary")
-    watching = Later("sluiceway.console.watching")
+    canary = LazyModule("sluiceway.console.canary")
+    watching = LazyModule("sluiceway.console.watching")
 
 __all__ = ["View", "title_of_step"]
 
@@ -63,6 +63,7 @@ _TITLES = {
     "look-up": "look the digest up",
     "migrations": "attest what it migrates",
     "note-migrations": "write down what may run from here on",
+    "preflight": "see that it could be deployed",
     "provenance": "say where it comes from",
     "re-tag": "sign the reasons, tag the same bytes, read back",
     "restore-tag": "put the tag back",
