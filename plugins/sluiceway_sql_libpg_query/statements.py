@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
+from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger
 from sluiceway_sql_libpg_query.nodes import (
     Node,
     arguments,
@@ -470,6 +471,9 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreateExtensionStmt": _extension("create"),
     "AlterExtensionStmt": _extension("update"),
     "CreateTrigStmt": _trigger,
+    "CreateEventTrigStmt": event_trigger,
+    "CreateCastStmt": cast,
+    "DefineStmt": define,
     "TransactionStmt": transaction,
     "VariableSetStmt": setting,
     "LockStmt": lock,
