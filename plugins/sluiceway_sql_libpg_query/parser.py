@@ -168,7 +168,8 @@ def _actions(
         called = [name for name in calls(chunk) if reader.wary or name[-1] not in HARMLESS]
     if reader.wary and (reader.behind or kind == "ViewStmt"):
         called = _through_views(kind, chunk, reader, called)
-    if kind in _QUERIES and not called and b'"intoClause"' not in chunk:
+    plain = b'"intoClause"' not in chunk and b'"is_program":true' not in chunk
+    if kind in _QUERIES and not called and plain:
         return _changed(kind, chunk)
     if kind == "ViewStmt":
         return _view(chunk)

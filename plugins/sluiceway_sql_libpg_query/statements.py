@@ -430,6 +430,12 @@ def _change(node: Node, source: bytes) -> Iterable[Action]:
     yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
 
 
+def _copy(node: Node, source: bytes) -> Iterable[Action]:
+    yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
+    if node.get("is_program"):
+        yield Action(kind=Kind.EXECUTE, label="unknown")
+
+
 def calls(tree: bytes) -> list[Name]:
     """Return the names of the functions that a tree calls, each once, from its bytes."""
     found: dict[bytes, Name] = {}
@@ -481,5 +487,5 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "UpdateStmt": _change,
     "DeleteStmt": _change,
     "MergeStmt": _change,
-    "CopyStmt": _change,
+    "CopyStmt": _copy,
 }

@@ -245,6 +245,7 @@ BLOCKS = (
         TABLE,
         runs="needs an extension",
     ),
+    case("copy to a program", "COPY logs TO PROGRAM 'sh';", UNPARSABLE, runs="a shell"),
     case(
         "another language",
         "DO LANGUAGE plpython3u $$ plpy.execute('DROP TABLE logs') $$;",
