@@ -29,16 +29,14 @@ __all__ = ["LibPgQuery"]
 
 _TAIL = 32
 """Bytes that one of the two can take."""
-_DEFERRED = frozenset(
-    {"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "RuleStmt", "CreatePolicyStmt"}
-)
+_DEFERRED = frozenset({"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "CreatePolicyStmt"})
 """Statements whose expressions do not run when they are read."""
 _QUERIES = frozenset(
     {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"}
 )
 _WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 1
+_ANSWERS = 2
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
@@ -168,7 +166,10 @@ def _actions(
     called: Sequence[Name] = ()
     if kind not in _DEFERRED and b'"FuncCall":{"funcname"' in chunk:
         called = [name for name in calls(chunk) if reader.wary or name[-1] not in HARMLESS]
-    if kind in _QUERIES and not called and b'"intoClause"' not in chunk:
+    if reader.wary and (reader.behind or kind == "ViewStmt"):
+        called = _through_views(kind, chunk, reader, called)
+    plain = b'"intoClause"' not in chunk and b'"is_program":true' not in chunk
+    if kind in _QUERIES and not called and plain:
         return _changed(kind, chunk)
     if kind == "ViewStmt":
         return _view(chunk)
@@ -187,6 +188,22 @@ def _actions(
     elif kind in _WRAPPED:
         actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
     return tuple(actions) or NOTHING
+
+
+def _through_views(
+    kind: str, chunk: bytes, reader: Reader, called: Sequence[Name]
+) -> Sequence[Name]:
+    """Return what a statement calls, through the views that it looks at too; note a view's own."""
+    found = [*called]
+    for word, names in reader.behind.items():
+        if b'"relname":%b' % word in chunk:
+            found += [name for name in names if name not in found]
+    if kind != "ViewStmt":
+        return found if kind not in _DEFERRED else called
+    view = _VIEW.match(chunk)
+    if view is not None:
+        reader.behind[view[3]] = [*found, *calls(chunk)]
+    return called
 
 
 def _table(chunk: bytes, source: bytes) -> Action | None:
