@@ -23,7 +23,7 @@ from sluiceway_sql_libpg_query.nodes import (
 )
 from sluiceway_sql_libpg_query.session import lock, setting, transaction
 
-__all__ = ["NOTHING", "calls", "columns", "handlers"]
+__all__ = ["DROPS", "NOTHING", "RENAMES", "calls", "columns", "handlers"]
 
 NOTHING = (Action(kind=Kind.OTHER),)
 
@@ -132,7 +132,7 @@ def _truncate(node: Node, source: bytes) -> Iterable[Action]:
         )
 
 
-_DROPS = {
+DROPS = {
     "OBJECT_TABLE": (Kind.DROP_TABLE, ""),
     "OBJECT_FOREIGN_TABLE": (Kind.DROP_TABLE, "foreign"),
     "OBJECT_SCHEMA": (Kind.DROP_SCHEMA, ""),
@@ -157,7 +157,7 @@ _DROPS = {
 
 
 def _drop(node: Node, source: bytes) -> Iterable[Action]:
-    found = _DROPS.get(node.get("removeType", ""))
+    found = DROPS.get(node.get("removeType", ""))
     if found is None:
         return
     kind, label = found
@@ -200,7 +200,7 @@ def _drop_owned(node: Node, source: bytes) -> Iterable[Action]:
 
 # --- names ----------------------------------------------------------------------------------------
 
-_RENAMES = {
+RENAMES = {
     "OBJECT_TABLE": Kind.RENAME_TABLE,
     "OBJECT_FOREIGN_TABLE": Kind.RENAME_TABLE,
     "OBJECT_VIEW": Kind.RENAME_VIEW,
@@ -214,7 +214,7 @@ _RENAMES = {
 
 def _rename(node: Node, source: bytes) -> Iterable[Action]:
     what = node.get("renameType", "")
-    kind = _RENAMES.get(what)
+    kind = RENAMES.get(what)
     new = str(node.get("newname", ""))
     if kind is None:
         if what in {"OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_FUNCTION", "OBJECT_PROCEDURE"}:
