@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
@@ -435,8 +436,14 @@ def calls(tree: bytes) -> list[Name]:
     for match in _CALL.finditer(tree):
         words = match.group(1)
         if words not in found:
-            found[words] = strings(decoded(b"[" + words + b"]"))
+            found[words] = _called(words)
     return list(found.values())
+
+
+@lru_cache(maxsize=512)
+def _called(words: bytes) -> Name:
+    """Return the name of a function as a tree has it: few are called, and those often."""
+    return strings(decoded(b"[" + words + b"]"))
 
 
 handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {

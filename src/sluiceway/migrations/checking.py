@@ -6,21 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from sluiceway.errors import SluicewayError
 from sluiceway.migrations import judging, kept, state
 from sluiceway.migrations.judging import Judged, Read
 from sluiceway.migrations.kept import Kept
-from sluiceway.migrations.reading import Gathered, Reading, gathered, understood
+from sluiceway.migrations.reading import Gathered, Reading, Skipped, gathered, understood
 from sluiceway.migrations.records import Asked, Dialect, SqlParser
 from sluiceway.workbench import Workbench
-
-if TYPE_CHECKING:
-    from sluiceway.migrations.reading import Skipped
-    from sluiceway.migrations.records import Script
-
-    _Entry = TypeVar("_Entry", Script, Skipped)
 
 __all__ = ["check", "named_from_here", "parsers_for"]
 
@@ -199,12 +193,9 @@ def named_from_here(paths: Sequence[Path], reading: Reading) -> Reading:
     """Return *reading* with each file named as one would from the current folder."""
     if len(paths) > 1 or not paths[0].is_dir():
         return reading
+    folder = (paths[0] / "_").as_posix()[:-1]
     return replace(
         reading,
-        scripts=tuple(_below(paths[0], each) for each in reading.scripts),
-        skipped=tuple(_below(paths[0], each) for each in reading.skipped),
+        scripts=tuple([each.named(folder + each.path) for each in reading.scripts]),
+        skipped=tuple([Skipped(folder + each.path, each.why) for each in reading.skipped]),
     )
-
-
-def _below(folder: Path, entry: _Entry) -> _Entry:
-    return replace(entry, path=(folder / entry.path).as_posix())
