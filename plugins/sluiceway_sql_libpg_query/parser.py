@@ -24,7 +24,7 @@ from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import Node, decoded
-from sluiceway_sql_libpg_query.quiet import CALLS, DEFERRED, FLAT, QUERIES, WRAPPED, quiet
+from sluiceway_sql_libpg_query.quiet import CALLS, DEFERRED, FLAT, PROGRAM, QUERIES, WRAPPED, quiet
 from sluiceway_sql_libpg_query.statements import NOTHING, calls, columns, handlers
 
 __all__ = ["LibPgQuery"]
@@ -34,7 +34,7 @@ _STATEMENT = b'{"stmt":'
 _TAIL = 32
 """Bytes that one of the two can take."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 1
+_ANSWERS = 2
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
@@ -188,7 +188,10 @@ def _actions(
     called: Sequence[Name] = ()
     if kind not in DEFERRED and CALLS in chunk:
         called = [name for name in calls(chunk) if reader.wary or name[-1] not in HARMLESS]
-    if kind in QUERIES and not called and b'"intoClause"' not in chunk:
+    if reader.wary and (reader.behind or kind == "ViewStmt"):
+        called = _through_views(kind, chunk, reader, called)
+    plain = b'"intoClause"' not in chunk and PROGRAM not in chunk
+    if kind in QUERIES and not called and plain:
         return _changed(kind, chunk)
     if kind == "ViewStmt":
         return _view(chunk)
@@ -207,6 +210,22 @@ def _actions(
     elif kind in WRAPPED:
         actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
     return tuple(actions) or NOTHING
+
+
+def _through_views(
+    kind: str, chunk: bytes, reader: Reader, called: Sequence[Name]
+) -> Sequence[Name]:
+    """Return what a statement calls, through the views that it looks at too; note a view's own."""
+    found = [*called]
+    for word, names in reader.behind.items():
+        if b'"relname":%b' % word in chunk:
+            found += [name for name in names if name not in found]
+    if kind != "ViewStmt":
+        return found if kind not in DEFERRED else called
+    view = _VIEW.match(chunk)
+    if view is not None:
+        reader.behind[view[3]] = [*found, *calls(chunk)]
+    return called
 
 
 def _table(chunk: bytes, source: bytes) -> Action | None:

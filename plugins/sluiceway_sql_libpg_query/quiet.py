@@ -14,17 +14,26 @@ from sluiceway.migrations.records import Asked, Kind
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, calls, handlers
 
-__all__ = ["CALLS", "DEFERRED", "FLAT", "MATTERS", "QUERIES", "SUBTYPES", "WRAPPED", "quiet"]
+__all__ = [
+    "CALLS",
+    "DEFERRED",
+    "FLAT",
+    "MATTERS",
+    "PROGRAM",
+    "QUERIES",
+    "SUBTYPES",
+    "WRAPPED",
+    "quiet",
+]
 
-DEFERRED = frozenset(
-    {"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "RuleStmt", "CreatePolicyStmt"}
-)
+DEFERRED = frozenset({"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "CreatePolicyStmt"})
 """Statements whose expressions do not run when they are read."""
 QUERIES = frozenset(
     {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"}
 )
 WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 CALLS = b'"FuncCall":{"funcname"'
+PROGRAM = b'"is_program":true'
 FLAT = 300
 """Brackets in a tree that is not nested too deeply to be read, whoever asks for it."""
 
@@ -162,11 +171,15 @@ def quiet(trees: Sequence[bytes], asked: Asked) -> bool:
                 return False
             defines = defines or kind == b"CreateFunctionStmt"
         elif kind in _QUERIES:
-            if _CATALOGUE in tree or (b'"intoClause"' in tree and tree.count(b"{") > FLAT):
+            if _CATALOGUE in tree or PROGRAM in tree:
+                return False
+            if b'"intoClause"' in tree and tree.count(b"{") > FLAT:
                 return False
             # A change of data runs triggers.
             runs = runs or kind != b"SelectStmt"
-        if kind not in _DEFERRED and CALLS in tree:
+        if CALLS in tree and kind == b"ViewStmt":
+            runs = True  # for whoever looks at it
+        elif CALLS in tree and kind not in _DEFERRED:
             if not _harmless(calls(tree)):
                 return False
             runs = True

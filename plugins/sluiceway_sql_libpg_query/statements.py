@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
+from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger
 from sluiceway_sql_libpg_query.nodes import (
     Node,
     arguments,
@@ -430,6 +431,12 @@ def _change(node: Node, source: bytes) -> Iterable[Action]:
     yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
 
 
+def _copy(node: Node, source: bytes) -> Iterable[Action]:
+    yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
+    if node.get("is_program"):
+        yield Action(kind=Kind.EXECUTE, label="unknown")
+
+
 def calls(tree: bytes) -> list[Name]:
     """Return the names of the functions that a tree calls, each once, from its bytes."""
     found: dict[bytes, Name] = {}
@@ -477,6 +484,9 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreateExtensionStmt": _extension("create"),
     "AlterExtensionStmt": _extension("update"),
     "CreateTrigStmt": _trigger,
+    "CreateEventTrigStmt": event_trigger,
+    "CreateCastStmt": cast,
+    "DefineStmt": define,
     "TransactionStmt": transaction,
     "VariableSetStmt": setting,
     "LockStmt": lock,
@@ -484,5 +494,5 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "UpdateStmt": _change,
     "DeleteStmt": _change,
     "MergeStmt": _change,
-    "CopyStmt": _change,
+    "CopyStmt": _copy,
 }

@@ -86,6 +86,15 @@ SELECT now()
 SELECT set_config('lock_timeout', '1s', false)
 SELECT query_to_xml('TRUNCATE t', true, true, '')
 INSERT INTO t VALUES (1)
+COPY t FROM PROGRAM 'x'
+COPY t FROM '/x'
+SELECT * FROM v
+CREATE RULE r AS ON INSERT TO t DO ALSO SELECT f()
+CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()
+CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN TRUNCATE t; END$$
+CREATE OPERATOR @@@ (FUNCTION = f, LEFTARG = int, RIGHTARG = int)
+CREATE CAST (text AS d) WITH FUNCTION f
+DROP SEQUENCE t_a_seq CASCADE
 UPDATE t SET a = 1 WHERE now() > b
 DELETE FROM pg_class
 WITH x AS (DELETE FROM pg_catalog.pg_attribute RETURNING 1) SELECT 1 FROM x

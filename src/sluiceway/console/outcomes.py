@@ -20,6 +20,10 @@ __all__ = [
     "resumed_page",
 ]
 
+_WATCH_IT = (
+    "Promote it again, and let what watches it run until it has decided: its machine was off, asleep "
+    "or too busy, or its process was killed."
+)
 _TONES = {"done": Tone.GOOD, "refused": Tone.BAD, "rolled-back": Tone.WARN}
 
 
@@ -196,8 +200,16 @@ def _solutions(report: Mapping[str, Any]) -> list[str]:
     """Return what the policies say is to be done, each thing once; nothing after a pass."""
     if report.get("verdict") == "pass":
         return []
+    codes = report.get("codes") or ()
+    if "canary.unwatched" in codes:  # nobody was there, so no policy was asked about it
+        return [_WATCH_IT]
     findings = (report.get("decision") or {}).get("findings") or ()
-    said = [str(each.get("solution") or "") for each in findings if each.get("level") == "deny"]
+    said = [
+        str(each.get("solution") or "")
+        for each in findings
+        # The last decision may be of a look before the one that ended the watch.
+        if each.get("level") == "deny" and (not codes or each.get("code") in codes)
+    ]
     return [words for words in dict.fromkeys(said) if words]
 
 

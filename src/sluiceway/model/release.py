@@ -146,6 +146,7 @@ class Slot:
     """Percent of the route's traffic."""
     alive: bool
     healthy: bool
+    """What it answered now; what it answered last where the traffic was only moved."""
     url: str
     """Its own address, past the proxy; empty when it has none."""
     since: datetime | None = None
