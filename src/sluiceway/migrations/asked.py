@@ -120,7 +120,8 @@ def asked_by(bundle: Bundle | SluicewayError, *, advice: bool = True) -> Asked |
     data = {} if isinstance(bundle, SluicewayError) else bundle.data.get("migration")
     data = data if isinstance(data, Mapping) else {}
     also = data.get("also")
-    if not isinstance(also, list):  # not understood: nothing is kept back
+    if not isinstance(also, list) or not all(isinstance(each, str) for each in also):
+        # Not understood: nothing is kept back.
         return None
     asking = dict(ASKED)
     if isinstance(bundle, Bundle) and bundle.origin == str(bundled_policies()):
