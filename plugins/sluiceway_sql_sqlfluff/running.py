@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, limited, texts
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, assigned, limited, texts
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
 from sluiceway_sql_sqlfluff.words import words
 
@@ -86,7 +86,7 @@ def assign(clause: Cursor, name: str, variables: Variables) -> None:
             return
     before = variables.get(key, (UNKNOWN,)) if added else ("",)
     try:
-        found = texts(clause, variables)
+        found = assigned(clause, variables)
     except Strange:
         found = ()
     clause.rest()

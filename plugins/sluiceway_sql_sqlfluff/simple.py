@@ -269,6 +269,8 @@ def _drop_index(cursor: Cursor, offset: int) -> Iterator[Action]:
         )
         if not cursor.take(","):
             break
+    if cursor.dialect is Dialect.TSQL and cursor.take("WITH"):
+        cursor.skip_group()
     while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK"):
         cursor.take("=")
         cursor.next()
