@@ -400,6 +400,8 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
             )
     if cursor.dialect in _FUNCTIONS_MATTER:
         yield from called_in(cursor)
+    elif cursor.dialect is Dialect.TSQL and ("OPENQUERY" in words or "OPENROWSET" in words):
+        yield from (each for each in called_in(cursor) if each.kind is Kind.EXECUTE)
     yield Action(
         kind=Kind.CHANGE_DATA if changes else Kind.OTHER,
         name=_changed(cursor) if changes else (),
