@@ -52,6 +52,7 @@ def typed(*words: str) -> int:
     [
         (("--policy", "policy", "bad.json"), 3),
         (("--policy=policy", "good.yaml", "test.json"), 0),
+        (("-p", "policy", "-n", "main", "-o", "tap", "bad.json"), 3),
         (("good.yaml", "bad.json", "--policy", "policy"), 3),
         (("good.yaml", "--quiet", "bad.json", "--exit-code=conftest"), 1),
         (("*.yaml",), 0),

@@ -153,6 +153,7 @@ def command(
     help: Mapping[str, str] | None = None,
     repeated: Sequence[str] = (),
     words: str = "",
+    short: Mapping[str, str] | None = None,
     gathered: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Callable[[_Command], Task[Any]]: ...
 
@@ -164,6 +165,7 @@ def command(
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's own word for it
     repeated: Sequence[str] = (),
     words: str = "",
+    short: Mapping[str, str] | None = None,
     gathered: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Task[Any] | Callable[[_Command], Task[Any]]:
     """Make an Invoke task of *function*, whose first parameter is a :class:`Shell`.
@@ -171,12 +173,15 @@ def command(
     The function returns an :class:`ExitCode` or ``None`` for done. Each of *repeated* is a list of
     the values of a flag that may be given several times; *words* is such a one whose values may
     stand by themselves as well, behind the command (a word that is a command's name begins that).
+    *short* has letters for flags that another tool's users write so (``{"policy": "p"}``).
     A parameter named in *gathered* is given a mapping of flags that several commands share: the
     name of each with what was said, ``""`` when nothing was. The table has each one's help.
     """
     if function is None:
-        return lambda later: _task(later, name, help or {}, repeated, words, gathered or {})
-    return _task(function, name, help or {}, repeated, words, gathered or {})
+        return lambda later: _task(
+            later, name, help or {}, repeated, words, short or {}, gathered or {}
+        )
+    return _task(function, name, help or {}, repeated, words, short or {}, gathered or {})
 
 
 def _task(
@@ -185,6 +190,7 @@ def _task(
     described: Mapping[str, str],
     repeated: Sequence[str],
     words: str,
+    short: Mapping[str, str],
     gathered: Mapping[str, Mapping[str, str]],
 ) -> Task[Any]:
     @functools.wraps(function)
@@ -226,6 +232,7 @@ def _task(
         help={**described, **dict(_texts(gathered)), **_SHARED_HELP},
         auto_shortflags=False,
         words=words,
+        short=short,
     )
 
 
@@ -239,11 +246,14 @@ class _Words(Argument):
 
 
 class _Task(Task[Any]):
-    """A task of which one argument may be a :class:`_Words`."""
+    """A task of which one argument may be a :class:`_Words`, and some have a letter as well."""
 
-    def __init__(self, *arguments: Any, words: str, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, words: str, short: Mapping[str, str], **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._words = words
+        self._short = short
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: FBT001 - Invoke's signature
         """Return the arguments in Invoke's order."""
@@ -251,6 +261,9 @@ class _Task(Task[Any]):
         for argument in found:
             if argument.name == self._words:
                 argument.__class__ = _Words
+            letter = self._short.get(argument.name or "")
+            if letter:
+                argument.names = (*argument.names, letter)
         return found
 
 

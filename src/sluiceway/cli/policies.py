@@ -23,7 +23,8 @@ __all__ = [
 
 POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
 
-
+FOREIGN_SHORT = {"policy": "p", "namespace": "n", "data": "d", "output": "o"}
+"""conftest's letters."""
 FOREIGN_HELP = {
     "data": "A file or folder whose JSON and YAML become data; may be repeated.",
     "output": "stdout (the default), table, json, junit, sarif, github, tap or azuredevops.",
@@ -50,6 +51,7 @@ FOREIGN_HELP = {
     },
     repeated=("policy", "namespace", "data", "allow_builtins"),
     words="files",
+    short=FOREIGN_SHORT,
 )
 def check(
     shell: Shell,
@@ -142,6 +144,7 @@ def _check_policies(shell: Shell, policies: str, named: Sequence[str]) -> ExitCo
         "exit_code": "conftest: end with conftest's exit status (0, 1) instead of the contract's.",
     },
     repeated=("policy", "namespace", "data", "allow_builtins"),
+    short=FOREIGN_SHORT,
 )
 def run_tests(
     shell: Shell,

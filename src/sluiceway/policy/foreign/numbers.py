@@ -29,6 +29,8 @@ _ESCAPED = {
     "\u2029": "\\u2029",
 }
 _ESCAPE = re.compile("[<>&\u2028\u2029]")
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON can spell and no text can hold."""
 
 
 class Literal(float):
@@ -78,7 +80,8 @@ def go_json(value: Any, *, ordered: bool = False) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return *text* as a JSON string of ``encoding/json``."""
+    """Return *text* as a JSON string of ``encoding/json``: half a character is ``\ufffd``."""
+    text = _HALF.sub("\ufffd", text)
     return _ESCAPE.sub(lambda found: _ESCAPED[found[0]], json.dumps(text, ensure_ascii=False))
 
 

@@ -12,6 +12,8 @@ __all__ = ["written"]
 
 _HEADER = ("RESULT", "FILE", "NAMESPACE", "MESSAGE")
 _TAB = 8
+_FLAGS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
+"""The letters that make up a country's flag."""
 _PAINT = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 
 
@@ -51,18 +53,21 @@ def _rows(result: Checked) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _lines(text: str) -> list[str]:
-    """Return a cell's lines: without blanks around the text, without empty lines."""
-    found = [line.replace("\t", " " * _TAB).rstrip() for line in text.strip().split("\n")]
-    return [line for line in found if line] or [""]
+    """Return a cell's lines: without blanks around the text, without empty lines.
+
+    Blanks that end a line within the text stay: the column is as wide as they make it.
+    """
+    found = [line.replace("\t", " " * _TAB) for line in text.strip().split("\n")]
+    return [line for line in found if line.strip()] or [""]
 
 
 def _width(text: str) -> int:
     """Return how many columns *text* takes."""
     return sum(
         0
-        if unicodedata.category(each) in {"Mn", "Me", "Cf", "Cc"}
+        if unicodedata.category(each) in {"Mn", "Me", "Cf", "Cc", "Zl", "Zp"}
         else 2
-        if unicodedata.east_asian_width(each) in "WF"
+        if unicodedata.east_asian_width(each) in "WF" or each in _FLAGS
         else 1
         for each in _PAINT.sub("", text)
     )

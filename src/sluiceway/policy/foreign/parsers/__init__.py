@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -55,13 +56,18 @@ def _dated(value: Any) -> Any:
     if isinstance(value, list):
         return [_dated(each) for each in value]
     if isinstance(value, datetime):
-        text = value.isoformat()
+        text = _shortest(value)
         return text.replace("+00:00", "Z") if value.tzinfo else f"{text}Z"
     if isinstance(value, date):
         return f"{value.isoformat()}T00:00:00Z"
     if isinstance(value, time):
-        return f"0000-01-01T{value.isoformat()}Z"
+        return f"0000-01-01T{_shortest(value)}Z"
     return value
+
+
+def _shortest(value: datetime | time) -> str:
+    """Return the time as Go writes it: a fraction without zeros at its end."""
+    return re.sub(r"(\.\d*?)0+(?!\d)", r"\1", value.isoformat())
 
 
 PARSERS: dict[str, Callable[[str], Any]] = {

@@ -22,6 +22,7 @@ _WORDS: dict[str, Any] = {
 _NO_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_NEWER = re.compile(r"(?:%.*\n)*%YAML[ \t]+(?![ \t]|1\.1(?!\d))")
 _DATE = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([Tt]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?(Z|[-+]\d{2}:\d{2})"
     r"| \d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?)?"
@@ -35,6 +36,9 @@ def parse(text: str) -> Any:
         ValueError: When it is not YAML, or has no meaning in JSON.
     """
     parts = _parts(text)
+    if _NEWER.match(text):
+        msg = "it says that it is not YAML 1.1, and would mean something else"
+        raise ValueError(msg)
     if len(parts) > 1:
         return [_document(part) for part in parts]
     return _document(text)
