@@ -40,6 +40,7 @@ _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
 _RELATION = rb'\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
 _TARGET = re.compile(rb'"relation":' + _RELATION)
+_PART = re.compile(rb'"ctequery":\{"(?:Insert|Update|Delete|Merge)Stmt":\{"relation":' + _RELATION)
 _VIEW = re.compile(rb'\{"ViewStmt":\{"view":' + _RELATION)
 _TABLE = re.compile(
     rb'\{"CreateStmt":\{"relation":' + _RELATION + rb'(?:,"inh":true)?,"relpersistence":"(\w)"'
@@ -191,8 +192,11 @@ def _actions(
     if reader.wary and (reader.behind or kind == "ViewStmt"):
         called = _through_views(kind, chunk, reader, called)
     plain = b'"intoClause"' not in chunk and PROGRAM not in chunk
+    within = kind in QUERIES and b'"withClause":' in chunk
     if kind in QUERIES and not called and plain:
-        return _changed(kind, chunk)
+        return (
+            (*_changed(kind, chunk), *_changed_within(chunk)) if within else _changed(kind, chunk)
+        )
     if kind == "ViewStmt":
         return _view(chunk)
     if kind == "CreateStmt" and (table := _table(chunk, source)) is not None:
@@ -209,6 +213,8 @@ def _actions(
         actions.extend(handler(node, source))
     elif kind in WRAPPED:
         actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
+    if within:
+        actions.extend(_changed_within(chunk))
     return tuple(actions) or NOTHING
 
 
@@ -266,6 +272,12 @@ def _view(chunk: bytes) -> tuple[Action, ...]:
             temporary=b'"relpersistence":"t"' in chunk[found.end() : found.end() + _REPLACE],
         ),
     )
+
+
+def _changed_within(chunk: bytes) -> list[Action]:
+    """Return what a WITH changes in its parts: the triggers of those tables run too."""
+    changed = [_name(found.groups()) for found in _PART.finditer(chunk)]
+    return [Action(kind=Kind.CHANGE_DATA, name=name) for name in changed]
 
 
 def _changed(kind: str, chunk: bytes) -> tuple[Action, ...]:

@@ -118,7 +118,7 @@ MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
     "TruncateStmt": _leaves(Kind.TRUNCATE),
     "DropdbStmt": _leaves(Kind.DROP_DATABASE),
     "DropOwnedStmt": _leaves(Kind.DROP_SCHEMA),
-    "AlterObjectSchemaStmt": _leaves(Kind.SET_SCHEMA),
+    "AlterObjectSchemaStmt": _leaves(Kind.SET_SCHEMA, Kind.ALTER_TYPE),
     "ReindexStmt": _leaves(Kind.REINDEX),
     "ClusterStmt": _leaves(Kind.REWRITE_TABLE),
     "RepackStmt": _leaves(Kind.REWRITE_TABLE),
@@ -175,8 +175,8 @@ def quiet(trees: Sequence[bytes], asked: Asked) -> bool:
                 return False
             if b'"intoClause"' in tree and tree.count(b"{") > FLAT:
                 return False
-            # A change of data runs triggers.
-            runs = runs or kind != b"SelectStmt"
+            # A change of data runs triggers, and a WITH may hold one.
+            runs = runs or kind != b"SelectStmt" or b'"withClause":' in tree
         if CALLS in tree and kind == b"ViewStmt":
             runs = True  # for whoever looks at it
         elif CALLS in tree and kind not in _DEFERRED:

@@ -256,6 +256,10 @@ def _set_schema(node: Node, source: bytes) -> Iterable[Action]:
             if_exists=bool(node.get("missing_ok")),
             label=_RELATIONS.get(node.get("objectType", ""), ""),
         )
+    elif node.get("objectType") in {"OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"}:
+        name = name_of(node.get("object", {}))
+        new = (str(node.get("newschema", "")), *name[-1:])
+        yield Action(kind=Kind.ALTER_TYPE, name=name, new_name=new, label="rename function")
 
 
 # --- indexes, views, types ------------------------------------------------------------------------

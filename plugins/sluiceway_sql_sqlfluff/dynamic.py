@@ -8,7 +8,7 @@ import re
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import TokenKind
 
-__all__ = ["UNKNOWN", "Variables", "limited", "merge", "texts"]
+__all__ = ["UNKNOWN", "Variables", "assigned", "limited", "merge", "texts"]
 
 UNKNOWN = "sluiceway_unknown"
 """Stands for a part that only the running server knows: a name, as far as one can tell."""
@@ -41,6 +41,19 @@ def texts(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
     """
     found = _joined(cursor, variables)
     return tuple(text for text in found if text.strip(" ;'\"[]`"))
+
+
+def assigned(cursor: Cursor, variables: Variables) -> tuple[str, ...]:
+    """Return the texts that a variable may hold when this expression is put to it.
+
+    As :func:`texts`, but an empty text that stands there is one: what begins with it is known.
+    """
+    token = cursor.peek()
+    empty = token is not None and token.kind is TokenKind.STRING and not token.text.strip()
+    if empty and (cursor.peek(1) is None or cursor.word(1) in {",", ";"}):
+        cursor.next()
+        return ("",)
+    return texts(cursor, variables)
 
 
 def _joined(cursor: Cursor, variables: Variables) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sluiceway.migrations.records import Action, Dialect, Kind
@@ -45,7 +46,9 @@ def harmless(  # noqa: PLR0911 - one a reason to go on
     what stands in an ALTER TABLE counts when nothing but expressions in it is passed over.
     """
     if dialect in _ALTERED and [token.word for token in found[:2]] == ["ALTER", "TABLE"]:
-        return _altered(text, dialect, found, variables)
+        known = _altered(text, dialect, found, variables)
+        if known is not None or dialect not in MYSQL:
+            return known
     if dialect not in MYSQL and dialect is not Dialect.SQLITE:
         return None
     words = [token.word for token in found]
@@ -69,19 +72,33 @@ def harmless(  # noqa: PLR0911 - one a reason to go on
     return actions if actions and (indexes or not _PARTS.isdisjoint(words)) else None
 
 
-_ALTERED = frozenset({Dialect.TSQL, Dialect.ORACLE})
+_BRACKETS = 300
+_ALTERED = MYSQL | {Dialect.TSQL, Dialect.ORACLE}
 
 
 def _altered(
     text: str, dialect: Dialect, found: Sequence[Token], variables: Variables
 ) -> tuple[Action, ...] | None:
+    if sum(token.word == "(" for token in found) > _BRACKETS:
+        return None  # it may be nested too deeply, and then nobody has looked into it
     cursor = Cursor(found, dialect, text)
     try:
         actions = tuple(statement(cursor, dict(variables)))
     except (Strange, Unreadable):
         return None
     begins = any(token.word in _BEGINS for token in cursor.loose)
-    return None if cursor.unknown or begins or dangers(cursor.loose) else actions or None
+    types = [action.definition.type for action in actions if action.definition is not None]
+    strange = not all(_TYPE.fullmatch(each) for each in types)
+    if cursor.unknown or begins or strange or dangers(cursor.loose):
+        return None
+    return actions or None
+
+
+_TYPE = re.compile(
+    r"""(?:[\w."]+(?:\ (?:precision|varying))?(?:\(.*\))?(?:\ (?:unsigned|signed|zerofill))*)?""",
+    re.DOTALL,
+)
+"""A type of one word: of two it may be a type and something that is misspelt."""
 
 
 _BEGINS = (frozenset(VERBS) | {"EXEC", "EXECUTE", "DECLARE", "BEGIN", "IF", "WHILE", "SET"}) - {"("}

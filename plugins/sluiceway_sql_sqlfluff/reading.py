@@ -373,15 +373,15 @@ def _known(action: Action) -> Action:
     """Return an action without the names that stand for what is not known."""
 
     def name(parts: Name) -> Name:
-        return () if any(UNKNOWN in part for part in parts) else parts
+        return () if any(UNKNOWN in part.lower() for part in parts) else parts
 
     return replace(
         action,
         name=name(action.name),
         table=name(action.table),
         new_name=name(action.new_name),
-        column="" if UNKNOWN in action.column else action.column,
-        constraint_name="" if UNKNOWN in action.constraint_name else action.constraint_name,
+        column="" if UNKNOWN in action.column.lower() else action.column,
+        constraint_name="" if UNKNOWN in action.constraint_name.lower() else action.constraint_name,
         nested=tuple(_known(inner) for inner in action.nested),
     )
 

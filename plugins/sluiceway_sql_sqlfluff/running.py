@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, limited, texts
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, assigned, limited, texts
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
 from sluiceway_sql_sqlfluff.words import words
 
@@ -86,7 +86,7 @@ def assign(clause: Cursor, name: str, variables: Variables) -> None:
             return
     before = variables.get(key, (UNKNOWN,)) if added else ("",)
     try:
-        found = texts(clause, variables)
+        found = assigned(clause, variables)
     except Strange:
         found = ()
     clause.rest()
@@ -227,7 +227,7 @@ def dynamic_of(cursor: Cursor, variables: Variables) -> list[Action]:
 
 _RUNS_SQL = words(
     "QUERY_TO_XML QUERY_TO_XMLSCHEMA QUERY_TO_XML_AND_XMLSCHEMA DBLINK DBLINK_EXEC DBLINK_OPEN"
-    " DBLINK_SEND_QUERY CROSSTAB TS_STAT"
+    " DBLINK_SEND_QUERY CROSSTAB TS_STAT OPENQUERY OPENROWSET"
 )
 
 
@@ -319,14 +319,19 @@ def _called(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     arguments = _arguments(cursor)
     procedure = name[-1].lower()
     if procedure == "sp_rename":
-        yield _renamed(arguments, variables, offset)
+        ordered = [_argument(arguments, *each) for each in _RENAME_TAKES]
+        yield _renamed([each for each in ordered if each is not None], variables, offset)
     elif procedure == "sp_executesql":
-        found = texts(arguments[0], variables) if arguments else ()
+        given = _argument(arguments, 0, "@stmt", "@statement")
+        found = texts(given, variables) if given is not None else ()
         yield from dynamic(found, cursor.dialect, (), offset)
     elif procedure in {"sp_msforeachtable", "sp_msforeachdb"}:
-        found = texts(arguments[0], variables) if arguments else ()
-        known = tuple(text.replace("?", UNKNOWN) for text in found)
-        yield from dynamic(known, cursor.dialect, (), offset)
+        # One command, and up to four more by their names.
+        for word, given in arguments:
+            if word not in {"@replacechar", "@whereand"}:
+                found = texts(given, variables)
+                known = tuple(text.replace("?", UNKNOWN) for text in found)
+                yield from dynamic(known, cursor.dialect, (), offset)
     elif procedure in _BEYOND:
         yield Action(kind=Kind.EXECUTE, name=name, offset=offset)
     else:
@@ -338,14 +343,27 @@ _BEYOND = frozenset({"xp_cmdshell", "sp_oacreate", "sp_oamethod", "sp_add_jobste
 """What they run is not SQL, or nobody can read it here."""
 
 
-def _arguments(cursor: Cursor) -> list[Cursor]:
-    found: list[Cursor] = []
+_RENAME_TAKES = ((0, "@objname"), (1, "@newname"), (2, "@objtype"))
+
+
+def _arguments(cursor: Cursor) -> list[tuple[str, Cursor]]:
+    """Return what a procedure is given: each with its name, which may be left out."""
+    found: list[tuple[str, Cursor]] = []
     for clause in [] if cursor.done else cursor.clauses():
-        token = clause.peek()
+        token, name = clause.peek(), ""
         if token is not None and token.kind is TokenKind.VARIABLE and clause.word(1) == "=":
             clause.index += 2
-        found.append(clause)
+            name = token.text.lower()
+        found.append((name, clause))
     return found
+
+
+def _argument(given: list[tuple[str, Cursor]], place: int, *names: str) -> Cursor | None:
+    """Return the argument of that name, in whichever order they stand, else the one of that place."""
+    for name, argument in given:
+        if name in names:
+            return argument
+    return given[place][1] if place < len(given) and not given[place][0] else None
 
 
 def _renamed(arguments: list[Cursor], variables: Variables, offset: int) -> Action:
@@ -378,6 +396,10 @@ def _call(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         yield from _called_by_name(cursor, variables)
         return
     name = cursor.name()
+    if name[-1].lower() == "execute_prepared_stmt" and cursor.word() == "(":  # MySQL's schema sys
+        yield from _bodies(cursor.group(), variables, (), offset)
+        cursor.rest()
+        return
     cursor.rest()
     yield Action(kind=Kind.CALL, name=name, offset=offset)
 

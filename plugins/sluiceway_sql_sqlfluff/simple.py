@@ -269,6 +269,8 @@ def _drop_index(cursor: Cursor, offset: int) -> Iterator[Action]:
         )
         if not cursor.take(","):
             break
+    if cursor.dialect is Dialect.TSQL and cursor.take("WITH"):
+        cursor.skip_group()
     while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK"):
         cursor.take("=")
         cursor.next()
@@ -398,6 +400,8 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
             )
     if cursor.dialect in _FUNCTIONS_MATTER:
         yield from called_in(cursor)
+    elif cursor.dialect is Dialect.TSQL and ("OPENQUERY" in words or "OPENROWSET" in words):
+        yield from (each for each in called_in(cursor) if each.kind is Kind.EXECUTE)
     yield Action(
         kind=Kind.CHANGE_DATA if changes else Kind.OTHER,
         name=_changed(cursor) if changes else (),

@@ -272,6 +272,10 @@ BLOCKS = (
 )
 
 _DROPS = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+_FIRED = (
+    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN NEW; END $$;"
+    "CREATE TRIGGER t AFTER INSERT ON orders FOR EACH STATEMENT EXECUTE FUNCTION f();"
+)
 
 BEHIND = (
     case("view of a function", _DROPS + "CREATE VIEW v AS SELECT f();"),
@@ -327,6 +331,28 @@ BEHIND = (
     case(
         "sequence of a serial",
         "ALTER TABLE logs ADD a serial; DROP SEQUENCE logs_a_seq CASCADE;",
+        NOT_NULL,
+    ),
+    case(
+        "function of another schema",
+        _DROPS + "ALTER FUNCTION f() SET SCHEMA app; SELECT app.f();",
+        TABLE,
+    ),
+    case(
+        "trigger, fired by a part of a query",
+        _FIRED
+        + "WITH w AS (INSERT INTO orders (user_id) VALUES (1) RETURNING id) SELECT id FROM w;",
+        TABLE,
+    ),
+    case(
+        "trigger of a renamed table",
+        _FIRED + "ALTER TABLE orders RENAME TO o; INSERT INTO o (user_id) VALUES (1);",
+        TABLE,
+    ),
+    case(
+        "function of a default",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;"
+        "ALTER TABLE logs ADD a int NOT NULL DEFAULT f(); DROP FUNCTION f() CASCADE;",
         NOT_NULL,
     ),
     case(

@@ -87,6 +87,7 @@ def _rename_table(walk: Walk, action: Action) -> None:
         **about(walk, action, thing, action.name) | {"new_name": dotted(action.new_name)},
     )
     if action.name and action.new_name:
+        walk.move_triggers(action.name, action.new_name)
         walk.world.catalogue.move(action.name, action.new_name)
 
 
@@ -169,8 +170,9 @@ def _object(walk: Walk, action: Action) -> None:
             **about(walk, action, thing, ())
             | {"object": dotted(action.name), "column": "", "label": "by cascade"},
         )
-    if action.kind is Kind.DROP_SEQUENCE and action.cascade:
-        _defaults_dropped(walk, action.name, made_here=thing.made is Maybe.YES)
+    if action.cascade and action.kind in {Kind.DROP_SEQUENCE, Kind.DROP_FUNCTION}:
+        function = action.kind is Kind.DROP_FUNCTION and walk.defines(action.name)
+        _defaults_dropped(walk, action.name, made_here=function or thing.made is Maybe.YES)
     if action.kind in _DROPS:
         walk.world.catalogue.drop(own)
     elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
@@ -178,8 +180,8 @@ def _object(walk: Walk, action: Action) -> None:
 
 
 def _defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
-    """Take away the defaults that a sequence takes along: a serial's own, or of one made here any
-    that may be its next value.
+    """Take away the defaults that a sequence or a function takes along: a serial's own, or of one
+    made here any that may be its value.
     """
     for draft in walk.world.drafts:
         if draft.column is None or not draft.values.get("volatile"):

@@ -268,7 +268,18 @@ class Walk:
             moved = self.world.routines[name]
             if not self.where.conditional:
                 del self.world.routines[name]
-            self.world.routines[(*name[:-1], action.new_name[-1])] = moved
+            schema = action.new_name[-2:-1] or name[:-1]
+            self.world.routines[(*schema, action.new_name[-1])] = moved
+
+    def move_triggers(self, old: Name, new: Name) -> None:
+        """Let the triggers of a table that is renamed go with it."""
+        for key in self.world.catalogue.keys(old):
+            if key in self.world.triggers:
+                self.world.triggers[(key[0], new[-1])] = self.world.triggers[key]
+
+    def defines(self, name: Name) -> bool:
+        """Say whether this script has made a function of that name."""
+        return bool(self._routines(name))
 
     def _call(self, action: Action) -> None:
         for name in self._routines(action.name):
