@@ -47,7 +47,9 @@ def sluiceway_preflight(project: Project, environment: Environment, settings: Se
     client = _client(project, settings)
     answer = client.ask("read", seconds=_ANSWER_SECONDS, route=environment.route)
     traffic = _traffic(environment.route, answer)
-    if port and not traffic.url.endswith(f":{port}"):
+    # A canary joins a route that is open, wherever that is.
+    joins = environment.strategy is Strategy.CANARY and bool(traffic.url)
+    if port and not joins and not traffic.url.endswith(f":{port}"):
         free(environment.route, port, client.settings.limits)
     return traffic
 

@@ -61,6 +61,8 @@ class Instance:
         self.leaving = False
         """It is being ended on purpose."""
         self.gone = asyncio.Event()
+        self.seen: tuple[bool, str] | None = None
+        """What it last answered when its health was asked; ``None``: never yet."""
         self._child: subprocess.Popen[bytes] | None = None
         self._unwatch: Callable[[], None] | None = None
         self._on_exit: Callable[[Instance], None] | None = None
@@ -129,13 +131,24 @@ class Instance:
             row = row + 1 if healthy else 0
             if row < _READY_IN_A_ROW:
                 await asyncio.sleep(_PAUSE_SECONDS)
+        self.seen = healthy, detail
         return ""
 
     async def healthy(self, path: str = "", seconds: float = _PROBE_SECONDS) -> tuple[bool, str]:
         """Ask its health once."""
         if not self.alive:
             return False, f"the process ended{self._code()}"
-        return await probe(self.port, path or self.program.health_path, seconds)
+        self.seen = await probe(self.port, path or self.program.health_path, seconds)
+        return self.seen
+
+    async def last_seen(self) -> tuple[bool, str]:
+        """Return what it last answered; ask only one that is gone or never was asked.
+
+        For whoever moves traffic away from an instance that hangs: its answer is not waited for.
+        """
+        if self.seen is None or not self.alive:
+            return await self.healthy()
+        return self.seen
 
     async def leave(self, stop_seconds: float) -> bool:
         """Wait for its requests in flight, then end it; ``False`` when requests were cut.

@@ -107,10 +107,12 @@ class Route:
             for name, slot, share in self.named()
         ]
 
-    async def read(self) -> dict[str, Any]:
-        """Return the route as JSON data; each slot's health is asked now."""
+    async def read(self, *, ask: bool = True) -> dict[str, Any]:
+        """Return the route as JSON data; each slot's health is asked now, or as last seen."""
         present = self.named()
-        answers = await asyncio.gather(*(slot.healthy() for _, slot, _ in present))
+        answers = await asyncio.gather(
+            *(slot.healthy() if ask else slot.last_seen() for _, slot, _ in present)
+        )
         return {
             "route": self.name,
             "url": f"http://{HOST}:{self.frontend.port}" if self.frontend.open else "",

@@ -233,7 +233,7 @@ class Supervisor:
         async with self._using(request) as route:
             route.fence(_order(request, gone))
             await route.weigh(request["weight"], request["lease_seconds"])
-            return await route.read()
+            return await route.read(ask=False)
 
     async def _switch(self, request: Document, gone: Callable[[], bool]) -> dict[str, Any] | None:
         async with self._using(request) as route:
@@ -241,7 +241,7 @@ class Supervisor:
             await route.switch(
                 request["slot"], request["lease_seconds"], settled=request["settled"]
             )
-            return await route.read()
+            return await route.read(ask=False)
 
     async def _observe(self, request: Document, _gone: Callable[[], bool]) -> dict[str, Any] | None:
         route = self.routes.get(request["route"])

@@ -102,7 +102,7 @@ def gather(
     status = Status.worst(result.status for result in results)
     wrong = [result for result in results if result.status is not Status.OK]
     summary = (
-        f"{len(results)} {kind} checks passed in {where}"
+        f"{len(results)} {kind} check{'' if len(results) == 1 else 's'} passed in {where}"
         if not wrong
         else f"{len(wrong)} of {len(results)} {kind} checks did not pass in {where}: "
         f"{wrong[0].name}: {wrong[0].detail}"

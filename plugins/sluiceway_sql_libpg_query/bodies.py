@@ -35,6 +35,7 @@ _WORTH = re.compile(
 """Words without which a body does nothing that matters, calls of other functions aside."""
 _IN_NAME = frozenset('_$."')
 _RISKY = re.compile(r"(?i)\s*(?:drop|truncate|alter|create|do|with|delete|begin|set|--|/\*|;)")
+_EVENT = re.compile(rb"(?i)(\breturns\s+(?:pg_catalog\s*\.\s*)?)event_trigger\b")
 _MARKS = {UNKNOWN: "sluiceway_unknown_", NAME: "sluiceway_name_"}
 
 
@@ -49,7 +50,7 @@ class Unreadable(Exception):  # noqa: N818 - no error of the program: something 
 class Reader:
     """Reads what is inside the statements of one text."""
 
-    __slots__ = ("_depth", "_functions", "_parse", "wary")
+    __slots__ = ("_depth", "_functions", "_parse", "behind", "wary")
 
     def __init__(
         self,
@@ -65,6 +66,8 @@ class Reader:
         )
         self.wary: bool = wary or (outer is not None and outer.wary)
         """The text defines functions: no name is harmless then."""
+        self.behind: dict[bytes, list[Name]] = outer.behind if outer else {}
+        """What looking at a view calls, where the text defines functions: by its name in a tree."""
 
     # --- statements that hold others --------------------------------------------------------------
 
@@ -134,7 +137,8 @@ class Reader:
         *statement* is the whole DO or CREATE FUNCTION, *text* its body, *given* what is known of
         its parameters.
         """
-        tree = library.parse_plpgsql(statement)
+        # The library knows the variables of a trigger, and does not know of this kind at all.
+        tree = library.parse_plpgsql(_EVENT.sub(rb"\1trigger      ", statement, count=1))
         if isinstance(tree, Failure):
             raise Unreadable(tree.message)
         try:

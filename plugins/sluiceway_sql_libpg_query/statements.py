@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
+from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger
 from sluiceway_sql_libpg_query.nodes import (
     Node,
     arguments,
@@ -23,7 +25,7 @@ from sluiceway_sql_libpg_query.nodes import (
 )
 from sluiceway_sql_libpg_query.session import lock, setting, transaction
 
-__all__ = ["NOTHING", "calls", "columns", "handlers"]
+__all__ = ["DROPS", "NOTHING", "RENAMES", "calls", "columns", "handlers"]
 
 NOTHING = (Action(kind=Kind.OTHER),)
 
@@ -132,7 +134,7 @@ def _truncate(node: Node, source: bytes) -> Iterable[Action]:
         )
 
 
-_DROPS = {
+DROPS = {
     "OBJECT_TABLE": (Kind.DROP_TABLE, ""),
     "OBJECT_FOREIGN_TABLE": (Kind.DROP_TABLE, "foreign"),
     "OBJECT_SCHEMA": (Kind.DROP_SCHEMA, ""),
@@ -157,7 +159,7 @@ _DROPS = {
 
 
 def _drop(node: Node, source: bytes) -> Iterable[Action]:
-    found = _DROPS.get(node.get("removeType", ""))
+    found = DROPS.get(node.get("removeType", ""))
     if found is None:
         return
     kind, label = found
@@ -200,7 +202,7 @@ def _drop_owned(node: Node, source: bytes) -> Iterable[Action]:
 
 # --- names ----------------------------------------------------------------------------------------
 
-_RENAMES = {
+RENAMES = {
     "OBJECT_TABLE": Kind.RENAME_TABLE,
     "OBJECT_FOREIGN_TABLE": Kind.RENAME_TABLE,
     "OBJECT_VIEW": Kind.RENAME_VIEW,
@@ -214,7 +216,7 @@ _RENAMES = {
 
 def _rename(node: Node, source: bytes) -> Iterable[Action]:
     what = node.get("renameType", "")
-    kind = _RENAMES.get(what)
+    kind = RENAMES.get(what)
     new = str(node.get("newname", ""))
     if kind is None:
         if what in {"OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_FUNCTION", "OBJECT_PROCEDURE"}:
@@ -429,14 +431,26 @@ def _change(node: Node, source: bytes) -> Iterable[Action]:
     yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
 
 
+def _copy(node: Node, source: bytes) -> Iterable[Action]:
+    yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
+    if node.get("is_program"):
+        yield Action(kind=Kind.EXECUTE, label="unknown")
+
+
 def calls(tree: bytes) -> list[Name]:
     """Return the names of the functions that a tree calls, each once, from its bytes."""
     found: dict[bytes, Name] = {}
     for match in _CALL.finditer(tree):
         words = match.group(1)
         if words not in found:
-            found[words] = strings(decoded(b"[" + words + b"]"))
+            found[words] = _called(words)
     return list(found.values())
+
+
+@lru_cache(maxsize=512)
+def _called(words: bytes) -> Name:
+    """Return the name of a function as a tree has it: few are called, and those often."""
+    return strings(decoded(b"[" + words + b"]"))
 
 
 handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
@@ -470,6 +484,9 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreateExtensionStmt": _extension("create"),
     "AlterExtensionStmt": _extension("update"),
     "CreateTrigStmt": _trigger,
+    "CreateEventTrigStmt": event_trigger,
+    "CreateCastStmt": cast,
+    "DefineStmt": define,
     "TransactionStmt": transaction,
     "VariableSetStmt": setting,
     "LockStmt": lock,
@@ -477,5 +494,5 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "UpdateStmt": _change,
     "DeleteStmt": _change,
     "MergeStmt": _change,
-    "CopyStmt": _change,
+    "CopyStmt": _copy,
 }

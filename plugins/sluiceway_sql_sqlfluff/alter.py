@@ -348,7 +348,11 @@ def _modify(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]
 def _modified(clause: Cursor, table: Name, offset: int) -> Iterator[Action]:
     if_exists = clause.take("IF", "EXISTS")
     column = definition(clause)
-    if not column.type and column.not_null:  # Oracle: MODIFY c NOT NULL
+    if not column.type and column.not_null:  # Oracle: MODIFY c DEFAULT 1 NOT NULL
+        if column.default:
+            yield Action(
+                kind=Kind.SET_DEFAULT, name=table, column=column.name, value=True, offset=offset
+            )
         yield Action(kind=Kind.SET_NOT_NULL, name=table, column=column.name, offset=offset)
         return
     yield _defined_anew(table, column, if_exists=if_exists, offset=offset)

@@ -41,7 +41,7 @@ def body_start(found: list[Token], dialect: Dialect) -> int | None:
         return None
     if dialect is Dialect.TSQL:
         return _tsql(found, at)
-    if dialect in MYSQL and found[0].word == "CREATE":
+    if dialect in MYSQL and (found[0].word == "CREATE" or found[at].word == "EVENT"):
         return _mysql(found, at)
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
@@ -231,13 +231,15 @@ class _Inner:
         made = replace(made, body=self.text[start:], body_offset=start)
         if self.dialect not in MYSQL:
             # T-SQL: it is the whole batch. Whoever runs it has its body parsed.
-            return Read(0, len(self.text), (made,))
+            return Read(0, len(self.text), tuple(_stored(made)))
         cursor = Cursor(found[begin:], self.dialect, self.text)
         try:
             nested = read_body(cursor, self.statement, dict(self.variables))
         except (Strange, Unreadable):
             return None
         full = tuple(self._full(action, self.variables) for action in nested)
+        if made.label == "event":  # nobody calls it: the server runs it by itself
+            made = replace(made, kind=Kind.OTHER, body="")
         return Read(0, len(self.text), (replace(made, nested=full or _NOTHING),))
 
     def _block(self, found: list[Token]) -> Read | None:
@@ -350,6 +352,15 @@ class _Inner:
         return replace(action, nested=moved or _NOTHING)
 
 
+def _stored(made: Action) -> Iterator[Action]:
+    """Yield a stored program; a trigger as a function of its name, and what runs it."""
+    if made.kind is not Kind.CREATE_TRIGGER:
+        yield made
+        return
+    yield replace(made, kind=Kind.CREATE_FUNCTION)
+    yield replace(made, body="", references=made.name)
+
+
 _BLOCK = ["BEGIN", "NOT", "ATOMIC"]
 _NOTHING = (Action(kind=Kind.OTHER),)
 
@@ -392,7 +403,7 @@ def _understood(
 ) -> tuple[Action, ...] | None:
     """Return what a statement does when every token of it is understood, else ``None``."""
     first = found[0].word
-    if first not in _FULLY_READ:
+    if first not in _FULLY_READ and first not in _FULLY_READ_TOO.get(dialect, ()):
         return None
     cursor = Cursor(found, dialect, text)
     changed = dict(variables)
@@ -408,6 +419,7 @@ def _understood(
 
 _DDL = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
 _FULLY_READ = _DDL | {"PREPARE", "EXECUTE", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"}
+_FULLY_READ_TOO = {Dialect.ORACLE: frozenset({"CALL", "EXEC"})}
 _JUDGED = frozenset(
     {
         Kind.DROP_TABLE,

@@ -28,6 +28,32 @@ def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
             called = cursor.name()
             cursor.rest()
             yield Action(kind=Kind.CALL, name=called, offset=offset)
+    elif cursor.dialect is Dialect.ORACLE and cursor.at_name():
+        yield from _called_by_name(cursor, variables)
+
+
+_RUN_BY = {"EXEC_DDL_STATEMENT": 0, "PARSE": 1, "CREATE_JOB": -1, "SUBMIT": -1}
+"""Oracle's procedures that run a text, and which of their arguments it is; -1: nobody can say."""
+
+
+def _called_by_name(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    """Read Oracle's call of a procedure, ``p;`` or ``package.p(...)``; nothing when it is none."""
+    begin, offset = cursor.index, cursor.offset
+    name = cursor.name()
+    group = cursor.group() if cursor.word() == "(" else None
+    if not cursor.done and cursor.word() != ";":
+        cursor.index = begin
+        return
+    at = _RUN_BY.get(name[-1].upper()) if len(name) > 1 else None
+    if at is None:
+        yield Action(kind=Kind.CALL, name=name, offset=offset)
+        return
+    given = list(group.clauses()) if group is not None and at >= 0 else []
+    try:
+        found = texts(given[at], variables) if at < len(given) else ()
+    except Strange:
+        found = ()
+    yield from dynamic(found, cursor.dialect, (), offset)
 
 
 def _set(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -259,6 +285,9 @@ def _execute(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if token is not None and token.kind is TokenKind.STRING:
         yield from _bodies(cursor, variables, (), offset)
         return
+    if cursor.dialect is Dialect.ORACLE:  # SQL*Plus: EXEC package.p(...)
+        yield from _called_by_name(cursor, variables)
+        return
     name = cursor.name()
     cursor.rest()
     # PREPARE has been judged; what was prepared elsewhere is not known.
@@ -298,9 +327,15 @@ def _called(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         found = texts(arguments[0], variables) if arguments else ()
         known = tuple(text.replace("?", UNKNOWN) for text in found)
         yield from dynamic(known, cursor.dialect, (), offset)
+    elif procedure in _BEYOND:
+        yield Action(kind=Kind.EXECUTE, name=name, offset=offset)
     else:
         yield Action(kind=Kind.CALL, name=name, offset=offset)
     cursor.rest()
+
+
+_BEYOND = frozenset({"xp_cmdshell", "sp_oacreate", "sp_oamethod", "sp_add_jobstep", "sp_execute"})
+"""What they run is not SQL, or nobody can read it here."""
 
 
 def _arguments(cursor: Cursor) -> list[Cursor]:
@@ -336,9 +371,12 @@ def _renamed(arguments: list[Cursor], variables: Variables, offset: int) -> Acti
     return Action(kind=Kind.OTHER, name=name, label="rename", offset=offset)
 
 
-def _call(cursor: Cursor, _: Variables) -> Iterator[Action]:
+def _call(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     offset = cursor.offset
     cursor.next()
+    if cursor.dialect is Dialect.ORACLE:
+        yield from _called_by_name(cursor, variables)
+        return
     name = cursor.name()
     cursor.rest()
     yield Action(kind=Kind.CALL, name=name, offset=offset)

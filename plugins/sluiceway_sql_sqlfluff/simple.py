@@ -171,8 +171,12 @@ def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
         )
         cursor.rest()
         return
+    cursor.take("PLUGGABLE")
     word = cursor.word()
     kind = _DROPS.get(word)
+    if cursor.dialect is Dialect.ORACLE and word in {"USER", "CLUSTER", "DATABASE"}:
+        yield from _oracle_dropped(cursor, offset)
+        return
     if kind is None or (word in {"FUNCTION", "PROCEDURE"} and temporary):
         cursor.rest()
         yield Action(kind=Kind.OTHER, label=f"drop {word.lower()}")
@@ -196,6 +200,24 @@ def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
         return
     for action in _dropped(cursor, kind, offset, temporary=temporary):
         yield replace(action, materialized=materialized)
+
+
+def _oracle_dropped(cursor: Cursor, offset: int) -> Iterator[Action]:
+    """Read Oracle's drops that may take tables along: a user is a schema, a cluster holds tables."""
+    word = cursor.next().word
+    if word == "DATABASE" and not cursor.take("LINK"):
+        name = cursor.name() if cursor.at_name() else ()
+        yield Action(kind=Kind.DROP_DATABASE, name=name, offset=offset)
+        return
+    cursor.take("IF", "EXISTS")
+    name = cursor.name()
+    if cursor.take("CASCADE"):
+        yield Action(kind=Kind.DROP_SCHEMA, name=name, cascade=True, offset=offset)
+    elif cursor.take("INCLUDING", "TABLES"):
+        cursor.take("CASCADE", "CONSTRAINTS")
+        yield Action(kind=Kind.DROP_TABLE, name=name, offset=offset)
+    else:
+        yield Action(kind=Kind.OTHER, label=f"drop {word.lower()}")
 
 
 def _dropped(cursor: Cursor, kind: Kind, offset: int, *, temporary: bool) -> Iterator[Action]:

@@ -23,6 +23,7 @@ _DOUBLE_IS_STRING = MYSQL | {Dialect.BIGQUERY}
 _BACKTICKS = MYSQL | {Dialect.SQLITE, Dialect.BIGQUERY, Dialect.CLICKHOUSE}
 _BRACKETS = frozenset({Dialect.TSQL, Dialect.SQLITE})
 _DOLLARS = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.DUCKDB, Dialect.SNOWFLAKE})
+_HASH_COMMENTS = MYSQL | {Dialect.BIGQUERY, Dialect.CLICKHOUSE}
 _NESTING_COMMENTS = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.DUCKDB, Dialect.TSQL})
 
 
@@ -144,9 +145,11 @@ def _what(text: str, position: int) -> str:
 @cache
 def _pattern(dialect: Dialect) -> re.Pattern[str]:
     mysql = dialect in MYSQL
-    line_comment = r"--(?=[\s\x00-\x1f]|\Z)[^\n]*|\#[^\n]*" if mysql else r"--[^\n]*"
+    line_comment = r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*|\#[^\n]*" if mysql else r"--[^\n]*"
     if dialect is Dialect.BIGQUERY:
         line_comment = r"(?:--|\#)[^\n]*"
+    elif dialect is Dialect.CLICKHOUSE:
+        line_comment = r"(?:--|\#[ !])[^\n]*"
     elif dialect is Dialect.SNOWFLAKE:
         line_comment = r"(?:--|//)[^\n]*"
     plain = r"'(?:[^']|'')*'"
@@ -177,11 +180,13 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
         parts.append(r"(?P<quoted>`(?:[^`]|``)*`)")
     if dialect in _BRACKETS:
         parts.append(r"(?P<bracketed>\[(?:[^\]]|\]\])*\])")
-    word = r"[^\W\d][\w$\#@]*" if dialect is not Dialect.TSQL else r"\#{0,2}[^\W\d][\w$\#@]*"
+    # Where "#" begins a comment, it does so right behind a word too.
+    inside = r"[\w$]" if dialect in _HASH_COMMENTS else r"[\w$\#@]"
+    word = rf"[^\W\d]{inside}*" if dialect is not Dialect.TSQL else r"\#{0,2}[^\W\d][\w$\#@]*"
     parts += [
         r"(?P<variable>@{1,2}(?:[\w$.]+|`[^`]*`|'[^']*')|:[^\W\d]\w*)"
         if mysql
-        else r"(?P<variable>@{1,2}[\w$\#@]+)",
+        else rf"(?P<variable>@{{1,2}}{inside}+)",
         rf"(?P<word>{word})",
         r"(?P<number>\d[\w.]*|\.\d\w*)",
         r"(?P<sign>.)",

@@ -106,6 +106,7 @@ def test_strict_lets_two_grammars_read(site, migrations):
         (["db", "--format=sarf"], "migrations.format", "--format=sarif"),
         (["empty"], "migrations.none", "migrations"),
         ([], "migrations.none", "Name one"),
+        ([""], "migrations.none", "variable"),
         (["--since=dev"], "migrations.none-declared", "[migrations]"),
     ],
 )

@@ -221,19 +221,39 @@ def test_a_canary_that_was_taken_back_says_what_to_do_once():
         "decision": {"findings": findings},
     }
     report |= {"rollback_seconds": 0.4, "sla": sla}
-    more = {"outcome": "rolled-back", "deployment": {"traffic": {"slots": []}}}
+    traffic = {"url": "http://127.0.0.1:8080", "slots": []}
+    more = {"outcome": "rolled-back", "deployment": {"traffic": traffic}}
     console, out, _ = printed()
     console.promotion({**OUTCOME, **more, "canary": report})
     text = out.getvalue()
     assert text.count("What to do: Ask more.") == 1
     assert "Never mind." not in text
+    for codes, words in (
+        (["a.b"], "What to do: Ask more."),
+        (["canary.unwatched"], "What to do: Promote it again, and let what watches it"),
+    ):
+        console, out, _ = printed()
+        console.promotion({**OUTCOME, **more, "canary": {**report, "codes": codes}})
+        assert out.getvalue().count("What to do: ") == 1, "not of a look before the last"
+        assert words in out.getvalue()
     assert "Its traffic was gone 3.0 s after the first bad look: within the 2 min" in text
+    assert "serves at" not in text, "nobody has any traffic"
+    console, out, _ = printed()
+    console.promotion({**OUTCOME, **more, "canary": {**report, "code": "interrupted"}})
+    assert "3.0 s after it was stopped: within" in out.getvalue()
     console, out, _ = printed()
     console.promotion(
         {**OUTCOME, **more, "canary": {**report, "verdict": "pass"}, "serves": DIGEST}
     )
     assert "What to do" not in out.getvalue()
     assert "The previous digest served 3.0 s after" in out.getvalue()
+
+
+def test_a_history_of_nothing_says_whether_all_of_it_was_asked_for():
+    for narrowed, words in ((False, "Nothing has happened yet."), (True, "Nothing of that is in")):
+        console, out, _ = printed()
+        console.history([], narrowed=narrowed)
+        assert words in out.getvalue()
 
 
 def test_a_release_shows_its_scans():

@@ -96,11 +96,13 @@ def test_a_log_has_a_line_for_every_ended_step():
     said(listener, "stage.ended", 3.0, stage="sign")
     said(listener, "step.started", run="promote-1", step="canary.tick.1")
     said(listener, "step.ended", run="promote-1", step="canary.tick.1", failed=False)
+    said(listener, "step.ended", run="promote-1", step="canary.tick.2", failed=True)
     assert stream.getvalue() == (
         "run promote-1: promote dev\n"
         "ok     gather evidence and decide  0.4 s\n"
         "failed unheard-of  1 min 5 s\n"
         "ok     sign the digest  3.0 s\n"
+        "failed look at the canary\n"
     )
 
 

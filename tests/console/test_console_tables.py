@@ -347,6 +347,25 @@ def test_the_board_shows_waivers_and_what_rests_on_them():
     assert "Rests on" not in shown(lambda console: console.board("settlement", board(), WAIVERS))
 
 
+def test_the_board_says_what_is_under_way_and_what_was_cut_off():
+    run = {
+        "workflow": "promote",
+        "source": "staging",
+        "target": "canary",
+        "started": None,
+        "look": {"seconds": 110.0, "of_seconds": 300.0, "weight": 5.0, "verdict": "continue"},
+    }
+    runs = [
+        {**run, "run": "promote-1", "carried_by": "vm:7:1", "end": "Ctrl-C"},
+        {**run, "run": "release-2", "carried_by": "", "source": "", "look": None, "end": "`x`"},
+    ]
+    text = shown(lambda console: console.board("settlement", board(), (), runs), width=300)
+    assert "Under way\npromote-1  promote staging → canary. At 5 % of the traffic, watched" in text
+    assert "watched for 1 min 50 s of 5 min; continue. Ctrl-C undoes what it has changed" in text
+    assert "Cut off\nrelease-2  promote canary. `x` ends it properly." in text
+    assert "Under way" not in shown(lambda console: console.board("settlement", board()))
+
+
 def test_waivers_are_listed_with_scope_and_state():
     text = shown(lambda console: console.waivers(WAIVERS), width=160)
     (first, second, third) = (line for line in text.splitlines()[2:] if line.strip())

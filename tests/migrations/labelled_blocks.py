@@ -245,6 +245,7 @@ BLOCKS = (
         TABLE,
         runs="needs an extension",
     ),
+    case("copy to a program", "COPY logs TO PROGRAM 'sh';", UNPARSABLE, runs="a shell"),
     case(
         "another language",
         "DO LANGUAGE plpython3u $$ plpy.execute('DROP TABLE logs') $$;",
@@ -267,6 +268,70 @@ BLOCKS = (
         "constraint if missing",
         "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'c') THEN"
         " ALTER TABLE logs ADD CONSTRAINT c CHECK (id > 0) NOT VALID; END IF; END $$;",
+    ),
+)
+
+_DROPS = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+
+BEHIND = (
+    case("view of a function", _DROPS + "CREATE VIEW v AS SELECT f();"),
+    case("view of a function, looked at", _DROPS + "CREATE VIEW v AS SELECT f(); TABLE v;", TABLE),
+    case(
+        "view of a view, looked at in a block",
+        _DROPS + 'CREATE VIEW "V é" AS SELECT f() AS a; CREATE VIEW w AS SELECT a FROM "V é";'
+        "DO $$ BEGIN PERFORM a FROM w; END $$;",
+        TABLE,
+    ),
+    case(
+        "another view, looked at",
+        _DROPS + "CREATE VIEW v AS SELECT f(); SELECT * FROM recent;",
+    ),
+    case(
+        "rule",
+        _DROPS + "CREATE RULE r AS ON INSERT TO orders DO ALSO SELECT f();"
+        "INSERT INTO orders (user_id) VALUES (1);",
+        TABLE,
+    ),
+    case(
+        "operator",
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+        "CREATE OPERATOR !!! (FUNCTION = f, RIGHTARG = int); SELECT !!! 1;",
+        TABLE,
+    ),
+    case("aggregate", "CREATE AGGREGATE a (int) (SFUNC = int4pl, STYPE = int);"),
+    case(
+        "cast",
+        "CREATE FUNCTION f(point) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 'ok'; END $$;"
+        "CREATE CAST (point AS mood) WITH FUNCTION f(point); SELECT point(1, 2)::mood;",
+        TABLE,
+    ),
+    case(
+        "event trigger",
+        "CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN IF tg_tag = 'CREATE VIEW' THEN DROP TABLE logs; END IF; END $$;"
+        "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION e(); CREATE VIEW v AS SELECT 1;",
+        TABLE,
+    ),
+    case(
+        "harmless event trigger",
+        "CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN EXECUTE format('GRANT SELECT ON %I TO PUBLIC', 'logs'); END $$;"
+        "CREATE EVENT TRIGGER e ON ddl_command_end WHEN TAG IN ('CREATE VIEW') EXECUTE FUNCTION e();"
+        "CREATE VIEW v AS SELECT 1;",
+    ),
+    case(
+        "sequence of a default",
+        "CREATE SEQUENCE s; ALTER TABLE logs ADD a int NOT NULL DEFAULT nextval('s'); DROP SEQUENCE s CASCADE;",
+        NOT_NULL,
+    ),
+    case(
+        "sequence of a serial",
+        "ALTER TABLE logs ADD a serial; DROP SEQUENCE logs_a_seq CASCADE;",
+        NOT_NULL,
+    ),
+    case(
+        "another sequence",
+        "ALTER TABLE logs ADD a uuid NOT NULL DEFAULT gen_random_uuid(); DROP SEQUENCE IF EXISTS s CASCADE;",
     ),
 )
 

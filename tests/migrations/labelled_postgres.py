@@ -8,7 +8,7 @@ that keeps writers out. ``runs=""`` is a case that is compared so; another word 
 
 from __future__ import annotations
 
-from .labelled_blocks import BLOCKS, CERTAINTIES, ERRORS, SESSIONS
+from .labelled_blocks import BEHIND, BLOCKS, CERTAINTIES, ERRORS, SESSIONS
 from .labelled_kit import (
     ALONE,
     COLUMN,
@@ -387,6 +387,7 @@ CASES = (
     + _INDEXES
     + _TRUNCATES
     + BLOCKS
+    + BEHIND
     + SESSIONS
     + ERRORS
 )

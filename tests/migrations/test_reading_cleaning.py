@@ -175,6 +175,7 @@ def test_psql(text, expected):
         "\\i other.sql",
         "\\ir ../other.sql",
         "SELECT 'DROP TABLE x' \\gexec",
+        "\\copy t from program 'curl x'",
         "\\! psql -c 'DROP TABLE x'",
         "\\set x `cat drop.sql`\n",
         "SELECT 1 \\g | psql",

@@ -232,6 +232,10 @@ def test_a_run_that_is_alive_is_not_taken_over(shop, in_production):
     code, document, _ = shop.run("lena", "promote", "--to=production")
     assert code == ExitCode.UNABLE
     assert document["error"]["code"] == "busy"
+    assert f"kill {run.pid}" in document["error"]["remedy"]
+    (seen,) = shop.run("lena", "status")[1]["runs"]
+    assert (seen["target"], bool(seen["carried_by"])) == ("canary", True)
+    assert f"kill {run.pid}" in seen["end"]
     out, err = run.communicate(timeout=60)
     assert run.returncode == 0, (out, err)
     end()

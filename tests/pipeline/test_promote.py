@@ -362,6 +362,8 @@ def test_an_unreachable_registry_changes_nothing(shop):
 def test_a_taken_port_changes_nothing(shop):
     import socket
 
+    from sluiceway.runs.recorded import recorded
+
     shop.ship("dev")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -375,6 +377,9 @@ def test_a_taken_port_changes_nothing(shop):
     assert code == ExitCode.UNABLE
     assert document["error"]["code"] == "deploy.port-taken"
     assert str(port) in document["error"]["what"]
+    kept = recorded(shop.bench().project.state, document["run"])
+    assert kept is not None
+    assert "re-tag" not in [step.name for step in kept.steps], "found before the tag moves"
     state = shop.state()
     assert state["tags"]["staging"] == ""
     assert state["serving"]["staging"] == []

@@ -73,6 +73,20 @@ def test_a_taken_port_is_found_before_a_first_deployment_in_the_words_of_the_dep
     assert site.preflight("live", port=taken).slots == ()
 
 
+def test_a_canary_joins_a_route_that_is_open_and_needs_the_port_of_one_that_is_not(site):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        with pytest.raises(ActionFailed) as caught:
+            site.preflight("canary", port=taken)
+        assert caught.value.code == "deploy.port-taken"
+        with pytest.raises(ActionFailed, match=str(taken)) as deployed:
+            site.deploy("one", "canary", port=taken)
+        assert deployed.value.diagnostics() == caught.value.diagnostics()
+        site.deploy("one")
+        assert site.preflight("canary", port=taken).live.name == "stable"
+        assert site.deploy("two", "canary", port=taken).changed, "as it is deployed"
+
+
 def test_looking_ahead_starts_nothing_and_leaves_what_serves_alone(tmp_path):
     with opened(tmp_path) as site:
         assert site.preflight("live").slots == ()

@@ -63,6 +63,26 @@ def test_a_request_longer_than_the_drain_is_cut(site):
     assert answers[0][0] == 502
 
 
+def test_traffic_leaves_a_canary_that_hangs_without_waiting_for_it(site):
+    site.deploy("one")
+    hanging = site.deploy("two", "canary").traffic.slot("canary")
+    site.weigh(50)
+    (process,) = (
+        process
+        for process in site.serving()
+        if f":{process.net_connections('tcp')[0].laddr.port}" in hanging.url
+    )
+    process.suspend()
+    try:
+        left = site.weigh(0).slot("canary")
+        assert left.weight == 0
+        assert left.healthy, "as last seen: an answer was not waited for"
+        assert not site.traffic().slot("canary").healthy, "whoever looks is told what is so"
+        assert not site.weigh(0).slot("canary").healthy, "and that was last seen then"
+    finally:
+        process.resume()
+
+
 def test_weights_are_exact_and_counted_on_both_sides(site):
     site.deploy("one")
     site.deploy("two", "canary")

@@ -361,7 +361,7 @@ def switched(project: Project, url: str, live_url: str, **settings: Any) -> Evid
 def test_the_idle_slot_is_tested_wherever_the_digest_comes_from(project: Project, url: str) -> None:
     evidence = switched(project, url, "", checks=[check("/api/health")])
     assert evidence.status is Status.OK
-    assert evidence.summary == "1 smoke checks passed in the slot green of production"
+    assert evidence.summary == "1 smoke check passed in the slot green of production"
     assert switched(project, url, "").status is Status.NO_DATA
 
 

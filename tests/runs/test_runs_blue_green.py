@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from sluiceway.analysis import Watch
+from sluiceway.analysis.watch import AtOnce
 from sluiceway.config import load
 from sluiceway.errors import ActionFailed, ConfigurationError
+from sluiceway.gates.canary import sentence
 from sluiceway.model import Decision, Finding, Level, Slot, Strategy, Traffic, to_json
+from sluiceway.runs import promote
 from sluiceway.runs.blue_green import Plan, plan, preflight, read_traffic
-from sluiceway.runs.soak import called
+from sluiceway.runs.looking import called
 from sluiceway.workbench import Workbench
 
 OLD, NEW = "sha256:" + "01" * 32, "sha256:" + "02" * 32
@@ -116,21 +120,24 @@ def decision(verdict: str, outcome: str, *codes: str) -> Decision:
 
 
 def test_the_gates_verdict_is_taken_as_it_is() -> None:
-    good = called(decision("promote", "pass"), 0, 3)
+    good = called(decision("promote", "pass"), Watch(), 3, 0)
     assert (good["verdict"], good["code"], good["status"]) == ("promote", "canary.passed", "ok")
-    bad = called(decision("rollback", "fail", "canary.error-rate", "canary.health"), 0, 3)
+    bad = called(decision("rollback", "fail", "canary.error-rate", "canary.health"), Watch(), 3, 0)
     assert (bad["code"], bad["status"]) == ("canary.error-rate", "failed")
-    assert bad["reason"] == "canary.error-rate. canary.health."
-    assert called(decision("continue", "running", "canary.watching"), 0, 3)["verdict"] == "continue"
+    assert sentence(bad["messages"]) == "canary.error-rate. canary.health."
+    going = called(decision("continue", "running", "canary.watching"), Watch(), 3, 2)
+    assert (going["verdict"], going["unjudged"]) == ("continue", 0)
 
 
 def test_a_gate_that_cannot_judge_holds_and_then_goes_back() -> None:
     silent = decision("", "", "policy.engine")
-    verdicts = [called(silent, times, 3)["verdict"] for times in (1, 2, 3)]
+    verdicts = [called(silent, Watch(), 3, times)["verdict"] for times in (0, 1, 2)]
     assert verdicts == ["hold", "hold", "rollback"]
-    last = called(silent, 3, 3)
+    last = called(silent, Watch(), 3, 2)
     assert (last["code"], last["status"]) == ("canary.unjudged", "error")
-    assert "3 looks in a row" in last["reason"]
+    assert "3 looks in a row" in sentence(last["messages"])
+    crashed = Watch(at_once=AtOnce(code="canary.crashed", reason="it ended"))
+    assert called(silent, crashed, 3, 0)["verdict"] == "rollback", "broken anyway"
 
 
 def test_before_anything_is_changed_the_deployer_is_asked_whether_it_could(tmp_path: Path) -> None:
@@ -142,6 +149,24 @@ def test_before_anything_is_changed_the_deployer_is_asked_whether_it_could(tmp_p
             preflight(bench, "production")
         assert caught.value.code == "deploy.port-taken"
     assert preflight(bench, "production") == {"live": "", "serves": ""}
+    bench.close()
+
+
+def test_a_canary_is_looked_ahead_for_at_the_port_of_the_route_that_it_shares(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        written(
+            tmp_path,
+            '[environments.canary]\nstrategy = "canary"\nroute = "production"\n'
+            f"[environments.production]\nport = {port}\n",
+        )
+        bench = Workbench.open(tmp_path, {})
+        with pytest.raises(ActionFailed) as caught:
+            promote.preflight(bench, "canary")
+        assert caught.value.code == "deploy.port-taken"
+    assert promote.preflight(bench, "canary") == {"serves": ""}
     bench.close()
 
 

@@ -139,6 +139,17 @@ def test_a_step_that_failed_keeps_its_error_and_no_more():
     }
 
 
+def test_what_a_watch_came_to_does_not_repeat_the_decision_that_it_rests_on():
+    decision = {"gate": "canary", "allow": False, "verdict": "rollback", "findings": [], "at": "t"}
+    entries = [
+        entry("decision", 30, {"decision": decision}),
+        entry("canary", 30, {"verdict": "fail", "decision": decision}),
+        entry("decision", 40, {"decision": {**decision, "at": "u"}}),
+    ]
+    found = reported(recorded(values([0, 1])), entries)
+    assert [each["decision"]["at"] for each in found["decisions"]] == ["t", "u"]
+
+
 def test_decisions_come_with_their_evidence_and_waivers_and_without_their_input():
     decision = {
         "gate": "promotion",

@@ -75,7 +75,8 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
         problems.append(error.what)
     entry = history.current(bench.ledger, bench.config.service, name)
     if entry is not None:
-        row |= {"since": rfc3339(entry.at), "by": entry.actor, "run": entry.run}
+        if row["digest"] in {entry.digest, ""}:  # else a run has moved the tag and has not ended
+            row |= {"since": rfc3339(entry.at), "by": entry.actor, "run": entry.run}
         if not row["digest"] and problems:
             row["digest"] = entry.digest
         sla = entry.body.get("sla")

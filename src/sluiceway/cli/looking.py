@@ -15,21 +15,24 @@ __all__ = ["doctor", "down", "history", "pipeline", "plugins", "status"]
 
 @command
 def status(shell: Shell) -> ExitCode:
-    """Show which digest is where, since when, by whom, whether it is healthy, and on what waivers."""
+    """Show which digest is where, since when, by whom, how it is, and which runs are under way."""
     from sluiceway.cli.board import rows
+    from sluiceway.runs import under_way
     from sluiceway.runs.waiver import standing
 
     bench = shell.bench
     board = rows(bench)
     waivers = standing(bench, datetime.now(UTC))
+    runs = under_way.rows(bench)
     shell.result(
         {
             "service": bench.config.service,
             "repository": bench.config.repository,
             "environments": board,
             "waivers": waivers,
+            "runs": runs,
         },
-        lambda console: console.board(bench.config.service, board, waivers),
+        lambda console: console.board(bench.config.service, board, waivers, runs),
     )
     return ExitCode.DONE
 
@@ -61,7 +64,19 @@ def history(
         limit=int(limit),
         newest_first=True,
     )
-    shell.result({"entries": entries}, lambda console: console.history(entries))
+    if (
+        run
+        and not entries
+        and not bench.ledger.entries(service=bench.config.service, run=run, limit=1)
+    ):
+        raise UsageError(
+            f"the ledger of {bench.config.service} has no run {run!r}",
+            remedy="`invoke history` without --run names them; one that has just begun is in "
+            "`invoke status`.",
+            code="run.unknown",
+        )
+    narrowed = bool(env or digest or run)
+    shell.result({"entries": entries}, lambda console: console.history(entries, narrowed=narrowed))
     return ExitCode.DONE
 
 

@@ -125,6 +125,13 @@ def _show(
 
 
 def _paths(bench: Workbench, given: Sequence[str]) -> list[Path]:
+    if not all(given):
+        raise UsageError(
+            "one of the paths is empty",
+            means="Nothing was judged; as the current folder it would say yes to something else.",
+            remedy="See whether a variable is set where the command is written.",
+            code="migrations.none",
+        )
     if given:
         return [Path(each) for each in given]
     folder = _configured(bench, "folder")

@@ -7,56 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from sluiceway import events
 from sluiceway.console.live import View
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.stream import Sink
-from sluiceway.later import Later
 from sluiceway.model import to_json
 from sluiceway.process import redact
-
-if TYPE_CHECKING:
-    from sluiceway.console import (
-        consents,
-        dry_runs,
-        migration_standing,
-        migrations,
-        outcomes,
-        policies,
-        scans,
-        simulations,
-        tables,
-        waivers,
-    )
-else:  # a command prints one or two pages
-    (
-        consents,
-        dry_runs,
-        migration_standing,
-        migrations,
-        outcomes,
-        policies,
-        scans,
-        simulations,
-        tables,
-        waivers,
-    ) = (
-        Later(f"sluiceway.console.{name}")
-        for name in (
-            "consents",
-            "dry_runs",
-            "migration_standing",
-            "migrations",
-            "outcomes",
-            "policies",
-            "scans",
-            "simulations",
-            "tables",
-            "waivers",
-        )
-    )
 
 __all__ = ["Console"]
 
@@ -124,25 +82,39 @@ class Console:
 
     def summary(self, title: str, items: Mapping[str, Any]) -> None:
         """Print a titled list of labels and values."""
+        from sluiceway.console import tables
+
         self._print(tables.summary(title, items))
 
     def ticks(self, title: str, items: Mapping[str, Any], ticks: Iterable[Any]) -> None:
         """Print labels and values, then each question with its tick or the reason for none."""
+        from sluiceway.console import tables
+
         self._print(tables.ticks(title, items, ticks, symbols=self._stdout.symbols))
 
     def decision(self, decision: Any) -> None:
         """Print a decision with every code, reason and solution."""
+        from sluiceway.console import tables
+
         self._print(tables.decision_table(decision))
 
     def board(
-        self, service: str, rows: Iterable[Any], waivers: Iterable[Mapping[str, Any]] = ()
+        self,
+        service: str,
+        rows: Iterable[Any],
+        waivers: Iterable[Mapping[str, Any]] = (),
+        runs: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """Print which digest is where, since when, by whom and how it is."""
-        self._print(tables.board(service, rows, waivers))
+        """Print which digest is where, since when, by whom and how it is, and what is under way."""
+        from sluiceway.console import tables
 
-    def history(self, entries: Iterable[Any]) -> None:
+        self._print(tables.board(service, rows, waivers, runs))
+
+    def history(self, entries: Iterable[Any], *, narrowed: bool = False) -> None:
         """Print what happened."""
-        self._print(tables.history_table(entries))
+        from sluiceway.console import tables
+
+        self._print(tables.history_table(entries, narrowed=narrowed))
 
     def stages(
         self,
@@ -151,18 +123,26 @@ class Console:
         environments: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Print the pipeline with the plugins that serve it, and the slots of its path."""
+        from sluiceway.console import tables
+
         self._print(tables.stages_table(stages, path, environments))
 
     def plugins(self, plugins: Iterable[Any]) -> None:
         """Print the installed plugins."""
+        from sluiceway.console import tables
+
         self._print(tables.plugins_table(plugins))
 
     def checks(self, checks: Iterable[Any]) -> None:
         """Print what the doctor found, with remedies."""
+        from sluiceway.console import tables
+
         self._print(tables.checks_table(checks))
 
     def approved(self, signed: Mapping[str, Any]) -> None:
         """Print what was just approved, and whether it counts."""
+        from sluiceway.console import consents
+
         self._print(consents.approved(signed))
 
     def approvals(
@@ -172,6 +152,8 @@ class Console:
         waiting_problem: Mapping[str, Any] | None = None,
     ) -> None:
         """Print what waits for whom (or why that cannot be told), and recorded approvals."""
+        from sluiceway.console import consents, tables
+
         page = (
             consents.waiting(waiting) if waiting_problem is None else tables.error(waiting_problem)
         )
@@ -179,52 +161,76 @@ class Console:
 
     def waivers(self, found: Iterable[Any]) -> None:
         """Print every waiver and how it stands."""
+        from sluiceway.console import waivers
+
         self._print(waivers.waivers_table(found))
 
     def scans(self, subject: Any, report: Any) -> None:
         """Print what scanners said together about *subject* (a ``scans.Report`` or its JSON)."""
+        from sluiceway.console import scans
+
         self._print(scans.scan_report(subject, report))
 
     def migrations(self, document: Any) -> None:
         """Print what `migrations.check` found."""
+        from sluiceway.console import migrations
+
         self._print(migrations.migrations_page(document))
 
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""
+        from sluiceway.console import outcomes
+
         self._print(outcomes.outcome_page(outcome))
 
     release = promotion = rollback = outcome
 
     def resumed(self, ended: Iterable[Any], live: Iterable[Mapping[str, Any]]) -> None:
         """Print how runs that were left behind ended, and which are carried by somebody."""
+        from sluiceway.console import outcomes
+
         self._print(outcomes.resumed_page(ended, live))
 
     def rehearsal(self, document: Mapping[str, Any]) -> None:
         """Print what a rehearsal showed."""
+        from sluiceway.console import outcomes
+
         self._print(outcomes.rehearsal_page(document))
 
     def explanation(self, document: Mapping[str, Any]) -> None:
         """Print why a gate decided so."""
+        from sluiceway.console import policies
+
         self._print(policies.explanation_page(document))
 
     def replay(self, document: Mapping[str, Any]) -> None:
         """Print what changed policies would have decided."""
+        from sluiceway.console import policies
+
         self._print(policies.replay_page(document))
 
     def migrations_standing(self, service: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Print how each environment stands with its migrations."""
+        from sluiceway.console import migration_standing
+
         self._print(migration_standing.standing_page(service, rows))
 
     def policy_tests(self, document: Mapping[str, Any]) -> None:
         """Print what the policies' tests said."""
+        from sluiceway.console import policies
+
         self._print(policies.tests_page(document))
 
     def dry_run(self, document: Mapping[str, Any]) -> None:
         """Print what a migration did on a throw-away database."""
+        from sluiceway.console import dry_runs
+
         self._print(dry_runs.dry_run_page(document))
 
     def simulation(self, document: Mapping[str, Any]) -> None:
         """Print what simulated canaries came to."""
+        from sluiceway.console import simulations
+
         self._print(simulations.simulation_page(document, symbols=self._stdout.symbols))
 
     # --- stderr ---
@@ -243,6 +249,8 @@ class Console:
 
     def error(self, diagnostics: Mapping[str, Any]) -> None:
         """Say what happened, what it means and what to do (``SluicewayError.diagnostics()``)."""
+        from sluiceway.console import tables
+
         self._view.rest()
         self._tell(tables.error(diagnostics))
 

@@ -13,7 +13,7 @@ from sluiceway.console.rows import read
 from sluiceway.console.stream import Sink
 from sluiceway.console.text import clean, duration, short
 from sluiceway.events import Event
-from sluiceway.later import Later
+from sluiceway.lazy import LazyModule
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sluiceway.console.canary import Look
     from sluiceway.console.watching import Watched
 else:  # few commands watch one, and it takes the analysis with it
-    canary = Later("sluiceway.console.canary")
-    watching = Later("sluiceway.console.watching")
+    canary = LazyModule("sluiceway.console.canary")
+    watching = LazyModule("sluiceway.console.watching")
 
 __all__ = ["View", "title_of_step"]
 
@@ -47,6 +47,7 @@ _TITLES = {
     "blue-green.write-rolled-back": "write down that it went back",
     "blue-green.write-soak": "write the verdict down",
     "build": "build the image, once",
+    "canary.begin": "give the canary its first weight",
     "canary.restore-tag": "put the tag back",
     "canary.shed": "give the stable release everything again",
     "canary.settle": "take the traffic off the canary that passed",
@@ -62,6 +63,7 @@ _TITLES = {
     "look-up": "look the digest up",
     "migrations": "attest what it migrates",
     "note-migrations": "write down what may run from here on",
+    "preflight": "see that it could be deployed",
     "provenance": "say where it comes from",
     "re-tag": "sign the reasons, tag the same bytes, read back",
     "restore-tag": "put the tag back",
@@ -76,13 +78,16 @@ _TITLES = {
 _HIDDEN = ("canary.begin", "canary.tell.", "canary.tick.", "blue-green.switch", "blue-green.look.")
 """Steps that the canary's own lines show better."""
 _FRAMES_A_SECOND = 6
+_LOOKS = {"canary.tick": "look at the canary", "blue-green.look": "look at what was switched"}
+"""Steps that are numbered: each a look."""
 _LOOKS_BETWEEN = 10
 """Looks between two lines of a log in which nothing changed, at the least."""
 
 
 def title_of_step(step: str) -> str:
     """Return what a step of a run is called for a person; its own name when it has no other."""
-    return _TITLES.get(step, step)
+    look = step.rpartition(".")[0]
+    return _LOOKS[look] if look in _LOOKS else _TITLES.get(step, step)
 
 
 class View:
@@ -165,10 +170,9 @@ class View:
     def _on_step_ended(self, event: Event, data: Mapping[str, Any]) -> None:
         step = str(data["step"])
         if not step.startswith(_HIDDEN):
-            title = _TITLES.get(step, step)
-            self._end(f"step:{step}", title, event, failed=bool(data.get("failed")))
+            self._end(f"step:{step}", title_of_step(step), event, failed=bool(data.get("failed")))
         elif data.get("failed"):
-            self._say(f"{step} failed", Tone.BAD)
+            self._say(f"failed {title_of_step(step)}", Tone.BAD)
 
     def _on_act_started(self, _event: Event, data: Mapping[str, Any]) -> None:
         self._say("")

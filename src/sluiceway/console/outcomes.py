@@ -20,6 +20,10 @@ __all__ = [
     "resumed_page",
 ]
 
+_WATCH_IT = (
+    "Promote it again, and let what watches it run until it has decided: its machine was off, asleep "
+    "or too busy, or its process was killed."
+)
 _TONES = {"done": Tone.GOOD, "refused": Tone.BAD, "rolled-back": Tone.WARN}
 
 
@@ -151,7 +155,11 @@ def _served(deployment: Mapping[str, Any]) -> list[tuple[str, Any]]:
         f"{slot['name']} {short(slot['digest'])} {slot['weight']:g} %"
         for slot in traffic.get("slots", ())
     ]
-    return [("serves at", traffic.get("url", "")), ("traffic", ", ".join(slots))]
+    serving = any(slot["weight"] for slot in traffic.get("slots", ()))
+    return [
+        ("serves at", traffic.get("url", "") if serving else ""),
+        ("traffic", ", ".join(slots)),
+    ]
 
 
 def _slot(slot: Mapping[str, Any]) -> str:
@@ -188,7 +196,8 @@ def canary_report(report: Mapping[str, Any] | None, *, nobody: bool = False) -> 
     if report.get("rollback_seconds") is not None:
         taken = duration(float(report["rollback_seconds"]))
         page.append(Line.of(f"Its traffic was taken away within {taken}.", Tone.DIM))
-        page += promise_kept(report.get("sla"), nobody=nobody)
+        stopped = report.get("code") == "interrupted"
+        page += promise_kept(report.get("sla"), nobody=nobody, stopped=stopped)
     return page
 
 
@@ -196,16 +205,27 @@ def _solutions(report: Mapping[str, Any]) -> list[str]:
     """Return what the policies say is to be done, each thing once; nothing after a pass."""
     if report.get("verdict") == "pass":
         return []
+    codes = report.get("codes") or ()
+    if "canary.unwatched" in codes:  # nobody was there, so no policy was asked about it
+        return [_WATCH_IT]
     findings = (report.get("decision") or {}).get("findings") or ()
-    said = [str(each.get("solution") or "") for each in findings if each.get("level") == "deny"]
+    said = [
+        str(each.get("solution") or "")
+        for each in findings
+        # The last decision may be of a look before the one that ended the watch.
+        if each.get("level") == "deny" and (not codes or each.get("code") in codes)
+    ]
     return [words for words in dict.fromkeys(said) if words]
 
 
-def promise_kept(sla: Mapping[str, Any] | None, *, nobody: bool = False) -> list[Block]:
+def promise_kept(
+    sla: Mapping[str, Any] | None, *, nobody: bool = False, stopped: bool = False
+) -> list[Block]:
     """Say whether a rollback came in the time that is promised for it; nothing when not measured."""
     if not sla:
         return []
     since = "the request" if sla["kind"] == "by-hand" else "the first bad look"
+    since = "it was stopped" if stopped else since
     words = (
         f"{'Its traffic was gone' if nobody else 'The previous digest served'} {duration(float(sla['seconds']))} after {since}: "
         f"{'within' if sla['kept'] else 'NOT within'} the {duration(float(sla['limit_seconds']))} "

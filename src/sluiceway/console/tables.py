@@ -16,7 +16,7 @@ from sluiceway.console.rows import (
     StageRow,
     read,
 )
-from sluiceway.console.text import NONE, ago, moment, short
+from sluiceway.console.text import NONE, ago, duration, moment, short
 from sluiceway.console.waivers import resting, waivers_stack
 from sluiceway.model import parse_time
 
@@ -157,20 +157,22 @@ def board(
     service: str,
     rows: Iterable[Any],
     waivers: Iterable[Mapping[str, Any]] = (),
+    runs: Iterable[Mapping[str, Any]] = (),
     *,
     now: datetime | None = None,
 ) -> list[Block]:
-    """Return which digest is where, since when, by whom, and whether it is healthy.
+    """Return which digest is where, since when, by whom, whether it is healthy; what is under way.
 
     Args:
         service: The service's name.
         rows: Environments in the order of the path; see :class:`EnvironmentRow`.
         waivers: ``{"code", "owner", "reason", "expires", "state", "why"}`` of every waiver,
             whether it counts or not.
+        runs: Those that have not ended; see :func:`sluiceway.runs.under_way.row`.
         now: What ages are counted from.
     """
     now = now or datetime.now(UTC)
-    environments = [EnvironmentRow.of(row) for row in rows]
+    environments, runs = [EnvironmentRow.of(row) for row in rows], list(runs)
     grid = Grid(
         columns=(
             Column(title="Environment", minimum=11),
@@ -212,6 +214,16 @@ def board(
             Line.of("Look at", Tone.WARN),
             _stack((name, cell(problem, Tone.WARN)) for name, problem in problems),
         ]
+    for title, tone, chosen in (
+        ("Under way", Tone.STRONG, [run for run in runs if run["carried_by"]]),
+        ("Cut off", Tone.WARN, [run for run in runs if not run["carried_by"]]),
+    ):
+        if chosen:
+            page += [
+                Line.of(""),
+                Line.of(title, tone),
+                _stack((run["run"], cell(_unended(run, now))) for run in chosen),
+            ]
     page += _whole(row.digest for row in environments)
     for title, lines in (
         ("Rests on waivers", resting((row.environment, row.waivers) for row in environments)),
@@ -220,6 +232,20 @@ def board(
         if lines:
             page += [Line.of(""), Line.of(title, Tone.WARN), _stack(lines)]
     return page
+
+
+def _unended(run: Mapping[str, Any], now: datetime) -> str:
+    """Say what a run that has not ended is about, how far it is, and what ends it."""
+    way = f"{run['source']} → {run['target']}" if run["source"] else str(run["target"])
+    begun = f", begun {ago(parse_time(run['started']), now)}" if run["started"] else ""
+    look, far = run["look"], ""
+    if look is not None:
+        far = (
+            f" At {look['weight']:g} % of the traffic, watched for {duration(look['seconds'])} of "
+            f"{duration(look['of_seconds'])}; {look['verdict']}."
+        )
+    ends = "undoes what it has changed and ends it" if run["carried_by"] else "ends it properly"
+    return f"{run['workflow']} {way}{begun}.{far} {run['end']} {ends}."
 
 
 def _slots(slots: Iterable[Mapping[str, Any]]) -> str:
@@ -247,11 +273,17 @@ def _whole(digests: Iterable[str]) -> list[Block]:
     return [Line.of(""), *(Line.of(digest, Tone.DIM, indent=2) for digest in known)]
 
 
-def history_table(entries: Iterable[Any]) -> list[Block]:
-    """Return what happened, in the order given; see :class:`HistoryRow`."""
+def history_table(entries: Iterable[Any], *, narrowed: bool = False) -> list[Block]:
+    """Return what happened, in the order given; see :class:`HistoryRow`.
+
+    Args:
+        entries: What was found.
+        narrowed: Not everything was asked for.
+    """
     rows = [HistoryRow.of(entry) for entry in entries]
     if not rows:
-        return [Line.of("Nothing has happened yet.", Tone.DIM)]
+        words = "Nothing of that is in the ledger." if narrowed else "Nothing has happened yet."
+        return [Line.of(words, Tone.DIM)]
     grid = Grid(
         columns=(
             Column(title="At (UTC)", minimum=10),

@@ -17,7 +17,7 @@ from sluiceway.ledger import Lease
 from sluiceway.model import Fence
 from sluiceway.workbench import Workbench
 
-__all__ = ["Interrupted", "RunContext", "StepFailed", "holder", "holder_is_gone"]
+__all__ = ["Interrupted", "RunContext", "StepFailed", "ending_of", "holder", "holder_is_gone"]
 
 _CONTEXTS: dict[str, RunContext] = {}
 
@@ -207,6 +207,17 @@ def holder_is_gone(name: str) -> bool:
     if host != _host() or "unknown" in name or not pid.isdigit():
         return False
     return _started(int(pid)) != started
+
+
+def ending_of(name: str) -> str:
+    """Say how the live process *name* is told to undo what it has changed, and to end."""
+    host, _, rest = name.partition(":")
+    pid = rest.partition(":")[0]
+    if host == _host() and pid.isdigit():
+        return f"Ctrl-C in its terminal, or `kill {pid}` in another one"
+    machine = host.partition("/")[0]
+    where = f"process {pid} of {machine}" if machine not in {"", "unknown"} else f"process {pid}"
+    return f"Ctrl-C in its terminal, or SIGTERM to {where}"
 
 
 def _host() -> str:

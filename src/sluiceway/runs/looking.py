@@ -16,12 +16,12 @@ from sluiceway.analysis import Watch
 from sluiceway.errors import SluicewayError
 from sluiceway.gates.canary import Step, canary_input
 from sluiceway.gates.decide import Judged
-from sluiceway.model import Actor, Image, Status, parse_time, rfc3339
+from sluiceway.model import Actor, Decision, Image, Level, Status, parse_time, rfc3339
 from sluiceway.runs import promote
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import keep_decision
 
-__all__ = ["PASSED", "SHOWN", "Looking", "detected", "status_of", "unwatched", "unwatched_seconds"]
+__all__ = ["PASSED", "SHOWN", "Looking", "called", "detected", "unwatched", "unwatched_seconds"]
 
 PASSED = "pass"
 """The outcome of a watch after which the release goes on."""
@@ -41,6 +41,8 @@ SHOWN = (
     "weight",
 )
 """What of a look its event carries."""
+_FIRST = "canary.worse"
+"""Of several codes the one that is named: both sides were compared, which says most."""
 _STREAMS = {
     "canary.error-rate": "error_rate",
     "canary.health": "health",
@@ -120,9 +122,40 @@ class Looking:
         )
 
 
-def status_of(outcome: str) -> str:
-    """Return the status that an outcome of the gate is as evidence; pure."""
-    return _STATUS.get(outcome, Status.INCONCLUSIVE).value
+def called(decision: Decision, state: Watch, consecutive: int, unjudged: int) -> dict[str, Any]:
+    """Return what a *decision* of the gate ``canary`` comes to; pure.
+
+    A gate that could not judge (no engine, no rules, a time-out) has no verdict: what is watched is
+    held, and taken back when that happened *consecutive* times in a row (*unjudged* before this
+    one), or at once when it is broken anyway.
+
+    Returns:
+        ``{"verdict", "outcome", "code", "codes", "status", "unjudged", "messages"}``.
+    """
+    denied = [each for each in decision.findings if each.level is Level.DENY]
+    codes = list(dict.fromkeys(each.code for each in denied))
+    messages = [each.message for each in denied or decision.advice]
+    verdict, outcome = decision.verdict, decision.outcome
+    if verdict:
+        unjudged = 0
+    else:
+        unjudged += 1
+        over = unjudged >= consecutive or state.ended
+        verdict, outcome = ("rollback" if over else "hold"), "error"
+        codes = ["canary.unjudged", *codes]
+        times = "at this look" if unjudged == 1 else f"at {unjudged} looks in a row"
+        broken = [f"{state.at_once.reason}."] if state.at_once is not None else []
+        messages = [f"the gate could not judge the canary {times}.", *broken, *messages]
+    code = next((each for each in codes if each == _FIRST), codes[0] if codes else "canary.passed")
+    return {
+        "verdict": verdict,
+        "outcome": outcome,
+        "code": code,
+        "codes": codes,
+        "status": _STATUS.get(outcome, Status.INCONCLUSIVE).value,
+        "unjudged": unjudged,
+        "messages": messages,
+    }
 
 
 def detected(codes: Iterable[str], evidence: Mapping[str, Any], now: datetime) -> datetime:

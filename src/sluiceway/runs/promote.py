@@ -45,6 +45,7 @@ __all__ = [
     "limits_of",
     "look_up",
     "notify",
+    "preflight",
     "previous",
     "retag",
     "signed_request",
@@ -56,9 +57,12 @@ __all__ = [
 def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str, Any]:
     """Look the source's tag up, once; from here on only the digest counts.
 
-    Returns ``{"image", "source_tag", "source_holds", "target_holds", "goes_back_to", "migrations"}``.
+    Returns ``{"image", "source_tag", "source_holds", "target_holds", "goes_back_to", "migrations",
+    "preflight"}``.
     *goes_back_to* is what the target should hold when this digest is taken back, also when it is
-    there already; *migrations* says whether the service has a database. When the source holds
+    there already; *migrations* says whether the service has a database, *preflight* whether the
+    deployer can look ahead (looked up here, so that a run which is taken over goes the way that it
+    began). When the source holds
     nothing, or another digest than asked for, the image is still named, so that the gate can
     refuse with every reason there is.
     """
@@ -99,6 +103,7 @@ def look_up(bench: Workbench, source: str, target: str, digest: str) -> dict[str
         if held != manifest.digest
         else history.previous(bench.ledger, bench.config.service, target),
         "migrations": bench.config.migrations is not None,
+        "preflight": bool(bench.plugins.serving("sluiceway_preflight")),
     }
 
 
@@ -149,6 +154,20 @@ def judge(
     )
     judged = decide.promotion(bench, wanted)
     return keep_decision(bench, request, image.digest, asked, judged, attempt=attempt)
+
+
+def preflight(bench: Workbench, target: str) -> dict[str, Any]:
+    """See that the deployer could deploy to *target*, before a tag says that it did.
+
+    Returns ``{"serves"}``: the digest that has the traffic now, or ``""``.
+
+    Raises:
+        ActionFailed: It could not: its port is another program's, its engine does not answer.
+    """
+    environment = bench.config.environment(target)
+    traffic: Traffic = bench.plugins.one("sluiceway_preflight", environment=environment)
+    live = traffic.serving(environment.strategy)
+    return {"serves": live.digest if live is not None else ""}
 
 
 def carry(bench: Workbench, request: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

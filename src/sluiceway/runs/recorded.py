@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 from sluiceway.errors import ActionFailed
 
-__all__ = ["Recorded", "Step", "recorded", "runs_of"]
+__all__ = ["Recorded", "Step", "recorded", "runs_of", "unfinished"]
 
 _NEWEST = 200
 """Runs that are looked through for a name that is not known."""
+_UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,36 @@ def runs_of(state: Path, service: str) -> tuple[str, ...]:
         )
 
 
+def unfinished(state: Path, service: str) -> tuple[Recorded, ...]:
+    """Return *service*'s runs that have not ended, the oldest first, with the steps they have done.
+
+    Raises:
+        ActionFailed: As :func:`recorded`.
+    """
+    if not _any_unfinished(state / "runs.db"):
+        return ()
+    with _opened(state) as client:
+        found = client.list_workflows(status=list(_UNFINISHED), load_output=False)
+        return tuple(
+            _recorded(status, client.list_workflow_steps(status.workflow_id))
+            for status in found
+            if _request(status).get("service") == service
+        )
+
+
+def _any_unfinished(path: Path) -> bool:
+    """Say whether it is worth to open *path*: that takes a second, and mostly nothing is under way."""
+    if not path.exists():
+        return False
+    marks = ", ".join("?" * len(_UNFINISHED))
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            question = f"SELECT 1 FROM workflow_status WHERE status IN ({marks}) LIMIT 1"  # noqa: S608 - question marks
+            return file.execute(question, _UNFINISHED).fetchone() is not None
+    except sqlite3.Error:
+        return True  # whoever opens it properly says why it cannot be read
+
+
 @contextmanager
 def _opened(state: Path) -> Iterator[Any]:
     path = state / "runs.db"
@@ -113,7 +145,7 @@ def _opened(state: Path) -> Iterator[Any]:
 def _recorded(status: Any, steps: list[Any]) -> Recorded:
     output = status.output
     outcome = output if isinstance(output, dict) and "outcome" in output else None
-    over = status.status not in {"PENDING", "ENQUEUED", "DELAYED"}
+    over = status.status not in _UNFINISHED
     problem = ""
     if over and outcome is None:
         said = getattr(status, "error", None)

@@ -323,11 +323,11 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _decisions(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
     for entry in entries:
         decision = entry.body.get("decision")
-        if not isinstance(decision, Mapping):
-            continue
+        if not isinstance(decision, Mapping) or any(each["decision"] == decision for each in found):
+            continue  # what a watch came to repeats the decision that it rests on
         given = entry.body.get("input")
         given = given if isinstance(given, Mapping) else {}
         found.append(

@@ -17,10 +17,8 @@ from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed
 from sluiceway.gates.canary import Step, needed, sentence
 from sluiceway.model import (
-    Decision,
     Environment,
     Image,
-    Level,
     Observation,
     Traffic,
     parse_time,
@@ -33,13 +31,13 @@ from sluiceway.runs.context import RunContext
 from sluiceway.runs.looking import (
     SHOWN,
     Looking,
+    called,
     detected,
-    status_of,
     unwatched,
     unwatched_seconds,
 )
 
-__all__ = ["Soak", "called"]
+__all__ = ["Soak"]
 
 _ALL = 100.0
 
@@ -157,8 +155,7 @@ class Soak(Looking):
         """Ask the gate, and write its decision down when it is another one or the last."""
         now = datetime.now(UTC)
         judged = self.ask(state, Step(weight=_ALL), now)
-        unjudged = 0 if judged.decision.verdict else before["unjudged"] + 1
-        call = called(judged.decision, unjudged, self.limits.consecutive)
+        call = called(judged.decision, state, self.limits.consecutive, before["unjudged"])
         ended = call["verdict"] in ("promote", "rollback")
         decision = before["decision"]
         if ended or (call["verdict"], call["codes"]) != (before["verdict"], before["codes"]):
@@ -166,8 +163,8 @@ class Soak(Looking):
         evidence = judged.document["watch"]
         return {
             **call,
-            "unjudged": unjudged,
             "ended": ended,
+            "reason": sentence(call["messages"]),
             "evidence": evidence,
             "needed": needed(self.policies, self.limits),
             "decision": decision,
@@ -197,33 +194,6 @@ class Soak(Looking):
                 raise
             return False  # the next look sees what became of it
         return True
-
-
-def called(decision: Decision, unjudged: int, consecutive: int) -> dict[str, Any]:
-    """Return what a decision of the gate ``canary`` comes to; pure.
-
-    A gate that could not judge (no engine, no rules, a time-out) has no verdict: the soak goes on,
-    and switches back when that happened *consecutive* times in a row (*unjudged*, this one too).
-
-    Returns:
-        ``{"verdict", "outcome", "code", "codes", "status", "reason"}``.
-    """
-    denied = [each for each in decision.findings if each.level is Level.DENY]
-    codes = list(dict.fromkeys(each.code for each in denied))
-    said = [each.message for each in denied or decision.advice]
-    verdict, outcome = decision.verdict, decision.outcome
-    if not verdict:
-        verdict, outcome = ("rollback" if unjudged >= consecutive else "hold"), "error"
-        codes = ["canary.unjudged", *codes]
-        said = [f"The gate could not judge it at {unjudged} looks in a row.", *said]
-    return {
-        "verdict": verdict,
-        "outcome": outcome,
-        "code": codes[0] if codes else "canary.passed",
-        "codes": codes,
-        "status": status_of(outcome),
-        "reason": sentence(said),
-    }
 
 
 def _title(environment: Environment, planned: Plan) -> str:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway import events
-from sluiceway.errors import ExitCode, NeedsPerson, UsageError
+from sluiceway.errors import Busy, ExitCode, NeedsPerson, UsageError
 from sluiceway.ledger import Lease
 from sluiceway.model import CanaryLimits, rfc3339, to_json
-from sluiceway.runs.context import RunContext, holder, holder_is_gone
+from sluiceway.runs.context import RunContext, ending_of, holder, holder_is_gone
 from sluiceway.runs.durable import Left, Runtime, running
 from sluiceway.runs.ids import new_run_id
 from sluiceway.workbench import Workbench
@@ -137,11 +137,28 @@ def _leased(bench: Workbench, request: Mapping[str, Any]) -> Iterator[tuple[Leas
     held = bench.ledger.lease(name)
     if held is not None and holder_is_gone(held.holder):
         bench.ledger.release(held)  # its process is dead: nobody can act under it any more
-    lease = bench.ledger.acquire(name, run=request["run"], holder=holder(), seconds=seconds)
+    try:
+        lease = bench.ledger.acquire(name, run=request["run"], holder=holder(), seconds=seconds)
+    except Busy as error:
+        raise _busy(error, held) from error
     try:
         yield lease, seconds
     finally:
         bench.ledger.release(lease)
+
+
+def _busy(error: Busy, held: Lease | None) -> Busy:
+    """Say whom one can wait for or, in a hurry, how the run that is in the way ends."""
+    if held is None:  # it came between two looks
+        return error
+    return Busy(
+        f"{held.name} is held by run {held.run} ({held.holder})",
+        means="Two runs never act on one environment at once. Nothing changed.",
+        remedy="`invoke status` shows how far it is. It need not be waited for: "
+        f"{ending_of(held.holder)} ends it. What it has changed is undone first: a canary's traffic "
+        "goes back to the stable release at once, and its tag with it.",
+        code=error.code,
+    )
 
 
 def _nothing_left(runtime: Runtime, request: Mapping[str, Any]) -> None:

@@ -18,10 +18,8 @@ from sluiceway import analysis, events
 from sluiceway.analysis import Watch
 from sluiceway.errors import ActionFailed
 from sluiceway.gates.canary import Step, needed, sentence
-from sluiceway.gates.decide import Judged
 from sluiceway.model import (
     Image,
-    Level,
     Observation,
     Strategy,
     parse_time,
@@ -34,8 +32,8 @@ from sluiceway.runs.looking import (
     PASSED,
     SHOWN,
     Looking,
+    called,
     detected,
-    status_of,
     unwatched,
     unwatched_seconds,
 )
@@ -50,8 +48,6 @@ _WORDS = {
     "promote": "Passed",
     "rollback": "Roll back",
 }
-_FIRST = "canary.worse"
-"""Of several codes the one that is named: both sides were compared, which says most."""
 
 
 def watch(
@@ -134,8 +130,8 @@ class _Watcher(Looking):
                 self._weigh(before["step"])
         if blind > seconds:
             reason = (
-                f"nobody watched the canary for {blind:.0f} s; its traffic went back to the stable "
-                "release by itself meanwhile"
+                f"nobody watched the canary for {blind:.0f} s; its weight returned to 0 by itself "
+                "meanwhile"
             )
             return unwatched(before, number, reason)
         return self._look(Watch.from_json(before["watch"]), before, number)
@@ -214,7 +210,7 @@ class _Watcher(Looking):
         """Ask the gate, write its decision down when it is another one, and say it in words."""
         now = datetime.now(UTC)
         judged = self.ask(state, Step(**step), now)
-        call = called(judged, state, self.limits.consecutive, before["unjudged"])
+        call = called(judged.decision, state, self.limits.consecutive, before["unjudged"])
         evidence = judged.document["watch"]
         last = step["index"] + 1 >= step["count"]
         ended = call["verdict"] == "rollback" or (call["verdict"] == "promote" and last)
@@ -246,41 +242,3 @@ class _Watcher(Looking):
 
     def _weigh(self, step: Mapping[str, Any]) -> Any:
         return canary.weigh(self.bench, self.environment, step["weight"], self.context.fence)
-
-
-# --- what a decision comes to: pure ---------------------------------------------------------------
-
-
-def called(judged: Judged, state: Watch, consecutive: int, unjudged: int) -> dict[str, Any]:
-    """Return what *judged* comes to: ``{"verdict", "outcome", "code", "codes", "status", "unjudged",
-    "messages"}``.
-
-    A gate that could not judge (no engine, no rules, a time-out) has no verdict: the canary is held,
-    and rolled back when that happened *consecutive* times in a row (*unjudged* before this one), or
-    at once when it is broken anyway.
-    """
-    decision = judged.decision
-    denied = [each for each in decision.findings if each.level is Level.DENY]
-    codes = list(dict.fromkeys(each.code for each in denied))
-    messages = [each.message for each in denied or decision.advice]
-    verdict, outcome = decision.verdict, decision.outcome
-    if verdict:
-        unjudged = 0
-    else:
-        unjudged += 1
-        over = unjudged >= consecutive or state.ended
-        verdict, outcome = ("rollback" if over else "hold"), "error"
-        codes = ["canary.unjudged", *codes]
-        times = "at this look" if unjudged == 1 else f"at {unjudged} looks in a row"
-        broken = [f"{state.at_once.reason}."] if state.at_once is not None else []
-        messages = [f"the gate could not judge the canary {times}.", *broken, *messages]
-    code = next((each for each in codes if each == _FIRST), codes[0] if codes else "canary.passed")
-    return {
-        "verdict": verdict,
-        "outcome": outcome,
-        "code": code,
-        "codes": codes,
-        "status": status_of(outcome),
-        "unjudged": unjudged,
-        "messages": messages,
-    }

@@ -133,6 +133,8 @@ def run_promote(context: RunContext, request: dict[str, Any]) -> dict[str, Any]:
     try:
         if strategy is Strategy.BLUE_GREEN:
             switching.preflight(context, target)
+        elif found.get("preflight"):
+            context.step("preflight", lambda: promote.preflight(bench, target))
         context.step("carry", lambda: promote.carry(bench, request, found))
         moved = context.step(
             "re-tag", lambda: promote.retag(context, request, found, asked, decision, migrations)

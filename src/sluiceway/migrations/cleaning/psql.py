@@ -48,6 +48,7 @@ _STATEMENT = re.compile(
     re.DOTALL,
 )
 """When COPY itself fails, psql goes on with its data as SQL."""
+_COPY_PROGRAM = re.compile(r"(?i)\b(?:from|to)\s+program\b")
 _COPY_STDIN = re.compile(r"(?i)\bfrom\s+stdin\b")
 _DATA_END = re.compile(r"(?m)^\\\.[ \t]*\r?$")
 _LONGEST = 80
@@ -190,6 +191,7 @@ class _Session:
             word in _RUNS
             or "`" in arguments
             or (word in _WRITES and arguments.lstrip().startswith("|"))
+            or (word == "copy" and _COPY_PROGRAM.search(arguments))
         ):
             problem = f"\\{word} runs a program, or what a query returns: write the statements out"
         elif word in {"c", "connect"} and (self.any_before or self.begun):

@@ -169,10 +169,24 @@ def _object(walk: Walk, action: Action) -> None:
             **about(walk, action, thing, ())
             | {"object": dotted(action.name), "column": "", "label": "by cascade"},
         )
+    if action.kind is Kind.DROP_SEQUENCE and action.cascade:
+        _defaults_dropped(walk, action.name, made_here=thing.made is Maybe.YES)
     if action.kind in _DROPS:
         walk.world.catalogue.drop(own)
     elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
         walk.world.catalogue.move(action.name, action.new_name)
+
+
+def _defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
+    """Take away the defaults that a sequence takes along: a serial's own, or of one made here any
+    that may be its next value.
+    """
+    for draft in walk.world.drafts:
+        if draft.column is None or not draft.values.get("volatile"):
+            continue
+        table = draft.values.get("table", "").rpartition(".")[2]
+        if made_here or sequence[-1:] == (f"{table}_{draft.values.get('column')}_seq",):
+            draft.column.default = False
 
 
 def _reindex(walk: Walk, action: Action) -> None:

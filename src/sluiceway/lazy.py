@@ -9,10 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Later"]
+__all__ = ["LazyModule"]
 
 
-class Later:
+class LazyModule:
     """Stands in a module's place.
 
     Args:

@@ -1,0 +1,32 @@
+"""Functions that run later without being named: they count as called where they are made so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sluiceway.migrations.records import Action, Kind
+from sluiceway_sql_libpg_query.nodes import Node, name_of, strings
+
+__all__ = ["cast", "define", "event_trigger"]
+
+
+def event_trigger(node: Node, source: bytes) -> Iterable[Action]:
+    """Take its function for called: the next change of the schema fires it, and what else follows."""
+    yield Action(kind=Kind.CALL, name=strings(node.get("funcname", ())))
+
+
+def define(node: Node, source: bytes) -> Iterable[Action]:
+    """Take the function behind an operator or an aggregate for called: where it is used, no name shows."""
+    for item in node.get("definition", ()):
+        element: Node = item.get("DefElem", {})
+        if element.get("defname") in {"function", "procedure", "sfunc", "finalfunc"}:
+            name = name_of(element.get("arg", {}))
+            if name:
+                yield Action(kind=Kind.CALL, name=name)
+
+
+def cast(node: Node, source: bytes) -> Iterable[Action]:
+    """Take the function of a cast for called; many casts have none."""
+    name = name_of({"ObjectWithArgs": node["func"]}) if "func" in node else ()
+    if name:
+        yield Action(kind=Kind.CALL, name=name)
