@@ -75,6 +75,9 @@ def test_failures_show_both_sides(site, folder):
         "1 passed, 2 failed, 1 skipped",
     ):
         assert text in out
+    _, out, _ = site.shown("policy.test", f"--policies={folder}", "--only=test_bad")
+    assert "FAIL  g_test.test_bad" in out
+    assert "no test reaches" not in out  # of a part of the tests
 
 
 def test_the_bundled_policies_pass_with_every_line_covered(site):

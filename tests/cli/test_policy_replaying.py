@@ -162,3 +162,9 @@ def test_options_that_cannot_be_right(site, option, remedy):
     status, told = site.run("policy.replay", option)
     assert status == 2
     assert remedy in told["error"]["remedy"]
+
+
+def test_without_a_service_there_is_no_history(site):
+    (site.root / "sluiceway.toml").unlink()
+    code, told = site.run("policy.replay")
+    assert (code, told["error"]["code"]) == (2, "configuration.missing")

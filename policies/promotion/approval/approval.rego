@@ -36,7 +36,7 @@ consent_needed if {
 }
 
 nobody_is_asked if {
-	lib.at_least(0, approvals_needed)
+	enough(0)
 	required_roles == []
 }
 
@@ -54,7 +54,13 @@ listed_roles := step.approvers if {
 } else := []
 
 enough_approvals if {
-	lib.at_least(count(approvers), approvals_needed)
+	enough(count(approvers))
+}
+
+# Fewer than none is no number of people.
+enough(people) if {
+	lib.at_least(people, approvals_needed)
+	approvals_needed >= 0
 }
 
 approvers contains approval.approver.name if {
@@ -126,7 +132,10 @@ objections[index] contains "it is not in force at this time" if {
 	not in_force(approval)
 }
 
-valid(approval) if approval.valid == true
+valid(approval) if {
+	approval.valid == true
+	approval.problem == ""
+}
 
 proven_or_rehearsed(approval) if approval.approver.proven == true
 

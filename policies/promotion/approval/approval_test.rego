@@ -6,7 +6,7 @@ approval(path, value) := changed(concat("", ["/approvals/0", path]), value)
 
 test_approvals_that_do_not_count if {
 	every bad in [
-		approval("/valid", false), approval("/approver/proven", false),
+		approval("/valid", false), approval("/problem", "torn"), approval("/approver/proven", false),
 		approval("/approver/name", "anna"), approval("/approver/name", "tom"),
 		approval("/approver/key", "SHA256:tom"), approval("/approver/name", "robot"),
 		approval("/digest", fixture.other), approval("/source", "staging"),
@@ -21,7 +21,7 @@ test_approvals_that_do_not_count if {
 test_what_an_approval_lacks_counts_against_it if {
 	every path in [
 		"valid", "approver", "approver/proven", "approver/name", "approver/key",
-		"digest", "source", "target", "expires", "made_at",
+		"digest", "source", "target", "expires", "made_at", "problem",
 	] {
 		without(sprintf("/approvals/0/%s", [path])) == {"promotion.approval"}
 	}
@@ -44,6 +44,17 @@ test_an_unreadable_approval_does_not_count_and_breaks_nothing if {
 	some found in judged(fixture.set(fixture.promotion, "/approvals", [broken])).deny
 	contains(found.msg, "the statement is not valid (torn)")
 	denied(fixture.set(fixture.promotion, "/approvals/1", broken)) == set()
+}
+
+test_fewer_than_none_is_no_number_of_people if {
+	nobody := fixture.set(fixture.promotion, "/approvals", [])
+	every number, refused in {"0": set(), "-1": {"promotion.approval"}} {
+		paths := object.union(
+			data.promotion.paths,
+			{"canary": {"production": {"approvals": to_number(number)}}},
+		)
+		denied(nobody) == refused with data.promotion.paths as paths
+	}
 }
 
 test_one_person_counts_once if {

@@ -120,6 +120,7 @@ def replay(
     from sluiceway.gates.recorded import recorded
 
     after = _since(since, datetime.now(UTC)) if since else None
+    bench = shell.bench  # where there is no service, say that, and not that its ledger is broken
     engine = workbench_engine(shell)
     bundle = _bundle(shell, policies, site_data=True)
     if gate:
@@ -133,7 +134,7 @@ def replay(
             remedy="See `invoke policy.check`.",
             code=error.code,
         ) from error
-    found = policy.replay(engine, bundle, recorded(shell.bench, since=after, gate=gate))
+    found = policy.replay(engine, bundle, recorded(bench, since=after, gate=gate))
     document = {
         "policies": bundle.origin,
         "policy_digest": bundle.digest,
