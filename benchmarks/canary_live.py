@@ -119,6 +119,8 @@ DEPLOYERS: Mapping[str, str] = {
 MODULES = "asyncio math os random signal time encodings.idna"
 INTERVAL_SECONDS = 10.0
 HEALTH_SECONDS = 2.0
+IDLE_SECONDS = 60.0
+"""A client uses no connection that has been idle for longer: the proxy closes one after 75 s."""
 
 
 @dataclass
@@ -219,14 +221,21 @@ class Route:
 
 async def _load(route: Route, rate: float, stop: asyncio.Event) -> None:
     """Ask at a steady rate, whether or not answers come: what is slow does not slow the clients."""
-    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
     asking: set[asyncio.Task[None]] = set()
+
+    def taken() -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Return the connection that was used last; close it when the proxy is about to."""
+        while idle:
+            reader, writer, since = idle.pop()
+            if loop.time() - since < IDLE_SECONDS:
+                return reader, writer
+            writer.close()
+        return None
 
     async def once() -> None:
         route.sent += 1
-        reader, writer = (
-            idle.pop() if idle else await asyncio.open_connection("127.0.0.1", route.port)
-        )
+        reader, writer = taken() or await asyncio.open_connection("127.0.0.1", route.port)
         try:
             writer.write(b"GET / HTTP/1.1\r\nHost: live\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
@@ -241,7 +250,7 @@ async def _load(route: Route, rate: float, stop: asyncio.Event) -> None:
         if b"connection: close" in head.lower():
             writer.close()
         else:
-            idle.append((reader, writer))
+            idle.append((reader, writer, loop.time()))
 
     loop = asyncio.get_running_loop()
     due = loop.time()
@@ -252,7 +261,7 @@ async def _load(route: Route, rate: float, stop: asyncio.Event) -> None:
         asking.add(task)
         task.add_done_callback(asking.discard)
     await asyncio.gather(*asking, return_exceptions=True)
-    for _, writer in idle:
+    for _, writer, _ in idle:
         writer.close()
 
 
@@ -383,7 +392,8 @@ def _page(sections: Mapping[str, str]) -> str:
         "10 s of it; the leak adds 0.05 points of errors a second; a body is reset in 30 % of answers. "
         "`extend` means: not enough evidence to promote yet, and none to roll back; the pipeline then "
         "goes on watching, to its deadline. Times are counted from when the last route had its weight; "
-        "the first had it a little earlier."
+        "the first had it a little earlier. Weight 0 is counted until it was read back. A client uses a "
+        "connection again that has been idle for less than a minute."
     )
     lines = ["# Canaries with real faults", "", about, "", words, ""]
     for deployer in DEPLOYERS:

@@ -103,6 +103,7 @@ def test_pages_are_written_and_checked(site):
 def test_a_rule_is_begun_in_a_folder_of_ones_own_only(site):
     status, told = site.run("policy.new", "promotion.holiday")
     assert (status, told["error"]["code"]) == (2, "policy.bundled")
+    assert f"cp -r {bundled_policies()} policies" in told["error"]["remedy"]
     assert not (bundled_policies() / "promotion" / "holiday").exists()
     mine = site.root / "mine"
     (mine / "g").mkdir(parents=True)
@@ -116,6 +117,10 @@ def test_a_rule_is_begun_in_a_folder_of_ones_own_only(site):
     assert [Path(each).name for each in told["written"]] == ["freeze.rego", "freeze_test.rego"]
     status, told = site.run("policy.new", "g.freeze", f"--policies={mine}")
     assert (status, told["error"]["code"]) == (2, "policy.exists")
+    _, out, _ = site.shown("policy.new", "g.holiday", f"--policies={mine}")
+    assert f"`invoke policy.test --policies={mine}`" in " ".join(out.split()), (
+        "not of the bundled ones"
+    )
 
 
 def test_a_rule_that_refuses_names_the_tests_that_expected_to_pass(site):

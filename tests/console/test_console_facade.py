@@ -221,7 +221,8 @@ def test_a_canary_that_was_taken_back_says_what_to_do_once():
         "decision": {"findings": findings},
     }
     report |= {"rollback_seconds": 0.4, "sla": sla}
-    more = {"outcome": "rolled-back", "deployment": {"traffic": {"slots": []}}}
+    traffic = {"url": "http://127.0.0.1:8080", "slots": []}
+    more = {"outcome": "rolled-back", "deployment": {"traffic": traffic}}
     console, out, _ = printed()
     console.promotion({**OUTCOME, **more, "canary": report})
     text = out.getvalue()
@@ -236,6 +237,10 @@ def test_a_canary_that_was_taken_back_says_what_to_do_once():
         assert out.getvalue().count("What to do: ") == 1, "not of a look before the last"
         assert words in out.getvalue()
     assert "Its traffic was gone 3.0 s after the first bad look: within the 2 min" in text
+    assert "serves at" not in text, "nobody has any traffic"
+    console, out, _ = printed()
+    console.promotion({**OUTCOME, **more, "canary": {**report, "code": "interrupted"}})
+    assert "3.0 s after it was stopped: within" in out.getvalue()
     console, out, _ = printed()
     console.promotion(
         {**OUTCOME, **more, "canary": {**report, "verdict": "pass"}, "serves": DIGEST}

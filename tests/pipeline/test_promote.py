@@ -378,6 +378,7 @@ def test_a_taken_port_changes_nothing(shop):
     assert document["error"]["code"] == "deploy.port-taken"
     assert str(port) in document["error"]["what"]
     kept = recorded(shop.bench().project.state, document["run"])
+    assert kept is not None
     assert "re-tag" not in [step.name for step in kept.steps], "found before the tag moves"
     state = shop.state()
     assert state["tags"]["staging"] == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from sluiceway.analysis import peers, sequential
+from sluiceway.analysis import buckets, peers, sequential
 from sluiceway.analysis.checks import checked
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.profiles import profile_of
@@ -159,7 +159,8 @@ def _contradiction(watch: Watch, observation: Observation) -> str:
             now.since(watch.canary.last)
     except ValueError as error:
         return str(error)
-    return ""
+    stable = observation.stable
+    return buckets.differ(side.latency_ms, stable.latency_ms) if stable is not None else ""
 
 
 def _tallied(watch: Watch, observation: Observation) -> Watch:

@@ -206,7 +206,8 @@ def new(
         raise UsageError(
             "these are the policies that came with Sluiceway",
             means="The next upgrade would replace what you write there.",
-            remedy="Copy them, name the copy as path in [policy], and try again; or give --bundled.",
+            remedy=f"Copy them: cp -r {root} policies. Name the copy in sluiceway.toml ([policy] path "
+            '= "policies") and try again; or give --bundled.',
             code="policy.bundled",
         )
     engine = workbench_engine(shell)
@@ -215,18 +216,19 @@ def new(
     failing = [each.rule for each in report.results if not each.passed]
     shell.result(
         {"written": [str(path) for path in paths], "failing": failing},
-        lambda console: console.lines(_begun(code, paths, failing)),
+        lambda console: console.lines(_begun(code, paths, failing, policies)),
     )
     return ExitCode.DONE
 
 
-def _begun(code: str, paths: list[Path], failing: list[str]) -> list[str]:
+def _begun(code: str, paths: list[Path], failing: list[str], policies: str) -> list[str]:
     lines = [f"wrote {path}" for path in paths]
     lines.append(f"{code} refuses everything until its condition is written.")
     if failing:
         tests = "1 test" if len(failing) == 1 else f"{len(failing)} tests"
         lines.append(f"{tests} that expect to pass the gate say so, for example {failing[0]}.")
-    return [*lines, "Next: write the condition, then `invoke policy.test`."]
+    where = f" --policies={policies}" if policies else ""
+    return [*lines, f"Next: write the condition, then `invoke policy.test{where}`."]
 
 
 def _bundle(shell: Shell, policies: str, *, site_data: bool = False) -> Bundle:

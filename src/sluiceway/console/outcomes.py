@@ -155,7 +155,11 @@ def _served(deployment: Mapping[str, Any]) -> list[tuple[str, Any]]:
         f"{slot['name']} {short(slot['digest'])} {slot['weight']:g} %"
         for slot in traffic.get("slots", ())
     ]
-    return [("serves at", traffic.get("url", "")), ("traffic", ", ".join(slots))]
+    serving = any(slot["weight"] for slot in traffic.get("slots", ()))
+    return [
+        ("serves at", traffic.get("url", "") if serving else ""),
+        ("traffic", ", ".join(slots)),
+    ]
 
 
 def _slot(slot: Mapping[str, Any]) -> str:
@@ -192,7 +196,8 @@ def canary_report(report: Mapping[str, Any] | None, *, nobody: bool = False) -> 
     if report.get("rollback_seconds") is not None:
         taken = duration(float(report["rollback_seconds"]))
         page.append(Line.of(f"Its traffic was taken away within {taken}.", Tone.DIM))
-        page += promise_kept(report.get("sla"), nobody=nobody)
+        stopped = report.get("code") == "interrupted"
+        page += promise_kept(report.get("sla"), nobody=nobody, stopped=stopped)
     return page
 
 
@@ -213,11 +218,14 @@ def _solutions(report: Mapping[str, Any]) -> list[str]:
     return [words for words in dict.fromkeys(said) if words]
 
 
-def promise_kept(sla: Mapping[str, Any] | None, *, nobody: bool = False) -> list[Block]:
+def promise_kept(
+    sla: Mapping[str, Any] | None, *, nobody: bool = False, stopped: bool = False
+) -> list[Block]:
     """Say whether a rollback came in the time that is promised for it; nothing when not measured."""
     if not sla:
         return []
     since = "the request" if sla["kind"] == "by-hand" else "the first bad look"
+    since = "it was stopped" if stopped else since
     words = (
         f"{'Its traffic was gone' if nobody else 'The previous digest served'} {duration(float(sla['seconds']))} after {since}: "
         f"{'within' if sla['kept'] else 'NOT within'} the {duration(float(sla['limit_seconds']))} "

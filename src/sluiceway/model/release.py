@@ -201,7 +201,8 @@ class Side:
     """5xx answers, connection errors, resets and time-outs; not what the client broke off."""
     latency_ms: Mapping[str, int]
     """Histogram: upper bound of the bucket in milliseconds (as text) to count; sums to requests
-    that were answered. Bounds are log-linear and the same on both sides."""
+    that were answered. Bounds are log-linear and the same on both sides: what is seen to be otherwise
+    ends the watch as ``canary.contradiction``. Empty buckets may be left out, on both sides or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
