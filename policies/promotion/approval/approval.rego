@@ -70,8 +70,8 @@ approvers contains approval.approver.name if {
 
 reasons := sprintf(" (%s)", [concat("; ", sort(texts))]) if {
 	texts := [text |
-		some index, problems in objections
-		text := sprintf("%s: %s", [approver_of(index), concat(" and ", problems)])
+		some index, _ in input.approvals
+		text := sprintf("%s: %s", [approver_of(index), concat(" and ", objections[index])])
 	]
 	count(texts) > 0
 } else := ""

@@ -12,6 +12,7 @@ import data.lib
 #   code: promotion.canary-limits
 #   solution: Watch it again with `invoke canary` and the numbers that are configured, then promote.
 deny contains found if {
+	canary_counts
 	not lib.rehearsal
 	some problem in limit_problems
 	found := lib.finding(rego.metadata.rule(), problem)
@@ -24,13 +25,13 @@ deny contains found if {
 #   code: promotion.canary-limits
 #   solution: Take rehearsal = true out of [identity] before anything is at stake.
 warn contains found if {
+	canary_counts
 	lib.rehearsal
 	some problem in limit_problems
 	found := lib.finding(rego.metadata.rule(), problem)
 }
 
 limit_problems contains message if {
-	canary_counts
 	canary_limits_understood
 	some name, limit in watched
 	not limit_kept(name)
@@ -43,7 +44,6 @@ limit_problems contains message if {
 }
 
 limit_problems contains message if {
-	canary_counts
 	canary_ways_understood
 	some fact, name in allowed
 	found := object.get(lib.facts("canary"), ["limits", fact], "(missing)")
@@ -57,7 +57,6 @@ limit_problems contains message if {
 }
 
 limit_problems contains message if {
-	canary_counts
 	canary_ways_understood
 	found := object.get(lib.facts("canary"), ["limits", "warm_up_seconds"], "(missing)")
 	not warm_up_allowed(found)

@@ -89,6 +89,7 @@ test_a_rehearsal_only_says_it if {
 test_limits_matter_where_a_canary_is_asked_for if {
 	document := object.union(limit("duration_seconds", 6), {"source": "staging", "target": "canary"})
 	denied(document) == set()
+	warned(fixture.set(document, "/rehearsal", true)) == set()
 	without("/evidence/canary") == {"promotion.canary"}
 }
 
