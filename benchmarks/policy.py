@@ -5,8 +5,10 @@ judges a promotion of 1 kB (with hardly any evidence, so it is refused), of 3 kB
 passes), of 100 kB and of 5 MB (a scan that lists more and more). CPU time is that of this process and
 of the engine's own: the embedded worker, the server, or the processes that were started. Ways take
 turns, so that whatever else the machine does hits all alike; the least and the median are shown.
+The whole takes about four minutes. The goal of the memory is meant for 100,000 decisions, which take
+about ten; fewer are allowed as much less growth.
 
-Usage: policy.py [--rounds 30] [--decisions 100000] [--check]; with --check the exit status is 1 when
+Usage: policy.py [--rounds 30] [--decisions 20000] [--check]; with --check the exit status is 1 when
 a ratio or the memory misses its goal. CPU time in milliseconds depends on the machine and on who else uses
 it, so its goals are shown and never fail. Programs that are not on PATH are left out.
 """
@@ -54,13 +56,18 @@ ADDED = 3.0
 """Milliseconds of CPU that the adapter may add to a bare HTTP exchange with the server, at 1 kB."""
 COLD = 250.0
 """Milliseconds of CPU that `policy.eval` may take from nothing, with 20 modules."""
-GROWTH = 20.0
-"""Megabytes by which memory may grow over all those decisions."""
+GROWTH, OVER = 20.0, 100_000
+"""Megabytes by which memory may grow over so many decisions."""
 PROGRAMS = ("opa eval", "conftest test")
+READ_BACK = "server, policies read back"
+"""OPA writes all its policies for it each time, whatever the input: measured with the smallest only."""
 MODULES = 20
 _LINUX = sys.platform == "linux"
 _AT_ONCE = 20
 """Decisions between two looks at the clock, while they are small: the caches are warm then."""
+_DEAR = (*PROGRAMS, READ_BACK)
+_DEAR_ROUNDS = 10
+"""What takes a hundred times as long as a decision is done once a round, and in the first rounds."""
 
 Way = tuple[Callable[[], Any], Callable[[], float]]
 """What is done, and the clock of the processes that do it, in seconds."""
@@ -124,9 +131,11 @@ def costs(ways: dict[str, Way], rounds: int, at_once: int = 1) -> dict[str, tupl
     for do, _ in ways.values():
         do()  # connected, compiled and cached once, unmeasured
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
+    for turn in range(rounds):
         for name, (do, read) in ways.items():
-            count = 1 if name in PROGRAMS else at_once
+            if name in _DEAR and turn >= _DEAR_ROUNDS:
+                continue
+            count = 1 if name in _DEAR else at_once
             began = read()
             for _ in range(count):
                 do()
@@ -163,6 +172,11 @@ def adapter(host: str, port: int, reread_seconds: float) -> ServerEngine:
     address = Address(url=f"http://{host}:{port}", host=host, port=port, tls=False, socket="")
     connection = Connection(address, timeout_seconds=120)
     return ServerEngine(connection, reread_seconds=reread_seconds)
+
+
+def served(engine: ServerEngine, bundle: Bundle, document: dict[str, Any]) -> Callable[[], Any]:
+    """Return one evaluation by the adapter."""
+    return lambda: engine.evaluate(bundle, f"{GATE}.decision", document)
 
 
 def bare_http(host: str, port: int, document: dict[str, Any]) -> Callable[[], Any]:
@@ -218,6 +232,14 @@ def memory(decided: Callable[[], Any], worker: int, number: int) -> float:
     return (resident() - before) / 1e6
 
 
+def allowed(number: int) -> float:
+    """Return the megabytes that may be gained over *number* decisions.
+
+    A heap is never as it was to the megabyte, so it is not less than a quarter of the whole.
+    """
+    return GROWTH * max(number / OVER, 0.25)
+
+
 def cold(folder: Path, document: dict[str, Any], rounds: int) -> float:
     """Print and return the median CPU milliseconds of `policy.eval` from nothing."""
     policies = folder / "twenty"
@@ -251,7 +273,7 @@ def main() -> int:
     """Print costs, ratios and goals."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--decisions", type=int, default=100_000, help="for the memory; 0: none")
+    parser.add_argument("--decisions", type=int, default=20_000, help="for the memory; 0: none")
     parser.add_argument("--check", action="store_true", help="exit 1 when a ratio is missed")
     arguments = parser.parse_args()
     pin = pin_here()
@@ -273,7 +295,7 @@ def main() -> int:
             way, worker = decided(embedded, bundle, documents["1 kB"]), embedded.worker_pid or 0
             grown = memory(way, worker, arguments.decisions)
             text = f"memory: {grown:+.1f} MB over {arguments.decisions:,} decisions of 1 kB"
-            goals.say(text, grown, GROWTH, counts=True)
+            goals.say(text, grown, allowed(arguments.decisions), counts=True)
         for name, document in documents.items():
             rounds = max(arguments.rounds // {"100 kB": 3, "5 MB": 10}.get(name, 1), 1)
             size = len(json.dumps(document))
@@ -308,14 +330,10 @@ def report(
     }
     if at is not None:
         host, port, pid = at
-        once, always = adapter(host, port, 3600), adapter(host, port, 0)
-        path = f"{GATE}.decision"
         ways["plain HTTP to the server"] = (bare_http(host, port, document), clock(pid))
-        ways["server"] = (lambda: once.evaluate(bundle, path, document), clock(pid))
-        ways["server, policies read back"] = (
-            lambda: always.evaluate(bundle, path, document),
-            clock(pid),
-        )
+        ways["server"] = (served(adapter(host, port, 3600), bundle, document), clock(pid))
+        if name == "1 kB":
+            ways[READ_BACK] = (served(adapter(host, port, 0), bundle, document), clock(pid))
     if name == "1 kB":
         ways |= programs(folder, bundle, document)
     found = costs(ways, rounds, _AT_ONCE if "kB" in name and name != "100 kB" else 1)

@@ -54,7 +54,4 @@ words := {
 # description: >-
 #   A value of the input as text for a message. A message must never be undefined, because then the
 #   rule that wanted to say it would say nothing.
-value(path) := text if {
-	found := object.get(input, path, "(missing)")
-	text := sprintf("%v", [found])
-}
+value(path) := sprintf("%v", [object.get(input, path, "(missing)")])

@@ -62,7 +62,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "empty folder": (emptied, "policy.empty"),
     "no folder": (shutil.rmtree, "policy.missing"),
     "renamed entrypoint": (edited(GATE, "decision := {", "decided := {"), "policy.entrypoint"),
-    "recursion": (edited(GATE, ASKED, ASKED + RECURSION), "policy.syntax"),
+    "recursion": (edited(GATE, ASKED, ASKED + RECURSION), "policy.recursion"),
     "endless": (
         edited(GATE, ASKED, ASKED.replace("}", "} if not endless") + ENDLESS),
         "policy.timeout",

@@ -64,14 +64,20 @@ def test_the_server(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.real_tool("opa")
-@pytest.mark.parametrize("source", ["x := {", "x := y", "x := data.q.f(1)", "deny { true }"])
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        *((each, "syntax") for each in ("x := {", "x := y", "x := data.q.f(1)", "deny { true }")),
+        ("x := y(1)\n\ny(v) := y(v - 1)", "recursion"),
+    ],
+)
 def test_what_does_not_compile_is_refused_with_its_place(
-    embedded: PolicyEngine, cli: PolicyEngine, source: str
+    embedded: PolicyEngine, cli: PolicyEngine, source: str, code: str
 ) -> None:
     for engine in (embedded, cli):
-        with pytest.raises(Exception, match=r"^g/rule\.rego:[34]: rego_") as caught:
+        with pytest.raises(Exception, match=r"^g/rule\.rego:[345]: rego_") as caught:
             engine.evaluate(bundle(source), "g.x", {})
-        assert caught.value.code == "policy.syntax"  # type: ignore[attr-defined]
+        assert caught.value.code == f"policy.{code}"  # type: ignore[attr-defined]
 
 
 @pytest.mark.real_tool("opa")

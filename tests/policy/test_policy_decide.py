@@ -40,6 +40,7 @@ def codes(decision: Decision) -> list[str]:
     [
         ("decision := ", "policy.syntax"),
         ("decision := nowhere", "policy.syntax"),
+        ("decision := {f(1)}\n\nf(x) := f(x - 1)", "policy.recursion"),
         ('decision := {"deny": {x}, "warn": set()} if x := http.send({})', "policy.forbidden"),
         ('decision := {"deny": {time.now_ns()}, "warn": set()}', "policy.forbidden"),
         ('decision := {"deny": {to_number("x")}, "warn": set()}', "policy.builtin"),

@@ -23,14 +23,18 @@ consistent if {
 	coverage_consistent
 	is_array(input.evidence.scan.facts.vulnerabilities)
 	counts := input.evidence.scan.facts.counts
-	every severity in severities | {"UNKNOWN"} {
-		counts[severity] == count(object.get(listed_as, severity, set()))
+	every severity in severities {
+		counts[severity] == listed_as[severity]
 	}
+
+	# A scanner's own word for a severity counts as unknown.
+	known := sum([number | some number in listed_as])
+	counts.UNKNOWN == count(input.evidence.scan.facts.vulnerabilities) - known
 }
 
-# Collected in one walk, since there may be many thousand.
-listed_as[counted_as(each)] contains index if {
-	some index, each in input.evidence.scan.facts.vulnerabilities
+listed_as := {severity: count(listed) |
+	some severity in severities
+	listed := [index | some index, each in input.evidence.scan.facts.vulnerabilities; each.severity == severity]
 }
 
 coverage_consistent if {
@@ -44,8 +48,3 @@ coverage_consistent if {
 }
 
 severities := {"CRITICAL", "HIGH", "MEDIUM", "LOW"}
-
-# A scanner's own word for a severity counts as unknown.
-counted_as(vulnerability) := vulnerability.severity if {
-	vulnerability.severity in severities
-} else := "UNKNOWN"

@@ -43,15 +43,18 @@ unjudged_said(ecosystem, packages) := sprintf("Packages of the ecosystem %s that
 	min(packages),
 ])
 
-# pkg:npm/... is of the ecosystem npm; a name without package URL is of an unknown one.
-unjudged[ecosystem] contains component if {
-	some component in unjudged_urls
-	ecosystem := split(trim_prefix(lower(component), "pkg:"), "/")[0]
+# OPA groups what is in this form in one walk. A rule unjudged[ecosystem] contains component would
+# compare each with all before it.
+unjudged := {ecosystem: packages |
+	some ecosystem in {row[0] | some row in unjudged_rows}
+	packages := {row[1] | some row in unjudged_rows; row[0] == ecosystem}
 }
 
-unjudged.unknown contains component if {
-	some component in (unjudged_names - unjudged_urls)
-}
+# pkg:npm/... is of the ecosystem npm; a name without package URL is of an unknown one.
+unjudged_rows := array.concat(
+	[[split(trim_prefix(lower(name), "pkg:"), "/")[0], name] | some name in unjudged_urls],
+	[["unknown", name] | some name in (unjudged_names - unjudged_urls)],
+)
 
 unjudged_urls := {component | some component in unjudged_names; startswith(lower(component), "pkg:")}
 

@@ -18,14 +18,20 @@ finding contains found if {
 	found := about(rule, fact, message, ["SET lock_timeout = '5s';"])
 }
 
-unhurried[fact.file] contains index if {
+# In the form that OPA groups in one walk, as in package image: there may be thousands of statements.
+unhurried := {file: indices |
+	some file in {row[0] | some row in unhurried_rows}
+	indices := [row[1] | some row in unhurried_rows; row[0] == file]
+}
+
+unhurried_rows := [[fact.file, index] |
 	some kind in locking
 	some index in input.kinds[kind]
 	fact := input.facts[index]
 	not perhaps_made_here(fact)
 	not fact.lock_timeout == true
 	not fact.concurrently == true
-}
+]
 
 # METADATA
 # title: Locking

@@ -14,15 +14,18 @@ from sluiceway.policy.builtins import FORBIDDEN, OPA_LINE
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
 
-__all__ = ["check_version", "engine_error"]
+__all__ = ["RECURSION_REMEDY", "check_version", "compile_code", "engine_error"]
 
 _UNDEFINED = re.compile(r"undefined function (?!data\.)([\w.]+)")
 _BUILTIN = re.compile(r"eval_(builtin|type)_error")
 _CANCELLED = re.compile(r"eval_cancel_error")
+_RECURSION = "rego_recursion_error"
 _SYNTAX = re.compile(r"rego_\w+_error")
 _MOST = 5
+RECURSION_REMEDY = "Let no rule depend on itself; walk() and graph.reachable() go through a tree."
 _REMEDIES = {
     "policy.syntax": "Correct it at the place named and run `invoke policy.check`.",
+    "policy.recursion": RECURSION_REMEDY,
     "policy.forbidden": "Take it out and pass what it would find as input or data.",
     "policy.builtin": "Guard the built-in against such a value; `invoke policy.test` reproduces it.",
     "policy.timeout": "Find the rule that loops with `invoke policy.test`, or allow it more time.",
@@ -44,7 +47,7 @@ def engine_error(errors: Sequence[Any]) -> EngineError:
     elif _BUILTIN.search(text):
         code = "policy.builtin"
     elif _SYNTAX.search(text):
-        code = "policy.syntax"
+        code = compile_code(text)
     else:
         code = "policy.evaluation"
     return EngineError(
@@ -53,6 +56,11 @@ def engine_error(errors: Sequence[Any]) -> EngineError:
         remedy=_REMEDIES[code],
         code=code,
     )
+
+
+def compile_code(text: str) -> str:
+    """Return ``policy.recursion`` or ``policy.syntax`` for what OPA's compiler says."""
+    return "policy.recursion" if _RECURSION in text else "policy.syntax"
 
 
 def check_version(found: str, accepted: str, setting: str) -> None:

@@ -23,6 +23,7 @@ __all__ = ["archive", "check_path", "document_bytes", "revision", "roots"]
 
 _PACKAGE = re.compile(r"^\s*package\s+([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_written = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _SYSTEM = "system"
 """OPA's own package: authorization, log masks. Not a place for what decides gates."""
 
@@ -100,12 +101,7 @@ def document_bytes(document: Any) -> bytes:
     A lone surrogate is refused: some would replace it, and judge another text than was given.
     """
     try:
-        return json.dumps(
-            dict(document) if isinstance(document, Mapping) else document,
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-        ).encode()
+        return _written(dict(document) if isinstance(document, Mapping) else document).encode()
     except (UnicodeError, ValueError, TypeError, RecursionError) as error:
         raise EngineError(
             f"the input cannot be written as JSON: {error}",

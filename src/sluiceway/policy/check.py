@@ -61,9 +61,9 @@ class Problem:
     col: int
     """1-based; 1 when only the row is known."""
     code: str
-    """``policy.syntax``, ``policy.forbidden``, ``policy.metadata``, ``policy.entrypoint``,
-    ``policy.package``, ``policy.shape``, ``policy.negation``, ``policy.layout``,
-    ``policy.dead-rule``, ``policy.unused-data``, ``policy.input`` or ``policy.value``."""
+    """``policy.syntax``, ``policy.recursion``, ``policy.forbidden``, ``policy.metadata``,
+    ``policy.entrypoint``, ``policy.package``, ``policy.shape``, ``policy.negation``,
+    ``policy.layout``, ``policy.dead-rule``, ``policy.unused-data``, ``policy.input`` or ``policy.value``."""
     message: str
 
 
@@ -170,7 +170,7 @@ def _problem(file: str, row: int, code: str, message: str) -> Problem:
     return Problem(file=file, row=row, col=1, code=code, message=message)
 
 
-def _syntax_problems(file: str, text: str) -> Iterator[Problem]:
+def _syntax_problems(file: str, text: str, code: str = "policy.syntax") -> Iterator[Problem]:
     """Yield the problems of a message of OPA: ``file:row: message``, perhaps with a drawing.
 
     The drawing's last line is a caret under the column, behind one tab.
@@ -179,22 +179,20 @@ def _syntax_problems(file: str, text: str) -> Iterator[Problem]:
     for line in text.splitlines():
         match = _PLACE.search(line)
         if match:
-            problem = _problem(
-                match["file"], int(match["row"]), "policy.syntax", match["message"].strip()
-            )
+            problem = _problem(match["file"], int(match["row"]), code, match["message"].strip())
             found.append(problem)
         elif found and line.strip() == "^":
             found[-1] = replace(found[-1], col=max(len(line.rstrip()) - 1, 1))
-    yield from found or [_problem(file, 1, "policy.syntax", text.strip())]
+    yield from found or [_problem(file, 1, code, text.strip())]
 
 
 def _compile_problems(engine: PolicyWorkbench, bundle: Bundle) -> Iterator[Problem]:
     try:
         engine.compile(bundle)
     except EngineError as error:
-        if error.code != "policy.syntax":
+        if error.code not in {"policy.syntax", "policy.recursion"}:
             raise
-        yield from _syntax_problems(min(bundle.modules), error.what)
+        yield from _syntax_problems(min(bundle.modules), error.what, error.code)
 
 
 def _layout_problems(name: str, source: str, tree: Mapping[str, Any]) -> Iterator[Problem]:

@@ -33,7 +33,6 @@ _PLACE = {
     "table": str,
     "column": str,
 }
-_NOWHERE = {"file": "", "line": 1, "statement": "", "statement_hash": "", "table": "", "column": ""}
 _TEXT = frozenset({str})
 _NEVER = About(waivable=False)
 _LARGEST = 8 << 20
@@ -329,9 +328,10 @@ def _entry_problem(entry: Any) -> str:
         if key not in _KEYS and not isinstance(entry[key], _OPTIONAL.get(key, ())):
             return f"has {key!r}, which is not a key of a finding or is of another type"
     for key in ("aliases", "packages"):
-        if not _TEXT.issuperset(map(type, entry.get(key, ()))):  # of what JSON has, as isinstance
+        # Types are compared: of what JSON has, that is as isinstance.
+        if key in entry and not _TEXT.issuperset(map(type, entry[key])):
             return f"has {key!r} that are not texts"
-    if not _is_place(entry.get("at", _NOWHERE)):
+    if "at" in entry and not _is_place(entry["at"]):
         return f"has an 'at' that is not a place ({', '.join(_PLACE)})"
     return ""
 

@@ -42,8 +42,8 @@ class Bundle:
 class EngineError(SluicewayError):
     """An evaluation could not be made. Every gate turns this into a refusal with :attr:`code`.
 
-    Codes: ``policy.syntax`` (does not parse or compile), ``policy.forbidden`` (asks the clock,
-    the network or chance), ``policy.timeout``, ``policy.crashed``, ``policy.builtin`` (a built-in
+    Codes: ``policy.syntax`` (does not parse or compile), ``policy.recursion`` (a rule depends on
+    itself), ``policy.forbidden`` (asks the clock, the network or chance), ``policy.timeout``, ``policy.crashed``, ``policy.builtin`` (a built-in
     reported an error), ``policy.evaluation`` (anything else), ``policy.engine-missing``,
     ``policy.engine-untrusted`` (the engine's own program, or what was written for it, is not what it
     was), ``policy.engine-version``, ``policy.layout`` (modules that an engine could not be given).

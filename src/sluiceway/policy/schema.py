@@ -96,16 +96,24 @@ class _Compiler:
 
     def check(self, schema: Mapping[str, Any]) -> _Check:
         """Return the check of *schema*: of all its keywords, in their order."""
+        return self.parts(schema)[2]
+
+    def parts(self, schema: Mapping[str, Any]) -> tuple[frozenset[type], Sequence[_Check], _Check]:
+        """Return classes that are certainly of the schema's type, what else it asks, and its check.
+
+        Most places of an input are texts and numbers of which little else is asked: looking at the
+        class there is a fraction of a call.
+        """
         made = {
             key: _KEYWORDS[key](self, wanted, schema)
             for key, wanted in schema.items()
             if key not in _ANNOTATIONS and key != "then"
         }
         checks = tuple(made.values())
-        if len(checks) == 1:
-            return checks[0]
-        fitting = _classes({"type": schema.get("type", [])})
+        fitting = _classes(schema.get("type", []))
         others = tuple(check for key, check in made.items() if key != "type")
+        if len(checks) == 1:
+            return fitting, others, checks[0]
 
         def every(value: Any) -> Sequence[str]:
             found: Sequence[str] = ()
@@ -115,7 +123,7 @@ class _Compiler:
                     found = [*found, *problems]
             return _first(found) if found else ()
 
-        return every
+        return fitting, others, every
 
     def reference(self, wanted: Any, _: Any) -> _Check:
         """Check by a definition; one that contains itself is compiled once."""
@@ -134,20 +142,19 @@ class _Compiler:
 
     def properties(self, wanted: Mapping[str, Any], _: Any) -> _Check:
         """Check every named property that is there."""
-        inner = tuple((name, _classes(each), self.check(each)) for name, each in wanted.items())
+        inner = tuple((name, *self.parts(each)) for name, each in wanted.items())
 
         def check(value: Any) -> Sequence[str]:
             if value.__class__ is not dict and not isinstance(value, Mapping):
                 return ()
             found: Sequence[str] = ()
-            for name, fitting, each in inner:
+            for name, fitting, others, whole in inner:
                 if name in value:
                     under = value[name]
-                    if under.__class__ in fitting:
-                        continue
-                    problems = each(under)
-                    if problems:
-                        found = [*found, *(f".{name}{problem}" for problem in problems)]
+                    for each in others if under.__class__ in fitting else (whole,):
+                        problems = each(under)
+                        if problems:
+                            found = [*found, *(f".{name}{problem}" for problem in problems)]
             return found
 
         return check
@@ -176,21 +183,19 @@ class _Compiler:
 
     def items(self, wanted: Mapping[str, Any], _: Any) -> _Check:
         """Check every item of a list."""
-        inner = self.check(wanted)
-        fitting = _classes(wanted)
+        fitting, others, whole = self.parts(wanted)
 
         def check(value: Any) -> Sequence[str]:
             if not isinstance(value, list | tuple):
                 return ()
             found: list[str] = []
             for index, item in enumerate(value):
-                if item.__class__ in fitting:
-                    continue
-                problems = inner(item)
-                if problems:
-                    found += [f"[{index}]{problem}" for problem in problems]
-                    if len(found) >= _MOST:
-                        break
+                for each in others if item.__class__ in fitting else (whole,):
+                    problems = each(item)
+                    if problems:
+                        found += [f"[{index}]{problem}" for problem in problems]
+                if len(found) >= _MOST:
+                    break
             return found
 
         return check
@@ -201,15 +206,8 @@ class _Compiler:
         return lambda value: () if fits(value) else then(value)
 
 
-def _classes(schema: Mapping[str, Any]) -> frozenset[type]:
-    """Return the classes whose values *schema* has nothing to say about, as far as that is plain.
-
-    Most places of an input are texts and numbers of which nothing else is asked: looking at the class
-    there is a fraction of a call.
-    """
-    if not schema.keys() - _ANNOTATIONS <= {"type"}:
-        return frozenset()
-    kinds = schema.get("type", [])
+def _classes(kinds: Any) -> frozenset[type]:
+    """Return the classes that are certainly of the type *kinds*, or of one of them."""
     names = kinds if isinstance(kinds, list) else [kinds]
     return frozenset(each for name in names for each in _PLAIN.get(name, ()))
 
@@ -283,8 +281,11 @@ def _const(_: _Compiler, wanted: Any, __: Any) -> _Check:
 
 def _enum(_: _Compiler, wanted: list[Any], __: Any) -> _Check:
     said = _listed(wanted)
+    texts = frozenset(each for each in wanted if isinstance(each, str))
 
     def check(value: Any) -> Sequence[str]:
+        if value.__class__ is str and value in texts:
+            return ()
         if any(_same(each, value) for each in wanted):
             return ()
         return (f" is {_shown(value)}, which is not one of {said}",)
