@@ -52,6 +52,9 @@ def test_where_every_bucket_is_named_one_that_is_not_there_is_enough():
     assert differ({"1.0": 0, "2": 5}, {"1": 0, "2.0": 7}) == "", (
         "the same number, written otherwise"
     )
+    shorter = {bound: count for bound, count in fine.items() if float(bound) < 1000}
+    assert differ({**shorter, "999": 0}, fine) == "only one side has a latency bucket up to 999 ms"
+    assert differ(shorter, fine) == "", "who never saw a second need not name what is longer"
 
 
 def test_a_release_that_always_takes_as_long_is_no_other_grid():

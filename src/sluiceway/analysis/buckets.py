@@ -18,8 +18,8 @@ _SHARED = 0.05
 def differ(canary: Mapping[str, int], stable: Mapping[str, int]) -> str:
     """Say how the buckets of both sides differ, in a clause; empty where nothing shows that they do.
 
-    Where a side names empty buckets it names all, and so the bounds have to be the same. Where both
-    leave them out, hardly a bucket in common over the same times, with many answers on both sides, is
+    Where a side names empty buckets it names all, and so the bounds have to be the same as far as both
+    reach. Where both leave them out, hardly a bucket in common over the same times, with many answers on both sides, is
     no chance. Coarse buckets all of whose bounds the fine ones have as well are not recognised then.
 
     Args:
@@ -29,10 +29,10 @@ def differ(canary: Mapping[str, int], stable: Mapping[str, int]) -> str:
     if canary.keys() == stable.keys() or not canary or not stable:
         return ""
     if 0 in canary.values() and 0 in stable.values():
-        own = {float(bound) for bound in canary} ^ {float(bound) for bound in stable}
-        if own:
-            return f"only one side has a latency bucket up to {_shown(min(own))} ms"
-        return ""
+        sides = [{float(bound) for bound in side} for side in (canary, stable)]
+        least, most = max(map(min, sides)), min(map(max, sides))
+        own = [bound for bound in sides[0] ^ sides[1] if least <= bound <= most]
+        return f"only one side has a latency bucket up to {_shown(min(own))} ms" if own else ""
     ours, theirs = _between(canary, stable), _between(stable, canary)
     if any(len(each) < _BOUNDS or sum(each.values()) < _ANSWERS for each in (ours, theirs)):
         return ""
