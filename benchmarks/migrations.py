@@ -33,7 +33,7 @@ from pathlib import Path
 import psutil
 
 from sluiceway import config
-from sluiceway.migrations import checking, judging, reading
+from sluiceway.migrations import checking, judging
 from sluiceway.migrations.records import Dialect
 from sluiceway.workbench import Workbench
 
@@ -106,7 +106,6 @@ class Ours:
 
     def __init__(self, root: Path) -> None:
         self.bench = Workbench(config.bare(root, os.environ), os.environ)
-        self.parser = judging.parser_for(self.bench, Dialect.POSTGRES)
         self.bundle = self.bench.bundle()
         # Reading the same policies again for each round would be part of no decision but the first.
         self.bench.bundle = lambda: self.bundle  # type: ignore[method-assign]
@@ -114,10 +113,9 @@ class Ours:
 
     def check(self, folder: Path, *, advice: bool = False) -> judging.Judged:
         """Check all of *folder*."""
-        read = judging.read_facts(
-            reading.read(folder, Dialect.POSTGRES), self.parser, Dialect.POSTGRES
+        return checking.check(
+            self.bench, [folder], Dialect.POSTGRES, now=datetime.now(UTC), advice=advice
         )
-        return judging.judge(self.bench, read, now=datetime.now(UTC), advice=advice)
 
     def again(self, folder: Path) -> judging.Judged:
         """Check all of *folder*, with what is remembered of it."""

@@ -17,7 +17,7 @@ from sluiceway_sql_libpg_query.nodes import (
     volatile,
 )
 
-__all__ = ["alter_table", "constraint_action"]
+__all__ = ["COMMANDS", "alter_table", "constraint_action"]
 
 _CONSTRAINTS = {
     "CONSTR_CHECK": "check",
@@ -50,7 +50,7 @@ def alter_table(node: Node, source: bytes) -> Iterable[Action]:
             # Dropping an attribute loses its values, as a column does; adding one is harmless.
             yield Action(kind=Kind.ALTER_TYPE, name=name, label=str(subtype)[3:].lower())
             continue
-        handler = _COMMANDS.get(subtype)
+        handler = COMMANDS.get(subtype)
         if handler is not None:
             yield handler(name, command, source, maybe)
 
@@ -206,7 +206,7 @@ def _rewrite(name: Name, command: Node, source: bytes, maybe: bool) -> Action:  
     )
 
 
-_COMMANDS: dict[str, Callable[[Name, Node, bytes, bool], Action]] = {
+COMMANDS: dict[str, Callable[[Name, Node, bytes, bool], Action]] = {
     "AT_AddColumn": _add_column,
     "AT_DropColumn": _drop_column,
     "AT_SetNotNull": _simple(Kind.SET_NOT_NULL),

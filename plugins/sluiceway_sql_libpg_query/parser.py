@@ -9,6 +9,7 @@ from dataclasses import replace
 from sluiceway.migrations.later import Later
 from sluiceway.migrations.records import (
     Action,
+    Asked,
     Column,
     Dialect,
     Kind,
@@ -23,18 +24,15 @@ from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import Node, decoded
+from sluiceway_sql_libpg_query.quiet import CALLS, DEFERRED, FLAT, PROGRAM, QUERIES, WRAPPED, quiet
 from sluiceway_sql_libpg_query.statements import NOTHING, calls, columns, handlers
 
 __all__ = ["LibPgQuery"]
 
+_STATEMENT = b'{"stmt":'
+"""In a string of JSON every quote is escaped, so that nothing in a statement can look like this."""
 _TAIL = 32
 """Bytes that one of the two can take."""
-_DEFERRED = frozenset({"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "CreatePolicyStmt"})
-"""Statements whose expressions do not run when they are read."""
-_QUERIES = frozenset(
-    {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"}
-)
-_WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
 _ANSWERS = 2
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
@@ -49,8 +47,6 @@ _TABLE = re.compile(
 _UNUSUAL_TABLE = (b',"partspec":', b',"partbound":', b',"inhRelations":')
 _REFERENCES = re.compile(rb'"pktable":' + _RELATION + rb'[^{}]*\}(?!,"fk_attrs":)')
 """What a column's own foreign key names; one of the table names its columns behind that."""
-_FLAT = 300
-"""Brackets in a tree that is not nested too deeply to be read, whoever asks for it."""
 _REPLACE = 80
 """Bytes between which and the end of a view's tree its REPLACE stands."""
 
@@ -66,20 +62,44 @@ class LibPgQuery:
 
     def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
         """Return the statements of *script* in order."""
-        if script.spans is None:
-            try:
-                whole = _statements(script.text)
-            except Unreadable:
-                whole = None
-            if whole is not None:
-                return whole
-        cut = script.spans if script.spans is not None else spans(script.text, dialect)
-        # What one piece defines the next may call.
-        together = Reader(_statements, None, wary=_DEFINES.search(script.text) is not None)
-        found: list[Parsed] = []
-        for span in cut:
-            found.extend(_one(script.text, span, together))
-        return found
+        tree = _tree(script)
+        whole = _whole(script, tree) if tree is not None else None
+        return _each(script, dialect) if whole is None else whole
+
+    def spared(self, script: Script, dialect: Dialect, asked: Asked) -> int | list[Parsed]:
+        """Return the statements as :meth:`parse`, or their number when none is asked about."""
+        tree = _tree(script)
+        if tree is None:
+            return _each(script, dialect)
+        trees = tree.split(_STATEMENT)[1:]
+        if quiet(trees, asked):
+            return len(trees)
+        whole = _whole(script, tree)
+        return _each(script, dialect) if whole is None else whole
+
+
+def _tree(script: Script) -> bytes | None:
+    """Return the tree of a script that is parsed as a whole, if it can be."""
+    tree = library.parse(_encoded(script.text)) if script.spans is None else None
+    return tree if isinstance(tree, bytes) else None
+
+
+def _whole(script: Script, tree: bytes) -> list[Parsed] | None:
+    try:
+        return _read(script.text, tree, None)
+    except Unreadable:
+        return None
+
+
+def _each(script: Script, dialect: Dialect) -> list[Parsed]:
+    """Return the statements of a script, each parsed for itself."""
+    cut = script.spans if script.spans is not None else spans(script.text, dialect)
+    # What one piece defines the next may call.
+    together = Reader(_statements, None, wary=_DEFINES.search(script.text) is not None)
+    found: list[Parsed] = []
+    for span in cut:
+        found.extend(_one(script.text, span, together))
+    return found
 
 
 def _one(text: str, span: Span, together: Reader) -> list[Parsed]:
@@ -109,16 +129,18 @@ def _encoded(text: str) -> bytes:
 
 def _statements(text: str, outer: Reader | None = None) -> list[Parsed] | None:
     """Return the statements of a text, or ``None`` when it does not parse as a whole."""
+    tree = library.parse(_encoded(text))
+    return None if isinstance(tree, Failure) else _read(text, tree, outer)
+
+
+def _read(text: str, tree: bytes, outer: Reader | None) -> list[Parsed] | None:
+    """Return the statements of a text from its tree, or ``None`` when that is too deep."""
     source = _encoded(text)
-    tree = library.parse(source)
-    if isinstance(tree, Failure):
-        return None
     # Offsets of the library count bytes.
     narrow = len(source) == len(text)
     reader = Reader(_statements, outer, wary=b'{"CreateFunctionStmt":' in tree)
     found: list[Parsed] = []
-    # In a string of JSON every quote is escaped, so that nothing in a statement can look like this.
-    pieces = tree.split(b'{"stmt":')
+    pieces = tree.split(_STATEMENT)
     characters = at = 0
     for number in range(1, len(pieces)):
         # Each statement ends with "}", and a comma or the end of the list and of the tree.
@@ -164,12 +186,12 @@ def _actions(
     where it stands in *source*, in bytes.
     """
     called: Sequence[Name] = ()
-    if kind not in _DEFERRED and b'"FuncCall":{"funcname"' in chunk:
+    if kind not in DEFERRED and CALLS in chunk:
         called = [name for name in calls(chunk) if reader.wary or name[-1] not in HARMLESS]
     if reader.wary and (reader.behind or kind == "ViewStmt"):
         called = _through_views(kind, chunk, reader, called)
-    plain = b'"intoClause"' not in chunk and b'"is_program":true' not in chunk
-    if kind in _QUERIES and not called and plain:
+    plain = b'"intoClause"' not in chunk and PROGRAM not in chunk
+    if kind in QUERIES and not called and plain:
         return _changed(kind, chunk)
     if kind == "ViewStmt":
         return _view(chunk)
@@ -177,7 +199,7 @@ def _actions(
         looked_at = decoded(chunk) if reader.looks_at(called) else {}
         return (*reader.called(called, looked_at), table) if called else (table,)
     handler = handlers.get(kind)
-    if handler is None and kind not in _WRAPPED and not called:
+    if handler is None and kind not in WRAPPED and not called:
         return NOTHING
     node: Node = decoded(chunk)[kind]
     actions: list[Action] = []
@@ -185,7 +207,7 @@ def _actions(
         actions.extend(reader.called(called, node))
     if handler is not None:
         actions.extend(handler(node, source))
-    elif kind in _WRAPPED:
+    elif kind in WRAPPED:
         actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
     return tuple(actions) or NOTHING
 
@@ -199,7 +221,7 @@ def _through_views(
         if b'"relname":%b' % word in chunk:
             found += [name for name in names if name not in found]
     if kind != "ViewStmt":
-        return found if kind not in _DEFERRED else called
+        return found if kind not in DEFERRED else called
     view = _VIEW.match(chunk)
     if view is not None:
         reader.behind[view[3]] = [*found, *calls(chunk)]
@@ -210,7 +232,7 @@ def _table(chunk: bytes, source: bytes) -> Action | None:
     """Return what a plain ``CREATE TABLE`` does, its columns to be read when somebody asks for them."""
     found = _TABLE.match(chunk)
     unusual = any(word in chunk for word in _UNUSUAL_TABLE)
-    if found is None or unusual or chunk.count(b"{") > _FLAT:
+    if found is None or unusual or chunk.count(b"{") > FLAT:
         return None
 
     def read() -> tuple[Column, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
@@ -24,7 +25,7 @@ from sluiceway_sql_libpg_query.nodes import (
 )
 from sluiceway_sql_libpg_query.session import lock, setting, transaction
 
-__all__ = ["NOTHING", "calls", "columns", "handlers"]
+__all__ = ["DROPS", "NOTHING", "RENAMES", "calls", "columns", "handlers"]
 
 NOTHING = (Action(kind=Kind.OTHER),)
 
@@ -133,7 +134,7 @@ def _truncate(node: Node, source: bytes) -> Iterable[Action]:
         )
 
 
-_DROPS = {
+DROPS = {
     "OBJECT_TABLE": (Kind.DROP_TABLE, ""),
     "OBJECT_FOREIGN_TABLE": (Kind.DROP_TABLE, "foreign"),
     "OBJECT_SCHEMA": (Kind.DROP_SCHEMA, ""),
@@ -158,7 +159,7 @@ _DROPS = {
 
 
 def _drop(node: Node, source: bytes) -> Iterable[Action]:
-    found = _DROPS.get(node.get("removeType", ""))
+    found = DROPS.get(node.get("removeType", ""))
     if found is None:
         return
     kind, label = found
@@ -201,7 +202,7 @@ def _drop_owned(node: Node, source: bytes) -> Iterable[Action]:
 
 # --- names ----------------------------------------------------------------------------------------
 
-_RENAMES = {
+RENAMES = {
     "OBJECT_TABLE": Kind.RENAME_TABLE,
     "OBJECT_FOREIGN_TABLE": Kind.RENAME_TABLE,
     "OBJECT_VIEW": Kind.RENAME_VIEW,
@@ -215,7 +216,7 @@ _RENAMES = {
 
 def _rename(node: Node, source: bytes) -> Iterable[Action]:
     what = node.get("renameType", "")
-    kind = _RENAMES.get(what)
+    kind = RENAMES.get(what)
     new = str(node.get("newname", ""))
     if kind is None:
         if what in {"OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_FUNCTION", "OBJECT_PROCEDURE"}:
@@ -442,8 +443,14 @@ def calls(tree: bytes) -> list[Name]:
     for match in _CALL.finditer(tree):
         words = match.group(1)
         if words not in found:
-            found[words] = strings(decoded(b"[" + words + b"]"))
+            found[words] = _called(words)
     return list(found.values())
+
+
+@lru_cache(maxsize=512)
+def _called(words: bytes) -> Name:
+    """Return the name of a function as a tree has it: few are called, and those often."""
+    return strings(decoded(b"[" + words + b"]"))
 
 
 handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {

@@ -22,9 +22,9 @@ made_here(fact) if fact.temporary == true
 # description: >-
 #   As above, or it may have been: CREATE TABLE IF NOT EXISTS makes a table or finds an old one. Good
 #   enough where nothing is lost, never where something would be refused.
-perhaps_made_here(fact) if made_here(fact)
+perhaps_made_here(fact) if fact.new_object in {"yes", "maybe"}
 
-perhaps_made_here(fact) if fact.new_object == "maybe"
+perhaps_made_here(fact) if fact.temporary == true
 
 postgres if input.dialect in {"postgres", "redshift"}
 

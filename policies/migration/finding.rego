@@ -33,14 +33,10 @@ about(rule, fact, message, safe) := {
 	"code": rule.custom.code,
 	"msg": concat("", [message, beside(fact)]),
 	"solution": concat("\n", array.concat([filled(rule.custom.solution, fact)], safe)),
-	"at": {
-		"file": object.get(fact, "file", ""),
-		"line": object.get(fact, "line", 1),
-		"table": object.get(fact, "table", ""),
-		"column": object.get(fact, "column", ""),
-		"statement": object.get(fact, "statement", ""),
-		"statement_hash": object.get(fact, "statement_hash", ""),
-	},
+	"at": object.union(
+		{"file": "", "line": 1, "table": "", "column": "", "statement": "", "statement_hash": ""},
+		object.filter(fact, {"file", "line", "table", "column", "statement", "statement_hash"}),
+	),
 }
 
 # METADATA
@@ -59,14 +55,11 @@ named(found) := object.union(found, {
 
 approvable(found, name) := concat("", [
 	found.solution,
-	"\nOr have exactly this approved: `invoke waive ",
-	found.code,
-	"/",
+	waiving[found.code],
 	shell(name),
 	" --reason=... --expires=7d`",
 ]) if {
-	rated[found.code] == "deny"
-	found.code in excusable
+	waiving[found.code]
 } else := found.solution
 
 # What is the same for every finding of a code is found out once, since there may be thousands.
@@ -76,9 +69,16 @@ rated := {code: level(code) | some code in codes}
 
 excusable := {code | some code in codes; lib.may_waive(code)}
 
+waiving := {code: text |
+	some code in excusable
+	rated[code] == "deny"
+	text := sprintf("\nOr have exactly this approved: `invoke waive %s/", [code])
+}
+
 # What a person copies into a shell does nothing there but name the finding.
 shell(name) := name if {
-	regex.match(`^[\w:./-]+$`, name)
+	name != ""
+	trim(name, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:./-") == ""
 } else := sprintf("'%s'", [replace(name, "'", `'\''`)])
 
 name_of(found) := found.at.statement_hash if {
@@ -134,7 +134,9 @@ unproven(fact) := sprintf(" That nobody uses it any more is not proven: %v.", [f
 # METADATA
 # title: Filled
 # description: A solution with the names of this fact in place of the words in braces.
-filled(solution, fact) := strings.replace_n(
+filled(solution, fact) := solution if {
+	not contains(solution, "{")
+} else := strings.replace_n(
 	{
 		"{table}": object.get(fact, "table", "the table"),
 		"{column}": object.get(fact, "column", "the column"),

@@ -85,8 +85,9 @@ def test_what_no_rule_asks_for_is_not_sent_unless_the_site_wants_it() -> None:
     assert sent(facts, bundle) == [FACT]
     bundle.data["migration"]["also"].append("lock")
     assert sent(facts, bundle) == facts[:2]
-    bundle.data["migration"]["also"] = None  # not understood: nothing is kept back
-    assert sent(facts, bundle) == facts
+    for unknown in (None, ["lock", 1], [["lock"]]):  # not understood: nothing is kept back
+        bundle.data["migration"]["also"] = unknown
+        assert sent(facts, bundle) == facts
 
 
 def test_what_a_rule_that_is_off_asks_for_is_kept_back_from_our_own_rules_alone() -> None:

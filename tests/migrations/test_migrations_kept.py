@@ -108,6 +108,19 @@ def test_what_has_not_changed_is_not_parsed_again_and_judged_the_same(desk: Desk
     assert desk.parser.read == ["2.sql"]
 
 
+def test_whoever_asks_for_more_is_not_answered_with_less(desk: Desk) -> None:
+    desk.write("3", "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c (d);")
+    assert desk.check().decision.advice == ()
+    kept_back = desk.check(advice=True)
+    assert desk.parser.read == ["1.sql", "2.sql", "3.sql"]
+    assert "migration.foreign-key" in {each.code for each in kept_back.decision.advice}
+    desk.write("4", "DROP TABLE e;")
+    desk.check()
+    assert desk.parser.read == ["4.sql"]
+    assert set(desk.check(advice=True).decision.advice) > set(kept_back.decision.advice)
+    assert desk.parser.read == []
+
+
 def test_two_grammars_are_remembered_together(desk: Desk) -> None:
     desk.write("3", "ALTER TABLE a ADD CONSTRAINT n NOT NULL b; DROP TABLE ${x;")
     first, again = desk.check(strict=True), desk.check(strict=True)

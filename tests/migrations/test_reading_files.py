@@ -108,6 +108,18 @@ def test_links_and_devices(tmp_path):
         read(tmp_path / "4.sql", PG)
 
 
+def test_folders_that_a_system_cannot_tell_apart_are_all_read(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.sql").write_text(f"SELECT {name};")
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    monkeypatch.setattr("sluiceway.migrations.reading._identity", lambda _: (0, 0))
+    found = read(tmp_path, PG)
+    assert {script.text for script in found.scripts} == {"SELECT a;", "SELECT b;"}
+    assert len(found.scripts) == 2
+    assert [each.why for each in found.skipped] == ["a link to a folder that is read already"]
+
+
 def test_folders_of_programs_are_not_looked_into(tmp_path):
     for folder in (".git", "node_modules"):
         (tmp_path / folder).mkdir()

@@ -233,7 +233,7 @@ def test_columns_that_are_read_later_are_those_that_would_be_read_at_once(
         if isinstance(a.definitions, Later)
     ]
     assert all(referenced)
-    monkeypatch.setattr("sluiceway_sql_libpg_query.parser._FLAT", 0)
+    monkeypatch.setattr("sluiceway_sql_libpg_query.parser.FLAT", 0)
     at_once = parse(before + TABLES)
     assert not any(isinstance(a.definitions, Later) for item in at_once for a in item.actions)
     assert at_once == later

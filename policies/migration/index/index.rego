@@ -63,16 +63,15 @@ built_safely(fact) := [
 ] if {
 	postgres
 	fact.partitioned in {"yes", "maybe"}
-} else := [concat("", [
-	regex.replace(
-		object.get(fact, "statement", ""),
+} else := [concat("", [online, ";"])] if {
+	postgres
+	statement := object.get(fact, "statement", "")
+	online := regex.replace(
+		statement,
 		`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
 		"CREATE ${1}INDEX CONCURRENTLY $2",
-	),
-	";",
-])] if {
-	postgres
-	regex.match(`(?i)^create\s+(unique\s+)?index\b`, object.get(fact, "statement", ""))
+	)
+	online != statement # it is such a statement
 } else := [concat("", [trim_suffix(object.get(fact, "statement", ""), ";"), " WITH (ONLINE = ON);"])] if {
 	tsql
 } else := ["ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"] if {

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.migrations.records import Kind
+from sluiceway.migrations.records import Asked, Kind
 from sluiceway.policy.bundle import bundled_policies
 from sluiceway.policy.engine import Bundle
 
-__all__ = ["ASKED", "HARMLESS", "sent"]
+__all__ = ["ASKED", "HARMLESS", "asked_by", "sent"]
 
 ASKED: dict[str, frozenset[Kind]] = {
     "cascade": frozenset(
@@ -98,45 +98,45 @@ HARMLESS = frozenset(Kind) - frozenset(kind for kinds in ASKED.values() for kind
 at one names it in ``data.migration.also``."""
 
 _NEW_VALUES = "not-null-without-default"
-_EXCUSES = ("nullable", "default_at_end", "generated", "covered")
-"""Each of these, where it is true, is an excuse to that rule."""
+"""The rule that does not ask for what :data:`~sluiceway.migrations.records.EXCUSES` excuse."""
 
 
 def sent(
     facts: Iterable[Mapping[str, Any]], bundle: Bundle | SluicewayError, *, advice: bool = True
 ) -> list[Mapping[str, Any]]:
-    """Return those of *facts* (as JSON) that some rule of *bundle* asks for.
+    """Return those of *facts* (as JSON) that some rule of *bundle* asks for, as :func:`asked_by`."""
+    asked = asked_by(bundle, advice=advice)
+    return [fact for fact in facts if asked is None or asked.wants(fact)]
+
+
+def asked_by(bundle: Bundle | SluicewayError, *, advice: bool = True) -> Asked | None:
+    """Return which facts some rule of *bundle* asks for; ``None`` for all that there are.
 
     Args:
-        facts: Of every kind.
         bundle: The policies. Where their Rego is Sluiceway's and nobody else's, what only rules that
-            are off look at is kept back too.
+            are off look at is not asked for either.
         advice: Rules that only advise are asked as well.
     """
     data = {} if isinstance(bundle, SluicewayError) else bundle.data.get("migration")
     data = data if isinstance(data, Mapping) else {}
     also = data.get("also")
-    if not isinstance(also, list):  # not understood: nothing is kept back
-        return list(facts)
+    if not isinstance(also, list) or not all(isinstance(each, str) for each in also):
+        # Not understood: nothing is kept back.
+        return None
     asking = dict(ASKED)
     if isinstance(bundle, Bundle) and bundle.origin == str(bundled_policies()):
         levels = data.get("levels")
         asking = {rule: kinds for rule, kinds in ASKED.items() if _wanted(rule, levels, advice)}
-    kinds = {*also, *(kind for asked in asking.values() for kind in asked)}
-    # Kinds of which nothing but that one rule wants to know.
-    others = {*also, *(k for rule, asked in asking.items() if rule != _NEW_VALUES for k in asked)}
-    return [
-        fact
-        for fact in facts
-        if (kind := fact["kind"]) in kinds and (kind in others or not _excused(fact))
-    ]
+    return Asked(
+        kinds=frozenset({*also, *(kind for asked in asking.values() for kind in asked)}),
+        # All but those of which nothing but that one rule wants to know.
+        others=frozenset(
+            {*also, *(k for rule, asked in asking.items() if rule != _NEW_VALUES for k in asked)}
+        ),
+    )
 
 
 def _wanted(rule: str, levels: object, advice: bool) -> bool:  # noqa: FBT001 - one of three givens
     """Say whether a rule is asked, as ``wanted`` of the rules does: what is not understood denies."""
     level = levels.get(rule) if isinstance(levels, Mapping) else None
     return level != "off" and (advice or level != "advice")
-
-
-def _excused(fact: Mapping[str, Any]) -> bool:
-    return any(fact.get(field) is True for field in _EXCUSES)

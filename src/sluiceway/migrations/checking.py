@@ -6,21 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from sluiceway.errors import SluicewayError
 from sluiceway.migrations import judging, kept, state
 from sluiceway.migrations.judging import Judged, Read
 from sluiceway.migrations.kept import Kept
-from sluiceway.migrations.reading import Gathered, Reading, gathered, understood
-from sluiceway.migrations.records import Dialect, SqlParser
+from sluiceway.migrations.reading import Gathered, Reading, Skipped, gathered, understood
+from sluiceway.migrations.records import Asked, Dialect, SqlParser
 from sluiceway.workbench import Workbench
-
-if TYPE_CHECKING:
-    from sluiceway.migrations.reading import Skipped
-    from sluiceway.migrations.records import Script
-
-    _Entry = TypeVar("_Entry", Script, Skipped)
 
 __all__ = ["check", "named_from_here", "parsers_for"]
 
@@ -54,6 +48,7 @@ def check(
     """
     parsers = parsers_for(bench, dialect, strict=strict)
     files = gathered(paths)
+    rules = judging.rules_of(bench, now=now, advice=advice)
     known = kept.grammar(parsers) if cache is not None else None
     if cache is None or known is None:
         read = judging.read_facts(
@@ -61,19 +56,20 @@ def check(
             parsers[0],
             dialect,
             second=parsers[1] if strict else None,
+            asked=rules.asked,
         )
-        return judging.judge(bench, read, now=now, advice=advice)
+        return judging.judge(bench, read, now=now, rules=rules)
     names = [dialect.value, layout, strict]
     place = [str(Path.cwd()), *(str(path) for path in paths)]
     before = Kept.open(cache, place, *names)
     whole = kept.key_of(files.digest, *place, *names, *known)
-    judged = _remembered(bench, before, whole, dialect, now=now, advice=advice)
+    judged = _remembered(bench, before, whole, dialect, rules, now=now)
     if judged is not None:
         return judged
-    read = _again(before, whole, dialect) or _anew(
-        before, whole, files, paths, dialect, layout, parsers, known
+    read = _again(before, whole, dialect, rules.asked) or _anew(
+        before, whole, files, paths, dialect, layout, parsers, known, rules.asked
     )
-    judged = judging.judge(bench, read, now=now, advice=advice)
+    judged = judging.judge(bench, read, now=now, rules=rules)
     if judged.judged and not judged.document["waivers"]:
         key = _decision_key(bench, whole, judged.decision.policy_digest, advice=advice)
         before.keep(judged.decision, key)
@@ -82,15 +78,18 @@ def check(
 
 
 def _remembered(
-    bench: Workbench, before: Kept, whole: str, dialect: Dialect, *, now: datetime, advice: bool
+    bench: Workbench,
+    before: Kept,
+    whole: str,
+    dialect: Dialect,
+    rules: judging.Rules,
+    *,
+    now: datetime,
 ) -> Judged | None:
     """Return what was decided about exactly these files, if nothing else has a part in it."""
-    if before.whole != whole or judging.approvals(bench, now):
+    if before.whole != whole or rules.approvals or isinstance(rules.bundle, SluicewayError):
         return None
-    bundle = bench.bundle()
-    if isinstance(bundle, SluicewayError):
-        return None
-    key = _decision_key(bench, whole, bundle.digest, advice=advice)
+    key = _decision_key(bench, whole, rules.bundle.digest, advice=rules.advice)
     decision, read = before.decided(key, now), _said(before, dialect, ())
     if decision is None or read is None:
         return None
@@ -122,9 +121,9 @@ def parsers_for(bench: Workbench, dialect: Dialect, *, strict: bool) -> tuple[Sq
     return (judging.parser_for(bench, dialect),)
 
 
-def _again(before: Kept, whole: str, dialect: Dialect) -> Read | None:
+def _again(before: Kept, whole: str, dialect: Dialect, asked: Asked | None) -> Read | None:
     """Return what was read of exactly these files, if that is known."""
-    facts = before.all_facts() if before.whole == whole else None
+    facts = before.all_facts() if before.whole == whole and before.holds(asked) else None
     return _said(before, dialect, facts) if facts is not None else None
 
 
@@ -152,6 +151,7 @@ def _anew(
     layout: str,
     parsers: Sequence[SqlParser],
     known: Sequence[str],
+    asked: Asked | None,
 ) -> Read:
     """Read the files, and parse what was not parsed as it stands."""
     reading = named_from_here(paths, understood(files, dialect, layout=layout))
@@ -159,14 +159,17 @@ def _anew(
     if len(parsers) > 1:
         read = judging.read_facts(reading, parsers[0], dialect, second=parsers[1])
         # What two grammars disagree about is found out over all files together.
+        asked = None
         found[whole] = [dict(fact) for fact in read.facts], read.statements
     else:
+        # What more was asked for before goes on being asked for.
+        reuse = before.holds(asked)
+        asked = before.asked if reuse else asked
         for script in reading.scripts:
             key = kept.script_key(script, (*known, dialect.value))
-            facts = before.facts(key)
+            facts = before.facts(key) if reuse else None
             if facts is None:
-                own = state.facts((script,), parsers[0], dialect)
-                facts = [state.fact_json(fact) for fact in own.facts], own.statements
+                facts = state.facts_asked((script,), parsers[0], dialect, asked)
             found[key] = facts
         read = Read(
             facts=tuple(fact for facts, _ in found.values() for fact in facts),
@@ -176,8 +179,13 @@ def _anew(
             layout=reading.layout,
             skipped=tuple({"path": each.path, "why": each.why} for each in reading.skipped),
         )
-    said = {"files": read.files, "statements": read.statements, "layout": read.layout}
-    before.hold(whole, found, {**said, "skipped": [dict(each) for each in read.skipped]})
+    said: dict[str, Any] = {
+        "files": read.files,
+        "statements": read.statements,
+        "layout": read.layout,
+    }
+    said["skipped"] = [dict(each) for each in read.skipped]
+    before.hold(whole, found, said, asked)
     return read
 
 
@@ -185,12 +193,9 @@ def named_from_here(paths: Sequence[Path], reading: Reading) -> Reading:
     """Return *reading* with each file named as one would from the current folder."""
     if len(paths) > 1 or not paths[0].is_dir():
         return reading
+    folder = (paths[0] / "_").as_posix()[:-1]
     return replace(
         reading,
-        scripts=tuple(_below(paths[0], each) for each in reading.scripts),
-        skipped=tuple(_below(paths[0], each) for each in reading.skipped),
+        scripts=tuple([each.named(folder + each.path) for each in reading.scripts]),
+        skipped=tuple([Skipped(folder + each.path, each.why) for each in reading.skipped]),
     )
-
-
-def _below(folder: Path, entry: _Entry) -> _Entry:
-    return replace(entry, path=(folder / entry.path).as_posix())

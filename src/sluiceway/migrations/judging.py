@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway import policy
-from sluiceway.errors import ActionFailed
+from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.gates import waivers
 from sluiceway.migrations import state
-from sluiceway.migrations.asked import sent
+from sluiceway.migrations.asked import asked_by, sent
 from sluiceway.migrations.compare import as_facts, compare
 from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.reading import Reading
-from sluiceway.migrations.records import Dialect, SqlParser
+from sluiceway.migrations.records import Asked, Dialect, SqlParser
 from sluiceway.model import Actor, Decision, Finding, Level, rfc3339, to_json
 from sluiceway.workbench import Workbench
 
@@ -28,12 +28,14 @@ __all__ = [
     "NOBODY",
     "Judged",
     "Read",
+    "Rules",
     "approvals",
     "finding_json",
     "gate_input",
     "judge",
     "parser_for",
     "read_facts",
+    "rules_of",
     "two_parsers",
 ]
 
@@ -50,7 +52,7 @@ class Read:
     """What the scripts of some files do, ready for the gate."""
 
     facts: tuple[Mapping[str, Any], ...]
-    """As JSON; of the kinds that are harmless too."""
+    """As JSON; of the kinds that are harmless too, unless only others were asked for."""
     files: int
     statements: int
     dialect: Dialect
@@ -122,20 +124,26 @@ def read_facts(
     *,
     together: bool = False,
     second: SqlParser | None = None,
+    asked: Asked | None = None,
 ) -> Read:
     """Return what the scripts of *reading* do; *together* as for :func:`state.facts`.
 
     With a *second* grammar, each statement that the two read differently is one that cannot be judged.
+    Of scripts that one grammar reads and that each stand alone, it may be only what is *asked* for.
     """
-    found = state.facts(reading.scripts, parser, dialect, together=together)
-    facts = found.facts
-    if second is not None:
-        other = state.facts(reading.scripts, second, dialect, together=together).facts
-        facts += as_facts(compare(facts, other, (parser.name, second.name)))
+    if together or second is not None:
+        found = state.facts(reading.scripts, parser, dialect, together=together)
+        facts = found.facts
+        if second is not None:
+            other = state.facts(reading.scripts, second, dialect, together=together).facts
+            facts += as_facts(compare(facts, other, (parser.name, second.name)))
+        stated, statements = [state.fact_json(fact) for fact in facts], found.statements
+    else:
+        stated, statements = state.facts_asked(reading.scripts, parser, dialect, asked)
     return Read(
-        facts=tuple(state.fact_json(fact) for fact in facts),
+        facts=tuple(stated),
         files=len(reading.scripts),
-        statements=found.statements,
+        statements=statements,
         dialect=dialect,
         layout=reading.layout,
         skipped=tuple({"path": each.path, "why": each.why} for each in reading.skipped),
@@ -185,14 +193,43 @@ def gate_input(
     }
 
 
-def judge(bench: Workbench, read: Read, *, now: datetime, advice: bool = False) -> Judged:
-    """Have *read* judged, with the approvals of the project that *bench* is in.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What files are judged by."""
+
+    bundle: policy.Bundle | SluicewayError
+    """The policies, or why there are none."""
+    approvals: Sequence[Mapping[str, Any]]
+    """As policy input."""
+    advice: bool
+
+    @property
+    def asked(self) -> Asked | None:
+        """The facts that the rules ask for; all, where an approval may name the statement of any."""
+        return None if self.approvals else asked_by(self.bundle, advice=self.advice)
+
+
+def rules_of(bench: Workbench, *, now: datetime, advice: bool = False) -> Rules:
+    """Return the policies, and the approvals of the project that *bench* is in."""
+    return Rules(bundle=bench.bundle(), approvals=approvals(bench, now), advice=advice)
+
+
+def judge(
+    bench: Workbench,
+    read: Read,
+    *,
+    now: datetime,
+    advice: bool = False,
+    rules: Rules | None = None,
+) -> Judged:
+    """Have *read* judged by *rules*; left out, they are :func:`rules_of` the bench.
 
     Never raises for what policies, engine or input do: each is a finding that denies, and
     :attr:`Judged.judged` tells it from a refusal.
     """
-    bundle = bench.bundle()
-    known = approvals(bench, now)
+    if rules is None:
+        rules = rules_of(bench, now=now, advice=advice)
+    bundle, known, advice = rules.bundle, rules.approvals, rules.advice
     document = gate_input(
         sent(read.facts, bundle, advice=advice),
         read,
@@ -255,8 +292,10 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _unused(
-    known: Iterable[Mapping[str, Any]], facts: Iterable[Mapping[str, Any]], now: datetime
+    known: Sequence[Mapping[str, Any]], facts: Iterable[Mapping[str, Any]], now: datetime
 ) -> tuple[str, ...]:
+    if not known:
+        return ()
     hashes = {fact["statement_hash"] for fact in facts}
     ends = rfc3339(now)
     found = []

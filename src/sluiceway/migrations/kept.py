@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway import __version__
-from sluiceway.migrations.records import Script, SqlParser
+from sluiceway.migrations.records import Asked, Script, SqlParser
 from sluiceway.model import Decision, Finding, Level, Place
 
 __all__ = ["Kept", "at_the_desk", "code_digest", "folder_of", "grammar", "key_of", "script_key"]
 
-_FORMAT = 1
+_FORMAT = 2
 _MOST = 64
 """Sets of paths that are remembered; those that were not asked for longest go first."""
 _LARGEST = 32 << 20
@@ -110,6 +110,8 @@ class Kept:
     """The key of all files as one."""
     read: dict[str, Any] = field(default_factory=dict)
     """What is known beside facts: ``files``, ``statements``, ``layout``, ``skipped``."""
+    scope: list[list[str]] = field(default_factory=list)
+    """Which facts were asked for, as :class:`Asked` has them; empty for all."""
     order: list[str] = field(default_factory=list)
     """The keys of the scripts, in their order."""
     judged: str = ""
@@ -144,6 +146,17 @@ class Kept:
             return None
         return (facts, statements) if all(_is_fact(each) for each in facts) else None
 
+    @property
+    def asked(self) -> Asked | None:
+        """Which facts are held; ``None`` for all."""
+        return Asked(*map(frozenset, self.scope)) if self.scope else None
+
+    def holds(self, asked: Asked | None) -> bool:
+        """Say whether no fact that is *asked* for was left out."""
+        have = self.asked
+        everything = have is None or (asked is not None and have.covers(asked))
+        return bool(self.whole) and everything
+
     def all_facts(self) -> list[dict[str, Any]] | None:
         """Return the facts of every script in its order, if none of them is lost."""
         every: list[dict[str, Any]] = []
@@ -155,9 +168,17 @@ class Kept:
         return every
 
     def hold(
-        self, whole: str, scripts: dict[str, tuple[list[dict[str, Any]], int]], read: dict[str, Any]
+        self,
+        whole: str,
+        scripts: dict[str, tuple[list[dict[str, Any]], int]],
+        read: dict[str, Any],
+        asked: Asked | None = None,
     ) -> None:
-        """Remember what was read of files of which *whole* is the key, in place of all before."""
+        """Remember what was read of files of which *whole* is the key, in place of all before.
+
+        Facts that were not *asked* for may be missing; left out, none is.
+        """
+        self.scope = [] if asked is None else [sorted(asked.kinds), sorted(asked.others)]
         self.whole, self.order, self.read, self.changed = whole, list(scripts), read, True
         self._scripts = {key: list(found) for key, found in scripts.items()}
         self._body = json.dumps(self._scripts, separators=(",", ":")).encode()
@@ -202,6 +223,7 @@ class Kept:
 _TYPES: Mapping[str, type] = {
     "whole": str,
     "read": dict,
+    "scope": list,
     "order": list,
     "judged": str,
     "decision": dict,

@@ -337,21 +337,23 @@ def _below(
     """Return the files below *folder*, and what was not looked into."""
     found: list[tuple[str, bytes]] = []
     skipped: list[Skipped] = []
-    been = {folder.resolve()}
+    been = {_identity(folder): [folder]}
     queue = [(folder, prefix)]
     while queue:
         here, before = queue.pop()
         for entry in _entries(here):
             path = before + entry.name
             if entry.is_dir():
-                real = Path(entry.path).resolve()
                 if entry.name in _PRUNED:
                     skipped.append(Skipped(path, "not a folder of migrations"))
-                elif real in been:
+                    continue
+                inner = Path(entry.path)
+                alike = been.setdefault(_identity(inner), [])
+                if alike and inner.resolve() in [each.resolve() for each in alike]:
                     skipped.append(Skipped(path, "a link to a folder that is read already"))
                 else:
-                    been.add(real)
-                    queue.append((Path(entry.path), path + "/"))
+                    alike.append(inner)
+                    queue.append((inner, path + "/"))
             elif seen is not None and (real := Path(entry.path).resolve()) in seen:
                 skipped.append(Skipped(path, "named twice"))
             else:
@@ -360,6 +362,18 @@ def _below(
                 matters = is_sql(path) or telling(entry.name)
                 found.append((path, _bytes(entry.path) if matters else b""))
     return found, skipped
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """Return what a folder has in common with every link to it, and on some systems with others.
+
+    Following links takes much longer, and is needed only where two are alike.
+    """
+    try:
+        found = folder.stat()
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return found.st_dev, found.st_ino
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

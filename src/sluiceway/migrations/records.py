@@ -7,14 +7,16 @@ first: ``("public", "users")``, ``("users",)``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, TypeVar, dataclass_transform
+from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 __all__ = [
+    "EXCUSES",
     "Action",
+    "Asked",
     "Column",
     "Dialect",
     "Fact",
@@ -26,6 +28,7 @@ __all__ = [
     "Remark",
     "Script",
     "Span",
+    "Sparing",
     "SqlParser",
 ]
 
@@ -127,6 +130,20 @@ class Script:
     def line(self, offset: int) -> int:
         """Return the line, from 1, on which the character at *offset* stands."""
         return self.text.count("\n", 0, offset) + 1
+
+    def named(self, path: str) -> Script:
+        """Return the same script, its file named another way; quicker than ``replace``."""
+        return Script(
+            path=path,
+            name=self.name,
+            layout=self.layout,
+            text=self.text,
+            digest=self.digest,
+            spans=self.spans,
+            in_transaction=self.in_transaction,
+            problems=self.problems,
+            conditional=self.conditional,
+        )
 
 
 class Kind(StrEnum):
@@ -327,6 +344,44 @@ class SqlParser(Protocol):
 
         One bad statement costs one statement. Never raises for a text: what cannot be parsed, too
         deep or too long included, is a ``Parsed`` with a ``problem``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which facts somebody asks for."""
+
+    kinds: frozenset[str]
+    """Facts of no other kind; the words of :class:`Kind`, and perhaps of a site's own."""
+    others: frozenset[str]
+    """Those of *kinds* of which excused facts are asked for as well (:data:`EXCUSES`)."""
+
+    def wants(self, fact: Mapping[str, Any]) -> bool:
+        """Say whether *fact*, by the fields of :class:`Fact`, is one of them."""
+        kind = fact["kind"]
+        if kind not in self.kinds:
+            return False
+        return kind in self.others or not any(fact.get(field) is True for field in EXCUSES)
+
+    def covers(self, other: Asked) -> bool:
+        """Say whether whoever has these has those of *other* too."""
+        return other.kinds <= self.kinds and other.others <= self.others
+
+
+EXCUSES = ("nullable", "default_at_end", "generated", "covered")
+"""Each of these, where it is true of a fact, excuses it from what is asked about new values."""
+
+
+@runtime_checkable
+class Sparing(Protocol):
+    """What a grammar may offer besides :meth:`SqlParser.parse`."""
+
+    def spared(self, script: Script, dialect: Dialect, asked: Asked) -> int | list[Parsed]:
+        """Return the statements of a script that stands alone, as ``parse`` does.
+
+        Or only how many they are, where none of them can leave a fact that is *asked* for: most
+        scripts of most projects are like that, and need not be looked at any closer.
         """
         ...
 

@@ -13,15 +13,17 @@ from operator import attrgetter
 from typing import Any
 
 from sluiceway.migrations.records import (
+    Asked,
     Dialect,
     Fact,
     Script,
+    Sparing,
     SqlParser,
 )
-from sluiceway.migrations.state.draft import Draft
+from sluiceway.migrations.state.draft import Draft, as_json
 from sluiceway.migrations.state.walk import Walk
 
-__all__ = ["Facts", "fact_json", "facts"]
+__all__ = ["Facts", "fact_json", "facts", "facts_asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +43,44 @@ def facts(
     *together*: they are applied by one release, so that what one of them has made is new to the
     next. Otherwise each of them stands alone.
     """
+    drafts, statements = _drafts(scripts, parser, dialect, together=together)
+    return Facts(facts=tuple(Fact(**draft.whole()) for draft in drafts), statements=statements)
+
+
+def facts_asked(
+    scripts: Sequence[Script], parser: SqlParser, dialect: Dialect, asked: Asked | None
+) -> tuple[list[dict[str, Any]], int]:
+    """Return what *scripts* do, each standing alone, and the number of their statements.
+
+    As JSON (:func:`fact_json`), and only what is *asked* for, or everything.
+    """
+    drafts, statements = _drafts(scripts, parser, dialect, asked=asked)
+    wanted = (draft for draft in drafts if asked is None or asked.wants(draft.values))
+    return [as_json(draft.whole()) for draft in wanted], statements
+
+
+def _drafts(
+    scripts: Sequence[Script],
+    parser: SqlParser,
+    dialect: Dialect,
+    *,
+    together: bool = False,
+    asked: Asked | None = None,
+) -> tuple[list[Draft], int]:
+    """Return every fact, or at least those that are *asked* for, and the number of statements."""
     walk = Walk(dialect)
     drafts: list[Draft] = []
+    sparing = parser if isinstance(parser, Sparing) and not together else None
     statements = 0
     for script in scripts:
-        parsed = parser.parse(script, dialect)
+        if sparing is not None and asked is not None and not script.problems:
+            found = sparing.spared(script, dialect, asked)
+            if isinstance(found, int):
+                statements += found
+                continue
+            parsed = found
+        else:
+            parsed = parser.parse(script, dialect)
         statements += len(parsed)
         if not together:
             walk.forget()
@@ -59,21 +94,13 @@ def facts(
             # A default that the script gives and a later one takes away is none, and one that only
             # a later one gives came too late for the statement.
             draft.settle()
-    return Facts(facts=tuple(draft.fact() for draft in drafts), statements=statements)
+    return drafts, statements
 
 
 _FIELDS = tuple(item.name for item in fields(Fact))
-_DEFAULTS = tuple(item.default for item in fields(Fact))
 _VALUES = attrgetter(*_FIELDS)
 
 
 def fact_json(fact: Fact) -> dict[str, Any]:
     """Return a fact as policies read it: without what has its default value."""
-    return {
-        name: value if type(value) in _PLAIN else str(value)
-        for name, value, default in zip(_FIELDS, _VALUES(fact), _DEFAULTS, strict=True)
-        if value != default
-    }
-
-
-_PLAIN = frozenset({str, bool, int})
+    return as_json(dict(zip(_FIELDS, _VALUES(fact), strict=True)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
-from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.records import Dialect, Script
 from sluiceway.migrations.statements import tokens
 
-__all__ = ["Hashes", "normal", "shown"]
+__all__ = ["Statements", "normal", "shown"]
 
 _LONGEST = 200
 _MARKS = re.compile(r"[^ -~\t\n\r\f\v]|--|/\*|['\"`\[#$]|//|\\")
@@ -59,18 +59,32 @@ def shown(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
-class Hashes:
-    """Gives each statement of one script its hash."""
+class Statements:
+    """The statements of one script: their hashes, and the lines on which they stand.
 
-    def __init__(self, migration: str, dialect: Dialect) -> None:
-        self._migration = migration
+    Told when somebody asks: of most statements nobody does. What is asked first changes no hash.
+    """
+
+    __slots__ = ("_dialect", "_known", "_noted", "_parts", "_script", "_seen")
+
+    def __init__(self, script: Script, dialect: Dialect) -> None:
+        self._script = script
         self._dialect = dialect
-        self._seen: dict[str, int] = {}
+        self._noted: dict[int, str] = {}
         self._parts: dict[int, tuple[str, str]] = {}
+        self._seen: dict[str, int] = {}
         self._known: dict[tuple[int, tuple[str, ...]], str] = {}
 
-    def of(self, number: int, text: str, through: tuple[str, ...] = ()) -> str:
-        """Return the hash of statement *number*.
+    def __deepcopy__(self, memo: object) -> Statements:
+        """Return itself: what ROLLBACK takes back has been written all the same."""
+        return self
+
+    def note(self, number: int, text: str) -> None:
+        """Remember the text of statement *number*. Equal ones are counted in the order of notes."""
+        self._noted.setdefault(number, text)
+
+    def hash(self, number: int, through: tuple[str, ...] = ()) -> str:
+        """Return the hash of statement *number*, which was noted.
 
         *through* are the definitions of the functions that it runs, for what happens in them: an
         approval of a call must not outlive a change of what is called.
@@ -78,13 +92,27 @@ class Hashes:
         known = self._known.get((number, through))
         if known is not None:
             return known
-        parts = self._parts.get(number)
-        if parts is None:
-            statement = normal(text, self._dialect)
-            which = self._seen[statement] = self._seen.get(statement, 0) + 1
-            parts = self._parts[number] = (statement, str(which))
-        pieces = [self._migration, *parts, *[normal(item, self._dialect) for item in through]]
+        if number not in self._parts:
+            self._count()
+        inner = [normal(item, self._dialect) for item in through]
+        pieces = [self._script.name, *self._parts[number], *inner]
         whole = "\n".join(pieces).encode("utf-8", "surrogatepass")
         answer = "sha256:" + hashlib.sha256(whole).hexdigest()
         self._known[(number, through)] = answer
         return answer
+
+    def shown(self, number: int) -> str:
+        """Return statement *number* for a person to read."""
+        return shown(self._noted[number])
+
+    def line(self, offset: int) -> int:
+        """Return the line of a character of the script."""
+        return self._script.line(offset)
+
+    def _count(self) -> None:
+        """Tell each noted statement from the ones before it that are equal."""
+        for number, text in self._noted.items():
+            if number not in self._parts:
+                statement = normal(text, self._dialect)
+                which = self._seen[statement] = self._seen.get(statement, 0) + 1
+                self._parts[number] = (statement, str(which))

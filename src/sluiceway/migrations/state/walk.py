@@ -19,8 +19,8 @@ from sluiceway.migrations.records import (
 )
 from sluiceway.migrations.state import objects
 from sluiceway.migrations.state.catalogue import Catalogue, ColumnState
-from sluiceway.migrations.state.draft import Draft
-from sluiceway.migrations.state.text import Hashes, shown
+from sluiceway.migrations.state.draft import At, Draft
+from sluiceway.migrations.state.text import Statements
 
 __all__ = ["Walk", "World"]
 
@@ -120,7 +120,7 @@ class Walk:
         self.where = _Where()
         self._script = script
         self._parser = parser
-        self._hashes = Hashes(script.name, self.dialect)
+        self._statements = Statements(script, self.dialect)
         self._begun = []
         self._open = False
         self._path: tuple[str, ...] | None = None
@@ -389,16 +389,13 @@ class Walk:
         """Leave a fact about where we stand."""
         where, script = self.where, self._script
         start, end = where.span
-        text = script.text[start:end]
+        self._statements.note(where.number, script.text[start:end])
         offset = where.offset if where.offset is not None else action.offset if action else 0
         found: dict[str, Any] = {key: value for key, value in values.items() if value}
         found.update(
             kind=kind,
             file=script.path,
-            line=script.line(min(start + offset, end)),
             migration=script.name,
-            statement=shown(text),
-            statement_hash=self._hashes.of(where.number, text, where.through),
             in_transaction=Maybe.YES if self._open else script.in_transaction,
         )
         if action is not None and action.if_exists:
@@ -413,20 +410,27 @@ class Walk:
             found["conditional"] = True
         if self.world.lock_timeout:
             found["lock_timeout"] = True
-        draft = Draft(found, column=settles, at_once=at_once, branch=self.world.catalogue.branch)
+        draft = Draft(
+            found,
+            column=settles,
+            at_once=at_once,
+            branch=self.world.catalogue.branch,
+            at=At(self._statements, where.number, min(start + offset, end), where.through),
+        )
         if settles is not None:
             draft.default = settles.default and draft.runs_with(settles.default_branch)
         self.world.drafts.append(draft)
 
     def _problem(self, line: int, what: str) -> None:
         script = self._script
+        self._statements.note(-line, f"{script.digest} {what}")
         found: dict[str, Any] = {
             "kind": Kind.UNPARSABLE,
             "file": script.path,
             "line": line,
             "migration": script.name,
             "statement": "",
-            "statement_hash": self._hashes.of(-line, f"{script.digest} {what}"),
+            "statement_hash": self._statements.hash(-line),
             "label": what,
             "in_transaction": script.in_transaction,
         }

@@ -1,0 +1,180 @@
+"""What is passed over is what nobody asked for: the quick way says the same as reading everything."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from tests.migrations.labelled_postgres import CASES
+
+from sluiceway.migrations.asked import asked_by
+from sluiceway.migrations.records import Asked, Dialect, Kind, Script
+from sluiceway.migrations.state import facts_asked
+from sluiceway.policy import bundled_policies, load_bundle
+from sluiceway_sql_libpg_query import quiet
+from sluiceway_sql_libpg_query.alter import COMMANDS
+from sluiceway_sql_libpg_query.parser import LibPgQuery
+from sluiceway_sql_libpg_query.statements import handlers
+
+PIECES = """
+CREATE TABLE t (a int NOT NULL, b text DEFAULT now(), c int REFERENCES u (id))
+CREATE TEMP TABLE t (a int) PARTITION BY RANGE (a)
+CREATE TABLE IF NOT EXISTS t (a text NOT NULL)
+CREATE TABLE t AS SELECT 1
+SELECT 1 AS a INTO t
+DROP TABLE t
+DROP TYPE d CASCADE
+DROP EXTENSION x CASCADE
+DROP SERVER x CASCADE
+DROP FUNCTION f
+DROP SCHEMA s CASCADE
+ALTER TABLE t ADD COLUMN a int
+ALTER TABLE t ADD COLUMN IF NOT EXISTS a int
+ALTER TABLE t ADD COLUMN a int NOT NULL
+ALTER TABLE t ADD COLUMN a bigserial
+ALTER TABLE t ADD COLUMN a d, ADD COLUMN e d
+ALTER TABLE t ADD COLUMN a int CHECK (a IS NOT NULL)
+ALTER TABLE t ADD COLUMN a int GENERATED ALWAYS AS IDENTITY
+ALTER TABLE t ADD COLUMN a int GENERATED ALWAYS AS (b + 1) STORED
+ALTER TABLE t ALTER COLUMN a DROP EXPRESSION
+ALTER TABLE t ADD PRIMARY KEY (a)
+ALTER TABLE t ADD CONSTRAINT n NOT NULL a
+ALTER TABLE t ADD CONSTRAINT n CHECK (a IS NOT NULL) NOT VALID
+ALTER TABLE t VALIDATE CONSTRAINT n
+ALTER TABLE t ALTER COLUMN a SET NOT NULL, ALTER COLUMN b DROP DEFAULT
+ALTER TABLE t ALTER COLUMN a TYPE d, ALTER COLUMN b SET DEFAULT f()
+ALTER TABLE t ALTER COLUMN a DROP NOT NULL, DROP CONSTRAINT n
+ALTER TABLE t DROP COLUMN a
+ALTER TABLE t RENAME COLUMN a TO b
+ALTER TABLE t RENAME TO u
+ALTER TABLE t SET SCHEMA s
+ALTER TABLE t SET UNLOGGED
+ALTER TABLE t ATTACH PARTITION u DEFAULT
+ALTER TABLE t INHERIT u
+ALTER INDEX i RENAME TO j
+ALTER TYPE d RENAME VALUE 'a' TO 'b'
+ALTER TYPE d DROP ATTRIBUTE a
+ALTER TYPE d ADD ATTRIBUTE a int
+ALTER TYPE d RENAME TO e
+ALTER FUNCTION f RENAME TO g
+CREATE DOMAIN d AS int NOT NULL
+ALTER DOMAIN d SET NOT NULL
+CREATE TYPE d AS ENUM ('a')
+CREATE VIEW v AS SELECT f() FROM t
+DROP VIEW v
+REFRESH MATERIALIZED VIEW v
+CREATE INDEX i ON t (a)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (f(a))
+REINDEX TABLE t
+CLUSTER t
+VACUUM FULL t
+TRUNCATE t CASCADE
+LOCK TABLE t
+CREATE SCHEMA s CREATE TABLE t (a int) CREATE INDEX i ON t (a)
+CREATE SCHEMA s
+COMMENT ON TABLE t IS 'DROP TABLE t'
+GRANT SELECT ON t TO u
+CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$BEGIN DROP TABLE t; END$$
+CREATE FUNCTION f(q text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE q; END$$
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'
+CREATE FUNCTION now() RETURNS void LANGUAGE sql AS 'TRUNCATE t'
+CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()
+SELECT f()
+SELECT f('DROP TABLE t')
+SELECT now()
+SELECT set_config('lock_timeout', '1s', false)
+SELECT query_to_xml('TRUNCATE t', true, true, '')
+INSERT INTO t VALUES (1)
+COPY t FROM PROGRAM 'x'
+COPY t FROM '/x'
+SELECT * FROM v
+CREATE RULE r AS ON INSERT TO t DO ALSO SELECT f()
+CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()
+CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN TRUNCATE t; END$$
+CREATE OPERATOR @@@ (FUNCTION = f, LEFTARG = int, RIGHTARG = int)
+CREATE CAST (text AS d) WITH FUNCTION f
+DROP SEQUENCE t_a_seq CASCADE
+UPDATE t SET a = 1 WHERE now() > b
+DELETE FROM pg_class
+WITH x AS (DELETE FROM pg_catalog.pg_attribute RETURNING 1) SELECT 1 FROM x
+CALL f()
+DO $$BEGIN PERFORM f(); END$$
+DO $$BEGIN EXECUTE 'DROP TABLE ' || 't'; END$$
+PREPARE p AS DROP TABLE t
+EXPLAIN ANALYZE DELETE FROM t
+SET lock_timeout = '1s'
+SET search_path = s
+BEGIN
+SAVEPOINT a
+ROLLBACK
+COMMIT
+DROP OWNED BY u
+DROP DATABASE d
+NO SQL AT ALL
+""".strip().splitlines()
+DEEP = (
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (a" + "+1" * 5_000 + " > 0)",
+    "CREATE TABLE t (a int CHECK (a" + "+1" * 5_000 + " > 0)) PARTITION BY RANGE (a)",
+    "SELECT 1" + "+1" * 5_000 + " INTO t",
+    "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW WHEN (1" + "+1" * 5_000 + ">0) EXECUTE FUNCTION f()",
+    "COMMENT ON TABLE t IS 'a'; SELECT 1" + "+1" * 5_000,
+)  # fmt: skip
+POLICIES = load_bundle([bundled_policies()])
+EACH = [
+    Asked(frozenset({kind}), frozenset({kind} if all_ else ())) for kind in Kind for all_ in (1, 0)
+]
+ASKED = [asked_by(POLICIES, advice=advice) for advice in (False, True)]
+
+
+def script(text: str, **more: object) -> Script:
+    given = {"path": "a.sql", "name": "a.sql", "layout": "plain", "digest": "sha256:0", **more}
+    return Script(text=text, **given)  # type: ignore[arg-type]
+
+
+def passed_over(texts: Sequence[str], every: Sequence[Asked | None]) -> int:
+    """Hold the quick way to the slow one, and return how often it was quicker."""
+    parser, count = LibPgQuery(), 0
+    for text in texts:
+        whole, statements = facts_asked((script(text),), parser, Dialect.POSTGRES, None)
+        for asked in every:
+            assert asked is not None
+            wanted = [fact for fact in whole if asked.wants(fact)]
+            found = facts_asked((script(text),), parser, Dialect.POSTGRES, asked)
+            assert found == (wanted, statements), (text, asked)
+            count += isinstance(parser.spared(script(text), Dialect.POSTGRES, asked), int)
+    return count
+
+
+def test_each_statement_by_itself_for_whoever_asks_for_any_kind() -> None:
+    assert passed_over(PIECES, EACH) > 2000
+    assert passed_over(DEEP, EACH[::25]) > 0
+
+
+def test_statements_together_for_those_who_ask_by_default() -> None:
+    chance = random.Random(18)
+    together = [
+        ";\n".join(chance.choice(PIECES) for _ in range(chance.randrange(2, 7))) for _ in range(300)
+    ]
+    assert passed_over(together, ASKED) > 20
+    pairs = [f"{one};\n{other}" for one in PIECES for other in PIECES]
+    assert passed_over(chance.sample(pairs, 1000), ASKED[:1]) > 100
+
+
+def test_every_labelled_migration() -> None:
+    assert passed_over([case.sql for case in CASES], ASKED) > 10
+
+
+def test_every_part_of_a_statement_that_leaves_something_is_known() -> None:
+    assert set(quiet.SUBTYPES) == set(COMMANDS)
+    assert set(quiet.MATTERS) <= {*handlers, *quiet.WRAPPED}
+
+
+@pytest.mark.parametrize(
+    "more", [{"spans": ((0, 14),)}, {"spans": ()}, {"conditional": ((0, 14),)}], ids=str
+)
+def test_what_else_is_known_of_a_script_counts(more: dict[str, object]) -> None:
+    parser, (asked, _) = LibPgQuery(), ASKED
+    given = script("CREATE TABLE t (a int)", **more)
+    whole = facts_asked((given,), parser, Dialect.POSTGRES, None)
+    assert facts_asked((given,), parser, Dialect.POSTGRES, asked) == whole
