@@ -49,12 +49,17 @@ def test_where_every_bucket_is_named_one_that_is_not_there_is_enough():
     assert differ(fine, counted(FINE, 900, seed=3, empty=True)) == ""
     coarse = counted(FINE[::4], 10, empty=True)
     assert differ(coarse, fine) == "only one side has a latency bucket up to 1.05 ms"
-    assert differ({"1.0": 0, "2": 5}, {"1": 0, "2.0": 7}) == "", (
-        "the same number, written otherwise"
-    )
+    same = ({"1.0": 0, "2": 5, "3": 1, "4": 0}, {"1": 0, "2.0": 7, "3": 0, "4": 0})
+    assert differ(*same) == "", "the same number, written otherwise"
     shorter = {bound: count for bound, count in fine.items() if float(bound) < 1000}
     assert differ({**shorter, "999": 0}, fine) == "only one side has a latency bucket up to 999 ms"
     assert differ(shorter, fine) == "", "who never saw a second need not name what is longer"
+
+
+def test_sides_without_an_answer_or_with_a_few_buckets_say_nothing_of_their_grid():
+    assert differ({"120": 0}, {"130": 0}) == ""
+    assert differ({"120": 0, "125": 1, "130": 7}, {"120": 0, "130": 9}) == ""
+    assert differ(counted(FINE, 0, empty=True), counted(DECIMAL, 50, empty=True)) == ""
 
 
 def test_a_release_that_always_takes_as_long_is_no_other_grid():

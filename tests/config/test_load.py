@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sluiceway.config import load
-from sluiceway.errors import ConfigurationError, ExitCode, UsageError
+from sluiceway.errors import ActionFailed, ConfigurationError, ExitCode, UsageError
 from sluiceway.model import Strategy
 from sluiceway.oci.credentials import find_credentials
 
@@ -124,6 +124,15 @@ def test_a_canary_runs_as_the_environment_whose_traffic_it_shares(tmp_path):
     settings = config.environment("canary").settings
     assert settings["port"] == 8080
     assert settings["env"] == {"A": "1", "B": "3"}
+
+
+def test_a_state_folder_that_cannot_be_made_is_no_defect_of_ours(tmp_path):
+    config = load(written(tmp_path, MINIMAL), {})
+    config.state.touch()
+    with pytest.raises(ActionFailed) as caught:
+        config.project({})
+    assert caught.value.code == "state.unwritable"
+    assert "SLUICEWAY_STATE" in caught.value.remedy
 
 
 def test_git_never_takes_what_the_state_folder_holds(tmp_path):

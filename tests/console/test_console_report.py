@@ -263,6 +263,22 @@ def test_a_promise_that_was_not_kept_is_said():
     assert "11 min 40 s after the request, NOT within the 10 min that are promised" in text
 
 
+def test_a_watch_that_was_stopped_is_timed_from_its_stop_and_not_from_a_bad_look():
+    sla = {"kind": "automatic", "seconds": 0.1, "limit_seconds": 120.0, "kept": True}
+    document = canary() | {"sla": sla}
+    assert "0.1 s after the first bad look, within" in Page(report_page(document)).text
+    document["watch"]["code"] = "interrupted"
+    assert "0.1 s after it was stopped, within" in Page(report_page(document)).text
+
+
+def test_a_first_release_has_all_of_the_traffic_whatever_share_was_asked_for():
+    document = canary()
+    assert "Weights 5 %" in " ".join(Page(report_page(document)).text.split())
+    for look in document["watch"]["looks"]:
+        look["weight"] = 100.0
+    assert "Weights 100 %" in " ".join(Page(report_page(document)).text.split())
+
+
 def test_a_run_without_a_watch_has_the_same_page_without_curves():
     image = {"repository": "host/app", "digest": NEW, "media_type": "m"}
     outcome = {"outcome": "refused", "image": image, "error": {"what": "refused", "remedy": "x"}}

@@ -82,6 +82,11 @@ def test_a_file_that_is_no_database_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(ActionFailed) as caught:
         Ledger(tmp_path)
     assert caught.value.code == "ledger.unreadable"
+    assert "backup" in caught.value.remedy
+    with pytest.raises(ActionFailed) as caught:
+        Ledger(tmp_path / "not-there")
+    assert caught.value.code == "ledger.unreadable"
+    assert "leave the file where it is" in caught.value.remedy, "a folder is no reason to lose it"
     assert caught.value.remedy
 
 

@@ -19,16 +19,17 @@ def differ(canary: Mapping[str, int], stable: Mapping[str, int]) -> str:
     """Say how the buckets of both sides differ, in a clause; empty where nothing shows that they do.
 
     Where a side names empty buckets it names all, and so the bounds have to be the same as far as both
-    reach. Where both leave them out, hardly a bucket in common over the same times, with many answers on both sides, is
-    no chance. Coarse buckets all of whose bounds the fine ones have as well are not recognised then.
+    reach. Where both leave them out, hardly a bucket in common over the same times, with many answers on
+    both sides, is no chance. Coarse buckets all of whose bounds the fine ones have as well are not
+    recognised then. A side without an answer, or with a few buckets only, says nothing of its grid.
 
     Args:
         canary: The canary's :attr:`sluiceway.model.Side.latency_ms`, since it was started.
         stable: Stable's.
     """
-    if canary.keys() == stable.keys() or not canary or not stable:
+    if canary.keys() == stable.keys() or not (any(canary.values()) and any(stable.values())):
         return ""
-    if 0 in canary.values() and 0 in stable.values():
+    if all(0 in side.values() and len(side) >= _BOUNDS for side in (canary, stable)):
         sides = [{float(bound) for bound in side} for side in (canary, stable)]
         least, most = max(map(min, sides)), min(map(max, sides))
         own = [bound for bound in sides[0] ^ sides[1] if least <= bound <= most]

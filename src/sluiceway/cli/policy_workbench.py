@@ -228,8 +228,8 @@ def _begun(code: str, paths: list[Path], failing: list[str], policies: str) -> l
     if failing:
         tests = "1 test" if len(failing) == 1 else f"{len(failing)} tests"
         lines.append(f"{tests} that expect to pass the gate say so, for example {failing[0]}.")
-    where = f" --policies={policies}" if policies else ""
-    return [*lines, f"Next: write the condition, then `invoke policy.test{where}`."]
+    test = f"`invoke policy.test --policies={policies}`" if policies else "`invoke policy.test`"
+    return [*lines, f"Next: write the condition, then {test}."]
 
 
 def _bundle(shell: Shell, policies: str, *, site_data: bool = False) -> Bundle:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sluiceway.errors import UsageError
+from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.migrations.records import Dialect
 from sluiceway.model import CanaryLimits, Environment, Project, Strategy, Waiver
 
@@ -139,11 +139,23 @@ class Config:
 
         The folder tells git to leave all of it alone: signing keys may lie in there. Where no file
         describes a service there is nothing to keep, and somebody's folder stays as it is.
+
+        Raises:
+            ActionFailed: ``state.unwritable``.
         """
         if self.path.is_file() and not self.state.is_dir():
-            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with suppress(FileExistsError), (self.state / ".gitignore").open("x") as ignored:
-                ignored.write("*\n")
+            try:
+                self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with suppress(FileExistsError), (self.state / ".gitignore").open("x") as ignored:
+                    ignored.write("*\n")
+            except OSError as error:
+                raise ActionFailed(
+                    f"the state folder {self.state} cannot be made: {error.strerror or error}",
+                    means="The ledger, the keys and what runs are kept in there. Nothing was done.",
+                    remedy="Make room for it there, or name another place: SLUICEWAY_STATE, or "
+                    "[state] folder in sluiceway.toml.",
+                    code="state.unwritable",
+                ) from error
         return Project(
             service=self.service, root=self.root, state=self.state, environ=self._guarded(environ)
         )

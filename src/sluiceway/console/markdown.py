@@ -9,7 +9,7 @@ from typing import Any
 from sluiceway.analysis import Tally, Watch
 from sluiceway.console.outcomes import decisions_of, headline
 from sluiceway.console.rows import FindingRow, read
-from sluiceway.console.text import clean, milliseconds, percent
+from sluiceway.console.text import clean, counted_from, milliseconds, percent
 from sluiceway.model import CanaryLimits
 
 __all__ = ["scan_markdown", "summary_markdown"]
@@ -166,7 +166,7 @@ def _canary(report: Mapping[str, Any]) -> list[str]:
         "",
     ]
     if report.get("sla"):
-        lines += [_kept(report["sla"]), ""]
+        lines += [_kept(report["sla"], str(report.get("code", ""))), ""]
     if len(report.get("steps") or ()) > 1:
         reached = " → ".join(f"{step['weight']:g} %" for step in report["steps"])
         lines += [f"Steps reached: {_escaped(reached)}", ""]
@@ -190,12 +190,12 @@ def _canary(report: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _kept(sla: Mapping[str, Any]) -> str:
+def _kept(sla: Mapping[str, Any], code: str = "") -> str:
     """Say how quickly a rollback came, against what is promised."""
-    since = "request" if sla["kind"] == "by-hand" else "first bad look"
+    since = counted_from(str(sla["kind"]), code)
     kept = "within" if sla["kept"] else "**not within**"
     return (
-        f"The previous digest served {float(sla['seconds']):g} s after the {since}, {kept} the "
+        f"The previous digest served {float(sla['seconds']):g} s after {since}, {kept} the "
         f"{float(sla['limit_seconds']):g} s that are promised."
     )
 

@@ -9,7 +9,7 @@ from sluiceway.console import tables
 from sluiceway.console.canary import Look, canary_page
 from sluiceway.console.page import Block, Cell, Line, Pairs, Tone, cell
 from sluiceway.console.rows import read
-from sluiceway.console.text import count, duration, short
+from sluiceway.console.text import count, counted_from, duration, short
 
 __all__ = [
     "canary_report",
@@ -196,8 +196,7 @@ def canary_report(report: Mapping[str, Any] | None, *, nobody: bool = False) -> 
     if report.get("rollback_seconds") is not None:
         taken = duration(float(report["rollback_seconds"]))
         page.append(Line.of(f"Its traffic was taken away within {taken}.", Tone.DIM))
-        stopped = report.get("code") == "interrupted"
-        page += promise_kept(report.get("sla"), nobody=nobody, stopped=stopped)
+        page += promise_kept(report.get("sla"), nobody=nobody, code=str(report.get("code", "")))
     return page
 
 
@@ -219,13 +218,12 @@ def _solutions(report: Mapping[str, Any]) -> list[str]:
 
 
 def promise_kept(
-    sla: Mapping[str, Any] | None, *, nobody: bool = False, stopped: bool = False
+    sla: Mapping[str, Any] | None, *, nobody: bool = False, code: str = ""
 ) -> list[Block]:
     """Say whether a rollback came in the time that is promised for it; nothing when not measured."""
     if not sla:
         return []
-    since = "the request" if sla["kind"] == "by-hand" else "the first bad look"
-    since = "it was stopped" if stopped else since
+    since = counted_from(str(sla["kind"]), code)
     words = (
         f"{'Its traffic was gone' if nobody else 'The previous digest served'} {duration(float(sla['seconds']))} after {since}: "
         f"{'within' if sla['kept'] else 'NOT within'} the {duration(float(sla['limit_seconds']))} "

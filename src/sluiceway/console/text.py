@@ -137,6 +137,13 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def counted_from(kind: str, code: str) -> str:
+    """Return what the time of a rollback counts from: of which *kind*, and why it was (a *code*)."""
+    if kind == "by-hand":
+        return "the request"
+    return "it was stopped" if code == "interrupted" else "the first bad look"
+
+
 def ago(then: datetime, now: datetime) -> str:
     """Return how long before *now* that was."""
     seconds = (now - then).total_seconds()

@@ -105,10 +105,16 @@ class Ledger:
             with self._transaction() as connection:
                 _METADATA.create_all(connection)
         except sa.exc.DatabaseError as error:
+            remedy = "Restore the file from a backup, or move it away to begin a new history."
+            if isinstance(error, sa.exc.OperationalError):  # the file is not what is wrong
+                remedy = (
+                    f"See that {folder} is there, that whoever runs this may write to it, and that "
+                    "its disk is not full. The history is not in doubt: leave the file where it is."
+                )
             raise ActionFailed(
                 f"the ledger {folder / 'ledger.db'} cannot be opened: {error.orig}",
                 means="Nothing is promoted without writing it down.",
-                remedy="Restore the file from a backup, or move it away to begin a new history.",
+                remedy=remedy,
                 code="ledger.unreadable",
             ) from error
 

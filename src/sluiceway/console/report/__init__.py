@@ -21,7 +21,7 @@ from sluiceway.console.report.sections import (
 )
 from sluiceway.console.report.style import STYLE
 from sluiceway.console.report.watch import watch_section
-from sluiceway.console.text import duration, moment, short
+from sluiceway.console.text import counted_from, duration, moment, short
 
 __all__ = ["report_page", "title_of"]
 
@@ -117,17 +117,17 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("Image", code(reference)),
         ("Before it", code(document["previous"])),
         ("Serves now", code(document["serves"])),
-        ("Served again", _sla(document.get("sla"))),
+        ("Served again", _sla(document.get("sla"), (document.get("watch") or {}).get("code", ""))),
         ("Policies", joined(tag("div", code(each)) for each in policies if each)),
         ("Carried by", document["carried_by"]),
     ]
 
 
-def _sla(sla: Any) -> str:
+def _sla(sla: Any, why: str) -> str:
     """Say how quickly the previous digest served again, and whether that was promised."""
     if not isinstance(sla, Mapping) or "seconds" not in sla:
         return ""
-    since = "the request" if sla.get("kind") == "by-hand" else "the first bad look"
+    since = counted_from(str(sla.get("kind")), why)
     kept = "within" if sla.get("kept") else "NOT within"
     took, limit = (duration(float(sla.get(key) or 0.0)) for key in ("seconds", "limit_seconds"))
     return f"{took} after {since}, {kept} the {limit} that are promised"

@@ -29,6 +29,7 @@ _EVIDENCE = (
     ("safe", "that it is not worse by what counts", ("errors", "latency", "health", "together")),
 )
 _WORDS = {"pass": "passed", "fail": "roll back", "rollback": "roll back", "no-data": "no data"}
+_ALL = 100.0
 _GOING_ON = ("continue", "running")
 _TONES = {"promote": "good", "pass": "good", "rollback": "bad", "fail": "bad", "error": "bad"}
 
@@ -58,6 +59,8 @@ def _said(watch: Mapping[str, Any]) -> Html:
     lasted = max((float(look["at"]) for look in looks), default=0.0)
     steps = limits.get("steps") or ()
     weights = " → ".join(f"{each:g} %" for each in steps) if steps else ""
+    if looks and not steps and all(look["weight"] == _ALL for look in looks):
+        weights = f"{_ALL:g} %"  # a first release has nothing to share the traffic with
     return listing(
         [
             ("Verdict", _verdict(watch["outcome"] or "none", "warn")),
