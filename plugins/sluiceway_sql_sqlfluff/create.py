@@ -9,6 +9,7 @@ from sluiceway.migrations.records import Action, Column, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.columns import definition, indexed
 from sluiceway_sql_sqlfluff.constraints import constraint, starts_constraint
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.hidden import behind_view, cast
 from sluiceway_sql_sqlfluff.options import online
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 from sluiceway_sql_sqlfluff.words import words
@@ -47,7 +48,9 @@ _KINDS = {
 }
 
 
-def create(cursor: Cursor) -> Iterator[Action]:  # noqa: PLR0912 - one branch a kind of object
+def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
+    cursor: Cursor,
+) -> Iterator[Action]:
     """Read what follows ``CREATE``."""
     or_replace = cursor.take("OR", "REPLACE") or cursor.take("OR", "ALTER")
     temporary = unique = materialized = False
@@ -77,7 +80,11 @@ def create(cursor: Cursor) -> Iterator[Action]:  # noqa: PLR0912 - one branch a 
     elif word == "INDEX":
         yield _index(cursor, unique=unique, label=label)
     elif word == "VIEW":
+        begin = cursor.index
         yield _view(cursor, or_replace=or_replace, materialized=materialized, temporary=temporary)
+        yield from behind_view(cursor, begin)
+    elif word == "CAST":
+        yield from cast(cursor)
     elif word == "DATABASE":
         kind = Kind.CREATE_SCHEMA if cursor.dialect in MYSQL else Kind.CREATE_DATABASE
         yield _object(cursor, kind)

@@ -10,13 +10,11 @@ from sluiceway_sql_sqlfluff.alter import alter_table
 from sluiceway_sql_sqlfluff.create import create, relations
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.hidden import FUNCTIONS_MATTER, altered
 from sluiceway_sql_sqlfluff.running import called_in, note_selected, run
 from sluiceway_sql_sqlfluff.tokens import MYSQL
 
 __all__ = ["VERBS", "statement"]
-
-_FUNCTIONS_MATTER = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.DB2, Dialect.ANSI})
-"""Where a function that a SELECT calls may change the schema."""
 
 
 def statement(cursor: Cursor, variables: Variables) -> list[Action]:
@@ -52,7 +50,7 @@ def _create(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield from create(cursor)
 
 
-def _alter(  # noqa: PLR0911 - one a kind of object
+def _alter(  # noqa: PLR0911, PLR0912 - one a kind of object
     cursor: Cursor, _: Variables
 ) -> Iterator[Action]:
     cursor.next()
@@ -100,6 +98,9 @@ def _alter(  # noqa: PLR0911 - one a kind of object
         yield Action(kind=Kind.ALTER_DOMAIN, name=name, label=label)
     elif cursor.take("INDEX") and cursor.dialect is Dialect.TSQL:
         yield _rebuilt(cursor)
+        return
+    elif cursor.dialect in FUNCTIONS_MATTER and cursor.one_of("FUNCTION", "PROCEDURE", "ROUTINE"):
+        yield altered(cursor)
         return
     elif cursor.one_of("PROCEDURE", "PROC", "FUNCTION", "TRIGGER"):
         yield Action(kind=Kind.CREATE_FUNCTION, name=cursor.name(), or_replace=True)
@@ -401,7 +402,7 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
                 reads=relations(cursor),
                 offset=offset,
             )
-    if cursor.dialect in _FUNCTIONS_MATTER:
+    if cursor.dialect in FUNCTIONS_MATTER:
         yield from called_in(cursor)
     elif cursor.dialect is Dialect.TSQL and ("OPENQUERY" in words or "OPENROWSET" in words):
         yield from (each for each in called_in(cursor) if each.kind is Kind.EXECUTE)

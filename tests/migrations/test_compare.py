@@ -158,20 +158,16 @@ KNOWN_TO_ONE = {
     "execute, rows of statements",
     "function that executes what it is given",
     "the same, harmless",
-    "view of a function, looked at",
     "rule",
     "operator",
     "event trigger",
     "harmless event trigger",
 }
 """What libpg_query's reader finds out and the portable one says it cannot."""
-NOT_FOLLOWED = {
-    "view of a view, looked at in a block",
-    "cast",
-    "function of another schema",
-    "function of a default",
-}
+NOT_FOLLOWED = {"function of a default"}
 """Where the portable reader sees nothing: PostgreSQL is read by it only without libpg_query."""
+TOO_EARLY = {"view of a function", "view of a function, looked at", "another view, looked at"}
+"""What a view calls counts for the portable reader where the view is made, whoever looks at it."""
 
 
 def test_the_labels_of_postgresql_hold_through_the_portable_grammar_too():
@@ -180,6 +176,8 @@ def test_the_labels_of_postgresql_hold_through_the_portable_grammar_too():
         found = {code(fact) for fact in facts_of(parser(), case.sql)} - {""}
         if case.name in NOT_FOLLOWED:
             assert found == set(), f"{case.name} is followed now"
+        elif case.name in TOO_EARLY:
+            assert "drop-table" in found, case.name
         elif found != case.codes and not (case.name in KNOWN_TO_ONE and found == {"unparsable"}):
             wrong[case.name] = (found, case.codes)
     assert wrong == {}
