@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sluiceway.migrations.records import Column, Name
@@ -14,6 +15,7 @@ __all__ = [
     "arguments",
     "arguments_of",
     "body_of",
+    "calls",
     "check_not_null",
     "column",
     "constant_null",
@@ -31,6 +33,9 @@ __all__ = [
 
 Node = Mapping[str, Any]
 
+_CALL = re.compile(
+    rb'"FuncCall":\{"funcname":\[((?:\{"String":\{"sval":"(?:[^"\\]|\\.)*"\}\},?)+)\]'
+)
 _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
 _VOLATILE = frozenset(
     {
@@ -173,6 +178,22 @@ def _functions(node: Any) -> Iterable[Name]:
             if "NextValueExpr" in current:  # pragma: no cover - the grammar makes a call of it
                 yield ("nextval",)
             todo.extend(current.values())
+
+
+def calls(tree: bytes) -> list[Name]:
+    """Return the names of the functions that a tree calls, each once, from its bytes."""
+    found: dict[bytes, Name] = {}
+    for match in _CALL.finditer(tree):
+        words = match.group(1)
+        if words not in found:
+            found[words] = _called(words)
+    return list(found.values())
+
+
+@lru_cache(maxsize=512)
+def _called(words: bytes) -> Name:
+    """Return the name of a function as a tree has it: few are called, and those often."""
+    return strings(decoded(b"[" + words + b"]"))
 
 
 def volatile(node: Any) -> bool:

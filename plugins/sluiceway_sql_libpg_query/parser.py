@@ -23,9 +23,9 @@ from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
-from sluiceway_sql_libpg_query.nodes import Node, decoded
+from sluiceway_sql_libpg_query.nodes import Node, calls, decoded
 from sluiceway_sql_libpg_query.quiet import CALLS, DEFERRED, FLAT, PROGRAM, QUERIES, WRAPPED, quiet
-from sluiceway_sql_libpg_query.statements import NOTHING, calls, columns, handlers
+from sluiceway_sql_libpg_query.statements import NOTHING, columns, handlers
 
 __all__ = ["LibPgQuery"]
 

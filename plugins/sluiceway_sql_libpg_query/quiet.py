@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sluiceway.migrations.records import Asked, Kind
 from sluiceway_sql_libpg_query.harmless import HARMLESS
-from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, calls, handlers
+from sluiceway_sql_libpg_query.nodes import calls
+from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, handlers
 
 __all__ = [
     "CALLS",

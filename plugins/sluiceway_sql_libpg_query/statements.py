@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
@@ -16,7 +14,6 @@ from sluiceway_sql_libpg_query.nodes import (
     check_not_null,
     column,
     constant_null,
-    decoded,
     name_of,
     relation,
     sole,
@@ -25,13 +22,9 @@ from sluiceway_sql_libpg_query.nodes import (
 )
 from sluiceway_sql_libpg_query.session import lock, setting, transaction
 
-__all__ = ["DROPS", "NOTHING", "RENAMES", "calls", "columns", "handlers"]
+__all__ = ["DROPS", "NOTHING", "RENAMES", "columns", "handlers"]
 
 NOTHING = (Action(kind=Kind.OTHER),)
-
-_CALL = re.compile(
-    rb'"FuncCall":\{"funcname":\[((?:\{"String":\{"sval":"(?:[^"\\]|\\.)*"\}\},?)+)\]'
-)
 
 
 def _cascade(node: Node) -> bool:
@@ -439,22 +432,6 @@ def _copy(node: Node, source: bytes) -> Iterable[Action]:
     yield Action(kind=Kind.CHANGE_DATA, name=relation(node.get("relation", {})))
     if node.get("is_program"):
         yield Action(kind=Kind.EXECUTE, label="unknown")
-
-
-def calls(tree: bytes) -> list[Name]:
-    """Return the names of the functions that a tree calls, each once, from its bytes."""
-    found: dict[bytes, Name] = {}
-    for match in _CALL.finditer(tree):
-        words = match.group(1)
-        if words not in found:
-            found[words] = _called(words)
-    return list(found.values())
-
-
-@lru_cache(maxsize=512)
-def _called(words: bytes) -> Name:
-    """Return the name of a function as a tree has it: few are called, and those often."""
-    return strings(decoded(b"[" + words + b"]"))
 
 
 handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {

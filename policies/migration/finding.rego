@@ -53,13 +53,8 @@ named(found) := object.union(found, {
 	name := name_of(found)
 }
 
-approvable(found, name) := concat("", [
-	found.solution,
-	waiving[found.code],
-	shell(name),
-	" --reason=... --expires=7d`",
-]) if {
-	waiving[found.code]
+approvable(found, name) := concat("", [found.solution, text]) if {
+	text := replace(waiving[found.code], "NAME", shell(name))
 } else := found.solution
 
 # What is the same for every finding of a code is found out once, since there may be thousands.
@@ -72,7 +67,7 @@ excusable := {code | some code in codes; lib.may_waive(code)}
 waiving := {code: text |
 	some code in excusable
 	rated[code] == "deny"
-	text := sprintf("\nOr have exactly this approved: `invoke waive %s/", [code])
+	text := sprintf("\nOr have exactly this approved: `invoke waive %s/NAME --reason=... --expires=7d`", [code])
 }
 
 # What a person copies into a shell does nothing there but name the finding.
