@@ -235,9 +235,9 @@ def memory(decided: Callable[[], Any], worker: int, number: int) -> float:
 def allowed(number: int) -> float:
     """Return the megabytes that may be gained over *number* decisions.
 
-    A heap is never as it was to the megabyte, so it is not less than a quarter of the whole.
+    A heap comes and goes by several, so it is not less than half of the whole.
     """
-    return GROWTH * max(number / OVER, 0.25)
+    return GROWTH * max(number / OVER, 0.5)
 
 
 def cold(folder: Path, document: dict[str, Any], rounds: int) -> float:
