@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from sluiceway import process
 from sluiceway.errors import SluicewayError
-from sluiceway.policy.answers import RECURSION_REMEDY, compile_code
+from sluiceway.policy.answers import REMEDIES, compile_code
 from sluiceway.policy.archive import document_bytes
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
@@ -293,12 +293,8 @@ def _translated(error: Mapping[str, str]) -> EngineError:
     if code == "policy.syntax":
         code = compile_code(message)
     remedies = {
-        "policy.syntax": "Correct it at the place named and run `invoke policy.check`.",
-        "policy.recursion": RECURSION_REMEDY,
-        "policy.builtin": "Guard the built-in against such a value; `invoke policy.test` "
-        "reproduces it.",
+        **REMEDIES,
         "policy.engine-untrusted": "Install the pinned library: invoke policy.engine --install",
-        "policy.evaluation": "Correct the rule named and run `invoke policy.test`.",
     }
     return EngineError(
         message,

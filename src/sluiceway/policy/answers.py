@@ -14,7 +14,7 @@ from sluiceway.policy.builtins import FORBIDDEN, OPA_LINE
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
 
-__all__ = ["RECURSION_REMEDY", "check_version", "compile_code", "engine_error"]
+__all__ = ["REMEDIES", "check_version", "compile_code", "engine_error"]
 
 _UNDEFINED = re.compile(r"undefined function (?!data\.)([\w.]+)")
 _BUILTIN = re.compile(r"eval_(builtin|type)_error")
@@ -22,15 +22,15 @@ _CANCELLED = re.compile(r"eval_cancel_error")
 _RECURSION = "rego_recursion_error"
 _SYNTAX = re.compile(r"rego_\w+_error")
 _MOST = 5
-RECURSION_REMEDY = "Let no rule depend on itself; walk() and graph.reachable() go through a tree."
-_REMEDIES = {
+REMEDIES = {
     "policy.syntax": "Correct it at the place named and run `invoke policy.check`.",
-    "policy.recursion": RECURSION_REMEDY,
+    "policy.recursion": "Let no rule depend on itself; walk() and graph.reachable() go through a tree.",
     "policy.forbidden": "Take it out and pass what it would find as input or data.",
     "policy.builtin": "Guard the built-in against such a value; `invoke policy.test` reproduces it.",
     "policy.timeout": "Find the rule that loops with `invoke policy.test`, or allow it more time.",
     "policy.evaluation": "Correct the rule named and run `invoke policy.test`.",
 }
+"""What to do about each way in which OPA itself fails, whichever engine asks it."""
 
 
 def engine_error(errors: Sequence[Any]) -> EngineError:
@@ -53,7 +53,7 @@ def engine_error(errors: Sequence[Any]) -> EngineError:
     return EngineError(
         text,
         means="The gate refuses, because nothing was decided.",
-        remedy=_REMEDIES[code],
+        remedy=REMEDIES[code],
         code=code,
     )
 
