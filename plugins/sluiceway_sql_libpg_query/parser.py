@@ -63,20 +63,15 @@ class LibPgQuery:
 
     def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
         """Return the statements of *script* in order."""
-        tree = _tree(script)
-        whole = _whole(script, tree) if tree is not None else None
-        return _each(script, dialect) if whole is None else whole
+        return _parsed(script, dialect, _tree(script))
 
     def spared(self, script: Script, dialect: Dialect, asked: Asked) -> int | list[Parsed]:
         """Return the statements as :meth:`parse`, or their number when none is asked about."""
         tree = _tree(script)
-        if tree is None:
-            return _each(script, dialect)
-        trees = tree.split(_STATEMENT)[1:]
-        if quiet(trees, asked):
+        trees = tree.split(_STATEMENT)[1:] if tree is not None else None
+        if trees is not None and quiet(trees, asked):
             return len(trees)
-        whole = _whole(script, tree)
-        return _each(script, dialect) if whole is None else whole
+        return _parsed(script, dialect, tree)
 
 
 def _tree(script: Script) -> bytes | None:
@@ -85,15 +80,14 @@ def _tree(script: Script) -> bytes | None:
     return tree if isinstance(tree, bytes) else None
 
 
-def _whole(script: Script, tree: bytes) -> list[Parsed] | None:
+def _parsed(script: Script, dialect: Dialect, tree: bytes | None) -> list[Parsed]:
+    """Return the statements of a script: from the tree of the whole, or each parsed for itself."""
     try:
-        return _read(script.text, tree, None)
+        whole = _read(script.text, tree, None) if tree is not None else None
     except Unreadable:
-        return None
-
-
-def _each(script: Script, dialect: Dialect) -> list[Parsed]:
-    """Return the statements of a script, each parsed for itself."""
+        whole = None
+    if whole is not None:
+        return whole
     cut = script.spans if script.spans is not None else spans(script.text, dialect)
     # What one piece defines the next may call.
     together = Reader(_statements, None, wary=_DEFINES.search(script.text) is not None)
@@ -192,11 +186,9 @@ def _actions(
     if reader.wary and (reader.behind or kind == "ViewStmt"):
         called = _through_views(kind, chunk, reader, called)
     plain = b'"intoClause"' not in chunk and PROGRAM not in chunk
-    within = kind in QUERIES and b'"withClause":' in chunk
+    within = _changed_within(chunk) if kind in QUERIES and b'"withClause":' in chunk else []
     if kind in QUERIES and not called and plain:
-        return (
-            (*_changed(kind, chunk), *_changed_within(chunk)) if within else _changed(kind, chunk)
-        )
+        return (*_changed(kind, chunk), *within)
     if kind == "ViewStmt":
         return _view(chunk)
     if kind == "CreateStmt" and (table := _table(chunk, source)) is not None:
@@ -213,8 +205,7 @@ def _actions(
         actions.extend(handler(node, source))
     elif kind in WRAPPED:
         actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
-    if within:
-        actions.extend(_changed_within(chunk))
+    actions.extend(within)
     return tuple(actions) or NOTHING
 
 

@@ -349,8 +349,9 @@ def _rename(cursor: Cursor, _: Variables) -> Iterator[Action]:
 def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if cursor.dialect is Dialect.TSQL:
         yield from _tsql_insert_exec(cursor, variables)
-    words = [token.word for token in cursor.tokens[cursor.index : cursor.stop]]
-    if words[0] == "COPY" and "PROGRAM" in words:  # whatever it runs, it is not SQL
+    if cursor.word() == "COPY" and any(
+        token.word == "PROGRAM" for token in cursor.tokens[cursor.index : cursor.stop]
+    ):  # whatever it runs, it is not SQL
         yield Action(kind=Kind.EXECUTE, label="unknown")
     name = _changed(cursor)
     yield Action(kind=Kind.CHANGE_DATA, name=name, reads=relations(cursor))

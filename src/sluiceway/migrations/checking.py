@@ -49,6 +49,7 @@ def check(
     parsers = parsers_for(bench, dialect, strict=strict)
     files = gathered(paths)
     rules = judging.rules_of(bench, now=now, advice=advice)
+    asked = rules.asked
     known = kept.grammar(parsers) if cache is not None else None
     if cache is None or known is None:
         read = judging.read_facts(
@@ -56,7 +57,7 @@ def check(
             parsers[0],
             dialect,
             second=parsers[1] if strict else None,
-            asked=rules.asked,
+            asked=asked,
         )
         return judging.judge(bench, read, now=now, rules=rules)
     names = [dialect.value, layout, strict]
@@ -66,8 +67,8 @@ def check(
     judged = _remembered(bench, before, whole, dialect, rules, now=now)
     if judged is not None:
         return judged
-    read = _again(before, whole, dialect, rules.asked) or _anew(
-        before, whole, files, paths, dialect, layout, parsers, known, rules.asked
+    read = _again(before, whole, dialect, asked) or _anew(
+        before, whole, files, paths, dialect, layout, parsers, known, asked
     )
     judged = judging.judge(bench, read, now=now, rules=rules)
     if judged.judged and not judged.document["waivers"]:
@@ -179,12 +180,12 @@ def _anew(
             layout=reading.layout,
             skipped=tuple({"path": each.path, "why": each.why} for each in reading.skipped),
         )
-    said: dict[str, Any] = {
+    said = {
         "files": read.files,
         "statements": read.statements,
         "layout": read.layout,
+        "skipped": [dict(each) for each in read.skipped],
     }
-    said["skipped"] = [dict(each) for each in read.skipped]
     before.hold(whole, found, said, asked)
     return read
 
