@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 
 __all__ = ["differ"]
@@ -48,16 +47,11 @@ def differ(canary: Mapping[str, int], stable: Mapping[str, int]) -> str:
 
 
 def _between(side: Mapping[str, int], other: Mapping[str, int]) -> dict[float, int]:
-    """Return the counted buckets of *side* that lie within the times of *other*."""
-    bounds = sorted(float(bound) for bound, count in other.items() if count)
+    """Return the counted buckets of *side* that lie within the times of *other*, which has some."""
+    bounds = [float(bound) for bound, count in other.items() if count]
+    least, most = min(bounds), max(bounds)
     found = {float(bound): count for bound, count in side.items() if count}
-    if not bounds:
-        return {}
-    return {
-        bound: count
-        for bound, count in found.items()
-        if bisect_left(bounds, bound) < len(bounds) and bisect_right(bounds, bound) > 0
-    }
+    return {bound: count for bound, count in found.items() if least <= bound <= most}
 
 
 def _shown(bound: float) -> str:
