@@ -17,6 +17,7 @@ from invoke.parser import parser
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
+from sluiceway.cli.bytecode import keep_as_python_would
 from sluiceway.errors import ExitCode, SluicewayError
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def _task(
 ) -> Task[Any]:
     @functools.wraps(function)
     def body(context: object, *arguments: Any, **options: Any) -> None:
+        keep_as_python_would()  # Invoke reads its flags after the commands, when they are a program's
         shell = Shell(
             as_json=options.pop("json"),
             debug=options.pop("debug"),
