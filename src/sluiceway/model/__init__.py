@@ -6,15 +6,16 @@ much of what commands do, and few commands have a use for more than some.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sluiceway.lazy import later
 from sluiceway.model.json import canonical, digest_of, parse_time, rfc3339, to_json
 
 if TYPE_CHECKING:
     from sluiceway.model.approval import Approval, ApprovalRequest, Verdict
     from sluiceway.model.check import Check, CheckStatus
     from sluiceway.model.decision import Actor, Decision, Finding, Level, Place, Waiver
+    from sluiceway.model.digest import check_digest
     from sluiceway.model.evidence import (
         Attestation,
         Evidence,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         Manifest,
         Pushed,
         Registry,
-        check_digest,
     )
     from sluiceway.model.project import CanaryLimits, Environment, Project, Strategy
     from sluiceway.model.release import (
@@ -94,55 +94,47 @@ __all__ = [
     "to_json",
 ]
 
-_LATER = {
-    "Actor": "decision",
-    "Approval": "approval",
-    "ApprovalRequest": "approval",
-    "Attestation": "evidence",
-    "BuildRequest": "image",
-    "Built": "image",
-    "CanaryLimits": "project",
-    "Check": "check",
-    "CheckStatus": "check",
-    "Decision": "decision",
-    "DeployRequest": "release",
-    "Deployment": "release",
-    "Descriptor": "image",
-    "Environment": "project",
-    "Evidence": "evidence",
-    "Fence": "release",
-    "Finding": "decision",
-    "GateRequest": "release",
-    "Image": "image",
-    "Level": "decision",
-    "Maker": "evidence",
-    "Manifest": "image",
-    "Notice": "release",
-    "Observation": "release",
-    "Place": "decision",
-    "Project": "project",
-    "Pushed": "image",
-    "Registry": "image",
-    "Sbom": "evidence",
-    "Scan": "evidence",
-    "Side": "release",
-    "Slot": "release",
-    "Status": "evidence",
-    "Strategy": "project",
-    "Traffic": "release",
-    "Verdict": "approval",
-    "Vulnerability": "evidence",
-    "Waiver": "decision",
-    "check_digest": "image",
-}
-"""Name to its module."""
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for the first time (PEP 562)."""
-    if name not in _LATER:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(
+    __name__,
+    {
+        "Actor": "decision",
+        "Approval": "approval",
+        "ApprovalRequest": "approval",
+        "Attestation": "evidence",
+        "BuildRequest": "image",
+        "Built": "image",
+        "CanaryLimits": "project",
+        "Check": "check",
+        "CheckStatus": "check",
+        "Decision": "decision",
+        "DeployRequest": "release",
+        "Deployment": "release",
+        "Descriptor": "image",
+        "Environment": "project",
+        "Evidence": "evidence",
+        "Fence": "release",
+        "Finding": "decision",
+        "GateRequest": "release",
+        "Image": "image",
+        "Level": "decision",
+        "Maker": "evidence",
+        "Manifest": "image",
+        "Notice": "release",
+        "Observation": "release",
+        "Place": "decision",
+        "Project": "project",
+        "Pushed": "image",
+        "Registry": "image",
+        "Sbom": "evidence",
+        "Scan": "evidence",
+        "Side": "release",
+        "Slot": "release",
+        "Status": "evidence",
+        "Strategy": "project",
+        "Traffic": "release",
+        "Verdict": "approval",
+        "Vulnerability": "evidence",
+        "Waiver": "decision",
+        "check_digest": "digest",
+    },
+)
