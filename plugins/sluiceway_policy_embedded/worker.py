@@ -1,7 +1,7 @@
 """The worker process: Open Policy Agent as a library, one request at a time, over two pipes.
 
-Run as a file by an isolated interpreter (``python -I -S worker.py LIBRARY SHA256 READ WRITE
-MEMORY_BYTES``), so it imports nothing but the standard library and starts in milliseconds.
+Run by an isolated interpreter (``python -I -S start.py LIBRARY SHA256 READ WRITE MEMORY_BYTES``), so
+it imports nothing but the standard library and starts in milliseconds.
 
 Messages are JSON behind an eight-byte big-endian length. A request is ``{"op": ...}``, and perhaps
 a line end and a gate's input behind it, as JSON that goes to the library as it is: it may be large,
@@ -446,7 +446,3 @@ def _failed_at(trace: list[dict[str, Any]]) -> str:
     for event in reversed([event for event in fails if event.get("query_id") in own] or fails):
         return f"{event.get('location')}: {event.get('node')}"
     return ""
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
