@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from sluiceway.cli.command import usage_errors_exit_with_two
+from sluiceway.cli.bytecode import keep_as_python_would
 
 __all__ = ["namespace"]
 
 
 def namespace() -> Collection:
     """Return every command as an Invoke collection."""
+    keep_as_python_would()
     from sluiceway.cli import (
         audit,
         building,
@@ -35,6 +36,7 @@ def namespace() -> Collection:
         upgrading,
         waiving,
     )
+    from sluiceway.cli.command import usage_errors_exit_with_two
 
     root = Collection(
         building.build,

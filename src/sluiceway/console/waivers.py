@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Tone, cell
-from sluiceway.console.rows import read
 from sluiceway.console.text import moment, short
 
 __all__ = ["resting", "waivers_stack", "waivers_table"]
