@@ -265,6 +265,27 @@ todo_later if g.x == 9
     assert report.percent == pytest.approx(100 / 3)
 
 
+def test_a_failing_expression_is_told_as_it_stands_in_the_file(engine_factory, tmp_path):
+    lines = [
+        "package g_test",
+        "import data.g",
+        "test_every if {",
+        "\tevery word in g.words {",
+        "\t\tstartswith(lower(word), g.letter)",
+        "\t}",
+        "}",
+        'test_nested if startswith(lower(g.words[0]), "x")',
+    ]
+    source = 'package g\n\nletter := "a"\n\nwords := ["A", "b"]\n'
+    root = write(tmp_path, {"g/g.rego": source, "g/g_test.rego": "\n".join(lines)})
+    failed = {each.rule: each for each in run_tests(engine_factory, [root]).failed}
+    assert failed["g_test.test_every"].failed_at.split(": ", 1)[1] in {
+        "every word in g.words {",
+        "startswith(lower(word), g.letter)",
+    }
+    assert failed["g_test.test_nested"].failed_at == f"g/g_test.rego:8: {lines[7]}"
+
+
 def test_only_some_tests(engine_factory: Callable[[], PolicyWorkbench], tmp_path: Path) -> None:
     tests = "package g_test\n\ntest_one := true\n\ntest_two := true\n"
     root = write(tmp_path, {"g/g.rego": "package g\n\nx := 1\n", "g/g_test.rego": tests})

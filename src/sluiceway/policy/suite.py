@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sluiceway.policy.bundle import Source, load_bundle
@@ -123,8 +123,11 @@ def _run(engine: PolicyWorkbench, bundle: Bundle, only: str) -> TestReport:
     engine.compile(bundle)
     run = engine.run(bundle, list(dict.fromkeys(tests)))
     files = {name for name in bundle.modules if not name.endswith(_TESTS)}
+    results = tuple(
+        replace(each, failed_at=_as_written(bundle.modules, each.failed_at)) for each in run.results
+    )
     return TestReport(
-        results=run.results,
+        results=results,
         skipped=tuple(skipped),
         coverage={
             name: FileCoverage(
@@ -132,8 +135,22 @@ def _run(engine: PolicyWorkbench, bundle: Bundle, only: str) -> TestReport:
             )
             for name in sorted(files)
         },
-        compared=_compared(engine, bundle, parsed, run.results),
+        compared=_compared(engine, bundle, parsed, results),
     )
+
+
+def _as_written(modules: Mapping[str, str], failed_at: str) -> str:
+    """Return ``file:row: expression``, or ``file:row: line`` where nobody wrote that expression.
+
+    The engine tells it as its compiler rewrote it: an ``every`` or a nested call is then a row of
+    assignments to names of the compiler's own.
+    """
+    file, _, rest = failed_at.partition(":")
+    row, _, expression = rest.partition(":")
+    lines = modules.get(file, "").splitlines()
+    if "__local" not in expression or not row.isdecimal() or not 0 < int(row) <= len(lines):
+        return failed_at
+    return f"{file}:{row}: {lines[int(row) - 1].strip()}"
 
 
 def _compared(
