@@ -1,7 +1,7 @@
 """The worker process: Open Policy Agent as a library, one request at a time, over two pipes.
 
-Run as a file by an isolated interpreter (``python -I -S worker.py LIBRARY SHA256 READ WRITE
-MEMORY_BYTES``), so it imports nothing but the standard library and starts in milliseconds.
+Run by an isolated interpreter (``python -I -S start.py LIBRARY SHA256 READ WRITE MEMORY_BYTES``), so
+it imports nothing but the standard library and starts in milliseconds.
 
 Messages are JSON behind an eight-byte big-endian length. A request is ``{"op": ...}``, and perhaps
 a line end and a gate's input behind it, as JSON that goes to the library as it is: it may be large,
@@ -469,7 +469,3 @@ def _failed_at(trace: list[dict[str, Any]], rules: list[str]) -> dict[str, str]:
         body = within.get(asked, [asked])[0]
         found[rule] = failed.get(body) or failed.get(asked, "")
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

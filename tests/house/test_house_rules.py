@@ -87,6 +87,12 @@ def test_judging_by_hand_imports_nothing_of_the_rest_of_the_pipeline(tmp_path):
     assert also <= imported(judging, *rest, *also) <= also | asked
 
 
+def test_a_board_takes_no_judge_along():
+    board = "import sluiceway.cli.board, sluiceway.runs.under_way, sluiceway.runs.waiver"
+    rest = ("sluiceway.analysis", "sluiceway.gates.decide", "sluiceway.policy", "sluiceway.runs")
+    assert imported(board, *rest) & set(rest) == {"sluiceway.runs"}
+
+
 def test_judging_migrations_imports_nothing_heavy():
     assert imported("import sluiceway.migrations.judging") == set()
 

@@ -5,9 +5,12 @@ Importing this must stay cheap: commands import what they need when they run.
 
 from __future__ import annotations
 
-from invoke.collection import Collection
+from typing import TYPE_CHECKING
 
 from sluiceway.cli.bytecode import keep_as_python_would
+
+if TYPE_CHECKING:
+    from invoke.collection import Collection
 
 __all__ = ["namespace"]
 
@@ -15,6 +18,8 @@ __all__ = ["namespace"]
 def namespace() -> Collection:
     """Return every command as an Invoke collection."""
     keep_as_python_would()
+    from invoke.collection import Collection
+
     from sluiceway.cli import (
         audit,
         building,
