@@ -75,6 +75,8 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
             break
         cursor.next()
     word = cursor.next().word
+    if unique and word != "INDEX":
+        raise Strange
     if word == "TABLE":
         yield from _table(cursor, temporary=temporary, or_replace=or_replace)
     elif word == "INDEX":
@@ -161,7 +163,13 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         yield Action(kind=Kind.DROP_TABLE, name=name, if_exists=True, label="or replace")
     columns: list[Column] = []
     keys: list[Action] = []
-    if cursor.word() == "(" and cursor.word(1) not in {"SELECT", "LIKE", "WITH", "("}:
+    if cursor.dialect in MYSQL and cursor.at("(", "LIKE"):
+        like = cursor.group()
+        like.next()
+        like.name()
+        if not like.done:
+            like.give_up()
+    elif cursor.word() == "(" and cursor.word(1) not in {"SELECT", "LIKE", "WITH", "("}:
         for clause in cursor.group().clauses():
             _element(clause, name, columns, keys)
     else:
@@ -214,6 +222,8 @@ def _usual_options(cursor: Cursor) -> None:
             cursor.take(",")
             cursor.take("DEFAULT")
             cursor.one_of("CHARACTER", "CHAR")
+            if cursor.take("WITH", "SYSTEM", "VERSIONING"):
+                continue
             if cursor.word() not in _OPTIONS:
                 cursor.index = begin
                 return
@@ -227,7 +237,12 @@ def _usual_options(cursor: Cursor) -> None:
 
 
 def _element(clause: Cursor, table: Name, columns: list[Column], keys: list[Action]) -> None:
-    if clause.word() == "LIKE" or clause.word() == "PERIOD":
+    if clause.take("PERIOD", "FOR"):
+        clause.name()
+        if not clause.skip_group() or not clause.done:
+            clause.give_up()
+        return
+    if clause.word() == "LIKE":
         clause.rest()
         return
     if starts_constraint(clause):
@@ -254,17 +269,22 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
     table = cursor.name()
     if cursor.take("USING"):
         cursor.next()
+    if cursor.word() != "(":  # of a COLUMNSTORE and the like: whether that holds, sqlfluff says
+        if cursor.dialect not in {Dialect.TSQL, Dialect.ORACLE}:
+            raise Strange
+        cursor.loose.append(cursor.tokens[cursor.index - 1])
     columns = indexed(cursor.group()) if cursor.word() == "(" else ()
     while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK", "COMMENT"):
         cursor.take("=")
         cursor.next()
+    kept_open = cursor.dialect is Dialect.ORACLE and _stored_online(cursor)
     said = online(cursor) if cursor.dialect in MYSQL else None
     if said is not None:
         concurrently = said[0] and not label
         label = label or said[1]
     words = [token.word for token in cursor.rest()]
-    if cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words:
-        at = words.index("ONLINE")
+    if kept_open or (cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words):
+        at = words.index("ONLINE") if "ONLINE" in words else 0
         concurrently = cursor.dialect is Dialect.ORACLE or words[at + 1 : at + 3] == ["=", "ON"]
     return Action(
         kind=Kind.CREATE_INDEX,
@@ -280,9 +300,34 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
     )
 
 
+_OF_INDEX = words(
+    "LOCAL GLOBAL REVERSE NOREVERSE LOGGING NOLOGGING NOPARALLEL NOCOMPRESS VISIBLE INVISIBLE UNUSABLE"
+    " SORT NOSORT"
+)
+_OF_INDEX_WITH_ONE = words("TABLESPACE PCTFREE INITRANS MAXTRANS PARALLEL COMPRESS")
+
+
+def _stored_online(cursor: Cursor) -> bool:
+    """Pass what Oracle's indexes are stored with, and say whether ONLINE is among it."""
+    online = False
+    while not cursor.done:
+        if cursor.take("ONLINE"):
+            online = True
+        elif cursor.one_of(*_OF_INDEX_WITH_ONE):
+            token = cursor.peek()
+            if token is not None and (token.kind is TokenKind.NUMBER or cursor.at_name()):
+                cursor.next()
+        elif cursor.take("STORAGE"):
+            cursor.skip_group()
+        elif not (cursor.one_of(*_OF_INDEX) or cursor.take("COMPUTE", "STATISTICS")):
+            break
+    return online
+
+
 def _view(cursor: Cursor, *, or_replace: bool, materialized: bool, temporary: bool) -> Action:
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name = cursor.name()
+    cursor.loose.extend(cursor.tokens[cursor.index : cursor.stop])
     return Action(
         kind=Kind.CREATE_VIEW,
         name=name,
