@@ -95,7 +95,8 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
         if word in {"FUNCTION", "PROCEDURE"}:
             action = _with_body(cursor, action)
         elif word == "TRIGGER":
-            action = _with_function(cursor, action)
+            yield replace(_with_function(cursor, action), or_replace=or_replace)
+            return
         elif word == "DOMAIN":
             cursor.take("AS")
             action = replace(action, definition=definition(cursor, action.name[-1]))
@@ -146,6 +147,8 @@ def _with_function(cursor: Cursor, action: Action) -> Action:
     while not cursor.done:
         if cursor.take("ON") and not action.table:
             action = replace(action, table=cursor.name())
+        elif cursor.take("FOR", "EACH", "ROW") or cursor.take("FOR", "ROW"):
+            action = replace(action, label="row")
         elif cursor.take("EXECUTE", "FUNCTION") or cursor.take("EXECUTE", "PROCEDURE"):
             action = replace(action, references=cursor.name())
         else:
@@ -163,6 +166,10 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         yield Action(kind=Kind.DROP_TABLE, name=name, if_exists=True, label="or replace")
     columns: list[Column] = []
     keys: list[Action] = []
+    parent: Name = ()
+    if cursor.take("PARTITION", "OF"):
+        cursor.loose.extend(cursor.tokens[:1])
+        parent = cursor.name()
     if cursor.dialect in MYSQL and cursor.at("(", "LIKE"):
         like = cursor.group()
         like.next()
@@ -177,6 +184,10 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
     _usual_options(cursor)
     options = cursor.rest()
     words = [token.word for token in options]
+    if words[:2] == ["INHERITS", "("]:
+        heir = Cursor(options, cursor.dialect, cursor.text)
+        heir.index = 2
+        parent = heir.name()
     for key in keys:
         if key.constraint in {"primary key", "not null"}:
             primary = key.constraint == "primary key"
@@ -204,6 +215,7 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
             word == "PARTITION" and words[index + 1 : index + 2] == ["BY"]
             for index, word in enumerate(words)
         ),
+        references=parent,
         from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
         reads=relations(cursor) if "SELECT" in words else (),
     )

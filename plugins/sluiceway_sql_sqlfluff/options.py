@@ -37,14 +37,8 @@ def other_clause(clause: Cursor, table: Name) -> Iterator[Action]:  # noqa: PLR0
         label = clause.word(1).lower()
         clause.rest()
         yield of(Kind.REWRITE_TABLE, label=label)
-    elif clause.take("ATTACH", "PARTITION") and dialect is not Dialect.CLICKHOUSE:
-        partition = clause.name()
-        clause.rest()
-        yield of(Kind.ATTACH_PARTITION, new_name=partition)
-    elif clause.take("DETACH", "PARTITION"):
-        detached = clause.rest()
-        concurrently = detached[-1].word == "CONCURRENTLY"
-        yield of(Kind.DETACH_PARTITION, new_name=(detached[0].text,), concurrently=concurrently)
+    elif (moved := _part(clause, table)) is not None:
+        yield moved
     elif clause.take("DISCARD", "TABLESPACE") or clause.take("DISCARD", "PARTITION"):
         clause.rest()
         yield of(Kind.TRUNCATE, label="discard tablespace")
@@ -70,6 +64,31 @@ def other_clause(clause: Cursor, table: Name) -> Iterator[Action]:  # noqa: PLR0
         yield of(Kind.OTHER)
     else:
         raise Strange
+
+
+def _part(clause: Cursor, table: Name) -> Action | None:
+    """Read how a table becomes a part of another, or is none any more."""
+    offset = clause.offset
+    if clause.dialect is not Dialect.CLICKHOUSE and clause.take("ATTACH", "PARTITION"):
+        partition = clause.name()
+        clause.rest()
+        return Action(kind=Kind.ATTACH_PARTITION, name=table, new_name=partition, offset=offset)
+    if clause.take("INHERIT"):
+        parent = clause.name()
+        return Action(
+            kind=Kind.ATTACH_PARTITION, name=parent, new_name=table, label="inherit", offset=offset
+        )
+    if clause.take("DETACH", "PARTITION"):
+        detached = clause.rest()
+        concurrently = detached[-1].word == "CONCURRENTLY"
+        return Action(
+            kind=Kind.DETACH_PARTITION,
+            name=table,
+            new_name=(detached[0].text,),
+            concurrently=concurrently,
+            offset=offset,
+        )
+    return None
 
 
 def _tsql_option(clause: Cursor) -> bool:
