@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.clauses import clauses_of
 from sluiceway_sql_sqlfluff.columns import column_type, default_of, definition, expression
 from sluiceway_sql_sqlfluff.constraints import constraint, starts_constraint
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
@@ -16,6 +17,7 @@ __all__ = ["alter_table"]
 
 _LISTS = frozenset({"DROP", "ADD", "MODIFY", "TRUNCATE"})
 """Verbs that may be said once for several: ``DROP COLUMN a, b``."""
+_NOT_SQLITE = frozenset({"MODIFY", "CHANGE", "TRUNCATE"})
 _VERBS = frozenset({"ADD", "DROP", "ALTER", "MODIFY", "CHANGE", "RENAME", "TRUNCATE"})
 
 
@@ -31,7 +33,7 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
     cursor.take("NOWAIT")
     actions: list[Action] = []
     verb: tuple[str, ...] = ()
-    for clause in _clauses(cursor):
+    for clause in clauses_of(cursor):
         begin = clause.index
         if whole_list(clause, cursor):
             actions.append(Action(kind=Kind.OTHER, name=table, offset=clause.offset))
@@ -41,6 +43,8 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
             actions.extend(other_clause(clause, table))
         else:
             verb = taken
+            if cursor.dialect is Dialect.SQLITE and taken[0] in _NOT_SQLITE:
+                raise Strange
             actions.extend(_READERS[taken[0]](clause, table, taken[1:]))
         if not clause.done:
             clause.give_up()
@@ -58,15 +62,6 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
         yield changed
     if not actions:
         raise Strange
-
-
-def _clauses(cursor: Cursor) -> Iterator[Cursor]:
-    """Yield the clauses; PostgreSQL's and T-SQL's prefixes of one are taken away."""
-    while not cursor.done:
-        yield cursor.clause()
-        if not cursor.take(","):
-            return
-    raise Strange
 
 
 def _verb(clause: Cursor, before: tuple[str, ...]) -> tuple[str, ...]:
@@ -214,6 +209,8 @@ def _drop(clause: Cursor, table: Name, before: tuple[str, ...]) -> Iterator[Acti
     cascade = clause.take("CASCADE")
     if cascade or clause.one_of("RESTRICT", "INVALIDATE"):
         clause.take("CONSTRAINTS")
+    if dialect is Dialect.ORACLE and clause.take("CHECKPOINT"):
+        clause.next()
     for name in names:
         yield Action(
             kind=Kind.DROP_COLUMN,
@@ -277,6 +274,8 @@ def _alter(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
     clause.take("COLUMN")
     if_exists = clause.take("IF", "EXISTS")
     column = clause.column()
+    if clause.dialect is Dialect.SQLITE and clause.word(1) != "NOT":
+        raise Strange
     for action in _altered(clause, table, column):
         yield replace(action, if_exists=if_exists, offset=offset)
 

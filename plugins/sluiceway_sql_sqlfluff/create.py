@@ -122,6 +122,8 @@ def _skip_definer(cursor: Cursor) -> None:
 def _object(cursor: Cursor, kind: Kind) -> Action:
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name = cursor.name() if cursor.at_name() else ()
+    if not name and kind in {Kind.CREATE_FUNCTION, Kind.CREATE_TRIGGER}:
+        raise Strange
     return Action(kind=kind, name=name, if_exists=if_exists)
 
 
@@ -266,12 +268,17 @@ def _element(clause: Cursor, table: Name, columns: list[Column], keys: list[Acti
         clause.give_up()
 
 
+_INDEX_NAMED = MYSQL | {Dialect.SQLITE, Dialect.ORACLE}
+
+
 def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
     concurrently = cursor.take("CONCURRENTLY")
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name: Name = ()
     if not (cursor.word() == "ON" and cursor.at_name(1)):
         name = cursor.name()
+    elif cursor.dialect in _INDEX_NAMED:
+        raise Strange
     else:
         cursor.loose.append(cursor.tokens[cursor.index])
     if cursor.one_of("USING", "TYPE"):
@@ -339,6 +346,8 @@ def _stored_online(cursor: Cursor) -> bool:
 def _view(cursor: Cursor, *, or_replace: bool, materialized: bool, temporary: bool) -> Action:
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name = cursor.name()
+    if cursor.word() in {"", ";"}:
+        raise Strange
     cursor.loose.extend(cursor.tokens[cursor.index : cursor.stop])
     return Action(
         kind=Kind.CREATE_VIEW,

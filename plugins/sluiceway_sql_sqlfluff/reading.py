@@ -14,6 +14,7 @@ from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
 from sluiceway_sql_sqlfluff.harmless import harmless
 from sluiceway_sql_sqlfluff.outline import Block, Engine
 from sluiceway_sql_sqlfluff.programs import body_start, program_made
+from sluiceway_sql_sqlfluff.running import declared
 from sluiceway_sql_sqlfluff.simple import statement
 from sluiceway_sql_sqlfluff.softened import softened
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, Unreadable, tokens
@@ -66,7 +67,7 @@ def read(  # noqa: PLR0911 - one a way to read
     if actions is not None:
         return [inner.expanded(Read(0, len(text), actions))]
     outline = engine.outline(text, dialect)
-    if outline.problem:
+    if outline.problem or _runs_together(found, outline.blocks, dialect):
         soft = softened(text, dialect, found)
         outline = engine.outline(soft, dialect) if soft != text else outline
     if outline.problem or not outline.blocks:
@@ -76,10 +77,28 @@ def read(  # noqa: PLR0911 - one a way to read
     whole = _Whole(text, dialect, found, starts, variables)
     results = [inner.expanded(whole.read(block)) for block in outline.blocks]
     between = whole.outside(0, len(text), outline.blocks)
+    if _runs_together(found, outline.blocks, dialect):
+        guesses = tuple(guess(found, dialect, text, variables))
+        return [
+            Read(0, len(text), guesses, "where one statement ends and the next begins is unclear")
+        ]
     if dangers(between):
         first = results[0]
         results[0] = replace(first, problem=first.problem or hidden(between))
     return results
+
+
+def _runs_together(found: Sequence[Token], blocks: Sequence[Block], dialect: Dialect) -> bool:
+    """Whether sqlfluff sees a statement begin where nothing ends the one before.
+
+    What it cannot make a clause of, it may take for a call. In T-SQL nothing has to stand between.
+    """
+    if dialect is Dialect.TSQL:
+        return False
+    starts = [token.start for token in found]
+    begins = (bisect_left(starts, block.start) for block in blocks[1:])
+    ends = ([token.word for token in found[begin - 2 : begin]] for begin in begins)
+    return any(end[-1:] not in ([";"], ["/"]) and end != ["\\", "G"] for end in ends)
 
 
 _DEEPEST = 8
@@ -164,6 +183,8 @@ class _Whole:
 
     def _holding(self, block: Block) -> Read:
         """Read a statement that holds others: a block, an IF, a stored program."""
+        if self.dialect is Dialect.ORACLE:
+            declared(self.between(block.start, block.children[0].start), self.text, self.variables)
         children, states = [], [dict(self.variables)]
         for child in block.children:
             children.append(self.read(child))

@@ -71,7 +71,9 @@ def _sqlite(text: str, found: Sequence[Token]) -> Iterator[Edit]:
         word = token.word
         before = found[index - 1].word if index else ""
         after = found[index + 1].word if index + 1 < len(found) else ""
-        if token.kind is TokenKind.QUOTED and found[0].word == "PRAGMA":
+        if text[token.start] == "[" and token.kind is TokenKind.QUOTED:
+            yield (token.start, token.end, f'"{"x" * (token.end - token.start - 2)}"')
+        elif token.kind is TokenKind.QUOTED and found[0].word == "PRAGMA":
             if text[token.start] == '"' and "'" not in token.text:
                 yield (token.start, token.end, f"'{text[token.start + 1 : token.end - 1]}'")
         elif token.kind is not TokenKind.WORD:
@@ -215,8 +217,20 @@ def _oracle_update(found: Sequence[Token], index: int) -> Iterator[Edit]:
         yield (found[index].start, found[end].end, "x")
 
 
+# --- T-SQL ----------------------------------------------------------------------------------------
+
+
+def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
+    for index, token in enumerate(found):
+        if token.kind is TokenKind.QUOTED and "]]" in text[token.start : token.end]:
+            yield (token.start, token.end, f"[{'x' * (token.end - token.start - 2)}]")
+        elif token.word == "WRITE" and found[index - 1].word == "." and index:
+            yield (found[index - 1].start, token.end, "= f")
+
+
 _READERS: dict[Dialect, Callable[[str, Sequence[Token]], Iterator[Edit]]] = {
     Dialect.SQLITE: _sqlite,
     Dialect.ORACLE: _oracle,
+    Dialect.TSQL: _tsql,
     **dict.fromkeys(MYSQL, _mysql),
 }
