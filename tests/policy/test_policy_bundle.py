@@ -103,6 +103,14 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     assert code_of([tmp_path / "nowhere"]) == "policy.missing"
 
 
+def test_a_data_file_that_is_not_there_is_no_matter_of_permissions(
+    root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no file .*people") as caught:
+        load_bundle([root], [tmp_path / "people.json"])
+    assert "data in [policy]" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", "7", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, ""]
 )

@@ -256,8 +256,14 @@ def _watch(shell: Shell, policies: str, only: str, floor: float) -> None:
     before = snapshot(watched)
     _tested_or_told(shell, policies, only, floor)
     for names in saved(watched, before):
-        shell.console.heading(f"\n{', '.join(Path(name).name for name in names)}")
+        shell.console.heading(f"\n{_few([Path(name).name for name in names])}")
         _tested_or_told(shell, policies, only, floor)
+
+
+def _few(names: Sequence[str], most: int = 5) -> str:
+    """Return some names, however many files another branch brought at once."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _tested_or_told(shell: Shell, policies: str, only: str, floor: float) -> None:

@@ -147,8 +147,9 @@ def _said(predicate: Mapping[str, Any]) -> str:
     """Return what a person signed: an exception, the end of one, or a way."""
     for key in ("code", "waiver"):
         if predicate.get(key):
-            reason = _text(predicate, "reason")
-            return _text(predicate, key) + (f": {reason}" if reason else "")
+            reason, package = _text(predicate, "reason"), _text(predicate, "package")
+            of = f" of {package}" if package else ""
+            return _text(predicate, key) + of + (f": {reason}" if reason else "")
     return f"{_text(predicate, 'source')} → {_text(predicate, 'target')}"
 
 

@@ -225,8 +225,9 @@ def board(
                 _stack((run["run"], cell(_unended(run, now))) for run in chosen),
             ]
     page += _whole(row.digest for row in environments)
+    rests = resting(((row.environment, row.waivers) for row in environments), now)
     for title, lines in (
-        ("Rests on waivers", resting((row.environment, row.waivers) for row in environments)),
+        ("Rests on waivers", rests),
         ("Waivers", waivers_stack(waivers)),
     ):
         if lines:

@@ -264,6 +264,8 @@ class Action:
     is a SET_NOT_NULL (``ADD CONSTRAINT n NOT NULL c`` of PostgreSQL 18)."""
     constraint_name: str = ""
     references: Name = ()
+    """Of a constraint the other table; of a trigger the function it runs; of CREATE_TABLE the table it
+    is a partition of, or (the first) that it inherits from."""
     not_valid: bool = False
     using_index: bool = False
     check_not_null: str = ""
@@ -289,7 +291,8 @@ class Action:
     volatile: bool = False
     """SET_DEFAULT to something that differs from row to row."""
     label: str = ""
-    """More of what the kind leaves open (``add value`` of ALTER_TYPE, ``logged`` of REWRITE_TABLE)."""
+    """More of what the kind leaves open (``add value`` of ALTER_TYPE, ``logged`` of REWRITE_TABLE,
+    ``row`` of a CREATE_TRIGGER that is fired for each)."""
     body: str = ""
     """A text that is to be parsed in its turn, or the value of a setting."""
     body_offset: int = 0

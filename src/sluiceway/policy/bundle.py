@@ -175,7 +175,7 @@ def _files(root: Path) -> Iterator[tuple[str, str]]:
         raise ConfigurationError(
             f"{root} is not a folder of policies",
             means="Every gate refuses.",
-            remedy="Correct path in [policy], or leave it out for the bundled policies.",
+            remedy="Correct --policies, or path in [policy], or leave it out for the bundled ones.",
             code="policy.missing",
         )
     for parts, path in sorted(_below(os.fspath(root), ())):
@@ -244,6 +244,13 @@ def _too_large(place: str) -> ConfigurationError:
 
 
 def _unreadable(place: str, error: Exception) -> ConfigurationError:
+    if isinstance(error, FileNotFoundError):
+        return ConfigurationError(
+            f"there is no file {place}",
+            means="Every gate that needs it refuses.",
+            remedy="Put it there, or correct data in [policy].",
+            code="policy.missing",
+        )
     return ConfigurationError(
         f"{place} cannot be read: {error}",
         means="Every gate that needs it refuses.",
