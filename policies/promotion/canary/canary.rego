@@ -11,13 +11,12 @@ import data.lib
 #   code: promotion.canary
 #   solution: Watch it again with `invoke canary`, then promote.
 deny contains found if {
-	step
-	not canary_excused
+	canary_wanted
 	some problem in canary_problems
 	found := lib.finding(rego.metadata.rule(), problem)
 }
 
-canary_excused if step.canary == false
+canary_wanted if object.get(step, "canary", true) != false
 
 canary_problems contains message if {
 	not lib.present("canary")
@@ -36,6 +35,7 @@ canary_problems contains message if {
 }
 
 canary_problems contains message if {
+	input.evidence.canary
 	canary_passed
 	not canary_measured
 	message := sprintf("The canary passed on %s requests, fewer than the %v that mean something.", [
@@ -45,6 +45,7 @@ canary_problems contains message if {
 }
 
 canary_problems contains message if {
+	input.evidence.canary
 	canary_passed
 	not canary_recent
 	message := sprintf("The canary ended at %s, which is not within the last %v hours.", [

@@ -12,7 +12,7 @@ import data.lib
 #   code: promotion.soak
 #   solution: Leave it in {source} until then and promote again; `invoke history` shows when it came.
 deny contains found if {
-	step
+	soak_hours != 0
 	not soaked
 	message := sprintf("%s takes %v hours of an image before it goes to %s; %s.", [
 		lib.value(["source"]),
@@ -24,8 +24,6 @@ deny contains found if {
 }
 
 soak_hours := object.get(step, "soak_hours", 0)
-
-soaked if soak_hours == 0
 
 soaked if soak_left <= 0
 
