@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sluiceway.migrations.records import Column, Dialect, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
@@ -16,6 +17,7 @@ __all__ = [
     "default_of",
     "definition",
     "expression",
+    "forget",
     "indexed",
     "references",
 ]
@@ -123,6 +125,44 @@ def default_of(found: Sequence[Token]) -> Default:
 def definition(cursor: Cursor, name: str | None = None) -> Column:
     """Read a column's definition: its name (unless given), type and everything up to a comma."""
     name = cursor.column() if name is None else name
+    behind = _behind(cursor)
+    known = _KNOWN.get(behind)
+    if known is not None:
+        cursor.index = cursor.stop
+        return Column(name=name, **known)
+    passed = len(cursor.unknown) + len(cursor.loose)
+    column = _defined(cursor, name)
+    if behind[1] and cursor.done and len(cursor.unknown) + len(cursor.loose) == passed:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[behind] = {
+            each.name: getattr(column, each.name)
+            for each in fields(Column)
+            if each.name != "name" and getattr(column, each.name) != each.default
+        }
+    return column
+
+
+_KNOWN: dict[tuple[Dialect, str], dict[str, Any]] = {}
+"""What columns are of which every word was understood, by what is written behind their names. No
+check is among them, which would say more of the column of its own name."""
+_MOST_KNOWN = 2_048
+_LONGEST_KNOWN = 200
+
+
+def forget() -> None:
+    """Know no column any more."""
+    _KNOWN.clear()
+
+
+def _behind(cursor: Cursor) -> tuple[Dialect, str]:
+    if cursor.done:
+        return (cursor.dialect, "")
+    start, end = cursor.tokens[cursor.index].start, cursor.tokens[cursor.stop - 1].end
+    return (cursor.dialect, cursor.text[start:end] if end - start <= _LONGEST_KNOWN else "")
+
+
+def _defined(cursor: Cursor, name: str) -> Column:
     column = Column(name=name)
     words, column = _type(cursor, column)
     column = replace(column, type=words)

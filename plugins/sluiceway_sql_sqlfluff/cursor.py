@@ -83,7 +83,6 @@ class Cursor:
     def at(self, *words: str) -> bool:
         """Whether the next words are these."""
         index, found = self.index, self.tokens
-        # The first word decides nearly always; most of the reader's time is spent here.
         if index >= self.stop or found[index].word != words[0]:
             return False
         if len(words) == 1:
@@ -94,9 +93,13 @@ class Cursor:
 
     def take(self, *words: str) -> bool:
         """Go past these words if they are next."""
-        if not self.at(*words):
+        # Most of the reader's time is spent here, and the first word decides nearly always.
+        index = self.index
+        if index >= self.stop or self.tokens[index].word != words[0]:
             return False
-        self.index += len(words)
+        if len(words) > 1 and not self.at(*words):
+            return False
+        self.index = index + len(words)
         return True
 
     def one_of(self, *words: str) -> str:
@@ -196,12 +199,26 @@ class Cursor:
 
     def clause(self) -> Cursor:
         """Go to the next comma outside of brackets, and return what is before it."""
-        begin = self.index
-        while not self.done and self.word() != ",":
-            if not self.skip_group():
-                if self.word() == ")":
+        begin, found = self.index, self.tokens
+        depth = 0
+        for index in range(begin, self.stop):
+            word = found[index].word
+            if word == "(":
+                if not depth:
+                    self.index = index  # where a bracket begins that nothing closes
+                depth += 1
+            elif word == ")":
+                if not depth:
+                    self.index = index
                     raise Strange
-                self.index += 1
+                depth -= 1
+            elif word == "," and not depth:
+                self.index = index
+                break
+        else:
+            if depth:
+                raise Strange
+            self.index = max(begin, self.stop)
         inner = Cursor(self.tokens, self.dialect, self.text)
         inner.index, inner.stop = begin, self.index
         inner.unknown, inner.loose = self.unknown, self.loose

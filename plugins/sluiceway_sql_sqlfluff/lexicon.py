@@ -107,15 +107,14 @@ def _named(found: list[str], tokens: tuple[str, ...]) -> tuple[list[str], tuple[
     seen: dict[str, int] = {}
     names: list[str] = []
     numbers: list[int] = []
-    for token, what in zip(found, tokens, strict=True):
-        if what in NAMES:
-            name = token if what is _NAME else token[1:-1]
-            number = seen.setdefault(name.lower(), len(names))
-            if number == len(names):
-                names.append(name)
-            elif names[number] != name:
-                return None
-            numbers.append(number)
+    for token, what in [pair for pair in zip(found, tokens, strict=True) if pair[1] in NAMES]:
+        name = token if what is _NAME else token[1:-1]
+        number = seen.setdefault(name.lower(), len(names))
+        if number == len(names):
+            names.append(name)
+        elif names[number] != name:
+            return None
+        numbers.append(number)
     return None if len(names) > _MOST_NAMES else (names, tuple(numbers))
 
 

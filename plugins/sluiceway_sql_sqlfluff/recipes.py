@@ -35,17 +35,26 @@ class Recipe:
     parts: list[tuple[int, int, _Fill]]
     """Of each statement: where its start and its end are found, and what fills its actions."""
     constants: tuple[Any, ...]
+    folded: bool
+    """Whether it asks for names in small letters or in capitals."""
+    placed: bool
+    """Whether it asks where a token begins that is not the first."""
 
     def filled(self, names: list[str], found: list[str]) -> list[Read]:
         """Return what the statement of these *names* says, of which these are the tokens."""
-        values: list[Any] = [
-            *names,
-            *map(str.lower, names),
-            *map(str.upper, names),
-            0,
-            *accumulate(map(len, found)),
-            *self.constants,
-        ]
+        values: list[Any] = names.copy()
+        if self.folded:
+            values += map(str.lower, names)
+            values += map(str.upper, names)
+        else:
+            values += names
+            values += names
+        values += self.constants
+        if self.placed:
+            values.append(0)
+            values += accumulate(map(len, found))
+        else:
+            values.append(sum(map(len, found)))
         return [
             Read(values[start], values[end], actions(values)) for start, end, actions in self.parts
         ]
@@ -61,7 +70,7 @@ def recipe(parts: Sequence[Read], names: int, tokens: Sequence[str]) -> Recipe:
     fills = [made.part(part) for part in parts]
     if not fills:
         raise Unsure
-    return Recipe(fills, tuple(made.constants))
+    return Recipe(fills, tuple(made.constants), made.folded, made.placed)
 
 
 _ACTION, _COLUMN = (
@@ -72,35 +81,42 @@ _ACTION, _COLUMN = (
 class _Making:
     """Turns what was read with marks in it into what fills them.
 
-    What fills takes one list: names as written, in small letters, in capitals, then where each token
-    begins (and the last one ends), then what is the same in each statement.
+    What fills takes one list: names as written, in small letters, in capitals, then what is the same in
+    each statement, then where each token begins and the last one ends (or only where that is).
     """
 
     def __init__(self, names: int, begins: list[int]) -> None:
         self.names = names
-        self.places = {at: 3 * names + place for place, at in enumerate(begins)}
+        # From the end: how many there will be before them is known at last.
+        self.places = {at: place - len(begins) for place, at in enumerate(begins)}
+        self.last = begins[-1]
         self.constants: list[Any] = []
-        self.first = 3 * names + len(begins)
+        self.folded = False
+        self.placed = False
 
     def part(self, part: Read) -> tuple[int, int, _Fill]:
         if part.problem:
             raise Unsure
-        return self.place(part.start), self.place(part.end), self.several(part.actions)
+        start = self.place(part.start) if part.start else self.constant(0)
+        return start, self.place(part.end), self.several(part.actions)
 
     def place(self, at: int) -> int:
+        if at == self.last:
+            return -1
         if at not in self.places:
             raise Unsure
+        self.placed = True
         return self.places[at]
 
     def constant(self, value: Any) -> int:
         self.constants.append(value)
-        return self.first + len(self.constants) - 1
+        return 3 * self.names + len(self.constants) - 1
 
     def several(self, values: Sequence[Any]) -> _Fill:
         """Return what fills a tuple."""
-        return self.tuple([self.any(value) for value in values], values)
+        return self.together([self.any(value) for value in values], values)
 
-    def tuple(self, fills: Sequence[int | _Fill | None], values: Sequence[Any]) -> _Fill:
+    def together(self, fills: Sequence[int | _Fill | None], values: Sequence[Any]) -> _Fill:
         given = [
             self.constant(value) if fill is None else fill
             for fill, value in zip(fills, values, strict=True)
@@ -124,7 +140,7 @@ class _Making:
             return self.record(value)
         if isinstance(value, tuple):
             fills = [self.any(each) for each in value]
-            return None if fills.count(None) == len(fills) else self.tuple(fills, value)
+            return None if fills.count(None) == len(fills) else self.together(fills, value)
         raise Unsure
 
     def text(self, value: str) -> int | _Fill | None:
@@ -145,6 +161,7 @@ class _Making:
 
     def marked(self, mark: str) -> int:
         written = 0 if mark[:2] == "Qz" else 1 if mark[:1] == "q" else 2
+        self.folded = self.folded or written > 0
         return int(mark[3:6]) + self.names * written
 
     def record(self, value: Action | Column) -> _Fill | None:

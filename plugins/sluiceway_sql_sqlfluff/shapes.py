@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.migrations.records import Dialect
+from sluiceway_sql_sqlfluff.columns import forget
 from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.lexicon import Lexicon, Shape, lexicon, shown
 from sluiceway_sql_sqlfluff.outline import Engine
@@ -31,6 +32,8 @@ from sluiceway_sql_sqlfluff.recipes import MARK, TRACE, Recipe, Unsure, recipe
 
 __all__ = ["Shapes"]
 
+_LONG = 60
+"""In tokens: a longer one (a table, as a rule) seldom has a second of its shape, which is waited for."""
 _MOST_SHAPES = 4_096
 _MOST_TOKENS = 400_000
 """Of all shapes of a generation together; there are two (:class:`_Memory`)."""
@@ -61,6 +64,8 @@ class _Memory:
 
 
 _NEW = object()
+_SEEN: Any = object()
+"""In the place of a recipe: there has been one of this shape."""
 
 
 @dataclass(slots=True)
@@ -75,7 +80,8 @@ class Shapes:
     """How many statements there were, and of how many the shape was known."""
 
     def forget(self) -> None:
-        """Know no shape any more."""
+        """Know no shape any more, as in a process that begins."""
+        forget()
         self.memory, self.asked, self.known = _Memory(), 0, 0
 
     def read(
@@ -87,7 +93,10 @@ class Shapes:
         shape = None if cut is None else cut.shape(text, variables)
         if cut is not None and shape is not None:
             known = self.memory.get(shape.key, _NEW)
-            if known is _NEW:
+            if known is _NEW and len(shape.found) > _LONG:
+                self.memory.put(shape.key, _SEEN)
+                known = None
+            elif known is _NEW or known is _SEEN:
                 known = _learnt(shape, cut, engine, thorough=thorough)
                 self.memory.put(shape.key, known)
             else:
@@ -101,7 +110,7 @@ class Shapes:
 def _learnt(shape: Shape, cut: Lexicon, engine: Engine, *, thorough: bool) -> Recipe | None:
     """Read a statement with marks for names; ``None`` where that is not all that one has to know."""
     dialect, classes, numbers = shape.key
-    if any(TRACE.search(what) for what in classes):
+    if TRACE.search("\0".join(classes)):
         return None
     tokens = shown(classes, [MARK.format(number) for number in numbers])
     text = "".join(tokens)

@@ -57,32 +57,39 @@ class Unreadable(Exception):  # noqa: N818 - it says what the text is; never lea
 def tokens(text: str, dialect: Dialect, start: int = 0, end: int | None = None) -> list[Token]:
     """Return the tokens of *text* between *start* and *end*. Raises :class:`Unreadable`."""
     stop = len(text) if end is None else end
-    match = _pattern(dialect).match
-    nesting = dialect in _NESTING_COMMENTS
+    pattern = _pattern(dialect)
     found: list[Token] = []
-    position = start
-    while position < stop:
-        hit = match(text, position, stop)
-        if hit is None or hit.lastgroup is None:
-            raise Unreadable(_what(text, position))
-        kind = hit.lastgroup
-        begin, position = position, hit.end()
-        if kind == "space":
-            continue
-        if kind == "word":
-            written = hit[0]
-            found.append(Token(TokenKind.WORD, written, written.upper(), begin, position))
-        elif kind == "sign":
-            if hit[0] in _OPENERS:
-                raise Unreadable(_what(text, begin))
-            found.append(Token(TokenKind.SIGN, hit[0], hit[0], begin, position))
-        elif kind == "comment":
-            position = _comment_end(text, begin, stop, nesting=nesting, dialect=dialect)
-        else:
-            found.append(_valued(kind, hit[0], begin, position, dialect))
+    position: int | None = start
+    while position is not None:
+        position = _up_to_comment(pattern, text, position, stop, dialect, found)
     return found
 
 
+def _up_to_comment(
+    pattern: re.Pattern[str], text: str, start: int, stop: int, dialect: Dialect, found: list[Token]
+) -> int | None:
+    """Add the tokens up to a comment, and return where that ends; ``None`` when there is none."""
+    word, sign, add = TokenKind.WORD, TokenKind.SIGN, found.append
+    for hit in pattern.finditer(text, start, stop):  # spaces before it are passed with each
+        kind = hit.lastgroup
+        if kind == "word":
+            written = hit["word"]
+            add(_token(Token, (word, written, written.upper(), *hit.span("word"))))
+        elif kind == "sign":
+            written = hit["sign"]
+            if written in _OPENERS:
+                raise Unreadable(_what(text, hit.start("sign")))
+            add(_token(Token, (sign, written, written, *hit.span("sign"))))
+        elif kind == "comment":
+            nesting = dialect in _NESTING_COMMENTS
+            return _comment_end(text, hit.start("comment"), stop, nesting=nesting, dialect=dialect)
+        elif kind is not None and kind != "line":
+            add(_valued(kind, hit[kind], *hit.span(kind), dialect))
+    return None
+
+
+_token = tuple.__new__
+"""Makes a token in half the time that its own name takes: there are many."""
 _OPENERS = frozenset({"'"})
 _KINDS = {
     "quoted": TokenKind.QUOTED,
@@ -103,6 +110,9 @@ def _valued(kind: str, written: str, begin: int, end: int, dialect: Dialect) -> 
         return Token(TokenKind.STRING, written[len(tag) : -len(tag)], "", begin, end)
     if kind == "bracketed":
         return Token(TokenKind.QUOTED, written[1:-1].replace("]]", "]"), "", begin, end)
+    inner = written[1:-1]
+    if written[0] == written[-1] and written[0] not in inner and "\\" not in inner:
+        return _token(Token, (_KINDS[kind], inner, "", begin, end))
     opening = next(index for index, character in enumerate(written) if character in "'\"`")
     quote = written[opening]
     inner = written[opening + 1 : -1]
@@ -166,7 +176,7 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
             + string
         )
     parts = [
-        rf"(?P<space>\s+|{line_comment})",
+        rf"(?P<line>{line_comment})",
         r"(?P<comment>/\*)",
     ]
     if dialect in _DOUBLE_IS_STRING:
@@ -191,6 +201,6 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
         else rf"(?P<variable>@{{1,2}}{inside}+)",
         rf"(?P<word>{word})",
         r"(?P<number>\d[\w.]*|\.\d\w*)",
-        r"(?P<sign>.)",
+        r"(?P<sign>\S)",
     ]
-    return re.compile("|".join(parts), re.DOTALL)
+    return re.compile(rf"\s*(?:{'|'.join(parts)})", re.DOTALL)

@@ -232,16 +232,24 @@ def test_values_that_would_run_are_read():
 
 
 def test_old_shapes_are_forgotten(monkeypatch):
-    monkeypatch.setattr(shapes, "_MOST_SHAPES", 8)
+    monkeypatch.setattr(shapes, "_MOST_SHAPES", 4)
     reader = remembering()
-    for number in range(60):
+    for number in range(18):
         agree(
             reader,
             f"DROP TABLE {', '.join(f't{each}' for each in range(number + 1))}",
             Dialect.MYSQL,
         )
-    assert len(reader.shapes.memory.young) + len(reader.shapes.memory.old) <= 16
-    assert reader.shapes.known >= 60
+    assert len(reader.shapes.memory.young) + len(reader.shapes.memory.old) <= 8
+    assert reader.shapes.known >= 18
+
+
+def test_a_long_statement_is_learnt_when_there_is_a_second_one_of_its_shape():
+    reader = remembering()
+    for number in range(4):
+        columns = ", ".join(f"column_{number}{each} INT NOT NULL DEFAULT 0" for each in range(9))
+        agree(reader, f"CREATE TABLE made_{number} ({columns})", Dialect.MYSQL)
+    assert (reader.shapes.asked, reader.shapes.known) == (8, 6)
 
 
 def test_long_shapes_are_forgotten_sooner(monkeypatch):

@@ -44,6 +44,8 @@ class _Lexis:
     """A line that ends a batch."""
     blocks: str = ""
     """How this dialect's compound statements are told: see :func:`_head`."""
+    plain: str = ""
+    """What neither ends a statement nor begins a comment, quotes that are closed among it."""
 
 
 _DOUBLE = r"""|"[^"]*(?:""[^"]*)*(?:"|\Z)"""
@@ -68,6 +70,9 @@ _MYSQL = _Lexis(
     line_comment=r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*|\#[^\n]*",
     quotes=_ESCAPED + _ESCAPED_DOUBLE + _BACKQUOTE,
     blocks="mysql",
+    plain=(
+        r"""(?:[^;'"`\-/\#]++|'(?:[^'\\]++|\\.|'')*+'|"(?:[^"\\]++|\\.|"")*+"|`(?:[^`]++|``)*+`)*+"""
+    ),
 )
 _ANSI = _Lexis(quotes=_SINGLE + _DOUBLE, blocks="ansi")
 _SCRIPT = _Lexis(
@@ -117,6 +122,7 @@ class _Scanner:
     """Quotes, comments and ends of statements."""
     words: re.Pattern[str]
     """Those, and words and brackets."""
+    plain: re.Pattern[str] | None
 
 
 @cache
@@ -133,7 +139,8 @@ def _scanner(dialect: Dialect) -> _Scanner:
     ]
     flat = "|".join(part for part in parts if part)
     words = flat + f"|(?P<word>{_WORD})|(?P<bracket>[()])"
-    return _Scanner(lexis, re.compile(flat, re.DOTALL), re.compile(words, re.DOTALL))
+    plain = re.compile(lexis.plain, re.DOTALL) if lexis.plain else None
+    return _Scanner(lexis, re.compile(flat, re.DOTALL), re.compile(words, re.DOTALL), plain)
 
 
 _NESTED = re.compile(r"/\*|\*/")
@@ -327,6 +334,12 @@ def spans(text: str, dialect: Dialect) -> list[Span]:
     found: list[Span] = []
     begin, last, position, body = -1, 0, 0, _Body(family)
     while True:
+        if begin >= 0 and scanner.plain and not body.wants_words:
+            # Nothing in it counts for anybody, and it is nearly all of a statement.
+            passed = scanner.plain.match(text, position)
+            inside = passed[0].rstrip(BLANK) if passed else ""
+            last = position + len(inside) if inside else last
+            position = passed.end() if passed else position
         match = (scanner.words if body.wants_words else scanner.flat).search(text, position)
         kind, start, stop = _token(text, match) if match else ("end", len(text), len(text))
         between = text[position:start].rstrip(BLANK)

@@ -46,6 +46,8 @@ class _Mysql:
 
     def run(self) -> None:
         """Read the text once from begin to end."""
+        if not self.commands and not _VERSIONED.search(self.text):
+            return
         position, size = 0, len(self.text)
         while position < size:
             left = tokens(self.text, self.dialect, start=position)
