@@ -429,6 +429,8 @@ def _understood(
 ) -> tuple[Action, ...] | None:
     """Return what a statement does when every token of it is understood, else ``None``."""
     first = found[0].word
+    if first == "EXECUTE" and dialect is Dialect.TSQL:
+        return None  # nothing says where the last argument ends
     if first not in _FULLY_READ and first not in _FULLY_READ_TOO.get(dialect, ()):
         return None
     cursor = Cursor(found, dialect, text)

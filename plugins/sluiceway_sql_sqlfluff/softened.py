@@ -230,6 +230,8 @@ def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
             yield (found[index - 1].start, token.end, "= f")
         elif token.word == "VALUES" and before == "WITH":
             yield _blank(found[index - 1 : index + 1])
+        elif token.word == "INDEX" and before == "DROP":
+            yield from _tsql_index(found, index, text)
         elif token.word == "TABLE" and before == "ALTER":
             cursor = Cursor(found, Dialect.TSQL, text)
             cursor.index = index + 1
@@ -237,6 +239,26 @@ def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
                 yield from list(_tsql_alter(cursor))
             except Strange:
                 continue
+
+
+def _tsql_index(found: Sequence[Token], index: int, text: str) -> Iterator[Edit]:
+    cursor = Cursor(found, Dialect.TSQL, text)
+    cursor.index = index + 1
+    cursor.take("IF", "EXISTS")
+    try:
+        cursor.name()
+        if cursor.take("ON"):
+            cursor.name()
+            yield from _options(cursor)
+    except Strange:
+        return
+
+
+def _options(cursor: Cursor) -> Iterator[Edit]:
+    """Yield nothing for ``WITH (ONLINE = ON)``."""
+    begin = cursor.index
+    if cursor.at("WITH", "(") and cursor.take("WITH") and cursor.skip_group():
+        yield _blank(cursor.tokens[begin : cursor.index])
 
 
 def _tsql_alter(cursor: Cursor) -> Iterator[Edit]:
@@ -320,6 +342,7 @@ def _tsql_dropped(cursor: Cursor) -> Iterator[Edit]:
             kinds.append(token)
         cursor.take("IF", "EXISTS")
         cursor.name()
+        yield from _options(cursor)
         if not cursor.take(","):
             break
     if len({token.word for token in kinds}) > 1:
