@@ -201,7 +201,8 @@ class _Whole:
         if made is not None:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
-            action = replace(made, nested=nested, body=body, body_offset=offset)
+            kept = replace(made, nested=nested, body=body, body_offset=offset)
+            action = _by_itself(kept)
         else:
             action = Action(kind=Kind.OTHER, label=_label(head), nested=nested)
             if action.label in {"if", "loop", "handler"}:
@@ -264,8 +265,7 @@ class _Inner:
         except (Strange, Unreadable):
             return None
         full = tuple(self._full(action, self.variables) for action in nested)
-        if made.label == "event":  # nobody calls it: the server runs it by itself
-            made = replace(made, kind=Kind.OTHER, body="")
+        made = _by_itself(made)
         return Read(0, len(self.text), (replace(made, nested=full or _NOTHING),))
 
     def _block(self, found: list[Token]) -> Read | None:
@@ -286,7 +286,11 @@ class _Inner:
             exact = _understood(self.text, self.dialect, inside, variables)
             if exact is None:
                 part = self.text[inside[0].start : inside[-1].end]
-                if self.engine.outline(part, self.dialect).problem:
+                soft = softened(part, self.dialect, tokens(part, self.dialect))
+                if (
+                    self.engine.outline(soft, self.dialect).problem
+                    and harmless(self.text, self.dialect, inside, variables) is None
+                ):
                     raise Strange
         actions = statement(cursor, variables)
         if (cursor.unknown and (_harmful(actions) or dangers(cursor.unknown))) or dangers(
@@ -376,6 +380,11 @@ class _Inner:
             return action
         moved = tuple(_shifted(inner, action.offset + action.body_offset) for inner in nested)
         return replace(action, nested=moved or _NOTHING)
+
+
+def _by_itself(made: Action) -> Action:
+    """Take an event for what it does: nobody calls it, the server runs it by itself."""
+    return replace(made, kind=Kind.OTHER, body="") if made.label == "event" else made
 
 
 def _stored(made: Action) -> Iterator[Action]:
