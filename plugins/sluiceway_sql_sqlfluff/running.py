@@ -20,8 +20,7 @@ def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if reader is not None:
         yield from reader(cursor, variables)
     elif cursor.dialect is Dialect.TSQL and cursor.at_name():
-        token = cursor.peek()
-        name = cursor.tokens[cursor.index + (2 if cursor.word(1) == "." else 0)] if token else None
+        name = cursor.peek(2 if cursor.word(1) == "." else 0)
         if name is not None and name.text.lower().startswith(("sp_", "xp_")):
             yield from _called(cursor, variables)
         else:  # EXEC may be left out at the beginning of a batch

@@ -167,3 +167,6 @@ def test_sides_that_are_alike_stand_side_by_side() -> None:
     assert ["2", "2"] in rows
     assert ["1"] in rows
     assert "__local" not in shown("policy_tests", document)
+    assert "--only" not in shown("policy_tests", document)
+    unseen = {**failed, "compared": None, "failed_at": ""}
+    assert "--only=NAME" in shown("policy_tests", {**document, "failed": [failed, unseen]})

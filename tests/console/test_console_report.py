@@ -292,6 +292,24 @@ def test_a_run_without_a_watch_has_the_same_page_without_curves():
     assert "No step of it was finished." in page.text
 
 
+def test_a_waiver_is_shown_with_its_scope_and_what_it_was_for():
+    end = "2026-11-27T08:00:00Z"
+    given = [
+        {"id": "w1", "code": "a.b", "environment": "canary", "expires": end},
+        {"id": "w2", "code": "a.b", "package": "pkg:npm/a", "expires": "2026-11-26T08:00:00.5Z"},
+        {"id": "w3", "code": "c.d", "expires": end, "problem": "lena withdrew it"},
+        {"id": "w4", "code": "e.f", "expires": end},
+    ]
+    finding = {**DECISION["findings"][0], "code": "a.b", "waived": {"id": "w1"}}
+    decided = {"decision": DECISION | {"findings": [finding]}, "input": {"waivers": given}}
+    page = Page(report_page(reported(None, (entry("decision", 1, decided),))))
+    text = " ".join(page.text.split())
+    assert "a.b in canary 2026-11-27 08:00:00 excused 1 finding" in text
+    assert "a.b of pkg:npm/a 2026-11-26 08:00:00 was over" in text
+    assert "c.d 2026-11-27 08:00:00 did not count: lena withdrew it" in text
+    assert "e.f 2026-11-27 08:00:00 excused nothing" in text
+
+
 def test_a_run_that_only_the_ledger_knows_has_a_page():
     document = reported(None, (entry("approval", 1, {"statement": {"predicate": {}}}),))
     page = Page(report_page(document))

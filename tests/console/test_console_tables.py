@@ -281,43 +281,6 @@ def test_the_board_says_what_is_where_and_whole():
     assert "production  the tag names another" in text
 
 
-WAIVERS = [
-    {
-        "id": "waive-1",
-        "code": "a.b/X-1",
-        "environment": "production",
-        "package": "pkg:npm/a",
-        "digest": DIGEST,
-        "owner": "ravi",
-        "reason": "known",
-        "expires": "2027-01-31T12:00:00Z",
-        "state": "in-force",
-        "why": "",
-        "used": "",
-    },
-    {
-        "id": "file-2",
-        "code": "c.d",
-        "owner": "lena",
-        "reason": "past",
-        "expires": "2026-01-31T12:00:00Z",
-        "state": "expired",
-        "why": "expired on 2026-01-31T12:00:00Z",
-        "used": "promote-1",
-    },
-    {
-        "id": "waive-3",
-        "code": "e.f",
-        "owner": "dana",
-        "reason": "torn",
-        "expires": "soon",
-        "state": "not-counting",
-        "why": "does not count: it is not valid (torn)",
-        "used": "",
-    },
-]
-
-
 def test_the_board_shows_blue_and_green_and_which_of_them_is_live():
     (first, *others) = board()
     slot = {"url": "", "healthy": True}
@@ -333,18 +296,6 @@ def test_the_board_shows_blue_and_green_and_which_of_them_is_live():
     assert "blue bbbbbbbbbbbb idle, unhealthy, green empty" in text
     text = shown(lambda console: console.board("settlement", [first]))
     assert "blue empty, green empty" in text
-
-
-def test_the_board_shows_waivers_and_what_rests_on_them():
-    (first, *others) = board()
-    rows = [{**first, "waivers": WAIVERS[:1]}, *others]
-    text = shown(lambda console: console.board("settlement", rows, WAIVERS))
-    assert re.search(r"a\.b/X-1 +ravi, until 2027-01-31 12:00: known", text)
-    assert re.search(r"c\.d +lena, expired on 2026-01-31T12:00:00Z: past", text)
-    assert re.search(r"e\.f +dana, does not count: it is not valid \(torn\): torn", text)
-    resting = f"{first['environment']}  a.b/X-1, waived by ravi until 2027-01-31 12:00"
-    assert f"Rests on waivers\n{resting}" in text
-    assert "Rests on" not in shown(lambda console: console.board("settlement", board(), WAIVERS))
 
 
 def test_the_board_says_what_is_under_way_and_what_was_cut_off():
@@ -366,17 +317,6 @@ def test_the_board_says_what_is_under_way_and_what_was_cut_off():
     assert "Under way" not in shown(lambda console: console.board("settlement", board()))
 
 
-def test_waivers_are_listed_with_scope_and_state():
-    text = shown(lambda console: console.waivers(WAIVERS), width=160)
-    (first, second, third) = (line for line in text.splitlines()[2:] if line.strip())
-    assert "a.b/X-1 in production of pkg:npm/a for 9f2c41d09a7e" in first
-    assert first.endswith("in force, never used")
-    assert second.endswith("expired on 2026-01-31T12:00:00Z")
-    assert "soon" in third
-    assert third.endswith("does not count: it is not valid (torn)")
-    assert shown(lambda console: console.waivers([])) == "Nothing is waived.\n"
-
-
 def test_the_history_names_what_was_waived_and_withdrawn():
     def entry(kind: str, predicate: dict[str, str]) -> dict[str, object]:
         body = {"statement": {"predicate": predicate}}
@@ -385,8 +325,10 @@ def test_the_history_names_what_was_waived_and_withdrawn():
     rows = [
         entry("waiver", {"code": "a.b", "reason": "known"}),
         entry("waiver-withdrawn", {"waiver": "waive-1", "reason": ""}),
+        entry("waiver", {"code": "c.d", "package": "pkg:npm/a", "reason": "dev only"}),
     ]
     text = shown(lambda console: console.history(rows), width=120)
+    assert "lena  c.d of pkg:npm/a: dev only" in text
     assert "lena  a.b: known" in text
     assert "lena  waive-1" in text
 

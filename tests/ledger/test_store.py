@@ -46,6 +46,9 @@ def test_the_same_key_is_written_once(ledger):
     [
         ("UPDATE entries SET body = '{}' WHERE seq = 3", "entry 3 was changed"),
         ("UPDATE entries SET actor = 'mallory' WHERE seq = 3", "entry 3 was changed"),
+        ("UPDATE entries SET body = '{torn' WHERE seq = 3", "entry 3 of the ledger cannot be read"),
+        ("UPDATE entries SET body = '{\"n\": NaN}' WHERE seq = 3", "entry 3 was changed"),
+        ("UPDATE entries SET at = 'noon' WHERE seq = 3", "entry 3 of the ledger cannot be read"),
         ("DELETE FROM entries WHERE seq = 3", "entry 3 is missing"),
         ("DELETE FROM entries WHERE seq > 3", "2 entries at the end are missing"),
         ("UPDATE entries SET signature = '' WHERE seq = 3", "entry 3 is not signed"),
@@ -57,6 +60,10 @@ def test_tampering_is_found(ledger, tmp_path, statement, said):
         append(ledger, number)
     problems = tampered(tmp_path, statement)
     assert any(said in problem for problem in problems), problems
+    if "UPDATE" in statement and "previous" not in statement:
+        with pytest.raises(ActionFailed) as caught:
+            ledger.entries()
+        assert caught.value.code == "ledger.broken", "nothing is decided from it"
 
 
 def test_two_processes_write_one_chain(ledger, tmp_path):

@@ -103,6 +103,14 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     assert code_of([tmp_path / "nowhere"]) == "policy.missing"
 
 
+def test_a_data_file_that_is_not_there_is_no_matter_of_permissions(
+    root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no file .*people") as caught:
+        load_bundle([root], [tmp_path / "people.json"])
+    assert "data in [policy]" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", "7", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, ""]
 )
@@ -114,6 +122,19 @@ def test_data_that_is_not_an_object_of_json(root: Path, tmp_path: Path, text: st
 def test_a_broken_data_file_is_named_with_its_line(root: Path) -> None:
     write(root / "g/data.json", '{\n "a": 1,\n}')
     with pytest.raises(ConfigurationError, match=r"g/data\.json:3 is not JSON"):
+        load_bundle([root])
+
+
+def test_a_test_is_read_by_those_who_run_it_alone(root: Path) -> None:
+    (root / "g/other_test.rego").write_bytes(b"package g_test\n# \xff\n")
+    assert "g/other_test.rego" not in load_bundle([root]).modules
+    with pytest.raises(ConfigurationError, match=r"other_test\.rego cannot be read"):
+        load_bundle([root], tests=True)
+
+
+def test_a_link_that_leads_nowhere_readable_is_not_left_out(root: Path) -> None:
+    (root / "g/round.rego").symlink_to("round.rego")
+    with pytest.raises(ConfigurationError, match=r"round\.rego cannot be read"):
         load_bundle([root])
 
 

@@ -238,6 +238,11 @@ test_error if to_number("q") == 1
 
 test_false := false
 
+test_some if {
+	some n in [1, 2]
+	n > g.x with input.y as 3
+}
+
 todo_later if g.x == 9
 """
     source = "package g\n\nx := input.y + 1\n\nunreached if {\n\tinput.z\n}\n"
@@ -247,7 +252,9 @@ todo_later if g.x == 9
     assert report.passed == 1
     assert report.skipped == ("g_test.todo_later",)
     failed = {each.rule: each for each in report.failed}
-    assert set(failed) == {"g_test.test_bad", "g_test.test_false"}
+    assert set(failed) == {"g_test.test_bad", "g_test.test_false", "g_test.test_some"}
+    assert failed["g_test.test_some"].failed_at.startswith("g/g_test.rego:18: ")
+    assert failed["g_test.test_some"].printed == ()
     assert failed["g_test.test_bad"].failed_at.startswith("g/g_test.rego:9: data.g.x")
     assert failed["g_test.test_bad"].printed == ("g/g_test.rego:8: y is 3",)
     (error,) = report.errors
@@ -256,6 +263,27 @@ todo_later if g.x == 9
     assert coverage.covered == {3}
     assert coverage.missed == {5, 6}
     assert report.percent == pytest.approx(100 / 3)
+
+
+def test_a_failing_expression_is_told_as_it_stands_in_the_file(engine_factory, tmp_path):
+    lines = [
+        "package g_test",
+        "import data.g",
+        "test_every if {",
+        "\tevery word in g.words {",
+        "\t\tstartswith(lower(word), g.letter)",
+        "\t}",
+        "}",
+        'test_nested if startswith(lower(g.words[0]), "x")',
+    ]
+    source = 'package g\n\nletter := "a"\n\nwords := ["A", "b"]\n'
+    root = write(tmp_path, {"g/g.rego": source, "g/g_test.rego": "\n".join(lines)})
+    failed = {each.rule: each for each in run_tests(engine_factory, [root]).failed}
+    assert failed["g_test.test_every"].failed_at.split(": ", 1)[1] in {
+        "every word in g.words {",
+        "startswith(lower(word), g.letter)",
+    }
+    assert failed["g_test.test_nested"].failed_at == f"g/g_test.rego:8: {lines[7]}"
 
 
 def test_only_some_tests(engine_factory: Callable[[], PolicyWorkbench], tmp_path: Path) -> None:

@@ -36,12 +36,13 @@ consent_needed if {
 }
 
 nobody_is_asked if {
-	enough(0)
+	approvals_needed == 0
 	required_roles == []
 }
 
-role_names := concat(" or ", [sprintf("%v", [role]) | some role in approver_roles]) if {
-	count(approver_roles) > 0
+role_names := concat(" or ", [sprintf("%v", [role]) | some role in roles]) if {
+	roles := approver_roles
+	roles != []
 } else := "(no role is named)"
 
 # Whoever has a role that is required may consent as well.
@@ -49,18 +50,15 @@ approver_roles := array.concat(listed_roles, more) if {
 	more := [role | some role in required_roles; not role in listed_roles]
 }
 
-listed_roles := step.approvers if {
-	is_array(step.approvers)
+listed_roles := roles if {
+	roles := step.approvers
+	is_array(roles)
 } else := []
 
 enough_approvals if {
-	enough(count(approvers))
-}
-
-# Fewer than none is no number of people.
-enough(people) if {
-	lib.at_least(people, approvals_needed)
-	approvals_needed >= 0
+	needed := approvals_needed
+	needed >= 0 # fewer than none is no number of people
+	lib.at_least(count(approvers), needed)
 }
 
 approvers contains approval.approver.name if {
@@ -73,62 +71,69 @@ reasons := sprintf(" (%s)", [concat("; ", sort(texts))]) if {
 		some index, _ in input.approvals
 		text := sprintf("%s: %s", [approver_of(index), concat(" and ", objections[index])])
 	]
-	count(texts) > 0
+	texts != []
 } else := ""
 
-approver_of(index) := lib.value(["approvals", index, "approver", "name"])
+approver_of(index) := name if {
+	name := lib.value(["approvals", index, "approver", "name"])
+	name != ""
+} else := "somebody"
 
+# Nobody vouches for what one says that is not valid, so nothing else is said of it.
 objections[index] contains message if {
 	some index, approval in input.approvals
 	not valid(approval)
 	message := sprintf("the statement is not valid (%v)", [object.get(approval, "problem", "")])
 }
 
-objections[index] contains "the person is not proven" if {
+verified[index] := approval if {
 	some index, approval in input.approvals
+	valid(approval)
+}
+
+objections[index] contains "the person is not proven" if {
+	some index, approval in verified
 	not proven_or_rehearsed(approval)
 }
 
 objections[index] contains "the person lacks the role" if {
-	some index, approval in input.approvals
+	some index, approval in verified
 	not may_approve(approval)
 }
 
 objections[index] contains "the person asks for it" if {
-	some index, approval in input.approvals
+	some index, approval in verified
 	not independent(approval)
 }
 
 objections[index] contains "the person built it" if {
-	some index, approval in input.approvals
+	some index, approval in verified
 	not not_builder(approval)
 }
 
 objections[index] contains "it is for another image or path" if {
-	some index, approval in input.approvals
+	some index, approval in verified
 	not bound(approval)
 }
 
 objections[index] contains "it was given under other policies" if {
-	some index, approval in input.approvals
+	some index, approval in verified
 	not same_policies(approval)
 }
 
 objections[index] contains "its key speaks for another name as well" if {
-	some index, approval in input.approvals
-	valid(approval)
+	some index, approval in verified
 	count(names_of[approval.approver.key]) > 1
 }
 
 # Collected once: comparing every approval with every other takes long where there are hundreds.
 names_of[approval.approver.key] contains approval.approver.name if {
-	some approval in input.approvals
-	valid(approval)
+	some approval in verified
 	approval.approver.key != ""
 }
 
 objections[index] contains "it is not in force at this time" if {
-	some index, approval in input.approvals
+	some index, approval in verified
 	not in_force(approval)
 }
 
@@ -174,7 +179,6 @@ same_policies(approval) if {
 }
 
 in_force(approval) if {
-	valid(approval) # nobody vouches for the times of one that is not
 	lib.within(approval.made_at, data.promotion.approval_max_age_hours)
 	lib.hours_since(approval.expires) < 0
 }

@@ -91,3 +91,15 @@ test_a_clock_may_be_ahead_by_exactly_the_minutes_allowed if {
 	changed("/approvals/0/made_at", "2026-11-24T12:05:00Z") == set()
 	changed("/approvals/0/made_at", "2026-11-24T12:05:01Z") == {"promotion.approval"}
 }
+
+# Nobody vouches for the name, the times or the way that it gives.
+test_of_one_that_is_not_valid_nothing_else_is_said if {
+	unknown := {"name": "", "method": "", "proven": false, "key": ""}
+	document := fixture.set(fixture.promotion, "/approvals", [{
+		"approver": unknown, "digest": "", "source": "", "target": "", "made_at": "", "expires": "",
+		"policy_digest": "", "verdict": "approved", "valid": false, "problem": "torn",
+	}])
+	contains(said(document), "(somebody: the statement is not valid (torn))")
+	nobody := fixture.set(document, "/actor", object.union(document.actor, unknown))
+	contains(said(nobody), "(somebody: the statement is not valid (torn))")
+}

@@ -256,8 +256,14 @@ def _watch(shell: Shell, policies: str, only: str, floor: float) -> None:
     before = snapshot(watched)
     _tested_or_told(shell, policies, only, floor)
     for names in saved(watched, before):
-        shell.console.heading(f"\n{', '.join(Path(name).name for name in names)}")
+        shell.console.heading(f"\n{_few([Path(name).name for name in names])}")
         _tested_or_told(shell, policies, only, floor)
+
+
+def _few(names: Sequence[str], most: int = 5) -> str:
+    """Return some names, however many files another branch brought at once."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _tested_or_told(shell: Shell, policies: str, only: str, floor: float) -> None:
@@ -292,7 +298,7 @@ def workbench_engine(shell: Shell) -> PolicyWorkbench:
 def _author_engine(shell: Shell) -> PolicyWorkbench | None:
     """Return the first chosen engine that serves authors; without a service, of the default ones."""
     others: list[str] = []
-    for _, found in shell.bench_or_bare.plugins.each("sluiceway_policy_engine"):
+    for _, found in shell.bench_or_bare.plugins_for("policy").each("sluiceway_policy_engine"):
         if hasattr(found, "parse"):
             return cast("PolicyWorkbench", found)
         others.append(found.name)

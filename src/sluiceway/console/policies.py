@@ -342,6 +342,12 @@ def tests_page(document: Mapping[str, Any]) -> list[Block]:
     for kind, results in (("ERROR", document["errors"]), ("FAIL", document["failed"])):
         for result in results:
             page += _failure(kind, result)
+    unseen = sum(
+        not (each["compared"] or each["failed_at"] or each["error"]) for each in document["failed"]
+    )
+    if unseen:
+        looked = "Only the first failing tests are looked into; --only=NAME says why of another."
+        page.append(Line.of(looked, Tone.DIM))
     for name, rows in document["uncovered"].items():
         listed = ", ".join(str(row) for row in rows)
         page.append(Line.of(f"{name}: no test reaches line {listed}", Tone.WARN))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Pairs, Tone, cell
 from sluiceway.console.rows import (
     CheckRow,
@@ -14,7 +15,6 @@ from sluiceway.console.rows import (
     HistoryRow,
     PluginRow,
     StageRow,
-    read,
 )
 from sluiceway.console.text import NONE, ago, duration, moment, short
 from sluiceway.console.waivers import resting, waivers_stack
@@ -225,8 +225,9 @@ def board(
                 _stack((run["run"], cell(_unended(run, now))) for run in chosen),
             ]
     page += _whole(row.digest for row in environments)
+    rests = resting(((row.environment, row.waivers) for row in environments), now)
     for title, lines in (
-        ("Rests on waivers", resting((row.environment, row.waivers) for row in environments)),
+        ("Rests on waivers", rests),
         ("Waivers", waivers_stack(waivers)),
     ):
         if lines:

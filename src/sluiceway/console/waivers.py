@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Tone, cell
-from sluiceway.console.rows import read
 from sluiceway.console.text import moment, short
+from sluiceway.model import parse_time
 
-__all__ = ["resting", "waivers_stack", "waivers_table"]
+__all__ = ["is_over", "resting", "scope", "waivers_stack", "waivers_table"]
 
 _TONES = {
     "in-force": Tone.GOOD,
@@ -37,7 +39,7 @@ def waivers_table(found: Iterable[Mapping[str, Any]]) -> list[Block]:
             rows=tuple(
                 (
                     cell(str(row["id"])),
-                    cell(_scope(row)),
+                    cell(scope(row)),
                     cell(f"{row['owner']}: {row['reason']}"),
                     cell(_until(row["expires"]), Tone.DIM),
                     _state(row),
@@ -50,17 +52,21 @@ def waivers_table(found: Iterable[Mapping[str, Any]]) -> list[Block]:
 
 
 def waivers_stack(found: Iterable[Mapping[str, Any]]) -> list[tuple[str, Cell]]:
-    """Return one line for each waiver: its code, and by whom, until when, why."""
-    return [(str(row["code"]), _line(row)) for row in map(read, found)]
+    """Return one line for each waiver: what it excuses, and by whom, until when, why."""
+    return [(scope(row), _line(row)) for row in map(read, found)]
 
 
-def resting(rows: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> list[tuple[str, Cell]]:
+def resting(
+    rows: Iterable[tuple[str, Iterable[Mapping[str, Any]]]], now: datetime
+) -> list[tuple[str, Cell]]:
     """Return one line for each waiver that an environment's image rests on."""
     return [
         (
             environment,
             cell(
-                f"{row['code']}, waived by {row['owner']} until {_until(row['expires'])}", Tone.WARN
+                f"{row['code']}, waived by {row['owner']} until {_until(row['expires'])}"
+                f"{', which is over' if is_over(row['expires'], now) else ''}",
+                Tone.WARN,
             ),
         )
         for environment, found in rows
@@ -68,7 +74,8 @@ def resting(rows: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> list[tup
     ]
 
 
-def _scope(row: Mapping[str, Any]) -> str:
+def scope(row: Mapping[str, Any]) -> str:
+    """Return what a waiver excuses: its code, and what it is narrowed to."""
     limits = [
         f"{word} {value}"
         for word, value in (
@@ -99,3 +106,11 @@ def _until(text: Any) -> str:
         return moment(text)
     except ValueError:  # somebody's statement, shown as it is
         return str(text)
+
+
+def is_over(text: Any, now: datetime) -> bool:
+    """Say whether a waiver that ends at *text* has ended; one whose end nobody can read has not."""
+    try:
+        return parse_time(str(text)) <= now
+    except ValueError:
+        return False

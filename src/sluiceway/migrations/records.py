@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
+from sluiceway.migrations.dialect import Dialect
+
 __all__ = [
     "EXCUSES",
     "Action",
@@ -50,24 +52,6 @@ def _quick(record: type[_Record]) -> type[_Record]:
     of so many fields takes three times as long.
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(record)
-
-
-class Dialect(StrEnum):
-    """Whose SQL it is. The words are sqlfluff's, because people know them from there."""
-
-    POSTGRES = "postgres"
-    MYSQL = "mysql"
-    MARIADB = "mariadb"
-    SQLITE = "sqlite"
-    TSQL = "tsql"
-    ORACLE = "oracle"
-    SNOWFLAKE = "snowflake"
-    BIGQUERY = "bigquery"
-    REDSHIFT = "redshift"
-    DUCKDB = "duckdb"
-    CLICKHOUSE = "clickhouse"
-    DB2 = "db2"
-    ANSI = "ansi"
 
 
 class Maybe(StrEnum):

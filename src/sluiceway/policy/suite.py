@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sluiceway.policy.bundle import Source, load_bundle
@@ -15,7 +15,7 @@ __all__ = ["FileCoverage", "TestReport", "run_tests"]
 
 _TESTS = "_test.rego"
 _COMPARED = 10
-"""Failing tests whose comparison is looked into; each is compiled anew."""
+"""Failing tests whose comparison is looked into: more is not read by anybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +123,11 @@ def _run(engine: PolicyWorkbench, bundle: Bundle, only: str) -> TestReport:
     engine.compile(bundle)
     run = engine.run(bundle, list(dict.fromkeys(tests)))
     files = {name for name in bundle.modules if not name.endswith(_TESTS)}
+    results = tuple(
+        replace(each, failed_at=_as_written(bundle.modules, each.failed_at)) for each in run.results
+    )
     return TestReport(
-        results=run.results,
+        results=results,
         skipped=tuple(skipped),
         coverage={
             name: FileCoverage(
@@ -132,8 +135,22 @@ def _run(engine: PolicyWorkbench, bundle: Bundle, only: str) -> TestReport:
             )
             for name in sorted(files)
         },
-        compared=_compared(engine, bundle, parsed, run.results),
+        compared=_compared(engine, bundle, parsed, results),
     )
+
+
+def _as_written(modules: Mapping[str, str], failed_at: str) -> str:
+    """Return ``file:row: expression``, or ``file:row: line`` where nobody wrote that expression.
+
+    The engine tells it as its compiler rewrote it: an ``every`` or a nested call is then a row of
+    assignments to names of the compiler's own.
+    """
+    file, _, rest = failed_at.partition(":")
+    row, _, expression = rest.partition(":")
+    lines = modules.get(file, "").splitlines()
+    if "__local" not in expression or not row.isdecimal() or not 0 < int(row) <= len(lines):
+        return failed_at
+    return f"{file}:{row}: {lines[int(row) - 1].strip()}"
 
 
 def _compared(
@@ -143,12 +160,10 @@ def _compared(
     results: Sequence[RuleResult],
 ) -> dict[str, Compared]:
     """Return what the first failing tests compared; after many, the reason is another."""
-    found: dict[str, Compared] = {}
+    failing = []
     for result in [each for each in results if not each.passed and not each.error][:_COMPARED]:
         where, _, rule = result.rule.rpartition(".")
         for name, module in sorted(parsed.items()):
             if name.endswith(_TESTS) and module.tree and package(module.tree) == where:
-                compared = compare(engine, bundle, name, module.tree, rule)
-                if compared is not None:
-                    found[result.rule] = compared
-    return found
+                failing.append((name, module.tree, rule))
+    return compare(engine, bundle, failing)

@@ -322,6 +322,12 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
+_WAIVER = (
+    *("id", "code", "environment", "package", "digest"),
+    *("owner", "expires", "reason", "problem"),
+)
+
+
 def _decisions(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for entry in entries:
@@ -338,7 +344,7 @@ def _decisions(entries: Sequence[Entry]) -> list[dict[str, Any]]:
                 "decision": dict(decision),
                 "evidence": _evidence(given.get("evidence")),
                 "waivers": [
-                    {key: str(each.get(key, "")) for key in ("code", "owner", "expires", "reason")}
+                    {key: str(each.get(key, "")) for key in _WAIVER}
                     for each in given.get("waivers") or ()
                     if isinstance(each, Mapping)
                 ],

@@ -9,6 +9,7 @@ from sluiceway.console.live import title_of_step
 from sluiceway.console.report.html import Html, code, joined, listing, table, tag
 from sluiceway.console.rows import FindingRow
 from sluiceway.console.text import duration, moment, short
+from sluiceway.console.waivers import is_over, scope
 from sluiceway.model import parse_time
 
 __all__ = [
@@ -94,10 +95,16 @@ def _decision(each: Mapping[str, Any]) -> Html:
                 heads=True,
             ),
             table(
-                "Waivers in force",
-                ("Code", "Owner", "Until", "Reason"),
+                "Waivers that the gate was told of",
+                ("Excuses", "Owner", "Until (UTC)", "Reason", "Here"),
                 [
-                    (code(item["code"]), item["owner"], stamp(item["expires"]), item["reason"])
+                    (
+                        code(scope(item)),
+                        item["owner"],
+                        stamp(item["expires"]),
+                        item["reason"],
+                        _excused(item, decision),
+                    )
                     for item in each["waivers"]
                 ],
             ),
@@ -113,9 +120,21 @@ def _decision(each: Mapping[str, Any]) -> Html:
     )
 
 
+def _excused(waiver: Mapping[str, Any], decision: Mapping[str, Any]) -> str:
+    """Say what a waiver was for in one decision: the gate is told of those that are over as well."""
+    waived = [each.get("waived") or {} for each in decision.get("findings") or ()]
+    count = sum(each.get("id") == waiver["id"] for each in waived)
+    if count:
+        return f"excused {count} {'finding' if count == 1 else 'findings'}"
+    if waiver["problem"]:
+        return f"did not count: {waiver['problem']}"
+    at = decision.get("at")
+    return "was over" if at and is_over(waiver["expires"], parse_time(at)) else "excused nothing"
+
+
 def _approvals(document: Mapping[str, Any]) -> Html:
     return table(
-        "Approvals of this digest into this environment",
+        "Approvals signed for this digest into this environment, whether they count or not",
         ("By", "When (UTC)", "Way", "Until (UTC)", "Reason"),
         [
             (
