@@ -70,6 +70,8 @@ def read(  # noqa: PLR0911 - one a way to read
     if outline.problem or _runs_together(found, outline.blocks, dialect):
         soft = softened(text, dialect, found)
         outline = engine.outline(soft, dialect) if soft != text else outline
+        if outline.blocks and not soft[outline.blocks[-1].end :].strip():
+            outline.blocks[-1].end = found[-1].end  # what was blanked at its end is of it
     if outline.problem or not outline.blocks:
         problem = outline.problem or "no statement in it"
         return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
@@ -78,10 +80,8 @@ def read(  # noqa: PLR0911 - one a way to read
     results = [inner.expanded(whole.read(block)) for block in outline.blocks]
     between = whole.outside(0, len(text), outline.blocks)
     if _runs_together(found, outline.blocks, dialect):
-        guesses = tuple(guess(found, dialect, text, variables))
-        return [
-            Read(0, len(text), guesses, "where one statement ends and the next begins is unclear")
-        ]
+        problem = "where one statement ends and the next begins is unclear"
+        return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
     if dangers(between):
         first = results[0]
         results[0] = replace(first, problem=first.problem or hidden(between))
