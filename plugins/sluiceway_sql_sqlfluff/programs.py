@@ -50,6 +50,8 @@ def _tsql(found: list[Token], at: int) -> int | None:
     """The first AS that is not of a parameter's type or of EXECUTE AS."""
     if found[at].word not in {"PROCEDURE", "PROC", "FUNCTION", "TRIGGER"}:
         return None
+    if found[at - 1].word == "PARTITION":
+        return None  # a function without a body
     depth = 0
     for index in range(at + 1, len(found) - 1):
         word, before = found[index].word, found[index - 1]

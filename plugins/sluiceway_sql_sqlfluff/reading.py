@@ -70,6 +70,8 @@ def read(  # noqa: PLR0911 - one a way to read
     if outline.problem or _runs_together(found, outline.blocks, dialect):
         soft = softened(text, dialect, found)
         outline = engine.outline(soft, dialect) if soft != text else outline
+        if outline.blocks and not soft[outline.blocks[-1].end :].strip():
+            outline.blocks[-1].end = found[-1].end  # what was blanked at its end is of it
     if outline.problem or not outline.blocks:
         problem = outline.problem or "no statement in it"
         return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
@@ -78,10 +80,8 @@ def read(  # noqa: PLR0911 - one a way to read
     results = [inner.expanded(whole.read(block)) for block in outline.blocks]
     between = whole.outside(0, len(text), outline.blocks)
     if _runs_together(found, outline.blocks, dialect):
-        guesses = tuple(guess(found, dialect, text, variables))
-        return [
-            Read(0, len(text), guesses, "where one statement ends and the next begins is unclear")
-        ]
+        problem = "where one statement ends and the next begins is unclear"
+        return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
     if dangers(between):
         first = results[0]
         results[0] = replace(first, problem=first.problem or hidden(between))
@@ -201,7 +201,8 @@ class _Whole:
         if made is not None:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
-            action = replace(made, nested=nested, body=body, body_offset=offset)
+            kept = replace(made, nested=nested, body=body, body_offset=offset)
+            action = _by_itself(kept)
         else:
             action = Action(kind=Kind.OTHER, label=_label(head), nested=nested)
             if action.label in {"if", "loop", "handler"}:
@@ -264,8 +265,7 @@ class _Inner:
         except (Strange, Unreadable):
             return None
         full = tuple(self._full(action, self.variables) for action in nested)
-        if made.label == "event":  # nobody calls it: the server runs it by itself
-            made = replace(made, kind=Kind.OTHER, body="")
+        made = _by_itself(made)
         return Read(0, len(self.text), (replace(made, nested=full or _NOTHING),))
 
     def _block(self, found: list[Token]) -> Read | None:
@@ -286,7 +286,11 @@ class _Inner:
             exact = _understood(self.text, self.dialect, inside, variables)
             if exact is None:
                 part = self.text[inside[0].start : inside[-1].end]
-                if self.engine.outline(part, self.dialect).problem:
+                soft = softened(part, self.dialect, tokens(part, self.dialect))
+                if (
+                    self.engine.outline(soft, self.dialect).problem
+                    and harmless(self.text, self.dialect, inside, variables) is None
+                ):
                     raise Strange
         actions = statement(cursor, variables)
         if (cursor.unknown and (_harmful(actions) or dangers(cursor.unknown))) or dangers(
@@ -378,6 +382,11 @@ class _Inner:
         return replace(action, nested=moved or _NOTHING)
 
 
+def _by_itself(made: Action) -> Action:
+    """Take an event for what it does: nobody calls it, the server runs it by itself."""
+    return replace(made, kind=Kind.OTHER, body="") if made.label == "event" else made
+
+
 def _stored(made: Action) -> Iterator[Action]:
     """Yield a stored program; a trigger as a function of its name, and what runs it."""
     if made.kind is not Kind.CREATE_TRIGGER:
@@ -429,6 +438,8 @@ def _understood(
 ) -> tuple[Action, ...] | None:
     """Return what a statement does when every token of it is understood, else ``None``."""
     first = found[0].word
+    if first == "EXECUTE" and dialect is Dialect.TSQL:
+        return None  # nothing says where the last argument ends
     if first not in _FULLY_READ and first not in _FULLY_READ_TOO.get(dialect, ()):
         return None
     cursor = Cursor(found, dialect, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.arguments import argument_of, arguments_of
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, assigned, limited, texts
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, tokens
@@ -336,13 +337,13 @@ def _called(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         yield Action(kind=Kind.EXECUTE, offset=offset)
         return
     name = cursor.name()
-    arguments = _arguments(cursor)
+    arguments = arguments_of(cursor)
     procedure = name[-1].lower()
     if procedure == "sp_rename":
-        ordered = [_argument(arguments, *each) for each in _RENAME_TAKES]
+        ordered = [argument_of(arguments, *each) for each in _RENAME_TAKES]
         yield _renamed([each for each in ordered if each is not None], variables, offset)
     elif procedure == "sp_executesql":
-        given = _argument(arguments, 0, "@stmt", "@statement")
+        given = argument_of(arguments, 0, "@stmt", "@statement")
         found = texts(given, variables) if given is not None else ()
         yield from dynamic(found, cursor.dialect, (), offset)
     elif procedure in {"sp_msforeachtable", "sp_msforeachdb"}:
@@ -364,26 +365,6 @@ _BEYOND = frozenset({"xp_cmdshell", "sp_oacreate", "sp_oamethod", "sp_add_jobste
 
 
 _RENAME_TAKES = ((0, "@objname"), (1, "@newname"), (2, "@objtype"))
-
-
-def _arguments(cursor: Cursor) -> list[tuple[str, Cursor]]:
-    """Return what a procedure is given: each with its name, which may be left out."""
-    found: list[tuple[str, Cursor]] = []
-    for clause in [] if cursor.done else cursor.clauses():
-        token, name = clause.peek(), ""
-        if token is not None and token.kind is TokenKind.VARIABLE and clause.word(1) == "=":
-            clause.index += 2
-            name = token.text.lower()
-        found.append((name, clause))
-    return found
-
-
-def _argument(given: list[tuple[str, Cursor]], place: int, *names: str) -> Cursor | None:
-    """Return the argument of that name, in whichever order they stand, else the one of that place."""
-    for name, argument in given:
-        if name in names:
-            return argument
-    return given[place][1] if place < len(given) and not given[place][0] else None
 
 
 def _renamed(arguments: list[Cursor], variables: Variables, offset: int) -> Action:

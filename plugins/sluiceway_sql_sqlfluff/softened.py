@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from sluiceway.migrations.records import Dialect
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
@@ -222,10 +223,130 @@ def _oracle_update(found: Sequence[Token], index: int) -> Iterator[Edit]:
 
 def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
     for index, token in enumerate(found):
+        before = found[index - 1].word if index else ""
         if token.kind is TokenKind.QUOTED and "]]" in text[token.start : token.end]:
             yield (token.start, token.end, f"[{'x' * (token.end - token.start - 2)}]")
-        elif token.word == "WRITE" and found[index - 1].word == "." and index:
+        elif token.word == "WRITE" and before == ".":
             yield (found[index - 1].start, token.end, "= f")
+        elif token.word == "VALUES" and before == "WITH":
+            yield _blank(found[index - 1 : index + 1])
+        elif token.word == "INDEX" and before == "DROP":
+            yield from _tsql_index(found, index, text)
+        elif token.word == "TABLE" and before == "ALTER":
+            cursor = Cursor(found, Dialect.TSQL, text)
+            cursor.index = index + 1
+            try:
+                yield from list(_tsql_alter(cursor))
+            except Strange:
+                continue
+
+
+def _tsql_index(found: Sequence[Token], index: int, text: str) -> Iterator[Edit]:
+    cursor = Cursor(found, Dialect.TSQL, text)
+    cursor.index = index + 1
+    cursor.take("IF", "EXISTS")
+    try:
+        cursor.name()
+        if cursor.take("ON"):
+            cursor.name()
+            yield from _options(cursor)
+    except Strange:
+        return
+
+
+def _options(cursor: Cursor) -> Iterator[Edit]:
+    """Yield nothing for ``WITH (ONLINE = ON)``."""
+    begin = cursor.index
+    if cursor.at("WITH", "(") and cursor.take("WITH") and cursor.skip_group():
+        yield _blank(cursor.tokens[begin : cursor.index])
+
+
+def _tsql_alter(cursor: Cursor) -> Iterator[Edit]:
+    """Yield what is to be another clause of ALTER TABLE. Raises :class:`Strange`."""
+    cursor.name()
+    if cursor.take("WITH"):
+        cursor.one_of("CHECK", "NOCHECK")
+    begin = cursor.index
+    if cursor.take("SET") or (
+        cursor.one_of("ENABLE", "DISABLE") and cursor.take("CHANGE_TRACKING")
+    ):
+        cursor.take("WITH")
+        cursor.skip_group()
+        yield from _instead(cursor, begin, "DROP CONSTRAINT", "x")
+    elif cursor.take("ALTER", "COLUMN"):
+        cursor.name()
+        if cursor.one_of("ADD", "DROP") and cursor.one_of(*_MARKS):
+            cursor.take("WITH") and cursor.skip_group()
+            yield from _instead(cursor, begin, "DROP CONSTRAINT", "x")
+    elif cursor.take("ADD"):
+        yield from _tsql_added(cursor)
+    elif cursor.take("DROP"):
+        yield from _tsql_dropped(cursor)
+
+
+_MARKS = words("MASKED SPARSE PERSISTED ROWGUIDCOL HIDDEN")
+
+
+def _instead(cursor: Cursor, begin: int, first: str, last: str) -> Iterator[Edit]:
+    """Yield these words for the tokens from *begin* to here, the last word at their end."""
+    start, end = cursor.tokens[begin].start, cursor.tokens[cursor.index - 1].end
+    room = end - start - len(first) - len(last)
+    if room > 0:
+        yield (start, end, f"{first}{' ' * room}{last}")
+
+
+def _tsql_added(cursor: Cursor) -> Iterator[Edit]:
+    """Yield a column for each constraint that is added beside something else."""
+    beside = False
+    while not cursor.done:
+        begin = cursor.index
+        if cursor.take("CONSTRAINT"):
+            cursor.name()
+            _tsql_constraint(cursor)
+            if beside or cursor.word() == ",":
+                yield from _instead(cursor, begin, "c", "int")
+        while not cursor.done and cursor.word() not in {",", ";", "END"}:
+            cursor.skip_group() or cursor.next()
+        if not cursor.take(","):
+            return
+        beside = True
+
+
+def _tsql_constraint(cursor: Cursor) -> None:
+    """Go past a constraint of a table behind its name. Raises :class:`Strange`."""
+    if cursor.take("CHECK"):
+        cursor.take("NOT", "FOR", "REPLICATION")
+        cursor.group()
+    elif cursor.take("FOREIGN", "KEY"):
+        cursor.group()
+        cursor.need("REFERENCES")
+        cursor.name()
+        cursor.skip_group()
+        while cursor.take("ON") and cursor.one_of("DELETE", "UPDATE"):
+            cursor.take("NO", "ACTION") or cursor.take("SET") or cursor.take("CASCADE")
+            cursor.one_of("NULL", "DEFAULT")
+    elif cursor.take("UNIQUE") or cursor.take("PRIMARY", "KEY"):
+        cursor.one_of("CLUSTERED", "NONCLUSTERED")
+        cursor.group()
+        cursor.take("WITH") and cursor.skip_group()
+    else:
+        raise Strange
+
+
+def _tsql_dropped(cursor: Cursor) -> Iterator[Edit]:
+    """Yield columns for constraints that are dropped beside columns."""
+    kinds: list[Token] = []
+    while not cursor.done:
+        token = cursor.peek()
+        if token is not None and cursor.one_of("CONSTRAINT", "COLUMN"):
+            kinds.append(token)
+        cursor.take("IF", "EXISTS")
+        cursor.name()
+        yield from _options(cursor)
+        if not cursor.take(","):
+            break
+    if len({token.word for token in kinds}) > 1:
+        yield from ((each.start, each.end, "COLUMN") for each in kinds)
 
 
 _READERS: dict[Dialect, Callable[[str, Sequence[Token]], Iterator[Edit]]] = {
