@@ -18,7 +18,7 @@ WITH_ARGUMENTS = (
 
 
 def run(capsys, *words):
-    code = 0
+    code: object = 0
     try:
         Program(namespace=namespace(), binary="sluiceway").run(["sluiceway", *words])
     except SystemExit as ended:
