@@ -23,8 +23,13 @@ SCRATCH = re.compile(r"sluiceway_scratch_(?P<made>[0-9]{10})_[0-9a-f]{16}\Z")
 """Names of throw-away databases: when they were made, and what nobody can guess."""
 KEPT = re.compile(r"sluiceway_kept_[0-9a-f]{32}\Z")
 _MARK = "sluiceway: throw-away, made by invoke migrations.dry-run"
+_SESSION = re.compile(re.escape(_MARK) + r", in session (?P<pid>[0-9]+) of (?P<began>[0-9.]*)\Z")
 _LEFT_SECONDS = 3600
-"""A database that nobody is in and that is older belongs to a run that was killed."""
+"""A database that nobody is in and that is older belongs to a run that was killed. Only of one that
+says in which session it was made it is known earlier: a server ends the session of whoever dies."""
+_SESSIONS = (
+    "SELECT pid, extract(epoch from backend_start), pid = pg_backend_pid() FROM pg_stat_activity"
+)
 _RELEASE_SECONDS = 10.0
 _MOST_KEPT = 8
 
@@ -95,19 +100,28 @@ class Server:
     # --- what was left behind ---
 
     def _sweep(self) -> None:
-        """Drop throw-away databases of runs that were killed: ours, old, and nobody in them."""
+        """Drop throw-away databases of runs that were killed: ours, and nobody is in them any more."""
         found = self._admin.must(
             "SELECT datname, shobj_description(d.oid, 'pg_database'), pg_get_userbyid(datdba), "
             "current_user FROM pg_database d WHERE datname LIKE 'sluiceway\\_scratch\\_%' "
             "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)"
         ).values
+        alive = {pid: began for pid, began, _ in self._sessions()} if found else {}
         for name, mark, owner, user in found:
             shape = SCRATCH.match(name or "")
-            if shape is None or mark not in (None, _MARK) or owner not in (user, self._owner):
+            made_in = _SESSION.match(mark or "")
+            ours = mark in (None, _MARK) or made_in is not None
+            if shape is None or not ours or owner not in (user, self._owner):
                 continue
-            if self._own or time.time() - int(shape["made"]) > _LEFT_SECONDS:
+            ended = made_in and _ended(alive, made_in["pid"], made_in["began"])
+            old = time.time() - int(shape["made"]) > _LEFT_SECONDS
+            if self._own or ended or old:
                 # Without FORCE: whoever has come in meanwhile keeps it.
                 self._admin.run(f'DROP DATABASE IF EXISTS "{name}"')
+
+    def _sessions(self) -> Iterable[tuple[str | None, str | None, bool]]:
+        """Return the server's sessions: process, when it began (if we may see it), whether it is ours."""
+        return ((pid, began, own == "t") for pid, began, own in self._admin.must(_SESSIONS).values)
 
     # --- databases ---
 
@@ -128,7 +142,9 @@ class Server:
         # Noted first: what may be there is dropped at the end.
         self._made[name] = Database(name, self._inside(name), alone=self._own)
         self._patiently(f'CREATE DATABASE "{name}"{owner}{source}')
-        self._admin.must(f'COMMENT ON DATABASE "{name}" IS {_literal(_MARK)}')
+        (here,) = ((pid, began) for pid, began, own in self._sessions() if own)
+        mark = f"{_MARK}, in session {here[0]} of {here[1] or ''}"
+        self._admin.must(f'COMMENT ON DATABASE "{name}" IS {_literal(mark)}')
         return self._made[name]
 
     def _inside(self, name: str) -> Target:
@@ -254,6 +270,14 @@ class Server:
                 self.drop(database)
         finally:
             self._admin.close()
+
+
+def _ended(alive: Mapping[str | None, str | None], pid: str, began: str) -> bool:
+    """Whether a session is over. When one began is not for every role to see; that it is there is."""
+    if pid not in alive:
+        return True
+    seen = alive[pid]
+    return bool(seen and began) and seen != began
 
 
 def _literal(text: str) -> str:

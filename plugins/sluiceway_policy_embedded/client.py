@@ -65,7 +65,7 @@ class Worker:
         child_reading, self._writing = os.pipe()
         self._reading, child_writing = os.pipe()
         log, self._log = _log_file()
-        argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("worker.py"))]
+        argv = [*_isolated(), str(Path(__file__).with_name("start.py"))]
         argv += [str(library), pinned, str(child_reading), str(child_writing), str(self._memory)]
         try:
             self._process = process.spawn(
@@ -302,6 +302,16 @@ def _translated(error: Mapping[str, str]) -> EngineError:
         remedy=remedies[code],
         code=code,
     )
+
+
+def _isolated() -> list[str]:
+    """Return the interpreter without anything of its user's, but for what becomes of bytecode."""
+    argv = [sys.executable, "-I", "-S"]
+    if sys.dont_write_bytecode:
+        argv.append("-B")
+    if sys.pycache_prefix is not None:
+        argv += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
+    return argv
 
 
 def _environment(memory_megabytes: int) -> dict[str, str]:

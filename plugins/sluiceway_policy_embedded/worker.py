@@ -1,7 +1,7 @@
 """The worker process: Open Policy Agent as a library, one request at a time, over two pipes.
 
-Run as a file by an isolated interpreter (``python -I -S worker.py LIBRARY SHA256 READ WRITE
-MEMORY_BYTES``), so it imports nothing but the standard library and starts in milliseconds.
+Run by an isolated interpreter (``python -I -S start.py LIBRARY SHA256 READ WRITE MEMORY_BYTES``), so
+it imports nothing but the standard library and starts in milliseconds.
 
 Messages are JSON behind an eight-byte big-endian length. A request is ``{"op": ...}``, and perhaps
 a line end and a gate's input behind it, as JSON that goes to the library as it is: it may be large,
@@ -260,16 +260,16 @@ class Jobs:
         """
         engine = self._engines[key]
         lines: dict[str, tuple[set[int], set[int]]] = {}
-        values = _values(engine, rules, lines)
-        results = []
-        for rule, value in zip(rules, values, strict=True):
-            result: dict[str, Any] = {"rule": rule, "passed": value == [True]}
+        results: list[dict[str, Any]] = []
+        failing = []
+        for rule, value in zip(rules, _values(engine, rules, lines), strict=True):
+            results.append({"rule": rule, "passed": value == [True]})
             if isinstance(value, str):
-                result["error"] = value
-            elif not result["passed"] and traced > 0:
-                traced -= 1
-                result |= _seen(engine, rule)
-            results.append(result)
+                results[-1]["error"] = value
+            elif not results[-1]["passed"]:
+                failing.append(rule)
+        seen = _seen(engine, failing[:traced])
+        results = [each | seen.get(each["rule"], {}) for each in results]
         return {
             "results": results,
             "covered": {name: sorted(rows[0]) for name, rows in lines.items()},
@@ -297,13 +297,26 @@ def _values(
     return [bindings[f"v{n}"] for n in range(len(rules))]
 
 
-def _seen(engine: Engine, rule: str) -> dict[str, Any]:
-    """Return where a rule that fails stopped, and what it printed."""
+def _seen(engine: Engine, rules: list[str]) -> dict[str, dict[str, Any]]:
+    """Return for each rule that fails where it stopped, and what it printed.
+
+    They are asked together, since a new query is compiled with all modules. Where one printed
+    something they are asked one by one, since what is printed does not say for which rule it was.
+    """
+    if not rules:
+        return {}
+    query = "; ".join(f"v{n} := [v | v := data.{rule}]" for n, rule in enumerate(rules))
     try:
-        traced = engine.query(f"v0 := [v | v := data.{rule}]", trace=True)
+        traced = engine.query(query, trace=True)
     except BridgeError as error:
-        return {"error": error.message}
-    return {"failed_at": _failed_at(traced.get("trace") or []), "printed": _lines(traced)}
+        if len(rules) == 1:
+            return {rules[0]: {"error": error.message}}
+        traced = None
+    if len(rules) > 1 and (traced is None or _lines(traced)):
+        return {rule: seen for each in rules for rule, seen in _seen(engine, [each]).items()}
+    stopped = _failed_at((traced or {}).get("trace") or [], rules)
+    printed = _lines(traced or {})
+    return {rule: {"failed_at": stopped.get(rule, ""), "printed": printed} for rule in rules}
 
 
 def main(arguments: list[str]) -> int:
@@ -437,16 +450,22 @@ def _lines(envelope: dict[str, Any]) -> list[str]:
     return [f"{line['location']}: {line['message']}" for line in envelope.get("prints") or []]
 
 
-def _failed_at(trace: list[dict[str, Any]]) -> str:
-    """Return ``file:row: expression`` of the last failure in the test rule's own body."""
-    entered = [event for event in trace if str(event.get("op", "")).lower() == "enter"]
-    body = entered[2:3] or entered[-1:]  # the query, the comprehension, then the rule
-    own = {event.get("query_id") for event in body}
-    fails = [event for event in trace if str(event.get("op", "")).lower() == "fail"]
-    for event in reversed([event for event in fails if event.get("query_id") in own] or fails):
-        return f"{event.get('location')}: {event.get('node')}"
-    return ""
+def _failed_at(trace: list[dict[str, Any]], rules: list[str]) -> dict[str, str]:
+    """Return for each rule ``file:row: expression`` of the last failure in its own body.
 
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    The query is entered first, in it a comprehension for each rule in turn, and in that the rule.
+    """
+    within: dict[Any, list[Any]] = {}
+    failed: dict[Any, str] = {}
+    for event in trace:
+        operation, place = str(event.get("op", "")).lower(), event.get("query_id")
+        if operation == "enter" and place != event.get("parent_id"):
+            within.setdefault(event.get("parent_id"), []).append(place)
+        elif operation == "fail":
+            failed[place] = f"{event.get('location')}: {event.get('node')}"
+    query = trace[0].get("query_id") if trace else None
+    found = {}
+    for rule, asked in zip(rules, within.get(query, []), strict=False):
+        body = within.get(asked, [asked])[0]
+        found[rule] = failed.get(body) or failed.get(asked, "")
+    return found

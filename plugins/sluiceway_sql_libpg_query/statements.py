@@ -418,6 +418,7 @@ def _trigger(node: Node, source: bytes) -> Iterable[Action]:
         table=relation(node.get("relation", {})),
         references=strings(node.get("funcname", ())),
         or_replace=bool(node.get("replace")),
+        label="row" if node.get("row") else "",
     )
 
 

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Name
+from sluiceway_sql_sqlfluff.clauses import clauses_of
 from sluiceway_sql_sqlfluff.columns import column_type, default_of, definition, expression
 from sluiceway_sql_sqlfluff.constraints import constraint, starts_constraint
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.options import online, other_clause
+from sluiceway_sql_sqlfluff.options import online, other_clause, whole_list
 from sluiceway_sql_sqlfluff.tokens import MYSQL
 
 __all__ = ["alter_table"]
 
 _LISTS = frozenset({"DROP", "ADD", "MODIFY", "TRUNCATE"})
 """Verbs that may be said once for several: ``DROP COLUMN a, b``."""
+_NOT_SQLITE = frozenset({"MODIFY", "CHANGE", "TRUNCATE"})
 _VERBS = frozenset({"ADD", "DROP", "ALTER", "MODIFY", "CHANGE", "RENAME", "TRUNCATE"})
 
 
@@ -31,13 +33,18 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
     cursor.take("NOWAIT")
     actions: list[Action] = []
     verb: tuple[str, ...] = ()
-    for clause in _clauses(cursor):
+    for clause in clauses_of(cursor):
         begin = clause.index
+        if whole_list(clause, cursor):
+            actions.append(Action(kind=Kind.OTHER, name=table, offset=clause.offset))
+            break
         taken = _verb(clause, verb)
         if not taken:
             actions.extend(other_clause(clause, table))
         else:
             verb = taken
+            if cursor.dialect is Dialect.SQLITE and taken[0] in _NOT_SQLITE:
+                raise Strange
             actions.extend(_READERS[taken[0]](clause, table, taken[1:]))
         if not clause.done:
             clause.give_up()
@@ -55,15 +62,6 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
         yield changed
     if not actions:
         raise Strange
-
-
-def _clauses(cursor: Cursor) -> Iterator[Cursor]:
-    """Yield the clauses; PostgreSQL's and T-SQL's prefixes of one are taken away."""
-    while not cursor.done:
-        yield cursor.clause()
-        if not cursor.take(","):
-            return
-    raise Strange
 
 
 def _verb(clause: Cursor, before: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,6 +101,12 @@ def _add(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
         clause.rest()
         yield Action(kind=Kind.OTHER, name=table, label="partition", offset=offset)
         return
+    if clause.dialect is Dialect.ORACLE and clause.word() in {"SUPPLEMENTAL", "PARTITION"}:
+        if any(token.word in _VERBS - {"ADD"} for token in clause.tokens[clause.index :]):
+            raise Strange
+        clause.index = clause.stop
+        yield Action(kind=Kind.OTHER, name=table, offset=offset)
+        return
     if clause.dialect is Dialect.TSQL and clause.take("PERIOD"):
         clause.rest()
         yield Action(kind=Kind.OTHER, name=table, offset=offset)
@@ -139,7 +143,8 @@ def _add(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
 def _column(clause: Cursor, table: Name, offset: int, *, if_exists: bool) -> Action:
     if_exists = clause.take("IF", "NOT", "EXISTS") or if_exists
     column = definition(clause)
-    if not column.type and clause.dialect not in {Dialect.SQLITE, Dialect.TSQL}:
+    untyped = {Dialect.SQLITE, Dialect.TSQL} | ({Dialect.ORACLE} if column.generated else set())
+    if not column.type and clause.dialect not in untyped:
         raise Strange
     return Action(
         kind=Kind.ADD_COLUMN,
@@ -204,6 +209,8 @@ def _drop(clause: Cursor, table: Name, before: tuple[str, ...]) -> Iterator[Acti
     cascade = clause.take("CASCADE")
     if cascade or clause.one_of("RESTRICT", "INVALIDATE"):
         clause.take("CONSTRAINTS")
+    if dialect is Dialect.ORACLE and clause.take("CHECKPOINT"):
+        clause.next()
     for name in names:
         yield Action(
             kind=Kind.DROP_COLUMN,
@@ -238,7 +245,8 @@ def _drop_constraint(clause: Cursor, table: Name, offset: int) -> Action:
 def _constraint_dropped(
     clause: Cursor, table: Name, offset: int, *, if_exists: bool, kind: str = ""
 ) -> Action:
-    name = "" if clause.done or clause.word() == "CASCADE" else clause.part()
+    unnamed = kind == "primary key" and (clause.done or clause.word() == "CASCADE")
+    name = "" if unnamed else clause.part()
     cascade = clause.take("CASCADE")
     clause.one_of("RESTRICT", "CONSTRAINTS")
     if clause.take("WITH"):
@@ -266,6 +274,8 @@ def _alter(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
     clause.take("COLUMN")
     if_exists = clause.take("IF", "EXISTS")
     column = clause.column()
+    if clause.dialect is Dialect.SQLITE and clause.word(1) != "NOT":
+        raise Strange
     for action in _altered(clause, table, column):
         yield replace(action, if_exists=if_exists, offset=offset)
 
@@ -312,12 +322,28 @@ def _altered(  # noqa: PLR0911 - one branch a clause
     if clause.dialect is Dialect.TSQL and clause.word() not in {"ADD", "DROP"}:
         yield from _tsql_column(clause, table, column)
         return
+    if clause.dialect is Dialect.TSQL:
+        clause.next()
+        if not _tsql_mark(clause):
+            raise Strange
+        yield of(Kind.OTHER)
+        return
     # What is left (statistics, storage, compression, visibility, masks, restarts) harms no reader.
     if clause.word() in {"SET", "RESET", "RESTART", "ADD", "DROP", "COMMENT", "UNSET", "ENCODE"}:
         clause.rest()
         yield of(Kind.OTHER)
         return
     raise Strange
+
+
+def _tsql_mark(clause: Cursor) -> bool:
+    """Go past what T-SQL's columns are marked with: ``ADD MASKED WITH (...)``, ``DROP SPARSE``."""
+    if clause.take("MASKED"):
+        return not clause.take("WITH") or clause.skip_group()
+    return bool(
+        clause.take("NOT", "FOR", "REPLICATION")
+        or clause.one_of("SPARSE", "PERSISTED", "ROWGUIDCOL", "HIDDEN")
+    )
 
 
 def _tsql_column(clause: Cursor, table: Name, column: str) -> Iterator[Action]:
@@ -391,7 +417,7 @@ def _change(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]
 
 def _rename(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
     offset, dialect = clause.offset, clause.dialect
-    if clause.one_of("TO", "AS") and clause.at_name():
+    if (clause.one_of("TO", "AS") or (dialect in MYSQL and clause.take("="))) and clause.at_name():
         yield Action(kind=Kind.RENAME_TABLE, name=table, new_name=clause.name(), offset=offset)
         return
     if clause.word(2) == "TO" and clause.at_name(1):

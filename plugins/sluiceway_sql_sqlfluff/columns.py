@@ -31,10 +31,12 @@ _ENDS_EXPRESSION = words(
     "NOT NULL PRIMARY UNIQUE KEY REFERENCES CHECK CONSTRAINT GENERATED AUTO_INCREMENT AUTOINCREMENT"
     " COMMENT COLLATE ON FIRST AFTER STORED VIRTUAL PERSISTED PERSISTENT VISIBLE INVISIBLE IDENTITY"
     " DEFERRABLE INITIALLY ENCODE SORTKEY DISTKEY CODEC TTL OPTIONS MASKED COLUMN_FORMAT STORAGE"
-    " ENABLE DISABLE USING DEFAULT INVISIBLE SPARSE MATERIALIZED TAG WITHOUT"
+    " ENABLE DISABLE FOREIGN USING DEFAULT INVISIBLE SPARSE MATERIALIZED TAG WITHOUT"
     " ENGINE_ATTRIBUTE"
 )
-_ENDS_TYPE = _ENDS_EXPRESSION | words("AS ALIAS EPHEMERAL ROWGUIDCOL WITH COMPRESSION MATCH")
+_ENDS_TYPE = _ENDS_EXPRESSION | words(
+    "AS ASCII UNICODE ALIAS EPHEMERAL ROWGUIDCOL WITH COMPRESSION MATCH"
+)
 _MORE_TYPE = frozenset({"TIME", "LOCAL"})
 _WORDS = frozenset({TokenKind.WORD, TokenKind.QUOTED})
 
@@ -162,7 +164,10 @@ def _type(cursor: Cursor, column: Column) -> tuple[str, Column]:
         if token.kind is TokenKind.STRING:
             break
         parts.append(cursor.next().text.lower())
-    if not _known_type(cursor, begin) and (parts or cursor.dialect is not Dialect.SQLITE):
+    untyped = not parts and (
+        cursor.dialect is Dialect.SQLITE or (cursor.dialect is Dialect.ORACLE and not cursor.done)
+    )
+    if not untyped and not _known_type(cursor, begin):
         cursor.loose.append(cursor.tokens[min(begin, len(cursor.tokens) - 1)])
     words = " ".join(parts).replace(" (", "(").replace(" . ", ".").replace(" [ ]", "[]")
     if not parts:
@@ -259,7 +264,7 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
         demands = _says_not_null(cursor, column.name)
         take("NO", "INHERIT")
         return replace(column, check=True, not_null=column.not_null or demands)
-    if take("REFERENCES"):
+    if take("REFERENCES") or take("FOREIGN", "KEY", "REFERENCES"):
         return replace(column, references=references(cursor))
     return _decoration(cursor, column)
 
@@ -325,7 +330,7 @@ _WITH_ONE = words(
 _ALONE = words(
     "SPARSE ROWGUIDCOL VISIBLE INVISIBLE SORTKEY DISTKEY UNSIGNED ZEROFILL SIGNED BINARY HIDDEN"
     " ENABLE DISABLE VALIDATE NOVALIDATE STORED VIRTUAL PERSISTED FILESTREAM ASC DESC CASCADE"
-    " RESTRICT CLUSTERED NONCLUSTERED FIRST"
+    " RESTRICT CLUSTERED NONCLUSTERED FIRST ASCII UNICODE"
 )
 
 

@@ -140,7 +140,8 @@ def _constraint_options(cursor: Cursor) -> bool:
         elif cursor.take("WITH", "PARSER") or cursor.take("ON", "CONFLICT"):
             cursor.next()
         elif cursor.take("USING"):
-            cursor.take("INDEX")
+            if cursor.take("INDEX") and cursor.peek() is None:
+                break  # Oracle: one of its own
             cursor.take("TABLESPACE")
             cursor.next()
         elif cursor.one_of("WITH", "INCLUDE", "WHERE"):

@@ -75,6 +75,8 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
             break
         cursor.next()
     word = cursor.next().word
+    if unique and word != "INDEX":
+        raise Strange
     if word == "TABLE":
         yield from _table(cursor, temporary=temporary, or_replace=or_replace)
     elif word == "INDEX":
@@ -93,7 +95,8 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
         if word in {"FUNCTION", "PROCEDURE"}:
             action = _with_body(cursor, action)
         elif word == "TRIGGER":
-            action = _with_function(cursor, action)
+            yield replace(_with_function(cursor, action), or_replace=or_replace)
+            return
         elif word == "DOMAIN":
             cursor.take("AS")
             action = replace(action, definition=definition(cursor, action.name[-1]))
@@ -119,6 +122,8 @@ def _skip_definer(cursor: Cursor) -> None:
 def _object(cursor: Cursor, kind: Kind) -> Action:
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name = cursor.name() if cursor.at_name() else ()
+    if not name and kind in {Kind.CREATE_FUNCTION, Kind.CREATE_TRIGGER}:
+        raise Strange
     return Action(kind=kind, name=name, if_exists=if_exists)
 
 
@@ -144,6 +149,8 @@ def _with_function(cursor: Cursor, action: Action) -> Action:
     while not cursor.done:
         if cursor.take("ON") and not action.table:
             action = replace(action, table=cursor.name())
+        elif cursor.take("FOR", "EACH", "ROW") or cursor.take("FOR", "ROW"):
+            action = replace(action, label="row")
         elif cursor.take("EXECUTE", "FUNCTION") or cursor.take("EXECUTE", "PROCEDURE"):
             action = replace(action, references=cursor.name())
         else:
@@ -161,7 +168,17 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         yield Action(kind=Kind.DROP_TABLE, name=name, if_exists=True, label="or replace")
     columns: list[Column] = []
     keys: list[Action] = []
-    if cursor.word() == "(" and cursor.word(1) not in {"SELECT", "LIKE", "WITH", "("}:
+    parent: Name = ()
+    if cursor.take("PARTITION", "OF"):
+        cursor.loose.extend(cursor.tokens[:1])
+        parent = cursor.name()
+    if cursor.dialect in MYSQL and cursor.at("(", "LIKE"):
+        like = cursor.group()
+        like.next()
+        like.name()
+        if not like.done:
+            like.give_up()
+    elif cursor.word() == "(" and cursor.word(1) not in {"SELECT", "LIKE", "WITH", "("}:
         for clause in cursor.group().clauses():
             _element(clause, name, columns, keys)
     else:
@@ -169,6 +186,10 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
     _usual_options(cursor)
     options = cursor.rest()
     words = [token.word for token in options]
+    if words[:2] == ["INHERITS", "("]:
+        heir = Cursor(options, cursor.dialect, cursor.text)
+        heir.index = 2
+        parent = heir.name()
     for key in keys:
         if key.constraint in {"primary key", "not null"}:
             primary = key.constraint == "primary key"
@@ -196,6 +217,7 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
             word == "PARTITION" and words[index + 1 : index + 2] == ["BY"]
             for index, word in enumerate(words)
         ),
+        references=parent,
         from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
         reads=relations(cursor) if "SELECT" in words else (),
     )
@@ -214,6 +236,8 @@ def _usual_options(cursor: Cursor) -> None:
             cursor.take(",")
             cursor.take("DEFAULT")
             cursor.one_of("CHARACTER", "CHAR")
+            if cursor.take("WITH", "SYSTEM", "VERSIONING"):
+                continue
             if cursor.word() not in _OPTIONS:
                 cursor.index = begin
                 return
@@ -227,7 +251,12 @@ def _usual_options(cursor: Cursor) -> None:
 
 
 def _element(clause: Cursor, table: Name, columns: list[Column], keys: list[Action]) -> None:
-    if clause.word() == "LIKE" or clause.word() == "PERIOD":
+    if clause.take("PERIOD", "FOR"):
+        clause.name()
+        if not clause.skip_group() or not clause.done:
+            clause.give_up()
+        return
+    if clause.word() == "LIKE":
         clause.rest()
         return
     if starts_constraint(clause):
@@ -239,12 +268,17 @@ def _element(clause: Cursor, table: Name, columns: list[Column], keys: list[Acti
         clause.give_up()
 
 
+_INDEX_NAMED = MYSQL | {Dialect.SQLITE, Dialect.ORACLE}
+
+
 def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
     concurrently = cursor.take("CONCURRENTLY")
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name: Name = ()
     if not (cursor.word() == "ON" and cursor.at_name(1)):
         name = cursor.name()
+    elif cursor.dialect in _INDEX_NAMED:
+        raise Strange
     else:
         cursor.loose.append(cursor.tokens[cursor.index])
     if cursor.one_of("USING", "TYPE"):
@@ -254,17 +288,22 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
     table = cursor.name()
     if cursor.take("USING"):
         cursor.next()
+    if cursor.word() != "(":  # of a COLUMNSTORE and the like: whether that holds, sqlfluff says
+        if cursor.dialect not in {Dialect.TSQL, Dialect.ORACLE}:
+            raise Strange
+        cursor.loose.append(cursor.tokens[cursor.index - 1])
     columns = indexed(cursor.group()) if cursor.word() == "(" else ()
     while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK", "COMMENT"):
         cursor.take("=")
         cursor.next()
+    kept_open = cursor.dialect is Dialect.ORACLE and _stored_online(cursor)
     said = online(cursor) if cursor.dialect in MYSQL else None
     if said is not None:
         concurrently = said[0] and not label
         label = label or said[1]
     words = [token.word for token in cursor.rest()]
-    if cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words:
-        at = words.index("ONLINE")
+    if kept_open or (cursor.dialect in {Dialect.TSQL, Dialect.ORACLE} and "ONLINE" in words):
+        at = words.index("ONLINE") if "ONLINE" in words else 0
         concurrently = cursor.dialect is Dialect.ORACLE or words[at + 1 : at + 3] == ["=", "ON"]
     return Action(
         kind=Kind.CREATE_INDEX,
@@ -280,9 +319,36 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
     )
 
 
+_OF_INDEX = words(
+    "LOCAL GLOBAL REVERSE NOREVERSE LOGGING NOLOGGING NOPARALLEL NOCOMPRESS VISIBLE INVISIBLE UNUSABLE"
+    " SORT NOSORT"
+)
+_OF_INDEX_WITH_ONE = words("TABLESPACE PCTFREE INITRANS MAXTRANS PARALLEL COMPRESS")
+
+
+def _stored_online(cursor: Cursor) -> bool:
+    """Pass what Oracle's indexes are stored with, and say whether ONLINE is among it."""
+    online = False
+    while not cursor.done:
+        if cursor.take("ONLINE"):
+            online = True
+        elif cursor.one_of(*_OF_INDEX_WITH_ONE):
+            token = cursor.peek()
+            if token is not None and (token.kind is TokenKind.NUMBER or cursor.at_name()):
+                cursor.next()
+        elif cursor.take("STORAGE"):
+            cursor.skip_group()
+        elif not (cursor.one_of(*_OF_INDEX) or cursor.take("COMPUTE", "STATISTICS")):
+            break
+    return online
+
+
 def _view(cursor: Cursor, *, or_replace: bool, materialized: bool, temporary: bool) -> Action:
     if_exists = cursor.take("IF", "NOT", "EXISTS")
     name = cursor.name()
+    if cursor.word() in {"", ";"}:
+        raise Strange
+    cursor.loose.extend(cursor.tokens[cursor.index : cursor.stop])
     return Action(
         kind=Kind.CREATE_VIEW,
         name=name,

@@ -80,6 +80,8 @@ def _bare(part: list[Token], dialect: Dialect, text: str) -> Iterator[Action]:
     cursor.next()
     cursor.one_of("TABLE", "TABLES", "DATABASE", "SCHEMA")
     cursor.take("IF", "EXISTS")
+    if cursor.done:
+        return
     try:
         name = cursor.name()
     except Strange:

@@ -10,7 +10,7 @@ from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["online", "other_clause"]
+__all__ = ["online", "other_clause", "whole_list"]
 
 _REWRITES = frozenset({"ENGINE", "FORCE", "CONVERT", "ROW_FORMAT", "KEY_BLOCK_SIZE"})
 
@@ -37,14 +37,8 @@ def other_clause(clause: Cursor, table: Name) -> Iterator[Action]:  # noqa: PLR0
         label = clause.word(1).lower()
         clause.rest()
         yield of(Kind.REWRITE_TABLE, label=label)
-    elif clause.take("ATTACH", "PARTITION") and dialect is not Dialect.CLICKHOUSE:
-        partition = clause.name()
-        clause.rest()
-        yield of(Kind.ATTACH_PARTITION, new_name=partition)
-    elif clause.take("DETACH", "PARTITION"):
-        detached = clause.rest()
-        concurrently = detached[-1].word == "CONCURRENTLY"
-        yield of(Kind.DETACH_PARTITION, new_name=(detached[0].text,), concurrently=concurrently)
+    elif (moved := _part(clause, table)) is not None:
+        yield moved
     elif clause.take("DISCARD", "TABLESPACE") or clause.take("DISCARD", "PARTITION"):
         clause.rest()
         yield of(Kind.TRUNCATE, label="discard tablespace")
@@ -63,11 +57,74 @@ def other_clause(clause: Cursor, table: Name) -> Iterator[Action]:  # noqa: PLR0
         clause.take("=")
         clause.next()
         yield of(Kind.OTHER)
+    elif dialect is Dialect.TSQL and _tsql_option(clause):
+        yield of(Kind.OTHER)
     elif _harmless(clause):
         clause.rest()
         yield of(Kind.OTHER)
     else:
         raise Strange
+
+
+def _part(clause: Cursor, table: Name) -> Action | None:
+    """Read how a table becomes a part of another, or is none any more."""
+    offset = clause.offset
+    if clause.dialect is not Dialect.CLICKHOUSE and clause.take("ATTACH", "PARTITION"):
+        partition = clause.name()
+        clause.rest()
+        return Action(kind=Kind.ATTACH_PARTITION, name=table, new_name=partition, offset=offset)
+    if clause.take("INHERIT"):
+        parent = clause.name()
+        return Action(
+            kind=Kind.ATTACH_PARTITION, name=parent, new_name=table, label="inherit", offset=offset
+        )
+    if clause.take("DETACH", "PARTITION"):
+        detached = clause.rest()
+        concurrently = detached[-1].word == "CONCURRENTLY"
+        return Action(
+            kind=Kind.DETACH_PARTITION,
+            name=table,
+            new_name=(detached[0].text,),
+            concurrently=concurrently,
+            offset=offset,
+        )
+    return None
+
+
+def _tsql_option(clause: Cursor) -> bool:
+    """Go past ``SET (...)`` and ``ENABLE CHANGE_TRACKING WITH (...)``."""
+    if clause.at("SET", "("):
+        clause.next()
+        return clause.skip_group()
+    if clause.take("ENABLE", "CHANGE_TRACKING") or clause.take("DISABLE", "CHANGE_TRACKING"):
+        return not clause.take("WITH") or clause.skip_group()
+    return False
+
+
+_LISTS = (
+    ("ORDER", "BY"),
+    *((verb, "PARTITION") for verb in ("ANALYZE", "CHECK", "OPTIMIZE", "REBUILD", "REPAIR")),
+    *((verb, "PARTITION") for verb in ("REORGANIZE", "IMPORT")),
+)
+
+
+def whole_list(clause: Cursor, cursor: Cursor) -> bool:
+    """Whether a clause of MySQL's is a list to the end: ``ORDER BY a, b``. Then go past all of it.
+
+    Args:
+        clause: The clause up to its first comma.
+        cursor: The statement behind it.
+    """
+    if clause.dialect not in MYSQL or not any(clause.at(*lead) for lead in _LISTS):
+        return False
+    if not _harmless(clause) or any(
+        token.kind is TokenKind.WORD and token.word in _DANGEROUS | {"ADD", "ALTER"}
+        for token in cursor.tokens[cursor.index : cursor.stop]
+    ):
+        return False
+    clause.rest()
+    cursor.rest()
+    return True
 
 
 _HARMLESS = words(
@@ -79,7 +136,7 @@ _HARMLESS = words(
     " NOT NO FORCE UNSET SUSPEND RESUME RECLUSTER MATERIALIZE UPDATE DELETE FREEZE FETCH APPEND"
     " ENCODE DISTKEY SORTKEY DISTSTYLE LOGGING NOLOGGING CACHE NOCACHE PARALLEL NOPARALLEL READ"
     " MOVE SHRINK SPLIT MERGE PCTFREE ACTIVATE DATA VOLATILE COMPRESS PAGE_COMPRESSED"
-    " PAGE_COMPRESSION_LEVEL ENCRYPTED TRANSACTIONAL ATTACH SECONDARY_LOAD IF"
+    " ALLOCATE DEALLOCATE PAGE_COMPRESSION_LEVEL ENCRYPTED TRANSACTIONAL ATTACH SECONDARY_LOAD IF"
 )
 _DANGEROUS = frozenset({"DROP", "RENAME", "MODIFY", "CHANGE", "TRUNCATE"})
 

@@ -8,11 +8,11 @@ from functools import lru_cache
 from sluiceway.migrations.records import Dialect, Parsed, Script
 from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.outline import Engine
-from sluiceway_sql_sqlfluff.reading import read
+from sluiceway_sql_sqlfluff.shapes import Shapes
 
 __all__ = ["Parser", "parser"]
 
-READER = "3"
+READER = "4"
 """Counts up with every change of what is read out of a statement: a cache is then out of date."""
 
 
@@ -24,6 +24,7 @@ class Parser:
     version: str
     thorough: bool = False
     """Give sqlfluff also the statements of which every token is understood without it."""
+    shapes: Shapes = field(default_factory=Shapes)
     name: str = field(default="sqlfluff", init=False)
 
     def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
@@ -38,7 +39,9 @@ class Parser:
         for start, end in spans:
             text = script.text[start:end]
             try:
-                parts = read(text, dialect, self.engine, variables, thorough=self.thorough)
+                parts = self.shapes.read(
+                    text, dialect, self.engine, variables, thorough=self.thorough
+                )
             except RecursionError:
                 problem = "its brackets are nested too deep"
                 found.append(Parsed(span=(start, end), actions=(), problem=problem))
@@ -69,4 +72,5 @@ def parser() -> Parser:
         core = ""
     else:
         core = f" {version('sqlfluffrs')}"
-    return Parser(engine, f"{engine.name}{core} {version('sqlfluff')}, reader {READER}")
+    words = version("sqlfluff")
+    return Parser(engine, f"{engine.name}{core} {words}, reader {READER}", shapes=Shapes(words))

@@ -94,8 +94,10 @@ def _mysql(found: list[Token], at: int) -> int | None:  # noqa: PLR0912 - one br
                 if found[cursor.index - 1].word == "COMMENT":
                     cursor.next()
         elif word == "TRIGGER":
-            while not cursor.take("FOR", "EACH", "ROW"):
+            while not cursor.take("ON"):
                 cursor.next()
+            cursor.name()
+            cursor.need("FOR", "EACH", "ROW")
             if cursor.one_of("FOLLOWS", "PRECEDES"):
                 cursor.part()
         elif word == "EVENT":

@@ -14,8 +14,11 @@ from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
 from sluiceway_sql_sqlfluff.harmless import harmless
 from sluiceway_sql_sqlfluff.outline import Block, Engine
 from sluiceway_sql_sqlfluff.programs import body_start, program_made
+from sluiceway_sql_sqlfluff.running import declared
 from sluiceway_sql_sqlfluff.simple import statement
+from sluiceway_sql_sqlfluff.softened import softened
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, Unreadable, tokens
+from sluiceway_sql_sqlfluff.words import words
 
 __all__ = ["Read", "read"]
 
@@ -64,8 +67,9 @@ def read(  # noqa: PLR0911 - one a way to read
     if actions is not None:
         return [inner.expanded(Read(0, len(text), actions))]
     outline = engine.outline(text, dialect)
-    if outline.problem and dialect is Dialect.SQLITE:
-        outline = engine.outline(_without_free_words(text, found), dialect)
+    if outline.problem or _runs_together(found, outline.blocks, dialect):
+        soft = softened(text, dialect, found)
+        outline = engine.outline(soft, dialect) if soft != text else outline
     if outline.problem or not outline.blocks:
         problem = outline.problem or "no statement in it"
         return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
@@ -73,29 +77,28 @@ def read(  # noqa: PLR0911 - one a way to read
     whole = _Whole(text, dialect, found, starts, variables)
     results = [inner.expanded(whole.read(block)) for block in outline.blocks]
     between = whole.outside(0, len(text), outline.blocks)
+    if _runs_together(found, outline.blocks, dialect):
+        guesses = tuple(guess(found, dialect, text, variables))
+        return [
+            Read(0, len(text), guesses, "where one statement ends and the next begins is unclear")
+        ]
     if dangers(between):
         first = results[0]
         results[0] = replace(first, problem=first.problem or hidden(between))
     return results
 
 
-_FREE_WORDS = frozenset({
-    "ABORT", "ACTION", "AFTER", "ATTACH", "BEFORE", "CONFLICT", "DATABASE", "DETACH", "EACH", "FAIL", "KEY",
-    "MATCH", "PLAN", "QUERY", "ROW", "ROWS", "TEMP", "TRIGGER", "VIEW",
-})  # fmt: skip
+def _runs_together(found: Sequence[Token], blocks: Sequence[Block], dialect: Dialect) -> bool:
+    """Whether sqlfluff sees a statement begin where nothing ends the one before.
 
-
-def _without_free_words(text: str, found: Sequence[Token]) -> str:
-    """Return a text of SQLite in which keywords that may be names are none, of the same length.
-
-    SQLite takes them for names wherever they make no sense as keywords; sqlfluff does not.
+    What it cannot make a clause of, it may take for a call. In T-SQL nothing has to stand between.
     """
-    pieces, last = [], 0
-    for token in found:
-        if token.word in _FREE_WORDS and token.kind is TokenKind.WORD:
-            pieces += [text[last : token.start], "x" * len(token.text)]
-            last = token.end
-    return "".join([*pieces, text[last:]])
+    if dialect is Dialect.TSQL:
+        return False
+    starts = [token.start for token in found]
+    begins = (bisect_left(starts, block.start) for block in blocks[1:])
+    ends = ([token.word for token in found[begin - 2 : begin]] for begin in begins)
+    return any(end[-1:] not in ([";"], ["/"]) and end != ["\\", "G"] for end in ends)
 
 
 _DEEPEST = 8
@@ -155,6 +158,7 @@ class _Whole:
         except Unreadable as error:
             actions, problem = [], str(error)
         else:
+            problem = self._bare_call(inside, actions)
             if cursor.unknown and (_harmful(actions) or dangers(cursor.unknown)):
                 first = cursor.unknown[0]
                 near = self.text[first.start : first.start + 40]
@@ -164,8 +168,23 @@ class _Whole:
                 actions += guess(inside[1:], self.dialect, self.text, self.variables)
         return Read(block.start, block.end, tuple(actions), problem)
 
+    def _bare_call(self, inside: list[Token], actions: list[Action]) -> str:
+        """Say why words without EXEC are no call in T-SQL, where sqlfluff takes any for one."""
+        calls = len(actions) == 1 and actions[0].kind is Kind.CALL
+        if self.dialect is not Dialect.TSQL or not calls or inside[0].word in _NO_CALLS:
+            return ""
+        if inside[0] is not self.tokens[0]:
+            return "only the first statement of a batch may call a procedure without EXEC"
+        given = {token.word for token in inside[1:] if token.kind is TokenKind.WORD}
+        filled_in = inside[0].text.startswith("_")  # the name that stands for a placeholder
+        if len(actions[0].name) == 1 and (given - _ARGUMENTS or filled_in):
+            return f"{inside[0].text} is no statement"
+        return ""
+
     def _holding(self, block: Block) -> Read:
         """Read a statement that holds others: a block, an IF, a stored program."""
+        if self.dialect is Dialect.ORACLE:
+            declared(self.between(block.start, block.children[0].start), self.text, self.variables)
         children, states = [], [dict(self.variables)]
         for child in block.children:
             children.append(self.read(child))
@@ -191,6 +210,13 @@ class _Whole:
             if not problem and dangers(outside):
                 problem = hidden(outside)
         return Read(block.start, block.end, (action,), problem)
+
+
+_NO_CALLS = words(
+    "ADD BACKUP BREAK BULK CHECKPOINT CLOSE CONTINUE DBCC DEALLOCATE DENY DISABLE ENABLE EXEC EXECUTE"
+    " FETCH GOTO KILL OPEN RAISERROR RECEIVE RECONFIGURE RESTORE RETURN REVERT SAVE SEND THROW WAITFOR"
+)
+_ARGUMENTS = frozenset({"NULL", "DEFAULT", "OUTPUT", "OUT", "WITH", "RECOMPILE"})
 
 
 def _shifted(action: Action, by: int) -> Action:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, assigned, limited, texts
-from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
+from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, tokens
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["assign", "called_in", "dynamic_of", "note_selected", "run"]
+__all__ = ["assign", "called_in", "declared", "dynamic_of", "note_selected", "run"]
 
 
 def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -19,8 +19,7 @@ def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if reader is not None:
         yield from reader(cursor, variables)
     elif cursor.dialect is Dialect.TSQL and cursor.at_name():
-        token = cursor.peek()
-        name = cursor.tokens[cursor.index + (2 if cursor.word(1) == "." else 0)] if token else None
+        name = cursor.peek(2 if cursor.word(1) == "." else 0)
         if name is not None and name.text.lower().startswith(("sp_", "xp_")):
             yield from _called(cursor, variables)
         else:  # EXEC may be left out at the beginning of a batch
@@ -115,6 +114,27 @@ def _declare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         if not clause.done:
             assign(clause, token.text, variables)
     yield Action(kind=Kind.OTHER, label="declare")
+
+
+def declared(head: Sequence[Token], text: str, variables: Variables) -> None:
+    """Take over what Oracle's variables are declared with, and what is put into them.
+
+    Args:
+        head: The tokens before the first statement of a block.
+        text: Where they are from.
+        variables: What is brought up to date.
+    """
+    begin = 0
+    for index, token in enumerate(head):
+        if token.word not in {";", "BEGIN", "DECLARE", "IS", "AS"}:
+            continue
+        piece = Cursor(head, Dialect.ORACLE, text)
+        piece.index, piece.stop, begin = begin, index, index + 1
+        name = piece.peek()
+        while not piece.done and not piece.at(":", "=") and piece.word() != "DEFAULT":
+            piece.next()
+        if name is not None and not piece.done:
+            assign(piece, name.text, variables)
 
 
 def note_selected(cursor: Cursor, variables: Variables) -> None:

@@ -174,6 +174,8 @@ def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
         return
     cursor.take("PLUGGABLE")
     word = cursor.word()
+    if word in {"", ";"}:
+        raise Strange
     kind = _DROPS.get(word)
     if cursor.dialect is Dialect.ORACLE and word in {"USER", "CLUSTER", "DATABASE"}:
         yield from _oracle_dropped(cursor, offset)
@@ -275,6 +277,8 @@ def _drop_index(cursor: Cursor, offset: int) -> Iterator[Action]:
     while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK"):
         cursor.take("=")
         cursor.next()
+    while cursor.dialect is Dialect.ORACLE and cursor.one_of("ONLINE", "FORCE"):
+        pass
     cursor.rest()
 
 

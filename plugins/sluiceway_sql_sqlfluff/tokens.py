@@ -107,6 +107,8 @@ def _valued(kind: str, written: str, begin: int, end: int, dialect: Dialect) -> 
     quote = written[opening]
     inner = written[opening + 1 : -1]
     escaped = dialect in BACKSLASHES or (quote == "'" and written[:1] in "eE")
+    if quote == "'" and written[opening - 1 : opening] in {"q", "Q"}:  # Oracle: q'[...]'
+        return Token(_KINDS[kind], inner[1:-1], "", begin, end)
     inner = inner.replace(quote * 2, quote)
     if escaped and "\\" in inner and quote != "`":
         inner = _ESCAPE.sub(lambda hit: _ESCAPES.get(hit[1], hit[1]), inner)

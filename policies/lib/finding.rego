@@ -12,9 +12,11 @@ package lib
 #   solution are filled in from the input.
 finding(rule, message) := {
 	"msg": message,
-	"code": rule.custom.code,
+	"code": code,
 	"solution": strings.replace_n(words, rule.custom.solution),
-	"waivable": rule.custom.code in waivable_codes,
+	"waivable": code in waivable_codes,
+} if {
+	code := rule.custom.code
 }
 
 # METADATA

@@ -25,6 +25,8 @@ environments(setting) if {
 # METADATA
 # title: Texts
 # description: The setting is a list of texts, none of them empty.
+texts([])
+
 texts(setting) if {
 	is_array(setting)
 	every each in setting {

@@ -23,35 +23,34 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from sluiceway.model import (
-    Actor,
-    Approval,
-    ApprovalRequest,
-    Attestation,
-    BuildRequest,
-    Built,
-    Check,
-    Deployment,
-    DeployRequest,
-    Environment,
-    Evidence,
-    Fence,
-    GateRequest,
-    Image,
-    Manifest,
-    Notice,
-    Observation,
-    Project,
-    Pushed,
-    Registry,
-    Sbom,
-    Scan,
-    Traffic,
-)
-
-if TYPE_CHECKING:  # every plugin imports this module, and only a few need these packages
+if TYPE_CHECKING:  # every plugin imports this module, and needs few of these
     from sluiceway.migrations.dryrun.records import ScratchServer, StatementRecorder
     from sluiceway.migrations.records import Dialect, Remark, SqlParser
+    from sluiceway.model import (
+        Actor,
+        Approval,
+        ApprovalRequest,
+        Attestation,
+        BuildRequest,
+        Built,
+        Check,
+        Deployment,
+        DeployRequest,
+        Environment,
+        Evidence,
+        Fence,
+        GateRequest,
+        Image,
+        Manifest,
+        Notice,
+        Observation,
+        Project,
+        Pushed,
+        Registry,
+        Sbom,
+        Scan,
+        Traffic,
+    )
     from sluiceway.policy.engine import PolicyEngine
 
 __all__ = ["GROUP", "Settings", "hookimpl", "hookspec"]

@@ -2,15 +2,16 @@
 
 Order is by name. Two owners of one name are refused before anything of theirs is imported; a
 plugin that fails to import is named with its distribution; a misspelt hook is an error.
-(pluggy's own entry-point loader does none of this.)
+(pluggy's own entry-point loader does none of this.) What serves no chosen stage is imported when
+somebody asks what there is.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -64,26 +65,54 @@ def discover() -> tuple[importlib.metadata.EntryPoint, ...]:
 
 
 class Plugins:
-    """The loaded plugins of one project, called by stage.
+    """The installed plugins of one project, called by stage; each is imported when it is first needed.
 
     Args:
-        manager: A manager with hook specifications and every plugin registered by name.
         config: Says which plugins serve which stage, and holds their settings.
         project: Handed to every hook.
-        found: What was installed, loaded or not.
+        points: The entry points of what is installed, by name.
+        strict: Raise :class:`PluginError` when a chosen plugin is needed that cannot be loaded.
     """
 
     def __init__(
         self,
-        manager: pluggy.PluginManager,
         config: Config,
         project: Project,
-        found: tuple[Found, ...],
+        points: Sequence[importlib.metadata.EntryPoint],
+        *,
+        strict: bool = True,
     ) -> None:
-        self._manager = manager
+        self._manager = pluggy.PluginManager(hookspecs.GROUP)
+        self._manager.add_hookspecs(hookspecs)
         self._config = config
         self.project = project
-        self.found = found
+        self._points = {point.name: point for point in points}
+        self._taken: dict[str, Found] = {}
+        self._chosen = {name for names in config.stages.values() for name in names}
+        self._strict = strict
+
+    @cached_property
+    def found(self) -> tuple[Found, ...]:
+        """What is installed, by name, loaded or not."""
+        return tuple(self.take(name) for name in self._points)
+
+    def take(self, name: str) -> Found:
+        """Import and register the installed plugin *name*, once.
+
+        Raises:
+            PluginError: When it is chosen and cannot be loaded.
+        """
+        record = self._taken.get(name)
+        if record is None:
+            record = self._taken[name] = _register(self._manager, self._points[name])
+        if record.problem and self._strict and name in self._chosen:
+            raise PluginError(
+                f"plugin {name} of {record.distribution} {record.version} cannot be loaded: "
+                f"{record.problem}",
+                remedy="Install what it lacks, update it, or choose another in [stages].",
+                code="plugin.import",
+            )
+        return record
 
     def serving(self, hook: str) -> tuple[str, ...]:
         """Return the names of the plugins that are asked for *hook*, in order."""
@@ -132,11 +161,16 @@ class Plugins:
         return self._call(name, hook, records)
 
     def _implements(self, name: str, hook: str) -> bool:
-        plugin = self._manager.get_plugin(name)
-        return plugin is not None and hasattr(plugin, hook)
+        return hasattr(self._module(name), hook)
+
+    def _module(self, name: str) -> Any | None:
+        """Return the plugin, or ``None`` where it is not installed or could not be loaded."""
+        if name not in self._points or self.take(name).problem:
+            return None
+        return self._manager.get_plugin(name)
 
     def _call(self, name: str, hook: str, records: Mapping[str, Any]) -> Any:
-        plugin = self._manager.get_plugin(name)
+        plugin = self._module(name)
         others = [other for other in self._manager.get_plugins() if other is not plugin]
         caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
         try:
@@ -158,40 +192,34 @@ class Plugins:
         return answer
 
     def _distribution(self, name: str) -> str:
-        return next((f.distribution for f in self.found if f.name == name), name)
+        return self._taken[name].distribution if name in self._taken else name
 
 
-def load(config: Config, project: Project, *, strict: bool = True) -> Plugins:
-    """Import and register every installed plugin, by name.
+def load(config: Config, project: Project, *, strict: bool = True, kind: str = "") -> Plugins:
+    """Import and register the chosen plugins, by name; others are when they are asked.
 
     Args:
         config: Which plugins are chosen and their settings.
         project: Handed to every hook later.
         strict: Raise when a chosen plugin cannot be loaded. Without it the problem is kept in
             :attr:`Plugins.found` (``invoke plugins`` and ``invoke doctor`` show it).
+        kind: Of which stage the plugins are imported now, for who asks no others; empty: of all.
 
     Raises:
         PluginError: For doubled names, a failed import, a misspelt hook, a chosen plugin that is
             not installed, or settings for one that does not exist.
     """
-    manager = pluggy.PluginManager(hookspecs.GROUP)
-    manager.add_hookspecs(hookspecs)
-    found: list[Found] = []
+    points = discover()
+    plugins = Plugins(config, project, points, strict=strict)
+    installed = [point.name for point in points]
     chosen = {name for names in config.stages.values() for name in names}
-    for point in discover():
-        record = _register(manager, point)
-        if record.problem and strict and point.name in chosen:
-            raise PluginError(
-                f"plugin {point.name} of {record.distribution} {record.version} cannot be loaded: "
-                f"{record.problem}",
-                remedy="Install what it lacks, update it, or choose another in [stages].",
-                code="plugin.import",
-            )
-        found.append(record)
-    installed = [record.name for record in found]
+    now = set(config.stages[kind]) if kind else chosen
+    for name in installed:
+        if name in now:
+            plugins.take(name)
     for where, names in (("[stages]", chosen), ("[plugins]", set(config.plugins))):
         _check_known(sorted(names), installed, where)
-    return Plugins(manager, config, project, tuple(found))
+    return plugins
 
 
 def _register(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> Found:

@@ -12,11 +12,11 @@ from sluiceway import config as configuration
 from sluiceway import plugins as loading
 from sluiceway.config import BUILD, Config
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Evidence, Image, Project, Registry
 from sluiceway.plugins import Plugins
 
 if TYPE_CHECKING:
     from sluiceway.ledger import Ledger
+    from sluiceway.model import Evidence, Image, Project, Registry
     from sluiceway.policy import Bundle, PolicyEngine, Source
 
 __all__ = ["Workbench"]
@@ -34,6 +34,7 @@ class Workbench:
         self.config = config
         self.environ = dict(environ)
         self._registries: dict[str, Registry] = {}
+        self._plugins: dict[str, Plugins] = {}
 
     @classmethod
     def open(
@@ -53,6 +54,14 @@ class Workbench:
     def plugins(self) -> Plugins:
         """The loaded plugins; raises when a chosen one cannot be loaded."""
         return loading.load(self.config, self.project)
+
+    def plugins_for(self, kind: str) -> Plugins:
+        """Return plugins for who asks those of one *kind* of stage alone: no others are imported."""
+        if "plugins" in self.__dict__:
+            return self.plugins
+        if kind not in self._plugins:
+            self._plugins[kind] = loading.load(self.config, self.project, kind=kind)
+        return self._plugins[kind]
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -123,6 +132,8 @@ class Workbench:
 
     def image(self, digest: str, environment: str = BUILD) -> Image | None:
         """Return the image with *digest* in the repository of *environment*, if it is there."""
+        from sluiceway.model import Image
+
         registry = self.registry_of(environment)
         manifest = registry.manifest(digest)
         if manifest is None:

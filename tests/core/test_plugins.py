@@ -46,11 +46,11 @@ def install(tmp_path, monkeypatch):
     return put
 
 
-def loaded(tmp_path, text="", *, strict=True):
+def loaded(tmp_path, text="", *, strict=True, kind=""):
     path = tmp_path / "sluiceway.toml"
     path.write_text(f'[service]\nname = "shop"\n{text}')
     config = load(path, {})
-    return plugins.load(config, config.project({}), strict=strict)
+    return plugins.load(config, config.project({}), strict=strict, kind=kind)
 
 
 def test_a_strangers_plugin_serves_when_it_is_chosen_and_sees_only_its_own_settings(
@@ -71,6 +71,30 @@ def test_a_strangers_plugin_serves_when_it_is_chosen_and_sees_only_its_own_setti
 def test_a_plugin_that_is_not_chosen_is_not_asked(tmp_path, install):
     install("acme-flags", "flags-acme", "acme_flags_idle", GOOD)
     assert loaded(tmp_path).serving("sluiceway_flags") == ("flags-environment",)
+
+
+def test_a_plugin_that_is_not_chosen_is_imported_when_somebody_asks_what_there_is(
+    tmp_path, install
+):
+    install("acme-flags", "flags-acme", "acme_flags_later", GOOD)
+    found = loaded(tmp_path)
+    assert found.one("sluiceway_flags") is not None
+    assert "acme_flags_later" not in sys.modules
+    assert "flags-acme" in found.serving("sluiceway_doctor")
+    assert "acme_flags_later" in sys.modules
+    assert next(each for each in found.found if each.name == "flags-acme").problem == ""
+
+
+def test_who_asks_one_stage_alone_meets_no_plugin_of_another(tmp_path, install):
+    install("acme-flags", "flags-acme", "acme_flags_other", "import nothing_of_this_name")
+    found = loaded(tmp_path, '[stages]\nflags = "acme"\n', kind="policy")
+    assert found.serving("sluiceway_policy_engine")
+    with pytest.raises(PluginError) as caught:  # and is not served without it in silence
+        found.serving("sluiceway_flags")
+    assert caught.value.code == "plugin.import"
+    with pytest.raises(PluginError) as caught:
+        loaded(tmp_path, '[stages]\nflags = "acne"\n', kind="policy")
+    assert caught.value.code == "plugin.unknown"
 
 
 def test_two_owners_of_one_name_are_refused_before_anything_is_imported(tmp_path, install):

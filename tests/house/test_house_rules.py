@@ -61,6 +61,38 @@ def test_listing_the_commands_imports_nothing_heavy():
     assert imported(listing, "sluiceway.model", "sluiceway.config") == set()
 
 
+def test_judging_by_hand_imports_nothing_of_the_rest_of_the_pipeline(tmp_path):
+    (tmp_path / "input.json").write_text('{"gate": "promotion"}')
+    words = ["sluiceway", "policy.eval", "promotion", f"--input={tmp_path}/input.json", "--json"]
+    judging = (
+        "from invoke.program import Program; from sluiceway.cli import namespace; import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    Program(namespace=namespace()).run({words!r}, exit=False)"
+    )
+    rest = {
+        "sluiceway.console.rows",
+        "sluiceway.ledger",
+        "sluiceway.migrations.records",
+        "sluiceway.model.approval",
+        "sluiceway.model.evidence",
+        "sluiceway.model.image",
+        "sluiceway.model.release",
+        "sluiceway.oci",
+        "tarfile",
+        *PLUGINS.values(),
+    }
+    also = {"sluiceway.policy.decide", "sluiceway_policy_embedded"}
+    # The policies' own plugins are asked which of them has an engine here.
+    asked = {module for module in PLUGINS.values() if module.startswith("sluiceway_policy_")}
+    assert also <= imported(judging, *rest, *also) <= also | asked
+
+
+def test_a_board_takes_no_judge_along():
+    board = "import sluiceway.cli.board, sluiceway.runs.under_way, sluiceway.runs.waiver"
+    rest = ("sluiceway.analysis", "sluiceway.gates.decide", "sluiceway.policy", "sluiceway.runs")
+    assert imported(board, *rest) & set(rest) == {"sluiceway.runs"}
+
+
 def test_judging_migrations_imports_nothing_heavy():
     assert imported("import sluiceway.migrations.judging") == set()
 

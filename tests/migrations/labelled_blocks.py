@@ -272,6 +272,14 @@ BLOCKS = (
 )
 
 _DROPS = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+_EACH_ROW = (
+    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN DROP TABLE IF EXISTS logs; RETURN NEW; END $$;"
+)
+_PARTITIONED = (
+    "CREATE TABLE days (n int) PARTITION BY RANGE (n);"
+    "CREATE TABLE old PARTITION OF days FOR VALUES FROM (0) TO (9);"
+)
 _FIRED = (
     "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN NEW; END $$;"
     "CREATE TRIGGER t AFTER INSERT ON orders FOR EACH STATEMENT EXECUTE FUNCTION f();"
@@ -347,6 +355,49 @@ BEHIND = (
     case(
         "trigger of a renamed table",
         _FIRED + "ALTER TABLE orders RENAME TO o; INSERT INTO o (user_id) VALUES (1);",
+        TABLE,
+    ),
+    case(
+        "trigger of a table in another schema",
+        _FIRED + "ALTER TABLE orders SET SCHEMA app; INSERT INTO app.orders (user_id) VALUES (1);",
+        TABLE,
+    ),
+    case(
+        "trigger of a partition, fired through its table",
+        _EACH_ROW + _PARTITIONED + "CREATE TRIGGER t BEFORE INSERT ON old FOR EACH ROW"
+        " EXECUTE FUNCTION f(); INSERT INTO days VALUES (1);",
+        TABLE,
+    ),
+    case(
+        "trigger of a table of partitions, fired through one",
+        _EACH_ROW + _PARTITIONED + "CREATE TRIGGER t AFTER INSERT ON days FOR EACH ROW"
+        " EXECUTE FUNCTION f(); INSERT INTO old VALUES (1);",
+        TABLE,
+    ),
+    case(
+        "trigger of a partition that is attached later",
+        _EACH_ROW + "CREATE TABLE days (n int) PARTITION BY RANGE (n); CREATE TABLE old (n int);"
+        "CREATE TRIGGER t BEFORE INSERT ON old FOR EACH ROW EXECUTE FUNCTION f();"
+        "ALTER TABLE days ATTACH PARTITION old FOR VALUES FROM (0) TO (9); INSERT INTO days VALUES (1);",
+        TABLE,
+    ),
+    case(
+        "trigger of a partition for each statement",
+        _EACH_ROW + _PARTITIONED + "CREATE TRIGGER t AFTER INSERT ON old FOR EACH STATEMENT"
+        " EXECUTE FUNCTION f(); INSERT INTO days VALUES (1);",
+    ),
+    case(
+        "trigger of an heir, fired through what it inherits from",
+        _EACH_ROW + "CREATE TABLE heir (n int) INHERITS (parent); INSERT INTO heir (id) VALUES (3);"
+        "CREATE TRIGGER t BEFORE UPDATE ON heir FOR EACH ROW EXECUTE FUNCTION f();"
+        "UPDATE parent SET note = 'z';",
+        TABLE,
+    ),
+    case(
+        "trigger of a table that inherits later",
+        _EACH_ROW + "CREATE TABLE heir (id bigint, note text); INSERT INTO heir (id) VALUES (3);"
+        "CREATE TRIGGER t BEFORE DELETE ON heir FOR EACH ROW EXECUTE FUNCTION f();"
+        "ALTER TABLE heir INHERIT parent; ALTER TABLE heir RENAME TO h; DELETE FROM parent WHERE id = 3;",
         TABLE,
     ),
     case(

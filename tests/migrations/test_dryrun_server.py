@@ -222,7 +222,7 @@ def test_what_killed_runs_left_is_dropped_when_old_and_empty(given):
     assert left == {made[each][0] for each in ("young", "used", "another's", "alike")}
 
 
-def test_a_run_that_is_killed_leaves_only_what_the_next_can_find(given):
+def test_what_a_killed_run_left_is_dropped_by_the_next_and_never_before(given):
     script = """
 import sys, time
 from sluiceway_database_url.server import Server
@@ -236,16 +236,44 @@ time.sleep(600)
     assert run.stdout is not None
     try:
         assert run.stdout.readline() == "made\n"
+        (left,) = databases(given)
+        assert SCRATCH.match(left)
+        opened(given).close()
+        assert databases(given) == {left}  # nobody is in it, and its run still lives
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
         run.stdout.close()
-    (left,) = databases(given)
-    made = int(left.split("_")[2])
-    assert SCRATCH.match(left)
-    assert made > 0
-    with psycopg.connect(given, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{left}" WITH (FORCE)')
+    deadline = time.monotonic() + 30
+    while databases(given) and time.monotonic() < deadline:  # the server has to notice
+        opened(given).close()
+    assert databases(given) == set()
+
+
+def test_a_session_that_cannot_be_looked_at_counts_as_alive(given, database_server):
+    """As of two people who take turns as one role: they see each other's process, not its beginning."""
+    with psycopg.connect(address(database_server), autocommit=True) as connection:
+        for name in ("anna", "bert"):
+            connection.execute(f"CREATE ROLE {name} LOGIN")
+        connection.execute("CREATE ROLE robot CREATEDB; GRANT robot TO anna, bert")
+    try:
+        anna, bert = (
+            f"{address(database_server, user=name, name='given')}&options=-c%20role%3Drobot"
+            for name in ("anna", "bert")
+        )
+        with opened(anna) as server:
+            made = server.create()
+            opened(bert).close()
+            opened(given).close()
+            assert databases(given) == {made.name}
+            server._made.clear()  # as if it were killed
+        deadline = time.monotonic() + 30
+        while databases(given) and time.monotonic() < deadline:
+            opened(bert).close()
+        assert databases(given) == set()
+    finally:
+        with psycopg.connect(address(database_server), autocommit=True) as connection:
+            connection.execute("DROP ROLE anna, bert, robot")
 
 
 def test_a_password_is_nowhere_in_the_commands_output(given, tmp_path):

@@ -49,7 +49,7 @@ def test_places_are_counted_in_characters():
 
 
 @pytest.mark.parametrize(
-    "text", ["SELECT '\ud800'", "SELECT \x00", "\x00", "'", "/*", "((((", "$$"]
+    "text", ["a .", "SELECT '\ud800'", "SELECT \x00", "\x00", "'", "/*", "((((", "$$"]
 )
 def test_no_text_raises(text):
     for dialect in Dialect:

@@ -125,6 +125,19 @@ def test_a_broken_data_file_is_named_with_its_line(root: Path) -> None:
         load_bundle([root])
 
 
+def test_a_test_is_read_by_those_who_run_it_alone(root: Path) -> None:
+    (root / "g/other_test.rego").write_bytes(b"package g_test\n# \xff\n")
+    assert "g/other_test.rego" not in load_bundle([root]).modules
+    with pytest.raises(ConfigurationError, match=r"other_test\.rego cannot be read"):
+        load_bundle([root], tests=True)
+
+
+def test_a_link_that_leads_nowhere_readable_is_not_left_out(root: Path) -> None:
+    (root / "g/round.rego").symlink_to("round.rego")
+    with pytest.raises(ConfigurationError, match=r"round\.rego cannot be read"):
+        load_bundle([root])
+
+
 def test_a_file_that_is_not_utf8(root: Path) -> None:
     (root / "g/g.rego").write_bytes(b"package g\n# \xff\n")
     assert code_of([root]) == "policy.missing"

@@ -238,6 +238,11 @@ test_error if to_number("q") == 1
 
 test_false := false
 
+test_some if {
+	some n in [1, 2]
+	n > g.x with input.y as 3
+}
+
 todo_later if g.x == 9
 """
     source = "package g\n\nx := input.y + 1\n\nunreached if {\n\tinput.z\n}\n"
@@ -247,7 +252,9 @@ todo_later if g.x == 9
     assert report.passed == 1
     assert report.skipped == ("g_test.todo_later",)
     failed = {each.rule: each for each in report.failed}
-    assert set(failed) == {"g_test.test_bad", "g_test.test_false"}
+    assert set(failed) == {"g_test.test_bad", "g_test.test_false", "g_test.test_some"}
+    assert failed["g_test.test_some"].failed_at.startswith("g/g_test.rego:18: ")
+    assert failed["g_test.test_some"].printed == ()
     assert failed["g_test.test_bad"].failed_at.startswith("g/g_test.rego:9: data.g.x")
     assert failed["g_test.test_bad"].printed == ("g/g_test.rego:8: y is 3",)
     (error,) = report.errors

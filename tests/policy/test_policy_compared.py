@@ -25,7 +25,7 @@ def asked(engine: PolicyWorkbench, test: str) -> Any:
     modules = {"g/g.rego": POLICY, "g/g_test.rego": tests}
     bundle = Bundle(modules=modules, data={}, digest="", origin="test")
     tree = engine.parse(modules)["g/g_test.rego"].tree
-    return compare(engine, bundle, "g/g_test.rego", tree, "test_x")
+    return compare(engine, bundle, [("g/g_test.rego", tree, "test_x")]).get("g_test.test_x")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,39 @@ def test_where_nothing_is_compared_the_line_has_to_do(engine: PolicyWorkbench, t
     if "nowhere" in test:
         test = test.replace("nowhere", "full.x")
     assert asked(engine, test) is None
+
+
+def test_several_are_asked_for_at_once_and_none_spoils_another(engine: PolicyWorkbench) -> None:
+    tests = {
+        "a/a_test.rego": "package a_test\n\ntest_x if 1 == 2\n\ntest_y if 1 / 0 == 3\n\ntest_z if 3 > 4\n",
+        "b/b_test.rego": 'package b_test\n\nimport data.g\n\ntest_x if g.full == {"n": 1} with input.n as 7\n',
+    }
+    modules = {"g/g.rego": POLICY, **tests}
+    bundle = Bundle(modules=modules, data={}, digest="", origin="test")
+    parsed = engine.parse(modules)
+    asked_for = [
+        ("a/a_test.rego", "test_x"),
+        ("a/a_test.rego", "test_y"),
+        ("a/a_test.rego", "test_z"),
+    ]
+    asked_for.append(("b/b_test.rego", "test_x"))
+    failing = [(file, parsed[file].tree, rule) for file, rule in asked_for]
+    found = compare(engine, bundle, failing)
+    assert {test: (each.actual, each.expected) for test, each in found.items()} == {
+        "a_test.test_x": (1, 2),
+        "a_test.test_z": (3, 4),
+        "b_test.test_x": ({"n": 7}, {"n": 1}),
+    }
+
+
+def test_one_that_does_not_compile_leaves_the_others(engine: PolicyWorkbench) -> None:
+    modules = {"g/g.rego": POLICY, "g/g_test.rego": "package g_test\n\ntest_x if 1 == 2\n"}
+    bundle = Bundle(modules=modules, data={}, digest="", origin="test")
+    tree = engine.parse(modules)["g/g_test.rego"].tree
+    other = "package g_test\n\nimport data.lost\n\ntest_y if lost.f(1) == 2\n"
+    broken = engine.parse({"g/o_test.rego": other})["g/o_test.rego"].tree
+    failing = [("g/g_test.rego", tree, "test_x"), ("g/o_test.rego", broken, "test_y")]
+    assert list(compare(engine, bundle, failing)) == ["g_test.test_x"]
 
 
 def test_what_is_written_again_is_what_was_read(engine: PolicyWorkbench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,38 @@ def test_a_denial_outside_of_the_decision_is_dead(engine: PolicyWorkbench) -> No
     assert [each[0] for each in found] == ["policy.dead-rule", "policy.dead-rule"]
     assert "g.deny_more" in found[0][2]
     assert "g.helper" in found[1][2]
+
+
+@pytest.mark.parametrize("name", ["deny_more", "violation", "warn", "warn_x", "finding"])
+def test_findings_that_only_something_else_asks_for_are_not_joined(
+    engine: PolicyWorkbench, name: str
+) -> None:
+    more = RULE.replace("deny", name).replace("g.no", "g.more")
+    asked = f"# METADATA\n# entrypoint: true\nseen := count({name})"
+    found = told(engine, f"ok if input.number\n\n{more}\n{asked}")
+    does = "warns" if "warn" in name else "denies"
+    says = f"the decision of gate g does not join g.{name}, so nothing in it {does} there"
+    assert found == [("policy.unjoined", 24, says)]
+
+
+def test_a_gate_that_takes_what_denies_elsewhere_takes_all_of_it(engine: PolicyWorkbench) -> None:
+    decision = 'decision := {"deny": deny | data.h.deny, "warn": set()}'
+    source = f"package g\n\n{decision}\n\n{RULE}\nok if input.number\n"
+    for name, joined in (("deny_more", False), ("warn_more", True), ("helper", True)):
+        more = f'{RULE.replace("deny", name)}\ndecision := {{"deny": deny | {name}, "warn": set()}}'
+        other = f"package h\n\n{RULE}\nok if input.status\n\n{more}\n"
+        bundle = Bundle(
+            modules={"g/g.rego": source, "h/h.rego": other},
+            data={},
+            digest="",
+            origin="test",
+            schemas={"g": SCHEMA, "h": SCHEMA},
+        )
+        found = [(each.file, each.row, each.code) for each in check_bundle(engine, bundle)]
+        assert found == ([] if joined else [("h/h.rego", 22, "policy.unjoined")])
+        both = source.replace("data.h.deny", f"data.h.deny | data.h.{name}")
+        more_joined = replace(bundle, modules={"g/g.rego": both, "h/h.rego": other})
+        assert check_bundle(engine, more_joined) == []
 
 
 def test_a_function_that_makes_a_key_of_a_rule_is_not_dead(engine: PolicyWorkbench) -> None:

@@ -14,6 +14,7 @@ import data.lib
 #     Add a scanner or a database that knows them (`invoke scan` lists them), or list what is looked
 #     after by hand in data.image.coverage.tolerated.
 deny contains found if {
+	input.evidence.scan.facts.uncovered # OPA's index then passes over the rule where there is none
 	some ecosystem, packages in unjudged
 	coverage_level(ecosystem) == "deny"
 	message := unjudged_said(ecosystem, packages)
@@ -30,6 +31,7 @@ deny contains found if {
 #     Add a scanner or a database that knows them (`invoke scan` lists them), or list what is looked
 #     after by hand in data.image.coverage.tolerated.
 warn contains found if {
+	input.evidence.scan.facts.uncovered
 	some ecosystem, packages in unjudged
 	coverage_level(ecosystem) == "warn"
 	message := unjudged_said(ecosystem, packages)
@@ -88,11 +90,11 @@ coverage_understood if {
 	setting := data.image.coverage
 	is_object(setting)
 	object.keys(setting) == {"ecosystems", "gaps", "tolerated", "uncovered"}
-	setting.uncovered in levels
-	setting.gaps in levels
+	setting.uncovered in {"deny", "warn"}
+	setting.gaps in {"deny", "warn"}
 	is_object(setting.ecosystems)
 	every level in setting.ecosystems {
-		level in levels
+		level in {"deny", "warn"}
 	}
 	is_array(setting.tolerated)
 	every listed in setting.tolerated {
@@ -100,8 +102,6 @@ coverage_understood if {
 		listed != ""
 	}
 }
-
-levels := {"deny", "warn"}
 
 # METADATA
 # title: What may be left unjudged is said in a form that is understood

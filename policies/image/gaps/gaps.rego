@@ -11,8 +11,9 @@ import data.lib
 #   code: image.sbom-gaps
 #   solution: Make the SBOM with a tool that knows it (for example the plugin sbom-syft) by `invoke sbom`.
 deny contains found if {
+	gaps := input.evidence.sbom.facts.gaps
 	gaps_level == "deny"
-	some gap in input.evidence.sbom.facts.gaps
+	some gap in gaps
 	found := lib.finding(rego.metadata.rule(), sprintf("The SBOM does not list %v.", [gap]))
 }
 
@@ -23,8 +24,9 @@ deny contains found if {
 #   code: image.sbom-gaps
 #   solution: Make the SBOM with a tool that knows it (for example the plugin sbom-syft) by `invoke sbom`.
 warn contains found if {
+	gaps := input.evidence.sbom.facts.gaps
 	gaps_level == "warn"
-	some gap in input.evidence.sbom.facts.gaps
+	some gap in gaps
 	found := lib.finding(rego.metadata.rule(), sprintf("The SBOM does not list %v.", [gap]))
 }
 

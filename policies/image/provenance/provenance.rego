@@ -64,12 +64,13 @@ deny contains found if {
 }
 
 provenance_understood if {
-	is_object(data.image.provenance)
-	object.keys(data.image.provenance) == {"branches", "builders", "repositories", "required"}
-	everywhere_or_listed(data.image.provenance.required)
-	lib.texts(data.image.provenance.branches)
-	lib.texts(data.image.provenance.builders)
-	lib.texts(data.image.provenance.repositories)
+	setting := data.image.provenance
+	is_object(setting)
+	object.keys(setting) == {"branches", "builders", "repositories", "required"}
+	everywhere_or_listed(setting.required)
+	lib.texts(setting.branches)
+	lib.texts(setting.builders)
+	lib.texts(setting.repositories)
 }
 
 everywhere_or_listed("all")

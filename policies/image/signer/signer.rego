@@ -14,8 +14,8 @@ import data.lib
 #     Sign {repository}@{digest} by `invoke sign` with one of the keys that data.image.signers lists
 #     for {target}; `invoke verify` shows whose signatures are there.
 deny contains found if {
+	data.image.signers != []
 	signers_understood
-	count(data.image.signers) > 0
 	not signed_by_one_who_may
 	message := sprintf("Nobody who may sign for %s signed %s; it is signed by %s.", [
 		judged_for,

@@ -36,12 +36,13 @@ consent_needed if {
 }
 
 nobody_is_asked if {
-	enough(0)
+	approvals_needed == 0
 	required_roles == []
 }
 
-role_names := concat(" or ", [sprintf("%v", [role]) | some role in approver_roles]) if {
-	count(approver_roles) > 0
+role_names := concat(" or ", [sprintf("%v", [role]) | some role in roles]) if {
+	roles := approver_roles
+	roles != []
 } else := "(no role is named)"
 
 # Whoever has a role that is required may consent as well.
@@ -49,18 +50,15 @@ approver_roles := array.concat(listed_roles, more) if {
 	more := [role | some role in required_roles; not role in listed_roles]
 }
 
-listed_roles := step.approvers if {
-	is_array(step.approvers)
+listed_roles := roles if {
+	roles := step.approvers
+	is_array(roles)
 } else := []
 
 enough_approvals if {
-	enough(count(approvers))
-}
-
-# Fewer than none is no number of people.
-enough(people) if {
-	lib.at_least(people, approvals_needed)
-	approvals_needed >= 0
+	needed := approvals_needed
+	needed >= 0 # fewer than none is no number of people
+	lib.at_least(count(approvers), needed)
 }
 
 approvers contains approval.approver.name if {
@@ -73,7 +71,7 @@ reasons := sprintf(" (%s)", [concat("; ", sort(texts))]) if {
 		some index, _ in input.approvals
 		text := sprintf("%s: %s", [approver_of(index), concat(" and ", objections[index])])
 	]
-	count(texts) > 0
+	texts != []
 } else := ""
 
 approver_of(index) := name if {

@@ -12,6 +12,7 @@ import data.lib
 #   code: promotion.canary-limits
 #   solution: Watch it again with `invoke canary` and the numbers that are configured, then promote.
 deny contains found if {
+	input.evidence.canary # OPA's index then passes over the rule where there is none
 	canary_counts
 	not lib.rehearsal
 	some problem in limit_problems
@@ -25,6 +26,7 @@ deny contains found if {
 #   code: promotion.canary-limits
 #   solution: Take rehearsal = true out of [identity] before anything is at stake.
 warn contains found if {
+	input.evidence.canary
 	canary_counts
 	lib.rehearsal
 	some problem in limit_problems
@@ -122,6 +124,7 @@ limit_value(name) := data.promotion.canary_limits[name] if name != "minutes"
 #   solution: >-
 #     Write data.promotion.canary_limits as docs/policies.md shows it, with all five numbers.
 deny contains found if {
+	input.evidence.canary
 	canary_counts
 	not canary_limits_understood
 	found := lib.finding(rego.metadata.rule(), "The policy's setting promotion.canary_limits is not understood.")
@@ -145,6 +148,7 @@ canary_limits_understood if {
 #   solution: >-
 #     Write data.promotion.canary_ways as docs/policies.md shows it, with all five keys.
 deny contains found if {
+	input.evidence.canary
 	canary_counts
 	not canary_ways_understood
 	found := lib.finding(rego.metadata.rule(), "The policy's setting promotion.canary_ways is not understood.")

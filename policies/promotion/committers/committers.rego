@@ -50,17 +50,19 @@ change_problems contains message if {
 change_problems contains message if {
 	change_known
 	not strangers_are_outsiders
-	count(strangers) > 0
+	nobodys := sort(strangers)
+	nobodys != []
 	message := sprintf("%d of the addresses in its commits are nobody's (%s)", [
-		count(strangers),
-		concat(", ", array.slice(sort(strangers), 0, 5)),
+		count(nobodys),
+		concat(", ", array.slice(nobodys, 0, 5)),
 	])
 }
 
 change_known if {
 	input.change.known == true
-	count(input.change.people) > 0
-	every person in input.change.people {
+	people := input.change.people
+	count(people) > 0
+	every person in people {
 		is_string(person.email)
 	}
 }

@@ -23,7 +23,13 @@ deny contains found if {
 	found := lib.finding_about(rego.metadata.rule(), message, kind)
 }
 
-# Kinds with rules of their own, here or in package image.
-own_rules := {"signature", "provenance", "sbom", "scan", "smoke", "contract", "canary"}
-
-other_kinds := (object.keys(object.get(input, "evidence", {})) | {kind | some kind in step.evidence}) - own_rules
+# All but the kinds with rules of their own, here or in package image.
+other_kinds := (object.keys(object.get(input, "evidence", {})) | {kind | some kind in step.evidence}) - {
+	"canary",
+	"contract",
+	"provenance",
+	"sbom",
+	"scan",
+	"signature",
+	"smoke",
+}

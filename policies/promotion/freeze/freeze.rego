@@ -14,8 +14,8 @@ import data.lib
 #     Wait until it ends, or ask a person with one of its roles to run
 #     `invoke promote --from={source} --to={target}`. A rollback is never frozen.
 deny contains found if {
-	some index in freezes_in_force
-	freeze := data.promotion.freezes[index]
+	some index, freeze in data.promotion.freezes
+	index in freezes_in_force
 	not goes_all_the_same(freeze)
 	message := sprintf("%s is frozen %s: %s (%s). %s.", [
 		lib.value(["target"]),
@@ -34,8 +34,8 @@ deny contains found if {
 #   code: promotion.freeze
 #   solution: Nothing needs doing; it is written down that {target} was frozen.
 warn contains found if {
-	some index in freezes_in_force
-	freeze := data.promotion.freezes[index]
+	some index, freeze in data.promotion.freezes
+	index in freezes_in_force
 	goes_all_the_same(freeze)
 	message := sprintf("%s is frozen %s: %s (%s). %s goes all the same.", [
 		lib.value(["target"]),

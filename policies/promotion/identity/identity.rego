@@ -27,8 +27,8 @@ deny contains found if {
 #   code: identity.rehearsal
 #   solution: Take rehearsal = true out of [identity] before anything is at stake.
 warn contains found if {
-	not lib.proven
 	lib.rehearsal
+	not lib.proven
 	message := sprintf("This is a rehearsal: %s is accepted unproven (by %s).", [
 		lib.value(["actor", "name"]),
 		lib.value(["actor", "method"]),

@@ -53,13 +53,14 @@ deny contains found if {
 }
 
 rows_not_understood contains message if {
+	row := step
 	some key in ["evidence", "roles"]
-	not lib.texts(object.get(step, key, []))
+	not lib.texts(object.get(row, key, []))
 	message := sprintf("The %s from %s to %s are %v, which is not a list of texts.", [
 		key,
 		lib.value(["source"]),
 		lib.value(["target"]),
-		step[key],
+		row[key],
 	])
 }
 

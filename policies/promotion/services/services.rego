@@ -40,7 +40,8 @@ is_object_or_null(value) if is_object(value)
 is_object_or_null(null)
 
 # The paths of this service: its own, or those of all.
-service_paths := own_settings.here.paths if {
+service_paths := own.paths if {
+	own := own_settings.here
 	service_understood
 } else := data.promotion.paths if {
 	service_understood

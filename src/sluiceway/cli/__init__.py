@@ -5,15 +5,21 @@ Importing this must stay cheap: commands import what they need when they run.
 
 from __future__ import annotations
 
-from invoke.collection import Collection
+from typing import TYPE_CHECKING
 
-from sluiceway.cli.command import usage_errors_exit_with_two
+from sluiceway.cli.bytecode import keep_as_python_would
+
+if TYPE_CHECKING:
+    from invoke.collection import Collection
 
 __all__ = ["namespace"]
 
 
 def namespace() -> Collection:
     """Return every command as an Invoke collection."""
+    keep_as_python_would()
+    from invoke.collection import Collection
+
     from sluiceway.cli import (
         audit,
         building,
@@ -35,6 +41,7 @@ def namespace() -> Collection:
         upgrading,
         waiving,
     )
+    from sluiceway.cli.command import usage_errors_exit_with_two
 
     root = Collection(
         building.build,

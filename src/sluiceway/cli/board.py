@@ -7,7 +7,6 @@ from typing import Any
 from sluiceway.errors import SluicewayError
 from sluiceway.model import Environment, Strategy, Traffic, rfc3339
 from sluiceway.runs import history
-from sluiceway.runs.waiver import resting
 from sluiceway.workbench import Workbench
 
 __all__ = ["rows", "slots"]
@@ -86,7 +85,9 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
                 f"its last rollback took {sla['seconds']:g} s, and {sla['limit_seconds']:g} s are "
                 "promised"
             )
-    row["waivers"] = resting(bench, name, row["digest"]) if row["digest"] else []
+    if row["digest"]:
+        service = bench.config.service
+        row["waivers"] = history.resting(bench.ledger, service, name, row["digest"])
     row["version"] = _version(bench, row["digest"])
     try:
         traffic = bench.plugins.one("sluiceway_traffic", environment=environment)

@@ -17,6 +17,7 @@ from invoke.parser import parser
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
+from sluiceway.cli.bytecode import keep_as_python_would
 from sluiceway.errors import ExitCode, SluicewayError
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def _task(
 ) -> Task[Any]:
     @functools.wraps(function)
     def body(context: object, *arguments: Any, **options: Any) -> None:
+        keep_as_python_would()  # Invoke reads its flags after the commands, when they are a program's
         shell = Shell(
             as_json=options.pop("json"),
             debug=options.pop("debug"),
@@ -270,12 +272,26 @@ class _Task(Task[Any]):
 _ParseMachine = parser.ParseMachine
 
 
+class _Uncopied:
+    """What is the same when it is copied."""
+
+    def __init__(self, contexts: Mapping[str, Any]) -> None:
+        self._contexts = contexts
+
+    def __deepcopy__(self, memo: object) -> Mapping[str, Any]:
+        return self._contexts
+
+
 class _Machine(_ParseMachine):
     """Invoke's parser, with words that nothing else claims for a command's list.
 
     Nor does it take a flag for the argument that a command still lacks, as Invoke's own does:
     ``approve --help`` would be about an image named --help, and a misspelt flag would be one, too.
     """
+
+    def __init__(self, initial: Any, contexts: Mapping[str, Any], ignore_unknown: bool) -> None:  # noqa: FBT001 - Invoke's signature
+        """Begin; Invoke copies each command's context when it meets the command, so once is enough."""
+        super().__init__(initial, _Uncopied(contexts), ignore_unknown)  # type: ignore[arg-type]
 
     def _bring_definitions_to_object_level(self) -> None:
         """Begin with the states of Invoke's class: they are not inherited by themselves."""

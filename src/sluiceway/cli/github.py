@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,8 @@ def write_outputs(outputs: Mapping[str, str]) -> None:
     path = os.environ.get("GITHUB_OUTPUT", "")
     if not path:
         return
+    import secrets
+
     lines = []
     for name, value in outputs.items():
         if "\n" in value or "\r" in value:

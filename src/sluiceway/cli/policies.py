@@ -298,7 +298,7 @@ def workbench_engine(shell: Shell) -> PolicyWorkbench:
 def _author_engine(shell: Shell) -> PolicyWorkbench | None:
     """Return the first chosen engine that serves authors; without a service, of the default ones."""
     others: list[str] = []
-    for _, found in shell.bench_or_bare.plugins.each("sluiceway_policy_engine"):
+    for _, found in shell.bench_or_bare.plugins_for("policy").each("sluiceway_policy_engine"):
         if hasattr(found, "parse"):
             return cast("PolicyWorkbench", found)
         others.append(found.name)

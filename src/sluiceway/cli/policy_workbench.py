@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,13 +90,9 @@ def evaluate(
     bundle = _bundle(shell, policies) if policies else bench.bundle()
     if isinstance(bundle, policy.Bundle):
         _check_gate(gate, bundle)
-    decision = policy.decide(
-        bench.engine,
-        bundle,
-        gate,
-        document,
-        now=_moment(document),
-    )
+    engine = bench.plugins_for("policy").maybe("sluiceway_policy_engine")
+    with closing(engine) if engine is not None else nullcontext():
+        decision = policy.decide(engine, bundle, gate, document, now=_moment(document))
     shell.result({"decision": to_json(decision)}, lambda console: console.decision(decision))
     return ExitCode.DONE if decision.allow else ExitCode.REFUSED
 

@@ -9,7 +9,7 @@ from typing import Any
 from sluiceway.config.model import Migrations
 from sluiceway.config.settings import nearest, typed, unknown_keys
 from sluiceway.errors import ConfigurationError
-from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.dialect import Dialect
 
 __all__ = ["migrations"]
 

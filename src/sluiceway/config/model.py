@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ActionFailed, UsageError
-from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.dialect import Dialect
 from sluiceway.model import CanaryLimits, Environment, Project, Strategy, Waiver
 
 __all__ = ["BUILD", "Config", "DeployTimes", "Migrations", "Summary"]

@@ -8,20 +8,21 @@ is shown (:mod:`~sluiceway.console.tables`, :mod:`~sluiceway.console.outcomes`,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluiceway.console.facade import Console
-from sluiceway.console.rows import (
-    CheckRow,
-    EnvironmentRow,
-    FindingRow,
-    HistoryRow,
-    PluginRow,
-    StageRow,
-)
+from sluiceway.lazy import later
 
 if TYPE_CHECKING:
     from sluiceway.console.markdown import scan_markdown, summary_markdown
+    from sluiceway.console.rows import (
+        CheckRow,
+        EnvironmentRow,
+        FindingRow,
+        HistoryRow,
+        PluginRow,
+        StageRow,
+    )
 
 __all__ = [
     "CheckRow",
@@ -35,12 +36,16 @@ __all__ = [
     "summary_markdown",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import what only the page of a CI job takes when it is asked for (PEP 562)."""
-    if name not in {"scan_markdown", "summary_markdown"}:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    from sluiceway.console import markdown
-
-    return getattr(markdown, name)
+__getattr__ = later(
+    __name__,
+    {
+        "CheckRow": "rows",
+        "EnvironmentRow": "rows",
+        "FindingRow": "rows",
+        "HistoryRow": "rows",
+        "PluginRow": "rows",
+        "StageRow": "rows",
+        "scan_markdown": "markdown",
+        "summary_markdown": "markdown",
+    },
+)

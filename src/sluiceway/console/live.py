@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Line, Tone
-from sluiceway.console.rows import read
 from sluiceway.console.stream import Sink
 from sluiceway.console.text import clean, duration, short
 from sluiceway.events import Event

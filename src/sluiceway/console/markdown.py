@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluiceway.analysis import Tally, Watch
+from sluiceway.console.document import read
 from sluiceway.console.outcomes import decisions_of, headline
-from sluiceway.console.rows import FindingRow, read
+from sluiceway.console.rows import FindingRow
 from sluiceway.console.text import clean, counted_from, milliseconds, percent
 from sluiceway.model import CanaryLimits
 

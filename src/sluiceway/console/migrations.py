@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Line, Tone
-from sluiceway.console.rows import read
 from sluiceway.console.scans import inert
 from sluiceway.console.text import moment
 from sluiceway.scans.words import counted

@@ -7,8 +7,8 @@ from typing import Any
 
 from sluiceway.console import tables
 from sluiceway.console.canary import Look, canary_page
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Cell, Line, Pairs, Tone, cell
-from sluiceway.console.rows import read
 from sluiceway.console.text import count, counted_from, duration, short
 
 __all__ = [

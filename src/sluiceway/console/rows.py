@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sluiceway.model import to_json
+from sluiceway.console.document import read
 
 __all__ = [
     "CheckRow",
@@ -15,17 +15,7 @@ __all__ = [
     "HistoryRow",
     "PluginRow",
     "StageRow",
-    "read",
 ]
-
-
-def read(record: Any) -> dict[str, Any]:
-    """Return a record, or the JSON of one, as a JSON object."""
-    document = to_json(record)
-    if not isinstance(document, dict):
-        msg = f"{type(record).__name__} is no record"
-        raise TypeError(msg)
-    return document
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:

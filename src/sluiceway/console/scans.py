@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Tone, cell
-from sluiceway.console.rows import read
 from sluiceway.console.text import NONE
 
 __all__ = ["inert", "scan_report"]

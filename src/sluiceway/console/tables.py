@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Pairs, Tone, cell
 from sluiceway.console.rows import (
     CheckRow,
@@ -14,7 +15,6 @@ from sluiceway.console.rows import (
     HistoryRow,
     PluginRow,
     StageRow,
-    read,
 )
 from sluiceway.console.text import NONE, ago, duration, moment, short
 from sluiceway.console.waivers import resting, waivers_stack

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from sluiceway.console.document import read
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Tone, cell
-from sluiceway.console.rows import read
 from sluiceway.console.text import moment, short
 from sluiceway.model import parse_time
 

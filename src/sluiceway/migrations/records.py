@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
+from sluiceway.migrations.dialect import Dialect
+
 __all__ = [
     "EXCUSES",
     "Action",
@@ -50,24 +52,6 @@ def _quick(record: type[_Record]) -> type[_Record]:
     of so many fields takes three times as long.
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(record)
-
-
-class Dialect(StrEnum):
-    """Whose SQL it is. The words are sqlfluff's, because people know them from there."""
-
-    POSTGRES = "postgres"
-    MYSQL = "mysql"
-    MARIADB = "mariadb"
-    SQLITE = "sqlite"
-    TSQL = "tsql"
-    ORACLE = "oracle"
-    SNOWFLAKE = "snowflake"
-    BIGQUERY = "bigquery"
-    REDSHIFT = "redshift"
-    DUCKDB = "duckdb"
-    CLICKHOUSE = "clickhouse"
-    DB2 = "db2"
-    ANSI = "ansi"
 
 
 class Maybe(StrEnum):
@@ -280,6 +264,8 @@ class Action:
     is a SET_NOT_NULL (``ADD CONSTRAINT n NOT NULL c`` of PostgreSQL 18)."""
     constraint_name: str = ""
     references: Name = ()
+    """Of a constraint the other table; of a trigger the function it runs; of CREATE_TABLE the table it
+    is a partition of, or (the first) that it inherits from."""
     not_valid: bool = False
     using_index: bool = False
     check_not_null: str = ""
@@ -305,7 +291,8 @@ class Action:
     volatile: bool = False
     """SET_DEFAULT to something that differs from row to row."""
     label: str = ""
-    """More of what the kind leaves open (``add value`` of ALTER_TYPE, ``logged`` of REWRITE_TABLE)."""
+    """More of what the kind leaves open (``add value`` of ALTER_TYPE, ``logged`` of REWRITE_TABLE,
+    ``row`` of a CREATE_TRIGGER that is fired for each)."""
     body: str = ""
     """A text that is to be parsed in its turn, or the value of a setting."""
     body_offset: int = 0

@@ -6,9 +6,9 @@ asked for, since each command would else begin by reading it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sluiceway.lazy import later
 from sluiceway.policy.bundle import Source, bundled_policies, check_pin, load_bundle
 from sluiceway.policy.decide import decide, weigh_waivers
 from sluiceway.policy.engine import (
@@ -60,29 +60,21 @@ __all__ = [
     "weigh_waivers",
 ]
 
-_LATER = {
-    "Explanation": "explaining",
-    "FileCoverage": "suite",
-    "Outcome": "replaying",
-    "Problem": "check",
-    "Recorded": "replaying",
-    "Replayed": "replaying",
-    "RuleDocument": "check",
-    "TestReport": "suite",
-    "check_bundle": "check",
-    "explain": "explaining",
-    "replay": "replaying",
-    "rule_documents": "check",
-    "run_tests": "suite",
-}
-"""Name to its module, which must not be called the same: importing it would take the name."""
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for the first time (PEP 562)."""
-    if name not in _LATER:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(
+    __name__,
+    {
+        "Explanation": "explaining",
+        "FileCoverage": "suite",
+        "Outcome": "replaying",
+        "Problem": "check",
+        "Recorded": "replaying",
+        "Replayed": "replaying",
+        "RuleDocument": "check",
+        "TestReport": "suite",
+        "check_bundle": "check",
+        "explain": "explaining",
+        "replay": "replaying",
+        "rule_documents": "check",
+        "run_tests": "suite",
+    },
+)

@@ -7,11 +7,9 @@ roots are the packages and data that it brings, which a server then lets nobody 
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import re
-import tarfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -61,6 +59,9 @@ def archive(bundle: Bundle) -> bytes:
     Raises:
         EngineError: When a module's name is no path inside of a bundle.
     """
+    import gzip
+    import tarfile
+
     manifest = {"revision": revision(bundle), "roots": roots(bundle), "rego_version": 1}
     files = {".manifest": canonical(manifest), "data.json": canonical(bundle.data)}
     # OPA passes over what is not called data.json; whoever loads the bundle here needs them.

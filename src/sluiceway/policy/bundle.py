@@ -77,7 +77,7 @@ def load_bundle(
         data = merge(data, found.data)
         schemas |= found.schemas
     for path in data_files:
-        data = merge(data, _object(_text(path), str(path)))
+        data = merge(data, _object(_text(str(path)), str(path)))
     origin = ", ".join(_origin(path) for path in paths) or "no folder"
     if not any(not name.endswith(_TESTS) for name in modules):
         raise ConfigurationError(
@@ -120,20 +120,20 @@ class _Found:
 def _read(root: Source, *, tests: bool) -> _Found:
     found = _Found()
     if isinstance(root, Path) and root.is_file() and is_archive(root.name):
-        root = Archive(content=_bytes(root), origin=str(root))
+        root = Archive(content=_bytes(str(root)), origin=str(root))
     if isinstance(root, Archive):
         contents = read_archive(root)
         files: Iterator[tuple[str, str, str]] = (
             (name, _decoded(body, f"{name} in {root.origin}"), f"{name} in {root.origin}")
             for name, body in contents.files.items()
-            if _is_policy(name)
+            if _is_policy(name, tests=tests)
         )
     else:
-        files = ((name, _text(path), str(path)) for path, name in _files(root) if _is_policy(name))
+        named = (each for each in _files(root) if _is_policy(each[1], tests=tests))
+        files = ((name, _text(path), path) for path, name in named)
     for name, text, place in files:
         if name.endswith(".rego"):
-            if tests or not name.endswith(_TESTS):
-                found.modules[name] = text
+            found.modules[name] = text
         elif _SCHEMA.fullmatch(name):
             gate = name.split("/")[1]
             found.schemas[gate] = _object(text, place)
@@ -146,9 +146,10 @@ def _read(root: Source, *, tests: bool) -> _Found:
     return found
 
 
-def _is_policy(name: str) -> bool:
-    base = name.rpartition("/")[2]
-    return name.endswith(".rego") or base == "data.json" or _SCHEMA.fullmatch(name) is not None
+def _is_policy(name: str, *, tests: bool) -> bool:
+    if name.endswith(".rego"):
+        return tests or not name.endswith(_TESTS)
+    return name.rpartition("/")[2] == "data.json" or _SCHEMA.fullmatch(name) is not None
 
 
 def _origin(source: Source) -> str:
@@ -165,10 +166,10 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _files(root: Path) -> Iterator[tuple[Path, str]]:
+def _files(root: Path) -> Iterator[tuple[str, str]]:
     """Yield files below *root* with their relative names, sorted; hidden ones are not policies."""
     if root.is_file():
-        yield root, root.name
+        yield str(root), root.name
         return
     if not root.is_dir():
         raise ConfigurationError(
@@ -177,23 +178,30 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
             remedy="Correct --policies, or path in [policy], or leave it out for the bundled ones.",
             code="policy.missing",
         )
-    for parts in sorted(_below(os.fspath(root), ())):
-        path = root.joinpath(*parts)
-        if path.is_file():
-            yield path, "/".join(parts)
+    for parts, path in sorted(_below(os.fspath(root), ())):
+        yield path, "/".join(parts)
 
 
-def _below(folder: str, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield what is in the folder and its folders, hidden ones and links to folders left alone."""
+def _below(folder: str, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the files in the folder and its folders, hidden ones and links to folders left alone."""
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
         raise _unreadable(folder, error) from error
     for entry in entries:
-        if not entry.name.startswith("."):
-            yield (*parts, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                yield from _below(entry.path, (*parts, entry.name))
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, (*parts, entry.name))
+        elif _is_file(entry):
+            yield (*parts, entry.name), entry.path
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link in a circle, or to where nobody may look: opening it says so
+        return True
 
 
 def _nested(folder: Sequence[str], value: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,17 +211,18 @@ def _nested(folder: Sequence[str], value: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _text(path: Path) -> str:
-    return _decoded(_bytes(path), str(path))
+def _text(path: str) -> str:
+    return _decoded(_bytes(path), path)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: str) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise _too_large(str(path))
-        return path.read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes longer than all the rest here
+            if os.fstat(file.fileno()).st_size > _LARGEST:
+                raise _too_large(path)
+            return file.read()
     except OSError as error:
-        raise _unreadable(str(path), error) from error
+        raise _unreadable(path, error) from error
 
 
 def _decoded(body: bytes, place: str) -> str:

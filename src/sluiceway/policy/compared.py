@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sluiceway.policy import unparse
-from sluiceway.policy.engine import Bundle, EngineError, PolicyEngine
+from sluiceway.policy.engine import Bundle, EngineError, PolicyWorkbench
 from sluiceway.policy.tree import package, rule_name
 
 __all__ = ["UNDEFINED", "Compared", "compare"]
@@ -57,61 +58,116 @@ class Compared:
 
 
 def compare(
-    engine: PolicyEngine, bundle: Bundle, file: str, tree: Mapping[str, Any], rule: str
-) -> Compared | None:
-    """Return the first comparison of a failing test that does not hold.
+    engine: PolicyWorkbench, bundle: Bundle, failing: Sequence[tuple[str, Mapping[str, Any], str]]
+) -> dict[str, Compared]:
+    """Return the first comparison of each failing test that does not hold, by the test's full name.
 
-    ``None`` when what fails is no comparison (a bare condition, a ``not``, an ``every``) or when
-    several rules have this name; the line alone has to do then.
+    A test is left out when what fails is no comparison (a bare condition, a ``not``, an ``every``) or
+    when several rules have its name; the line alone has to do then.
 
     Args:
         engine: Evaluates both sides.
         bundle: The policies with their tests.
-        file: The test's file.
-        tree: Its syntax tree.
-        rule: The test's name without its package.
+        failing: For each test its file, the file's syntax tree, and its name without its package.
     """
-    rules = [each for each in tree.get("rules") or [] if rule_name(each) == rule]
-    if len(rules) != 1:
-        return None
-    try:
-        return _first(engine, bundle, file, tree, rules[0].get("body") or [])
-    except (EngineError, ValueError):
-        return None
+    probes = []
+    for number, (file, tree, rule) in enumerate(failing):
+        bodies = [each.get("body") for each in tree.get("rules") or [] if rule_name(each) == rule]
+        if len(bodies) == 1:
+            with suppress(ValueError):  # some of it cannot be written again
+                probes.append(_probe(file, tree, rule, bodies[0] or [], number))
+    found = {}
+    for probe, values in _asked(engine, bundle, probes):
+        compared = _first(probe, values)
+        if compared is not None:
+            found[f"{probe.package}.{probe.rule}"] = compared
+    return found
 
 
-def _first(
-    engine: PolicyEngine,
-    bundle: Bundle,
-    file: str,
-    tree: Mapping[str, Any],
-    body: Sequence[Mapping[str, Any]],
-) -> Compared | None:
-    lines: list[str] = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Probe:
+    """A module beside a failing test that asks for each of its lines."""
+
+    package: str
+    rule: str
+    body: Sequence[Mapping[str, Any]]
+    number: int
+    """Sets its rules apart from those of other probes in the same package."""
+    file: str
+    source: str
+    rules: tuple[str, ...]
+    """Names of the rules in its source."""
+
+
+def _probe(
+    file: str, tree: Mapping[str, Any], rule: str, body: Sequence[Mapping[str, Any]], number: int
+) -> _Probe:
+    rules: dict[str, str] = {}
     for index, each in enumerate(body):
         prefix = "".join(f"{unparse.expression(before)}\n\t" for before in body[:index])
-        lines.append(f"{_PROBE}_holds_{index} if {{\n\t{prefix}{unparse.expression(each)}\n}}\n")
-        sides = _sides(each)
-        for name, side in zip(("left", "right"), sides or (), strict=False):
+        rules[_name(number, "holds", index)] = f"if {{\n\t{prefix}{unparse.expression(each)}\n}}"
+        for what, side in zip(("left", "right"), _sides(each) or (), strict=False):
             asked = unparse.term(side) + _with(each)
-            lines.append(
-                f"{_PROBE}_{name}_{index} := [value] if {{\n\t{prefix}value := {asked}\n}}\n"
-            )
+            rules[_name(number, what, index)] = f":= [value] if {{\n\t{prefix}value := {asked}\n}}"
     imports = "".join(_import(entry) for entry in tree.get("imports") or [])
     where = package(tree)
-    source = f"package {where}\n\n{imports}\n" + "\n".join(lines)
-    probe = file.replace("_test.rego", "_probe_test.rego")
-    probed = replace(bundle, modules={**bundle.modules, probe: source}, origin="a probe")
-    for index, each in enumerate(body):
-        if engine.evaluate(probed, f"{where}.{_PROBE}_holds_{index}", {}) is True:
+    written = "\n\n".join(f"{name} {text}" for name, text in rules.items())
+    return _Probe(
+        package=where,
+        rule=rule,
+        body=body,
+        number=number,
+        file=file.replace("_test.rego", f"_probe_{number}_test.rego"),
+        source=f"package {where}\n\n{imports}\n{written}\n",
+        rules=tuple(rules),
+    )
+
+
+def _name(number: int, what: str, index: int) -> str:
+    return f"{_PROBE}_{number}_{what}_{index}"
+
+
+def _asked(
+    engine: PolicyWorkbench, bundle: Bundle, probes: Sequence[_Probe]
+) -> Iterator[tuple[_Probe, Mapping[str, Any]]]:
+    """Yield each probe with the values of its rules, but for those that are undefined.
+
+    Compiling takes most of the time, modules as well as each new query: so all are asked for at once,
+    and one by one only when one of them cannot be compiled, or ends in an error.
+    """
+    rules, names = [], []
+    for probe in probes:
+        names.append(f"of_{probe.number}")
+        rules += [f'{names[-1]}["{rule}"] := data.{probe.package}.{rule}\n' for rule in probe.rules]
+    every = ", ".join(names)
+    collector = f"package {_PROBE}\n\nall := [{every}]\n\n" + "\n".join(rules)
+    modules = {probe.file: probe.source for probe in probes} | {f"{_PROBE}.rego": collector}
+    probed = replace(bundle, modules={**bundle.modules, **modules}, origin="a probe")
+    try:
+        engine.compile(probed)
+    except EngineError:
+        for probe in probes if len(probes) > 1 else ():
+            yield from _asked(engine, bundle, [probe])
+        return
+    try:
+        yield from zip(probes, engine.evaluate(probed, f"{_PROBE}.all", {}), strict=True)
+    except EngineError:
+        for probe, name in zip(probes, names, strict=True):
+            with suppress(EngineError):
+                yield probe, engine.evaluate(probed, f"{_PROBE}.{name}", {})
+
+
+def _first(probe: _Probe, values: Mapping[str, Any]) -> Compared | None:
+    def value(what: str, index: int) -> Any:
+        return values.get(_name(probe.number, what, index))
+
+    for index, each in enumerate(probe.body):
+        if value("holds", index) is True:
             continue
         sides = _sides(each)
         if sides is None:
             return None
-        left, right = (
-            engine.evaluate(probed, f"{where}.{_PROBE}_{name}_{index}", {})
-            for name in ("left", "right")
-        )
+        left, right = value("left", index), value("right", index)
         return Compared(
             left=unparse.term(sides[0]),
             operator=_SIGNS[unparse.term(each["terms"][0])],

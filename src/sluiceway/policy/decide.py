@@ -16,8 +16,10 @@ from sluiceway.policy.waivers import About, Exceptions, apply_waivers, listed, o
 __all__ = ["decide", "weigh_waivers"]
 
 _GATE = re.compile(r"[a-z][a-z0-9_]*")
-_LEVELS = (Level.DENY, Level.WARN)
-_KEYS = {"msg": str, "code": str, "solution": str}
+_LEVELS = tuple((level, level.value) for level in Level)
+_ASKED = frozenset({Level.DENY.value, Level.WARN.value})
+_ALSO = _ASKED | {Level.ADVICE.value, "waivers", "verdict", "outcome"}
+_KEYS = ("msg", "code", "solution")
 _OPTIONAL: Mapping[str, type] = {
     "about": str,
     "aliases": list,
@@ -25,6 +27,7 @@ _OPTIONAL: Mapping[str, type] = {
     "packages": list,
     "waivable": bool,
 }
+_NAMING = frozenset({"about", "aliases", "packages"})
 _PLACE = {
     "file": str,
     "line": int,
@@ -34,7 +37,7 @@ _PLACE = {
     "column": str,
 }
 _TEXT = frozenset({str})
-_NEVER = About(waivable=False)
+_NEVER, _WAIVABLE = About(waivable=False), About()
 _LARGEST = 8 << 20
 """Bytes of an input as canonical JSON. A scan of ten thousand findings has half of it; what is larger
 is not looked into, so that refusing it takes no longer than writing it down."""
@@ -217,14 +220,12 @@ def _input_problems(bundle: Bundle, gate: str, document: Mapping[str, Any]) -> I
 
 def _read(value: Any, gate: str) -> Iterator[_Judged]:
     """Yield the findings of a decision document; whatever is not one is a deny of its own."""
-    levels = {level.value for level in _LEVELS}
-    also = {Level.ADVICE.value, "waivers", "verdict", "outcome"}
-    if not isinstance(value, Mapping) or not levels <= set(value) <= levels | also:
+    if not isinstance(value, Mapping) or not value.keys() >= _ASKED or not value.keys() <= _ALSO:
         shape = "an object with the keys deny and warn, and perhaps advice, waivers, verdict and outcome"
         yield _malformed(gate, f"data.{gate}.decision is not {shape}"), _NEVER
         return
-    for level in Level:
-        yield from _entries(value.get(level.value, []), level, gate, f"decision.{level.value}")
+    for level, name in _LEVELS:
+        yield from _entries(value.get(name, []), level, gate, f"decision.{name}")
 
 
 def _verdict(value: Any) -> dict[str, str]:
@@ -268,15 +269,20 @@ def _entries(entries: Any, level: Level, gate: str, where: str) -> Iterator[_Jud
             at=Place(**entry["at"]) if "at" in entry else None,
             about=entry.get("about", ""),
         )
-        names = (entry.get("about", ""), *entry.get("aliases", ()))
-        yield (
-            finding,
-            About(
-                names=tuple(name for name in names if name),
-                packages=tuple(entry.get("packages", ())),
-                waivable=entry.get("waivable", True),
-            ),
-        )
+        yield finding, _about(entry)
+
+
+def _about(entry: Mapping[str, Any]) -> About:
+    """Return what an entry is about. Most are about nothing, and share the answer."""
+    waivable = entry.get("waivable", True)
+    if entry.keys().isdisjoint(_NAMING):
+        return _WAIVABLE if waivable else _NEVER
+    names = (entry.get("about", ""), *entry.get("aliases", ()))
+    return About(
+        names=tuple(name for name in names if name),
+        packages=tuple(entry.get("packages", ())),
+        waivable=waivable,
+    )
 
 
 def _exceptions(value: Any, document: Mapping[str, Any]) -> Exceptions:
@@ -321,11 +327,12 @@ def _texts(value: Any) -> bool:
 def _entry_problem(entry: Any) -> str:
     if not isinstance(entry, Mapping):
         return "is not an object"
-    for key, kind in _KEYS.items():
-        if not isinstance(entry.get(key), kind) or not entry[key].strip():
+    for key in _KEYS:
+        text = entry.get(key)
+        if not isinstance(text, str) or not text.strip():
             return f"has no text as {key}"
-    for key in entry:
-        if key not in _KEYS and not isinstance(entry[key], _OPTIONAL.get(key, ())):
+    for key, each in entry.items():
+        if key not in _KEYS and not isinstance(each, _OPTIONAL.get(key, ())):
             return f"has {key!r}, which is not a key of a finding or is of another type"
     for key in ("aliases", "packages"):
         # Types are compared: of what JSON has, that is as isinstance.

@@ -21,6 +21,11 @@ from sluiceway.policy.tree import metadata_text, package, rule_name, rule_rows
 __all__ = ["idle_problems"]
 
 _CONFTEST = re.compile(r"(deny|violation|warn)(_[a-zA-Z0-9]+)*|exception")
+_SETS = {
+    "denies": re.compile(r"(deny|violation)(_[a-zA-Z0-9]+)*|finding"),
+    "warns": re.compile(r"warn(_[a-zA-Z0-9]+)*"),
+}
+"""What a set of findings does, by its name. One whose levels are data (``finding``) may deny."""
 _ENTRYPOINT = re.compile(r"^entrypoint: true\s*$", re.MULTILINE)
 _SIDES = frozenset({"equal", "eq", "in"})
 
@@ -49,6 +54,7 @@ def idle_problems(bundle: Bundle, trees: Mapping[str, Mapping[str, Any]]) -> Ite
     asked = [reader.named(*rule) for rule in _entrypoints(bundle, trees)]
     readings = [*gates.values(), *others, *asked]
     yield from _dead_rules(bundle, trees, reader, readings)
+    yield from _unjoined(bundle, trees, gates, readings)
     yield from _unused_data(bundle, readings)
     yield from _impossible_input(bundle, trees, gates)
     yield from _impossible_values(bundle, trees, gates)
@@ -85,6 +91,36 @@ def _dead_rules(
                 dead.discard((where, name))
                 message = f"no gate's decision reaches {where}.{name}, so it has no effect"
                 yield file, row, "policy.dead-rule", message
+
+
+def _unjoined(
+    bundle: Bundle,
+    trees: Mapping[str, Mapping[str, Any]],
+    gates: Mapping[str, Reading],
+    readings: Iterable[Reading],
+) -> Iterator[Found]:
+    """Yield sets of findings that a gate's decision leaves out, though something else reaches them.
+
+    A gate's decision has every set of its own package, and of each other package from which it takes
+    what denies (or warns) all that denies (or warns) there.
+    """
+    alive = {rule for reading in readings for rule in reading.rules}
+    for file, tree in trees.items():
+        where, rules = package(tree), tree.get("rules") or []
+        for rule, row in zip(rules, rule_rows(bundle.modules[file], tree) or [], strict=False):
+            name = rule_name(rule)
+            for does, sets in _SETS.items():
+                if (where, name) not in alive or not sets.fullmatch(name):
+                    continue
+                for gate, reading in gates.items():
+                    beside = {each for place, each in reading.rules if place == where}
+                    taken = where == gate or any(map(sets.fullmatch, beside))
+                    if taken and name not in beside:
+                        message = (
+                            f"the decision of gate {gate} does not join {where}.{name}, so nothing "
+                            f"in it {does} there"
+                        )
+                        yield file, row, "policy.unjoined", message
 
 
 def _unused_data(bundle: Bundle, readings: Iterable[Reading]) -> Iterator[Found]:

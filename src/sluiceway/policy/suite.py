@@ -15,7 +15,7 @@ __all__ = ["FileCoverage", "TestReport", "run_tests"]
 
 _TESTS = "_test.rego"
 _COMPARED = 10
-"""Failing tests whose comparison is looked into; each is compiled anew."""
+"""Failing tests whose comparison is looked into: more is not read by anybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +160,10 @@ def _compared(
     results: Sequence[RuleResult],
 ) -> dict[str, Compared]:
     """Return what the first failing tests compared; after many, the reason is another."""
-    found: dict[str, Compared] = {}
+    failing = []
     for result in [each for each in results if not each.passed and not each.error][:_COMPARED]:
         where, _, rule = result.rule.rpartition(".")
         for name, module in sorted(parsed.items()):
             if name.endswith(_TESTS) and module.tree and package(module.tree) == where:
-                compared = compare(engine, bundle, name, module.tree, rule)
-                if compared is not None:
-                    found[result.rule] = compared
-    return found
+                failing.append((name, module.tree, rule))
+    return compare(engine, bundle, failing)

@@ -7,17 +7,18 @@ in a folder of policies, ``.manifest`` perhaps beside them, and a ``/`` before e
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import re
-import tarfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import ConfigurationError
+
+if TYPE_CHECKING:  # most policies are in a folder
+    import tarfile
 
 __all__ = ["Archive", "Contents", "check_roots", "is_archive", "read_archive"]
 
@@ -30,7 +31,7 @@ _LARGEST = 64 << 20
 _HIGHEST_RATIO = 200
 """Text shrinks to a fifth or a tenth; what shrinks more than this was made to be unpacked."""
 _RATIO_COUNTS_FROM = 4 << 20
-_END = 2 * tarfile.BLOCKSIZE
+_END = 2 * 512
 """Zeros that end a tar (POSIX.1-2017, pax, "ustar Interchange Format")."""
 _PACKAGE = re.compile(
     r"^\s*package\s+([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)", re.MULTILINE
@@ -128,6 +129,8 @@ def _outside(value: Any, path: str, roots: Sequence[str]) -> Iterator[str]:
 
 
 def _files(archive: Archive) -> Iterator[tuple[str, bytes]]:
+    import tarfile
+
     seen: set[str] = set()
     content = _unpacked(archive)
     try:
@@ -151,6 +154,8 @@ def _files(archive: Archive) -> Iterator[tuple[str, bytes]]:
 
 
 def _unpacked(archive: Archive) -> bytes:
+    import gzip
+
     packed = archive.content
     if len(packed) > _LARGEST_PACKED:
         raise _unusable(archive, f"it is larger than {_LARGEST_PACKED >> 20} MB")
@@ -169,6 +174,8 @@ def _unpacked(archive: Archive) -> bytes:
 
 def _name(archive: Archive, member: tarfile.TarInfo) -> str:
     """Return where a regular file stands in the bundle; anything else is refused."""
+    import tarfile
+
     shown = repr(member.name)
     if member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE} or member.issparse():
         raise _unusable(archive, f"{shown} is a link, a device or something else than a file")

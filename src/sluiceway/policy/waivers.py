@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sluiceway.model import Finding, Level, Waiver, parse_time, rfc3339
+from sluiceway.model import Finding, Waiver, parse_time, rfc3339
 
 __all__ = ["About", "Exceptions", "apply_waivers", "listed", "order"]
 
@@ -167,4 +167,4 @@ def _all_of(package: str, packages: Sequence[str]) -> bool:
 def order(finding: Finding) -> tuple[str, str, str, int, str]:
     """Sort key: what denies first, then by code, then by place and message."""
     file, line = (finding.at.file, finding.at.line) if finding.at is not None else ("", 0)
-    return (Level(finding.level).value, finding.code, file, line, finding.message)
+    return (finding.level, finding.code, file, line, finding.message)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sluiceway.config import BUILD
 from sluiceway.ledger import Entry, Ledger
 
-__all__ = ["SERVING", "current", "held_since", "previous"]
+__all__ = ["SERVING", "current", "held_since", "previous", "resting"]
 
 SERVING = ("deployed", "rolled-back")
 """Kinds of entries after which an environment serves :attr:`~sluiceway.ledger.Entry.digest`."""
@@ -57,3 +58,20 @@ def previous(ledger: Ledger, service: str, environment: str) -> str:
         if entry.digest and served[-1:] != [entry.digest]:
             served.append(entry.digest)
     return served[-2] if len(served) > 1 else ""
+
+
+def resting(ledger: Ledger, service: str, environment: str, digest: str) -> list[dict[str, Any]]:
+    """Return the waivers that *digest*'s last promotion into *environment* rested on."""
+    entries = ledger.entries(
+        kinds=("decision",),
+        service=service,
+        environment=environment,
+        digest=digest,
+        newest_first=True,
+    )
+    for entry in entries:
+        decision = entry.body["decision"]
+        if decision["allow"] and decision["gate"] == "promotion":
+            waived = [each["waived"] for each in decision["findings"] if each.get("waived")]
+            return list({str(each): each for each in waived}.values())
+    return []

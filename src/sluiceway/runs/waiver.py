@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sluiceway import policy
 from sluiceway.config.settings import nearest
 from sluiceway.errors import Refused, SluicewayError, UsageError
 from sluiceway.gates import statements, waivers
@@ -15,7 +14,10 @@ from sluiceway.model import Waiver, check_digest, rfc3339
 from sluiceway.runs.ids import new_run_id
 from sluiceway.workbench import Workbench
 
-__all__ = ["resting", "standing", "waive", "withdraw"]
+if TYPE_CHECKING:
+    from sluiceway import policy
+
+__all__ = ["standing", "waive", "withdraw"]
 
 _NOBODY = {"name": "", "method": "", "proven": False, "key": ""}
 
@@ -171,23 +173,6 @@ def standing(bench: Workbench, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def resting(bench: Workbench, environment: str, digest: str) -> list[dict[str, Any]]:
-    """Return the waivers that *digest*'s last promotion into *environment* rested on."""
-    entries = bench.ledger.entries(
-        kinds=("decision",),
-        service=bench.config.service,
-        environment=environment,
-        digest=digest,
-        newest_first=True,
-    )
-    for entry in entries:
-        decision = entry.body["decision"]
-        if decision["allow"] and decision["gate"] == "promotion":
-            waived = [each["waived"] for each in decision["findings"] if each.get("waived")]
-            return list({str(each): each for each in waived}.values())
-    return []
-
-
 def _state(
     weighed: policy.Exceptions, waiver: Waiver | None, entry: Mapping[str, Any], now: datetime
 ) -> dict[str, str]:
@@ -201,6 +186,8 @@ def _state(
 
 
 def _weighed(bench: Workbench, found: list[dict[str, Any]], now: datetime) -> policy.Exceptions:
+    from sluiceway import policy
+
     document = {
         "gate": "",
         "now": rfc3339(now),

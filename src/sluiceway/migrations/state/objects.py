@@ -45,6 +45,8 @@ def _create_table(walk: Walk, action: Action) -> None:
         thing.known = {each.name: described(walk, each) for each in given}
     for table in references:
         refer(walk, thing, table)
+    if action.references:
+        walk.add_part(action.name, action.references)
     walk.world.catalogue.make(action.name, thing, maybe=action.if_exists or action.or_replace)
     if thing.made is not Maybe.YES:
         # The table that was there may have other columns of those names.
@@ -99,12 +101,15 @@ def _set_schema(walk: Walk, action: Action) -> None:
         **about(walk, action, thing, action.name) | {"new_name": dotted(action.new_name)},
     )
     if action.name and action.new_name:
+        walk.move_triggers(action.name, (action.new_name[-1], action.name[-1]))
         walk.world.catalogue.move(action.name, (action.new_name[-1], action.name[-1]))
 
 
 def _attach(walk: Walk, action: Action) -> None:
     catalogue = walk.world.catalogue
     parent, child = catalogue.thing(action.name), catalogue.thing(action.new_name)
+    if action.kind is Kind.ATTACH_PARTITION:
+        walk.add_part(action.new_name, action.name)
     if action.label != "inherit":
         parent.partitioned = Maybe.YES
     if action.kind is Kind.ATTACH_PARTITION and (

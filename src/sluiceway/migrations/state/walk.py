@@ -20,6 +20,7 @@ from sluiceway.migrations.records import (
 from sluiceway.migrations.state import objects
 from sluiceway.migrations.state.catalogue import Catalogue, ColumnState
 from sluiceway.migrations.state.draft import At, Draft
+from sluiceway.migrations.state.firing import Triggers
 from sluiceway.migrations.state.text import Statements
 
 __all__ = ["Walk", "World"]
@@ -64,7 +65,7 @@ class World:
     catalogue: Catalogue
     drafts: list[Draft] = field(default_factory=list)
     routines: dict[Name, dict[tuple[str, ...], Routine]] = field(default_factory=dict)
-    triggers: dict[tuple[str, str], list[Name]] = field(default_factory=dict)
+    triggers: Triggers = field(default_factory=Triggers)
     schemas: dict[str, Maybe] = field(default_factory=dict)
     domains: dict[tuple[str, str], tuple[bool, bool]] = field(default_factory=dict)
     """NOT NULL and default of each domain that a script has made."""
@@ -273,9 +274,14 @@ class Walk:
 
     def move_triggers(self, old: Name, new: Name) -> None:
         """Let the triggers of a table that is renamed go with it."""
-        for key in self.world.catalogue.keys(old):
-            if key in self.world.triggers:
-                self.world.triggers[(key[0], new[-1])] = self.world.triggers[key]
+        keys = self.world.catalogue.keys(old)
+        given = new[-2] if len(new) > 1 else ""
+        self.world.triggers.move(keys, [(given or schema, new[-1]) for schema, _ in keys])
+
+    def add_part(self, part: Name, parent: Name) -> None:
+        """Note that a table is a partition or an heir of another: triggers fire through it."""
+        keys = self.world.catalogue.keys
+        self.world.triggers.add_part(keys(part), keys(parent))
 
     def defines(self, name: Name) -> bool:
         """Say whether this script has made a function of that name."""
@@ -307,8 +313,11 @@ class Walk:
 
     def _create_trigger(self, action: Action) -> None:
         if action.references:
-            for key in self.world.catalogue.keys(action.table):
-                self.world.triggers.setdefault(key, []).append(action.references)
+            self.world.triggers.add(
+                self.world.catalogue.keys(action.table),
+                action.references,
+                for_row=action.label == "row",
+            )
 
     def _change_data(self, action: Action) -> None:
         if not action.name:
@@ -317,10 +326,9 @@ class Walk:
             self.fact(
                 Kind.UNPARSABLE, action, label="the server's own catalogue is written by hand"
             )
-        for key in self.world.catalogue.keys(action.name):
-            for function in self.world.triggers.get(key, ()):
-                for name in self._routines(function):
-                    self._run(action, name)
+        for function in list(self.world.triggers.fired(self.world.catalogue.keys(action.name))):
+            for name in self._routines(function):
+                self._run(action, name)
 
     # --- the session ------------------------------------------------------------------------------
 

@@ -1,0 +1,77 @@
+"""Which functions a change of rows fires: triggers of the table, its partitions and its heirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sluiceway.migrations.records import Name
+
+__all__ = ["Triggers"]
+
+Key = tuple[str, str]
+"""Where a table may be: schema and name. One written name may mean several of them."""
+
+
+@dataclass(slots=True)
+class Triggers:
+    """What a script has hung on tables, and which of them are parts of others."""
+
+    _functions: dict[Key, list[tuple[Name, bool]]] = field(default_factory=dict)
+    """With whether it is fired for each row."""
+    _parents: dict[Key, set[Key]] = field(default_factory=dict)
+    """Of a partition the table it is of, of an heir what it inherits from."""
+
+    def add(self, table: Iterable[Key], function: Name, *, for_row: bool) -> None:
+        """Hang *function* on a table."""
+        for key in table:
+            self._functions.setdefault(key, []).append((function, for_row))
+
+    def add_part(self, part: Iterable[Key], parent: Iterable[Key]) -> None:
+        """Note that a table is a partition or an heir of another."""
+        parents = set(parent)
+        for key in part:
+            self._parents.setdefault(key, set()).update(parents - {key})
+
+    def move(self, old: Iterable[Key], new: Iterable[Key]) -> None:
+        """Let them go with a table that gets another name: from each key to the one beside it."""
+        for before, after in zip(old, new, strict=True):
+            if before in self._functions:
+                self._functions[after] = self._functions[before]
+            if before in self._parents:
+                self._parents[after] = self._parents[before]
+            for parents in self._parents.values():
+                if before in parents:
+                    parents.add(after)
+
+    def fired(self, table: Iterable[Key]) -> Iterator[Name]:
+        """Yield the functions that a change of rows of a table may fire.
+
+        Through its parts, and its parents' on itself, only what is fired for each row. Whether a
+        parent is partitioned or inherited from (then its own triggers are not its heirs') is not
+        asked: the function is in the script, and somebody has hung it there.
+        """
+        named = list(table)
+        for key in named:
+            yield from (function for function, _ in self._functions.get(key, ()))
+        for key in self._related(named):
+            yield from (function for function, row in self._functions.get(key, ()) if row)
+
+    def _related(self, table: list[Key]) -> list[Key]:
+        if not self._parents:
+            return []
+        above = _closed(table, lambda key: self._parents.get(key, ()))
+        below = _closed(table, lambda key: [c for c, up in self._parents.items() if key in up])
+        return [key for key in dict.fromkeys([*above, *below]) if key not in table]
+
+
+def _closed(begin: Iterable[Key], beside: Callable[[Key], Iterable[Key]]) -> list[Key]:
+    """Return what can be come to from *begin*, with *begin*."""
+    found = dict.fromkeys(begin)
+    waiting = list(found)
+    while waiting:
+        for key in beside(waiting.pop()):
+            if key not in found:
+                found[key] = None
+                waiting.append(key)
+    return list(found)
