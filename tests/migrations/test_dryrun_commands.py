@@ -135,6 +135,7 @@ def test_a_history_that_fails_is_no_verdict(run, tmp_path):
         ("migrations.record --out=x.jsonl", 2, "nothing to record"),
         ("migrations.record -- true", 2, "--out"),
         ("migrations.record --out=x.jsonl -- true", 2, "DATABASE_URL"),
+        ("migrations.record --out=no/x --migrations=migrations -- true", 2, "Nothing was run"),
         ("migrations.record --out=x.jsonl --migrations=migrations -- true", 5, "said nothing"),
         ("migrations.record --out=x.jsonl --migrations=migrations -- false", 5, "code 1"),
     ],

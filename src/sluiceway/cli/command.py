@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, overload
@@ -283,7 +283,11 @@ class _Uncopied:
 
 
 class _Machine(_ParseMachine):
-    """Invoke's parser, which also gives words that nothing else claims to a command's list."""
+    """Invoke's parser, with words that nothing else claims for a command's list.
+
+    Nor does it take a flag for the argument that a command still lacks, as Invoke's own does:
+    ``approve --help`` would be about an image named --help, and a misspelt flag would be one, too.
+    """
 
     def __init__(self, initial: Any, contexts: Mapping[str, Any], ignore_unknown: bool) -> None:  # noqa: FBT001 - Invoke's signature
         """Begin; Invoke copies each command's context when it meets the command, so once is enough."""
@@ -300,16 +304,28 @@ class _Machine(_ParseMachine):
         known = {**context.flags, **context.inverse_flags} if context is not None else {}
         found = context.args.values() if context is not None else ()
         words = next((each for each in found if isinstance(each, _Words)), None)
-        if (
-            words is None
-            or token in known
-            or self.waiting_for_flag_value
-            or token in self.contexts
-            or (token[:1] == "-" and token != "-")  # noqa: S105 - a token of a command line
-        ):
+        dashed = token[:1] == "-" and token != "-"  # noqa: S105 - a token of a command line
+        claimed = token in known or self.waiting_for_flag_value
+        lacking = context.missing_positional_args if context is not None else ()
+        if dashed and lacking and not claimed:
+            self._core_flag(token, lacking)
+        elif words is None or claimed or dashed or token in self.contexts:
             super().handle(token)
         else:
             words.value = token
+
+    def _core_flag(self, token: str, lacking: Iterable[Any]) -> None:
+        """Take a flag of Invoke's own between a command and an argument that it needs."""
+        flags = self.initial.flags
+        flag = flags[token] if token in flags else None  # noqa: SIM401 - get() knows no short names
+        if flag is None:
+            self.error(f"No idea what {token!r} is!")
+        elif flag.name == "help":
+            flag.value = self.context.name
+            for argument in lacking:  # whoever asks for help need not know them
+                argument.value = ""
+        else:
+            self.switch_to_flag(token)
 
 
 def _guarded(
@@ -378,7 +394,8 @@ class _UsageError(ParseError, Exit):
         text = str(self.args[0])
         unknown = re.search("No idea what '(.*)' is!", text)
         if unknown is None:
-            return text
+            lacking = re.match("'(.*)' did not receive required", text)
+            return f"{text}. `invoke {lacking[1]} --help` has the rest." if lacking else text
         from sluiceway.config.settings import nearest
 
         word = unknown[1]

@@ -127,6 +127,13 @@ def record(
             remedy="invoke migrations.record --out=statements.jsonl --migrations=db/migrations -- "
             "pytest tests/smoke",
         )
+    if Path(out).is_dir() or not os.access(Path(out).absolute().parent, os.W_OK):
+        raise UsageError(  # before the tests, which may take an hour
+            f"{out} cannot be written",
+            means="Nothing was run.",
+            remedy="Name a file in a folder that exists and is yours with --out.",
+            code="migration.statements",
+        )
     bench = shell.bench_or_bare
     with ExitStack() as stack:
         url = os.environ.get(variable, "")

@@ -203,8 +203,8 @@ def from_texts(
 def _nothing(where: str) -> UsageError:
     return UsageError(
         f"there is no migration in {where}",
-        means="nothing was judged",
-        remedy="name a file or a folder of migrations",
+        means="Nothing was judged.",
+        remedy="Name a file or a folder of migrations.",
         code="migrations.none",
     )
 
@@ -231,7 +231,7 @@ def _reading(
             path for path, count in Counter(path for path, _ in files).items() if count > 1
         )
         raise UsageError(
-            f"{twice} is given twice", remedy="name each file once", code="migrations.twice"
+            f"{twice} is given twice", remedy="Name each file once.", code="migrations.twice"
         )
     left = list(skipped)
     scripts: list[Script] = []
@@ -399,8 +399,8 @@ def _bytes(path: Path | str) -> bytes:
             if not stat.S_ISREG(found.st_mode):
                 raise UsageError(
                     f"{path} is no file",
-                    means="nothing was judged",
-                    remedy="name a file or a folder of migrations",
+                    means="Nothing was judged.",
+                    remedy="Name a file or a folder of migrations.",
                     code="migrations.unreadable",
                 )
             data = _all_of(descriptor, found.st_size)
@@ -409,8 +409,8 @@ def _bytes(path: Path | str) -> bytes:
     except FileNotFoundError as error:
         raise UsageError(
             f"there is no migration at {path}",
-            means="nothing was judged",
-            remedy="name a file or a folder of migrations",
+            means="Nothing was judged.",
+            remedy="Name a file or a folder of migrations.",
             code="migrations.not-found",
         ) from error
     except OSError as error:
@@ -418,8 +418,8 @@ def _bytes(path: Path | str) -> bytes:
     if len(data) > _ENDLESS:
         raise UsageError(
             f"{path} is larger than {_ENDLESS // 2**20} MiB",
-            means="nothing was judged",
-            remedy="keep data out of migrations: split the file, or load its data another way",
+            means="Nothing was judged.",
+            remedy="Keep data out of migrations: split the file, or load its data another way.",
             code="migrations.too-large",
         )
     return data
@@ -449,8 +449,8 @@ def _all_of(descriptor: int, size: int) -> bytes:
 def _unreadable(path: Path | str, error: OSError) -> UsageError:
     return UsageError(
         f"{path} cannot be read: {error.strerror}",
-        means="nothing was judged",
-        remedy="make it a readable file or folder",
+        means="Nothing was judged.",
+        remedy="Make it a readable file or folder.",
         code="migrations.unreadable",
     )
 

@@ -1,0 +1,56 @@
+"""Command lines: a flag is never taken for an argument that is still lacking."""
+
+from __future__ import annotations
+
+import pytest
+from invoke.program import Program
+
+from sluiceway.cli import namespace
+
+WITH_ARGUMENTS = (
+    "approve",
+    "waive",
+    "flags.eval",
+    "policy.explain",
+    "policy.new",
+    "policy.upgrade",
+)
+
+
+def run(capsys, *words):
+    code: object = 0
+    try:
+        Program(namespace=namespace(), binary="sluiceway").run(["sluiceway", *words])
+    except SystemExit as ended:
+        code = ended.code
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize("command", WITH_ARGUMENTS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_is_shown_where_an_argument_is_lacking(capsys, command, flag):
+    code, out, err = run(capsys, command, flag)
+    assert code == 0
+    assert out.startswith(f"Usage: sluiceway [--core-opts] {command}")
+    assert "--json" in out
+    assert not err
+
+
+def test_help_is_shown_behind_other_flags_as_well(capsys):
+    code, out, _ = run(capsys, "approve", "--to=production", "--help")
+    assert (code, out.startswith("Usage")) == (0, True)
+
+
+def test_a_misspelt_flag_is_named_and_no_argument(capsys):
+    code, _, err = run(capsys, "waive", "--reson=x", "image.sbom")
+    assert code == 2
+    assert "'--reson'" in err
+    assert "Did you mean --reason?" in err
+
+
+def test_an_argument_that_is_not_there_is_named_with_where_to_look(capsys):
+    code, _, err = run(capsys, "approve", "--to=production")
+    assert code == 2
+    assert "'digest'" in err
+    assert "approve --help" in err
