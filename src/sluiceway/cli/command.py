@@ -395,7 +395,10 @@ class _UsageError(ParseError, Exit):
         unknown = re.search("No idea what '(.*)' is!", text)
         if unknown is None:
             lacking = re.match("'(.*)' did not receive required", text)
-            return f"{text}. `invoke {lacking[1]} --help` has the rest." if lacking else text
+            if lacking is None:
+                return text
+            helps = f"invoke {lacking[1]} --help"
+            return f"{text}. `{helps}` has the rest."
         from sluiceway.config.settings import nearest
 
         word = unknown[1]
