@@ -63,8 +63,8 @@ class Problem:
     code: str
     """``policy.syntax``, ``policy.recursion``, ``policy.forbidden``, ``policy.metadata``,
     ``policy.entrypoint``, ``policy.package``, ``policy.shape``, ``policy.negation``,
-    ``policy.layout``, ``policy.dead-rule``, ``policy.unjoined``, ``policy.unused-data``,
-    ``policy.input`` or ``policy.value``."""
+    ``policy.layout``, ``policy.dead-rule``, ``policy.unjoined``, ``policy.fragile``,
+    ``policy.unused-data``, ``policy.input`` or ``policy.value``."""
     message: str
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sluiceway.config.settings import nearest
 from sluiceway.policy.engine import Bundle
+from sluiceway.policy.fragile import fragile_words
 from sluiceway.policy.reading import Reader
 from sluiceway.policy.seen import Keyed, Path, Reading, Seen, shown_path
 from sluiceway.policy.shapes import could_be, impossible_step, shapes
@@ -56,6 +57,7 @@ def idle_problems(bundle: Bundle, trees: Mapping[str, Mapping[str, Any]]) -> Ite
     yield from _dead_rules(bundle, trees, reader, readings)
     yield from _unjoined(bundle, trees, gates, readings)
     yield from _unused_data(bundle, readings)
+    yield from _fragile(bundle, trees, reader, gates)
     yield from _impossible_input(bundle, trees, gates)
     yield from _impossible_values(bundle, trees, gates)
 
@@ -121,6 +123,20 @@ def _unjoined(
                             f"in it {does} there"
                         )
                         yield file, row, "policy.unjoined", message
+
+
+def _fragile(
+    bundle: Bundle,
+    trees: Mapping[str, Mapping[str, Any]],
+    reader: Reader,
+    gates: Mapping[str, Reading],
+) -> Iterator[Found]:
+    for file, row, lacking in fragile_words(bundle, trees, reader, gates):
+        message = (
+            f"nothing is found when {lacking} is missing, which the words need and no condition does: "
+            "give it a default (object.get, or lib.value in the bundled policies), or ask for it"
+        )
+        yield file, row, "policy.fragile", message
 
 
 def _unused_data(bundle: Bundle, readings: Iterable[Reading]) -> Iterator[Found]:

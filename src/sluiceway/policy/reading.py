@@ -30,7 +30,7 @@ from sluiceway.policy.seen import (
 )
 from sluiceway.policy.tree import aliases, package, rule_name, walk
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "head_variables", "telling"]
 
 _DEPTH = 80
 _ASSIGN = frozenset({"assign", "eq"})
@@ -96,6 +96,12 @@ class Reader:
         """Return what all rules called *name* in package *where* read together."""
         return self._named(where, name, None, ())
 
+    def variables(self, where: str, rule: Mapping[str, Any]) -> Mapping[str, Seen]:
+        """Return what is known of the variables of one rule object of package *where*."""
+        body = _Body(self, where, self._imports.get(id(rule), {}))
+        body.expressions(rule.get("body") or [], head_variables(rule["head"]))
+        return body.names
+
     def rules(self) -> Iterator[tuple[str, str]]:
         """Yield package and name of every rule."""
         for where, rules in self._rules.items():
@@ -141,7 +147,7 @@ class Reader:
             if not body.accept(term, seen):
                 return Reading()
         body.fixed = set(body.names)
-        body.expressions(rule.get("body") or [], _head_variables(head))
+        body.expressions(rule.get("body") or [], head_variables(head))
         # A set's elements, and an object's values under the steps of its head.
         contains = "key" in head and "value" not in head
         deeper = len(head["ref"]) - 1 + (1 if contains else 0)
@@ -211,11 +217,11 @@ class _Body:
         """Walk a body: once to learn what its variables are, once to record."""
         for expression in body:
             self.expression(expression, _Frame())
-        telling = _telling(body, head)
+        words = telling(body, head)
         for index, expression in enumerate(body):
             frame = _Frame()
             self.expression(expression, frame)
-            self.frame.take(frame, telling=index in telling)
+            self.frame.take(frame, telling=index in words)
 
     def expression(self, expression: Mapping[str, Any], frame: _Frame) -> None:
         """Walk one expression of a body."""
@@ -420,7 +426,7 @@ class _Body:
             self.names[str(term["value"])] = seen
 
 
-def _telling(body: Sequence[Mapping[str, Any]], head: set[str]) -> set[int]:
+def telling(body: Sequence[Mapping[str, Any]], head: set[str]) -> set[int]:
     """Return the indices of assignments that only make words."""
     made: dict[int, str] = {}
     used: dict[int, set[str]] = {}
@@ -432,20 +438,21 @@ def _telling(body: Sequence[Mapping[str, Any]], head: set[str]) -> set[int]:
             if target.get("type") == "var":
                 made[index] = str(target["value"])
                 used[index].discard(made[index])
-    telling = set(made)
+    words = set(made)
     while True:
         kept = {
             index
-            for index in telling
-            if all(made[index] not in used[other] for other in used if other not in telling)
-            and (made[index] in head or any(made[index] in used[other] for other in telling))
+            for index in words
+            if all(made[index] not in used[other] for other in used if other not in words)
+            and (made[index] in head or any(made[index] in used[other] for other in words))
         }
-        if kept == telling:
+        if kept == words:
             return kept
-        telling = kept
+        words = kept
 
 
-def _head_variables(head: Mapping[str, Any]) -> set[str]:
+def head_variables(head: Mapping[str, Any]) -> set[str]:
+    """Return the variables that a rule's value is made of, unless it is true or false."""
     if "value" in head and head["value"].get("type") == "boolean":
         return set()
     parts = [head.get("key"), head.get("value")]
