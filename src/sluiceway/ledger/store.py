@@ -46,6 +46,7 @@ _LEASES = sa.Table(
     sa.Column("token", sa.Integer, nullable=False),
     sa.Column("expires", sa.Float, nullable=False),
 )
+_SIZE = sa.select(sa.func.count(_ENTRIES.c.seq), sa.func.coalesce(sa.func.max(_ENTRIES.c.seq), 0))
 _START = "sha256:" + "0" * 64
 
 
@@ -176,8 +177,9 @@ class Ledger:
         """Return the entries that match every given filter, oldest first unless asked.
 
         Raises:
-            ActionFailed: When one of them was changed or is not signed (code ``ledger.broken``):
-                nothing is decided from history that somebody has written over.
+            ActionFailed: When one of them was changed or is not signed, or any entry at all is missing
+                (code ``ledger.broken``): nothing is decided from history that somebody has written
+                over, or from which they may have taken a withdrawal.
         """
         found = self._read(kinds, environment, digest, run, service, limit, newest_first)
         key = self._signing_key()
@@ -216,7 +218,17 @@ class Ledger:
         query = query.order_by(_ENTRIES.c.seq.desc() if newest_first else _ENTRIES.c.seq.asc())
         if limit:
             query = query.limit(limit)
+        head = self._head_file()  # first: what is written meanwhile can only be more
         with self._engine.connect() as connection:
+            number, last = connection.execute(_SIZE).one()
+            if not number == last >= head:
+                raise ActionFailed(
+                    f"the ledger has {number} entries, and has had {max(last, head)}",
+                    means="What is missing may have withdrawn or refused something, so nothing is "
+                    "decided from the rest.",
+                    remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
+                    code="ledger.broken",
+                )
             return tuple(_entry(row) for row in connection.execute(query))
 
     def verify(self) -> tuple[int, tuple[str, ...]]:
