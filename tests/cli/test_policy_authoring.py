@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -83,6 +84,13 @@ def test_failures_show_both_sides(site, folder):
 def test_the_bundled_policies_pass_with_every_line_covered(site):
     code, told = site.run("policy.test", "--coverage-floor=100")
     assert (code, told["failed"], told["coverage"]) == (0, [], 100.0)
+
+
+def test_the_sites_settings_fail_no_test(site):
+    more = {"promotion": {"canary_limits": {"minutes": 10}, "paths": {}}}
+    (site.root / "data.json").write_text(json.dumps(more))
+    code, told = site.run("policy.test", "--only=test_source_moved")
+    assert (code, told["passed"], told["failed"]) == (0, 1, [])
 
 
 def test_a_misspelt_key_of_the_sites_data_is_found(site):

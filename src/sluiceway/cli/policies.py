@@ -214,7 +214,6 @@ def _tested(shell: Shell, policies: str, only: str, floor: float) -> ExitCode:
     report = policy.run_tests(
         lambda: _author_engine(shell),
         roots(shell, policies),
-        data_files(shell, policies),
         only=only,
     )
     covered = bool(only) or report.percent >= floor
@@ -251,8 +250,7 @@ def _watch(shell: Shell, policies: str, only: str, floor: float) -> None:
     """Run the tests now and after every save, until somebody interrupts."""
     from sluiceway.policy.watch import saved, snapshot
 
-    sources = [each for each in roots(shell, policies) if isinstance(each, Path)]
-    watched = [*sources, *data_files(shell, policies)]
+    watched = [each for each in roots(shell, policies) if isinstance(each, Path)]
     before = snapshot(watched)
     _tested_or_told(shell, policies, only, floor)
     for names in saved(watched, before):

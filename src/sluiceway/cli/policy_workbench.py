@@ -210,7 +210,7 @@ def new(
         )
     engine = workbench_engine(shell)
     paths = write_rule(root, new_rule(code, _bundle(shell, policies)))
-    report = policy.run_tests(lambda: engine, [root], data_files(shell, policies))
+    report = policy.run_tests(lambda: engine, [root])
     failing = [each.rule for each in report.results if not each.passed]
     shell.result(
         {"written": [str(path) for path in paths], "failing": failing},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from sluiceway.policy.bundle import Source, load_bundle
 from sluiceway.policy.compared import Compared, compare
@@ -77,16 +76,17 @@ class TestReport:
 def run_tests(
     engine_factory: Callable[[], PolicyWorkbench | None],
     roots: Sequence[Source],
-    data: Sequence[Path] = (),
     *,
     only: str = "",
 ) -> TestReport:
     """Run every ``test_`` rule of every ``*_test.rego`` below *roots*.
 
+    They are about the rules, so the data is what stands beside them: a site's own would fail those
+    that expect another number.
+
     Args:
         engine_factory: Makes the engine; it is closed at the end.
         roots: Folders of policies, as for :func:`~sluiceway.policy.load_bundle`.
-        data: Data files, merged last.
         only: Run only tests whose dotted name contains this.
 
     Raises:
@@ -102,7 +102,7 @@ def run_tests(
             code="policy.engine-missing",
         )
     try:
-        return _run(engine, load_bundle(roots, data, tests=True), only)
+        return _run(engine, load_bundle(roots, tests=True), only)
     finally:
         engine.close()
 
