@@ -218,9 +218,8 @@ class Ledger:
         query = query.order_by(_ENTRIES.c.seq.desc() if newest_first else _ENTRIES.c.seq.asc())
         if limit:
             query = query.limit(limit)
-        head = self._head_file()  # first: what is written meanwhile can only be more
         with self._engine.connect() as connection:
-            number, last = connection.execute(_SIZE).one()
+            head, (number, last) = _head(connection), connection.execute(_SIZE).one()
             if not number == last >= head:
                 raise ActionFailed(
                     f"the ledger has {number} entries, and has had {max(last, head)}",
@@ -339,9 +338,9 @@ class Ledger:
         return self._key
 
     def _head_file(self) -> int:
-        """Return the highest sequence number that SQLite ever gave out here (0 if unknown)."""
+        """Return the highest sequence number that was ever given out here (0 if unknown)."""
         with self._engine.connect() as connection:
-            return int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
+            return _head(connection)
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -349,9 +348,13 @@ class Ledger:
             yield connection
             top = sa.select(sa.func.max(_ENTRIES.c.seq))
             number = int(connection.execute(top).scalar() or 0)
-            known = int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
-            if number > known:
+            if number > _head(connection):
                 connection.execute(sa.text(f"PRAGMA user_version = {number}"))
+
+
+def _head(connection: sa.Connection) -> int:
+    """Return the highest sequence number that the file remembers."""
+    return int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
 
 
 def _no_implicit_transactions(connection: Any, _record: Any) -> None:
