@@ -9,7 +9,6 @@ before evaluation; what a function of the policies has looked at is taken to be 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,11 +16,10 @@ from sluiceway.policy.engine import Bundle
 from sluiceway.policy.reading import Reader, head_variables, telling
 from sluiceway.policy.seen import ANY, Path, Reading, Seen
 from sluiceway.policy.shapes import shapes
-from sluiceway.policy.tree import aliases, package, rule_name, rule_rows
+from sluiceway.policy.tree import FINDING_SETS, aliases, package, rule_name, rule_rows
 
 __all__ = ["fragile_words"]
 
-_FINDINGS = re.compile(r"(deny|violation|warn)(_[a-zA-Z0-9]+)*|finding")
 _COMPREHENSIONS = frozenset({"arraycomprehension", "setcomprehension", "objectcomprehension"})
 """What is undefined inside of these makes them empty, not undefined."""
 _Reference = tuple[str, ...]
@@ -51,7 +49,8 @@ def fragile_words(
         ]
         functions = {"data", *reader.names(where), *aliases(tree)}
         for rule, row in zip(rules, rule_rows(bundle.modules[file], tree) or [], strict=False):
-            if _FINDINGS.fullmatch(rule_name(rule)) and not rule["head"].get("args"):
+            found = any(sets.fullmatch(rule_name(rule)) for sets in FINDING_SETS.values())
+            if found and not rule["head"].get("args"):
                 known = {"input": Seen(facts=frozenset({("input",)}))}
                 known |= {"data": Seen(facts=frozenset({("data",)}))}
                 known |= reader.variables(where, rule)
@@ -131,7 +130,9 @@ def _certain(
     if path[0] == "data":
         return _in_data(data, (*path[1:], *reference[1:]))
     return bool(schemas) and all(
-        _required(shape, reference, held) for schema in schemas for shape in _at(schema, path[1:])
+        _required(shape, schema, reference, held)
+        for schema in schemas
+        for shape in shapes(schema, path[1:])
     )
 
 
@@ -145,15 +146,13 @@ def _in_data(value: Any, steps: Sequence[Any]) -> bool:
     return True
 
 
-def _at(schema: Mapping[str, Any], steps: Sequence[Any]) -> list[tuple[Any, Any]]:
-    return [(shape, schema) for shape in shapes(schema, steps)]
-
-
 def _required(
-    place: tuple[Mapping[str, Any], Mapping[str, Any]], reference: _Reference, held: set[_Reference]
+    shape: Mapping[str, Any],
+    root: Mapping[str, Any],
+    reference: _Reference,
+    held: set[_Reference],
 ) -> bool:
     """Say whether everything of this shape has what *reference* names below its first step."""
-    shape, root = place
     for length in range(1, len(reference)):
         while isinstance(shape.get("$ref"), str):
             shape = (root.get("$defs") or {}).get(shape["$ref"].removeprefix("#/$defs/")) or {}

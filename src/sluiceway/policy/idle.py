@@ -17,16 +17,11 @@ from sluiceway.policy.fragile import fragile_words
 from sluiceway.policy.reading import Reader
 from sluiceway.policy.seen import Keyed, Path, Reading, Seen, shown_path
 from sluiceway.policy.shapes import could_be, impossible_step, shapes
-from sluiceway.policy.tree import metadata_text, package, rule_name, rule_rows
+from sluiceway.policy.tree import FINDING_SETS, metadata_text, package, rule_name, rule_rows
 
 __all__ = ["idle_problems"]
 
 _CONFTEST = re.compile(r"(deny|violation|warn)(_[a-zA-Z0-9]+)*|exception")
-_SETS = {
-    "denies": re.compile(r"(deny|violation)(_[a-zA-Z0-9]+)*|finding"),
-    "warns": re.compile(r"warn(_[a-zA-Z0-9]+)*"),
-}
-"""What a set of findings does, by its name. One whose levels are data (``finding``) may deny."""
 _ENTRYPOINT = re.compile(r"^entrypoint: true\s*$", re.MULTILINE)
 _SIDES = frozenset({"equal", "eq", "in"})
 
@@ -111,7 +106,7 @@ def _unjoined(
         where, rules = package(tree), tree.get("rules") or []
         for rule, row in zip(rules, rule_rows(bundle.modules[file], tree) or [], strict=False):
             name = rule_name(rule)
-            for does, sets in _SETS.items():
+            for does, sets in FINDING_SETS.items():
                 if (where, name) not in alive or not sets.fullmatch(name):
                     continue
                 for gate, reading in gates.items():

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 __all__ = [
+    "FINDING_SETS",
     "aliases",
     "calls",
     "mentions",
@@ -25,6 +26,11 @@ __all__ = [
     "walk",
 ]
 
+FINDING_SETS = {
+    "denies": re.compile(r"(deny|violation)(_[a-zA-Z0-9]+)*|finding"),
+    "warns": re.compile(r"warn(_[a-zA-Z0-9]+)*"),
+}
+"""What a set of findings does, by its name. One whose levels are data (``finding``) may deny."""
 _HEAD = re.compile(r"(default\s+)?([A-Za-z_][A-Za-z0-9_]*)")
 _WORDS_AT_THE_MARGIN = frozenset({"package", "import", "else"})
 
