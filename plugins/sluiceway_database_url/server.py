@@ -27,9 +27,7 @@ _SESSION = re.compile(re.escape(_MARK) + r", in session (?P<pid>[0-9]+) of (?P<b
 _LEFT_SECONDS = 3600
 """A database that nobody is in and that is older belongs to a run that was killed. Only of one that
 says in which session it was made it is known earlier: a server ends the session of whoever dies."""
-_SESSIONS = (
-    "SELECT pid, extract(epoch from backend_start), pid = pg_backend_pid() FROM pg_stat_activity"
-)
+_SESSIONS = "SELECT pid, extract(epoch from backend_start) FROM pg_stat_activity"
 _RELEASE_SECONDS = 10.0
 _MOST_KEPT = 8
 
@@ -106,7 +104,7 @@ class Server:
             "current_user FROM pg_database d WHERE datname LIKE 'sluiceway\\_scratch\\_%' "
             "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)"
         ).values
-        alive = {pid: began for pid, began, _ in self._sessions()} if found else {}
+        alive = {row[0]: row[1] for row in self._admin.must(_SESSIONS).values} if found else {}
         for name, mark, owner, user in found:
             shape = SCRATCH.match(name or "")
             made_in = _SESSION.match(mark or "")
@@ -118,10 +116,6 @@ class Server:
             if self._own or ended or old:
                 # Without FORCE: whoever has come in meanwhile keeps it.
                 self._admin.run(f'DROP DATABASE IF EXISTS "{name}"')
-
-    def _sessions(self) -> Iterable[tuple[str | None, str | None, bool]]:
-        """Return the server's sessions: process, when it began (if we may see it), whether it is ours."""
-        return ((pid, began, own == "t") for pid, began, own in self._admin.must(_SESSIONS).values)
 
     # --- databases ---
 
@@ -142,8 +136,8 @@ class Server:
         # Noted first: what may be there is dropped at the end.
         self._made[name] = Database(name, self._inside(name), alone=self._own)
         self._patiently(f'CREATE DATABASE "{name}"{owner}{source}')
-        (here,) = ((pid, began) for pid, began, own in self._sessions() if own)
-        mark = f"{_MARK}, in session {here[0]} of {here[1] or ''}"
+        ((pid, began),) = self._admin.must(f"{_SESSIONS} WHERE pid = pg_backend_pid()").values
+        mark = f"{_MARK}, in session {pid} of {began or ''}"
         self._admin.must(f'COMMENT ON DATABASE "{name}" IS {_literal(mark)}')
         return self._made[name]
 

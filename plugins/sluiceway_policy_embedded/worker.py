@@ -306,16 +306,16 @@ def _seen(engine: Engine, rules: list[str]) -> dict[str, dict[str, Any]]:
     if not rules:
         return {}
     query = "; ".join(f"v{n} := [v | v := data.{rule}]" for n, rule in enumerate(rules))
+    traced: dict[str, Any] = {}
     try:
         traced = engine.query(query, trace=True)
     except BridgeError as error:
         if len(rules) == 1:
             return {rules[0]: {"error": error.message}}
-        traced = None
-    if len(rules) > 1 and (traced is None or _lines(traced)):
+    printed = _lines(traced)
+    if len(rules) > 1 and (printed or not traced):
         return {rule: seen for each in rules for rule, seen in _seen(engine, [each]).items()}
-    stopped = _failed_at((traced or {}).get("trace") or [], rules)
-    printed = _lines(traced or {})
+    stopped = _failed_at(traced.get("trace") or [], rules)
     return {rule: {"failed_at": stopped.get(rule, ""), "printed": printed} for rule in rules}
 
 
