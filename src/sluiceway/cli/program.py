@@ -12,9 +12,12 @@ def main() -> None:
     # What is imported stays until the end. Looking through it for garbage again and again, while more
     # of it comes, takes a tenth of a start.
     gc.disable()
-    from invoke.program import Program
-
     from sluiceway import __version__
+    from sluiceway.cli.lean import what_invoke_needs
+
+    with what_invoke_needs():
+        from invoke.program import Program
+
     from sluiceway.cli import namespace
 
     program = Program(
