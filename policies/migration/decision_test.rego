@@ -86,6 +86,9 @@ test_only_what_denies_and_may_be_waived_says_how if {
 	not contains(warning, "waive")
 	never := solved(dropping) with data.lib.waivable as []
 	not contains(never, "waive")
+	nowhere := solved(object.union(dropping, {"service": ""}))
+	not contains(nowhere, "waive")
+	contains(solved(dropping), "waive")
 }
 
 test_what_is_copied_into_a_shell_is_quoted if {

@@ -58,6 +58,7 @@ approvable(found, name) := concat("", [found.solution, text]) if {
 } else := found.solution
 
 # What is the same for every finding of a code is found out once, since there may be thousands.
+# Outside of any service nobody can approve anything.
 codes := {found.code | some found in finding}
 
 rated := {code: level(code) | some code in codes}
@@ -65,6 +66,7 @@ rated := {code: level(code) | some code in codes}
 excusable := {code | some code in codes; lib.may_waive(code)}
 
 waiving := {code: text |
+	input.service != ""
 	some code in excusable
 	rated[code] == "deny"
 	text := sprintf("\nOr have exactly this approved: `invoke waive %s/NAME --reason=... --expires=7d`", [code])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, unquote_plus
 
 from sluiceway import events
 from sluiceway.errors import ActionFailed
@@ -39,6 +41,7 @@ SECRET_NAMES = (
     "COSIGN_PASSWORD",
     "REGISTRY_PASSWORD",
     "STAGING_DATABASE_URL",
+    "CANARY_DEPLOY_URL",
     "ROLLBACK_WEBHOOK",
     "SIGSTORE_ID_TOKEN",
     "SLUICEWAY_GITHUB_TOKEN",
@@ -50,6 +53,8 @@ SECRET_NAMES = (
 """Environment variables whose values never appear in output, logs, ledger or process list."""
 
 _COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_TOKEN = re.compile(r"[?&#][^=&#]*(?:pass|pwd|secret|token|key|sig)[^=&#]*=([^&#]+)", re.IGNORECASE)
+"""What stands for a secret's name in an address's query."""
 _SHOWN_OUTPUT = 2000
 _KEPT_LINES = 400
 _LONGEST_LINE = 64 * 1024
@@ -118,13 +123,32 @@ class Completed:
 
 
 def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return *text* with the value of every secret variable replaced by ``***``."""
+    """Return *text* with the value of every secret variable replaced by ``***``.
+
+    So are the password and the tokens within one that is an address: what connects to it often
+    names them alone.
+    """
     environ = os.environ if environ is None else environ
     for name in SECRET_NAMES:
         value = environ.get(name, "")
-        if len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, "***")
+        if value:
+            for secret in _secrets_in(value):
+                text = text.replace(secret, "***")
     return text
+
+
+@functools.lru_cache(maxsize=64)
+def _secrets_in(value: str) -> tuple[str, ...]:
+    """Return *value* and what in it is secret by itself, the longest first."""
+    found = {value}
+    _, address, rest = value.partition("://")
+    if address:
+        authority = re.split("[/?#]", rest, maxsplit=1)[0]
+        found.add(authority.rpartition("@")[0].partition(":")[2])
+        found |= set(_TOKEN.findall(rest))
+        found |= {unquote(each) for each in found} | {unquote_plus(each) for each in found}
+    long = (each for each in found if len(each) >= _SHORTEST_SECRET)
+    return tuple(sorted(long, key=len, reverse=True))
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

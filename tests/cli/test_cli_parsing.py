@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from invoke.program import Program
 
@@ -54,3 +56,34 @@ def test_an_argument_that_is_not_there_is_named_with_where_to_look(capsys):
     assert code == 2
     assert "'digest'" in err
     assert "approve --help" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "remedy"),
+    [
+        (("promot", "--json"), "No idea what 'promot' is!", "Did you mean promote?"),
+        (("promote", "--too=dev", "--json"), "No idea what '--too' is!", "Did you mean --to?"),
+        (("--json", "status"), "No idea what '--json' is!", None),
+        (("promote", "--to", "--json"), "--to needs a value and was given none.", ""),
+        (
+            ("flags.eval", "--json"),
+            "'flags.eval' did not receive required positional arguments: 'name'.",
+            "`invoke flags.eval --help` has the rest.",
+        ),
+    ],
+)
+def test_with_json_a_line_that_cannot_be_parsed_has_its_document(capsys, words, what, remedy):
+    code, out, err = run(capsys, *words)
+    document = json.loads(out)
+    assert code == 2
+    assert document["changed"] is False
+    assert document["error"]["code"] == "usage"
+    assert document["error"]["what"] == what
+    assert remedy is None or document["error"]["remedy"] == remedy
+    assert err.startswith(what)
+
+
+def test_without_json_a_line_that_cannot_be_parsed_has_none(capsys):
+    code, out, err = run(capsys, "promot", "--", "--json")
+    assert (code, out) == (2, "")
+    assert "Did you mean promote?" in err

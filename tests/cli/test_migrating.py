@@ -64,6 +64,15 @@ def test_an_approval_excuses_one_statement_until_that_is_another(site, migration
     assert told["findings"][0]["waived"] is None
 
 
+def test_outside_of_a_project_nobody_is_told_to_approve(site, migrations):
+    inside = site.run("migrations.check", "db")[1]
+    assert "invoke waive" in inside["findings"][0]["solution"]
+    (site.root / "sluiceway.toml").unlink()
+    outside = site.run("migrations.check", "db")[1]
+    assert outside["findings"][0]["code"] == inside["findings"][0]["code"]
+    assert "invoke waive" not in json.dumps(outside)
+
+
 def test_outside_of_a_project_nothing_is_written(site, migrations):
     (site.root / "sluiceway.toml").unlink()
     before = sorted(site.root.rglob("*"))
@@ -125,3 +134,21 @@ def test_without_an_engine_nothing_is_judged(site, migrations):
     assert code == 5
     assert [each["code"] for each in told["findings"]] == ["policy.engine-missing"]
     assert "invoke policy.engine --install" in told["findings"][0]["solution"]
+
+
+def test_an_engine_that_cannot_be_asked_refuses_in_the_same_words_again(
+    site, migrations, tmp_path_factory
+):
+    site.monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    site.monkeypatch.delenv("CI", raising=False)
+    config = site.root / "sluiceway.toml"
+    good = config.read_text()
+    config.write_text('[service]\nname = "settlement"\n')
+    site.run("migrations.check", "db")  # what it reads and decides is remembered
+    server = '\n[stages]\npolicy = "server"\n[plugins.policy-server]\nurl = "http://127.0.0.1:1"\n'
+    config.write_text(good.partition("[policy]")[0] + server)
+    for _ in range(2):
+        code, told = site.run("migrations.check", "db")
+        assert code == 5
+        assert [each["code"] for each in told["findings"]] == ["policy.server-unreachable"]
+        assert told["decision"]["allow"] is False

@@ -91,3 +91,11 @@ def test_another_servers_sql_is_not_guessed_at(site, folder):
 def test_the_standing_of_a_service_without_a_database(site):
     code, document = site.run("migrations.status")
     assert (code, document["error"]["code"]) == (ExitCode.USAGE, "migrations.undeclared")
+
+
+@pytest.mark.parametrize("words", [("drop", "column"), ("drop-colum", "payments.amount")])
+def test_a_change_that_there_is_not_is_named(site, folder, words):
+    code, document = site.run("migrations.plan", *words)
+    assert code == ExitCode.USAGE
+    assert repr(words[0]) in document["error"]["what"]
+    assert "drop-column" in document["error"]["means"]

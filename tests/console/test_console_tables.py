@@ -417,8 +417,14 @@ def test_an_approval_says_whether_it_counts_and_that_it_is_the_second():
     def text(**more):
         return " ".join(shown(lambda console: console.approved({**APPROVED, **more})).split())
 
-    assert "counts no: the person built it" in text(why_not=["the person built it"])
-    assert "counts not known: no engine" in text(counts=None, why_not=["no engine"])
+    useless = text(why_not=["the person built it"])
+    assert useless.startswith("Signed, but it does not count ")
+    assert "counts no: the person built it" in useless
+    assert "Approved" not in useless
+    unknown = text(counts=None, why_not=["no engine"])
+    assert unknown.startswith("Signed ")
+    assert "counts not known: no engine" in unknown
+    assert text(counts=True).startswith("Approved ")
     assert "counts" not in text(counts=True).replace("one person counts once", "")
     assert "you approved this already (approve-1)" in text(counts=True, repeats="approve-1")
 

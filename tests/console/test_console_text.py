@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluiceway.console.page import Column, Grid, Line, Pairs, Tone, cell, fit
-from sluiceway.console.plain import _OVERHANG, render
+from sluiceway.console.plain import _DEEPEST, render
 from sluiceway.console.text import (
     ago,
     clean,
@@ -101,6 +101,23 @@ def test_wrapping_fits_and_loses_nothing(text, width):
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=200)
 
 
+def test_what_is_too_long_for_the_last_column_stands_under_its_row():
+    columns = (Column(title="Digest", minimum=12), Column(title="Detail", minimum=12))
+    path = "migrations/0003_validate_the_fee_schedule.sql"
+    rows = [("0123456789ab", "done"), ("0123456789ab", f"1 new: {path}")]
+    grid = Grid(columns=columns, rows=tuple(tuple(map(cell, row)) for row in rows))
+    assert render([grid], 50) == (
+        "Digest        Detail\n"
+        "------------  ------------------------------------\n"
+        "0123456789ab  done\n"
+        "0123456789ab\n"
+        f"     1 new:\n     {path}\n"
+    )
+    # Where it fits on no line of its own, each value has one.
+    assert f"Detail  {path}" not in render([grid], len(path) + _DEEPEST)
+    assert render([grid], len(path) + _DEEPEST - 1).startswith("Digest  0123456789ab\nDetail  done")
+
+
 @given(st.lists(st.tuples(_WORDS, _WORDS, _WORDS), min_size=1, max_size=4), st.integers(40, 100))
 def test_a_plain_grid_fits_and_loses_nothing(rows, width):
     grid = Grid(
@@ -112,10 +129,10 @@ def test_a_plain_grid_fits_and_loses_nothing(rows, width):
         rows=tuple(tuple(cell(value) for value in row) for row in rows),
     )
     lines = render([grid], width).split("\n")
-    # A word is never broken, so that it can be copied: one in the last column may run over a little.
+    # A word is never broken, so that it can be copied: it may be longer than the line.
     words = [word for row in grid.rows for item in row for word in item.text.split()]
     if all(width_of(word) <= width - len("Right") - 2 for word in words):
-        assert all(width_of(line) <= width + _OVERHANG for line in lines)
+        assert all(width_of(line) <= width for line in lines)
     # Lines of a row are spread over columns: every character is there, if not in its order.
     shown = sorted("".join("".join(lines).split()))
     for row in rows:
@@ -144,7 +161,7 @@ def test_a_column_is_as_wide_as_its_longest_word_before_any_is_wider():
     assert fit(grid, 34, 2) == (24, 8)
 
 
-def test_a_word_at_the_end_of_a_row_may_be_longer_than_the_line():
+def test_a_word_at_the_end_of_a_row_may_be_longer_than_its_column():
     grid = Grid(
         columns=(Column(title="What", minimum=8), Column(title="Detail", minimum=8)),
         rows=(
@@ -155,8 +172,9 @@ def test_a_word_at_the_end_of_a_row_may_be_longer_than_the_line():
     assert render([grid], 24).splitlines() == [
         "What      Detail",
         "--------  --------------",
-        "decision  refused:",
-        "          image.scan-unscanned",
+        "decision",
+        "    refused:",
+        "    image.scan-unscanned",
         "deployed",
     ]
 

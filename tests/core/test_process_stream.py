@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -107,3 +108,32 @@ def test_a_missing_program_is_named():
 
 def test_outside_of_a_run_nothing_stops():
     process.check_stop()
+
+
+ADDRESS = "postgresql://app:p%40ss%20word@db.example:5432/app?sslmode=require&sslpassword=k3y%2Bs"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ADDRESS,
+        "password 'p%40ss%20word' is wrong",
+        "password 'p@ss word' is wrong",
+        "the key's password k3y%2Bs",
+        "the key's password k3y+s",
+    ],
+)
+def test_what_is_secret_within_an_address_is_taken_out_alone_too(text):
+    safe = process.redact(text, {"STAGING_DATABASE_URL": ADDRESS})
+    assert "***" in safe
+    assert not re.search("p%40|p@ss|k3y", safe)
+
+
+def test_what_is_not_secret_within_an_address_stays():
+    said = "no app at db.example:5432 with sslmode require"
+    assert process.redact(said, {"STAGING_DATABASE_URL": ADDRESS}) == said
+
+
+@pytest.mark.parametrize("name", process.SECRET_NAMES)
+def test_each_secret_is_taken_out_whole(name):
+    assert process.redact("a s3cret-value b", {name: "s3cret-value"}) == "a *** b"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluiceway.cli.bytecode import keep_as_python_would
+from sluiceway.cli.streams import open_closed
 
 if TYPE_CHECKING:
     from invoke.collection import Collection
@@ -18,6 +19,7 @@ __all__ = ["namespace"]
 def namespace() -> Collection:
     """Return every command as an Invoke collection."""
     keep_as_python_would()
+    open_closed()
     from invoke.collection import Collection
 
     from sluiceway.cli import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import os
 import re
 import sys
@@ -18,7 +19,8 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from sluiceway.cli.bytecode import keep_as_python_would
-from sluiceway.errors import ExitCode, SluicewayError
+from sluiceway.cli.streams import discard, nowhere
+from sluiceway.errors import ActionFailed, ExitCode, NeedsPerson, SluicewayError, UsageError
 
 if TYPE_CHECKING:
     from sluiceway.console import Console
@@ -56,6 +58,8 @@ class Shell:
         self._bench: Workbench | None = None
         self._console: Console | None = None
         self._printed = False
+        self._unsaid: OSError | None = None
+        self._changed = False
 
     @property
     def console(self) -> Console:
@@ -114,7 +118,35 @@ class Shell:
             sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read stdout has gone; what happened, and its exit code, stay what they are.
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            self._speak_no_more()
+        except OSError as error:
+            self._unsaid = error
+            self._changed = isinstance(document, Mapping) and document.get("changed") is True
+            self._speak_no_more()
+
+    def _speak_no_more(self) -> None:
+        discard(sys.stdout)
+        sys.stdout = nowhere()
+        self._console = None
+
+    def heard(self) -> ExitCode:
+        """Return the exit code of what was done: another than 0 when its result is not written.
+
+        A script that finds nothing in its file must not take that for done.
+
+        Raises:
+            ActionFailed: ``output.unwritable``, on a disk that is full, perhaps.
+            NeedsPerson: The same, and something was changed.
+        """
+        if self._unsaid is None:
+            return ExitCode.DONE
+        failed = NeedsPerson if self._changed else ActionFailed
+        raise failed(
+            f"the result could not be written to stdout: {self._unsaid.strerror}",
+            means="What was asked for was done." if self._changed else "",
+            remedy="Make room where stdout goes and ask again; `invoke status` says what is where.",
+            code="output.unwritable",
+        ) from self._unsaid
 
     def ended(self, outcome: Mapping[str, Any], show: Callable[[Console], None]) -> ExitCode:
         """Print how a run ended, and return its exit code.
@@ -341,7 +373,8 @@ def _guarded(
         try:
             stack.enter_context(shell.console.listening())
             stack.enter_context(process.terminated_politely())
-            return function(shell, *arguments, **options) or ExitCode.DONE
+            code = function(shell, *arguments, **options) or ExitCode.DONE
+            return shell.heard() if code is ExitCode.DONE else code
         except SluicewayError as error:
             shell.fail(error)
             if shell.debug:
@@ -391,20 +424,45 @@ class _UsageError(ParseError, Exit):
         return int(ExitCode.USAGE)
 
     def __str__(self) -> str:
+        return " ".join(part for part in self.said() if part)
+
+    def said(self) -> tuple[str, str]:
+        """Return what is wrong and what to do about it, which may be empty."""
         text = str(self.args[0])
+        unvalued = re.fullmatch("Flag <Argument: ([^ >]*).*> needed value .*", text)
+        if unvalued is not None:
+            return f"{flag_of(unvalued[1])} needs a value and was given none.", ""
+        valued = re.fullmatch("Flag <Argument: ([^ >]*).*> doesn't take any value!", text)
+        if valued is not None:
+            return f"{flag_of(valued[1])} takes no value.", ""
+        lacking = re.match("'(.*)' did not receive required", text)
+        if lacking is not None:
+            helps = f"invoke {lacking[1]} --help"
+            return f"{text}.", f"`{helps}` has the rest."
         unknown = re.search("No idea what '(.*)' is!", text)
         if unknown is None:
-            lacking = re.match("'(.*)' did not receive required", text)
-            if lacking is None:
-                return text
-            helps = f"invoke {lacking[1]} --help"
-            return f"{text}. `{helps}` has the rest."
+            return text, ""
         from sluiceway.config.settings import nearest
 
         word = unknown[1]
         known = list(getattr(self.context, "flags", {})) if word[:1] == "-" else self.commands
         guess = nearest(word.partition("=")[0], known)
-        return f"{text} Did you mean {guess}?" if guess else f"{text} `invoke --list` shows all."
+        return text, f"Did you mean {guess}?" if guess else "`invoke --list` shows all."
+
+
+_parse_argv = parser.Parser.parse_argv
+
+
+def _parsed(machine: parser.Parser, argv: list[str]) -> Any:
+    """Parse *argv*; with ``--json`` among it a line that cannot be parsed has its document, too."""
+    try:
+        return _parse_argv(machine, argv)
+    except _UsageError as error:
+        if "--json" in itertools.takewhile(lambda word: word != "--", argv):
+            what, remedy = error.said()
+            shell = Shell(as_json=True, debug=False)
+            shell.result({"error": UsageError(what, remedy=remedy).diagnostics(), "changed": False})
+        raise
 
 
 def usage_errors_exit_with_two(commands: tuple[str, ...]) -> None:
@@ -415,3 +473,4 @@ def usage_errors_exit_with_two(commands: tuple[str, ...]) -> None:
     _UsageError.commands = commands
     parser.ParseError = _UsageError  # type: ignore[attr-defined, assignment]
     parser.ParseMachine = _Machine  # type: ignore[misc]
+    parser.Parser.parse_argv = _parsed  # type: ignore[assignment, method-assign]

@@ -33,7 +33,11 @@ def approved(signed: Mapping[str, Any]) -> list[Block]:
         said.append(("counts", cell(f"no: {why}", Tone.BAD)))
     elif signed["counts"] is None:
         said.append(("counts", cell(f"not known: {why}", Tone.WARN)))
-    page: list[Block] = [Line.of("Approved", Tone.STRONG), Pairs.of(facts)]
+    # What was signed is not yet consent: the gate counts it, or does not.
+    words = {False: "Signed, but it does not count", None: "Signed"}.get(
+        signed["counts"], "Approved"
+    )
+    page: list[Block] = [Line.of(words, Tone.STRONG), Pairs.of(facts)]
     if said:
         columns = (Column(title="", minimum=8), Column(title="", minimum=20))
         rows = tuple((cell(label, Tone.DIM), value) for label, value in said)

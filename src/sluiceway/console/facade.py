@@ -49,7 +49,7 @@ class Console:
         environ = os.environ if environ is None else environ
         self.json_mode = json_mode
         self._stdout = Sink(stdout or sys.stdout, environ, width)
-        self._stderr = Sink(stderr or sys.stderr, environ, width)
+        self._stderr = Sink(stderr or sys.stderr, environ, width, needed=False)
         self._view = View(self._stderr, debug=debug, every=every)
 
     @contextmanager

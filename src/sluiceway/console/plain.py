@@ -11,9 +11,8 @@ __all__ = ["GAP", "render"]
 
 GAP = 2
 _INDENT = 2
-_OVERHANG = 24
-"""Cells by which a word of the last column may be longer than the line: a path or a fingerprint in
-one row is no reason to take a table of fifty apart."""
+_DEEPEST = 4
+"""Cells before what stands under its row, at the least: it must not look like a row of its own."""
 
 
 def render(page: Page, width: int) -> str:
@@ -57,7 +56,7 @@ def _grid(grid: Grid, width: int) -> Iterator[str]:
     if not grid.rows:
         return
     widths = fit(grid, width, GAP)
-    if widths is None or _runs_over(grid, widths):
+    if widths is None or _runs_over(grid, widths, width):
         yield from _stacked(grid, width)
         return
     gap = " " * GAP
@@ -73,16 +72,32 @@ def _grid(grid: Grid, width: int) -> Iterator[str]:
         columns = [
             wrap(item.text, size, whole=True) for item, size in zip(row, widths, strict=True)
         ]
+        below = _below(row[-1].text, columns[-1], width - widths[-1], width)
+        if below:
+            columns[-1] = []
         for index in range(max(len(lines) for lines in columns)):
             yield gap.join(
                 _padded(lines[index] if index < len(lines) else "", size, right=column.right)
                 for lines, size, column in zip(columns, widths, grid.columns, strict=True)
             )
+        yield from below
 
 
-def _runs_over(grid: Grid, widths: tuple[int, ...]) -> bool:
-    """Whether some word would run into the next column, or far past the end of the line."""
-    most = (*widths[:-1], widths[-1] + _OVERHANG)
+def _below(text: str, lines: list[str], start: int, width: int) -> list[str]:
+    """Return what the last column says as lines under its row, further left, where it is too long.
+
+    Nothing where it fits beside the others: *lines*, from the cell *start* on. A path or a fingerprint
+    in one row is no reason to take a table of fifty apart.
+    """
+    longest = max(map(width_of, lines), default=0)
+    if start + longest <= width:
+        return []
+    return [" " * (width - longest) + line for line in wrap(text, longest, whole=True)]
+
+
+def _runs_over(grid: Grid, widths: tuple[int, ...], width: int) -> bool:
+    """Whether some word would run into the next column, or out of a line of its own."""
+    most = (*widths[:-1], max(width - _DEEPEST, widths[-1]))
     return any(
         width_of(line) > limit
         for row in grid.rows

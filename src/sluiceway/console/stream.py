@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from sluiceway.console import painted, plain
@@ -20,21 +21,30 @@ _NARROWEST = 40
 
 
 class Guarded:
-    """A text stream that lets no secret through and never fails for want of a character."""
+    """A text stream that lets no secret through and never fails for want of a character.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: Where to write.
+        needed: Whether it is an error when that takes nothing any more. What tells people of
+            progress is not: a full disk or a closed terminal must not end a deployment half-way.
+    """
+
+    def __init__(self, stream: TextIO, *, needed: bool = True) -> None:
         self._stream = stream
+        self._forgiven: tuple[type[OSError], ...] = () if needed else (OSError,)
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
         """Write *text*, secrets replaced, unknown characters replaced by ``?``."""
         safe = redact(text).encode(self.encoding, "replace").decode(self.encoding)
-        self._stream.write(safe)
+        with suppress(*self._forgiven):
+            self._stream.write(safe)
         return len(text)
 
     def flush(self) -> None:
         """Flush the stream below."""
-        self._stream.flush()
+        with suppress(*self._forgiven):
+            self._stream.flush()
 
     def isatty(self) -> bool:
         """Say whether a person looks at it."""
@@ -52,6 +62,7 @@ class Sink:
         stream: Where to write.
         environ: ``NO_COLOR``, ``TERM`` and ``COLUMNS`` are read from it.
         width: Cells of a line; asked of the terminal or the environment when left out.
+        needed: Whether it is an error when *stream* takes nothing any more.
     """
 
     def __init__(
@@ -59,9 +70,11 @@ class Sink:
         stream: TextIO,
         environ: Mapping[str, str] | None = None,
         width: int | None = None,
+        *,
+        needed: bool = True,
     ) -> None:
         environ = os.environ if environ is None else environ
-        self.stream = Guarded(stream)
+        self.stream = Guarded(stream, needed=needed)
         self.painted = (
             stream.isatty()
             and not environ.get("NO_COLOR")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -301,7 +302,7 @@ def history_table(entries: Iterable[Any], *, narrowed: bool = False) -> list[Blo
                 cell(row.environment),
                 cell(short(row.digest)),
                 cell(row.actor),
-                cell(row.detail),
+                cell(_DIGEST.sub(r"\1", row.detail)),
             )
             for row in rows
         ),
@@ -309,6 +310,7 @@ def history_table(entries: Iterable[Any], *, narrowed: bool = False) -> list[Blo
     return [grid, *_whole(row.digest for row in rows)]
 
 
+_DIGEST = re.compile(r"\b(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 _SLOTTED, _COLOURS = "blue-green", ("blue", "green")
 _KIND = {"deployed": Tone.GOOD, "release": Tone.GOOD, "rolled-back": Tone.WARN}
 

@@ -106,8 +106,12 @@ def _decision_key(bench: Workbench, whole: str, policies: str, *, advice: bool) 
     engine, config = bench.engine, bench.config
     if engine is None or config.policy_path is not None or config.policy_bundle:
         return ""
+    try:
+        version = engine.version
+    except SluicewayError:  # it cannot be asked now; to judge says so, as a finding
+        return ""
     code = [kept.code_digest(room) for room in ("sluiceway.policy", "sluiceway.model")]
-    about = (config.service, config.rehearsal, advice, engine.name, engine.version)
+    about = (judging.service_of(bench), config.rehearsal, advice, engine.name, version)
     return kept.key_of(whole, policies, *about, *code) if all(code) else ""
 
 

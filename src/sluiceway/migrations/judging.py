@@ -36,6 +36,7 @@ __all__ = [
     "parser_for",
     "read_facts",
     "rules_of",
+    "service_of",
     "two_parsers",
 ]
 
@@ -168,7 +169,7 @@ def gate_input(
         facts: As JSON, those of :func:`~sluiceway.migrations.asked.sent`. Where those of each kind are is written down beside
             them, so that one that is lost later is noticed by the rules.
         read: Of which files, in which dialect.
-        service: The service's name.
+        service: The service's name; empty where there is none, and so nobody who could approve.
         now: The moment of the decision.
         waivers: As policy input.
         actor: Who asks; a person's own approvals do not count for that person.
@@ -233,7 +234,7 @@ def judge(
     document = gate_input(
         sent(read.facts, bundle, advice=advice),
         read,
-        service=bench.config.service,
+        service=service_of(bench),
         now=now,
         waivers=known,
         rehearsal=bench.config.rehearsal,
@@ -249,12 +250,17 @@ def judge(
     )
 
 
+def service_of(bench: Workbench) -> str:
+    """Return whose migrations are judged; empty outside of any project."""
+    return bench.config.service if bench.config.path.is_file() else ""
+
+
 def approvals(bench: Workbench, now: datetime) -> list[dict[str, Any]]:
     """Return every approval of a statement of this service as policy input.
 
     Outside of any project there is none, and nothing is opened to look.
     """
-    if not bench.config.path.is_file():
+    if not service_of(bench):
         return []
     found = waivers.applicable(bench, environment="", digest="", now=now)
     return [each for each in found if each["code"].startswith("migration.")]

@@ -7,6 +7,7 @@ for longer than the switch's lease ends in a switch back, because nobody looked.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,9 +38,11 @@ from sluiceway.runs.looking import (
     unwatched_seconds,
 )
 
-__all__ = ["Soak"]
+__all__ = ["Soak", "about_slot"]
 
 _ALL = 100.0
+_THE_CANARY = re.compile(r"\bthe canary\b")
+_CANARYS = re.compile(r"\bcanary (requests|answers)\b")
 
 
 class Soak(Looking):
@@ -164,7 +167,7 @@ class Soak(Looking):
         return {
             **call,
             "ended": ended,
-            "reason": sentence(call["messages"]),
+            "reason": about_slot(sentence(call["messages"]), self.planned.slot),
             "evidence": evidence,
             "needed": needed(self.policies, self.limits),
             "decision": decision,
@@ -194,6 +197,15 @@ class Soak(Looking):
                 raise
             return False  # the next look sees what became of it
         return True
+
+
+def about_slot(text: str, slot: str) -> str:
+    """Return what the gate ``canary`` says, with the name of the slot that was switched to.
+
+    The gate is the same for both, and its words are about a canary: there is none after a switch.
+    """
+    text = _CANARYS.sub(rf"\1 of {slot}", text)
+    return _THE_CANARY.sub(slot, text)
 
 
 def _title(environment: Environment, planned: Plan) -> str:

@@ -45,6 +45,7 @@ def target_of(text: str, change: str) -> Target:
     Raises:
         UsageError: ``migrations.plan``.
     """
+    _check(change)
     parts = text.split(".")
     whole = change == "drop-table"
     fewest, most = (1, 2) if whole else (2, 3)
@@ -78,14 +79,7 @@ def plan(
     Raises:
         UsageError: ``migrations.plan``: the words do not fit, or something is not known.
     """
-    if change not in CHANGES:
-        guess = nearest(change, CHANGES)
-        raise UsageError(
-            f"{change!r} is no change that can be planned",
-            means=f"Planned are {', '.join(CHANGES)}.",
-            remedy=f"Did you mean {guess}?" if guess else "Name one of these.",
-            code="migrations.plan",
-        )
+    _check(change)
     least = len(CHANGES[change].split())
     if len(words) < least or (len(words) > least and change != "split"):
         raise _usage(change, f"it takes {CHANGES[change]}")
@@ -118,6 +112,18 @@ def plan(
             code="migrations.plan",
         )
     return replaced(change, target, dict.fromkeys(rest, known.type), fills or {}, known)
+
+
+def _check(change: str) -> None:
+    """Raise unless *change* is one of :data:`CHANGES`."""
+    if change not in CHANGES:
+        guess = nearest(change, CHANGES)
+        raise UsageError(
+            f"{change!r} is no change that can be planned",
+            means=f"Planned are {', '.join(CHANGES)}.",
+            remedy=f"Did you mean {guess}?" if guess else "Name one of these.",
+            code="migrations.plan",
+        )
 
 
 def _usage(change: str, what: str) -> UsageError:

@@ -1,0 +1,60 @@
+"""stdin, stdout and stderr as whoever started us left them: closed, full, or gone meanwhile."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+__all__ = ["discard", "nowhere", "open_closed", "part_quietly"]
+
+
+def nowhere() -> TextIO:
+    """Return a stream that takes everything and keeps nothing."""
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - the descriptor's own lifetime
+
+
+def open_closed() -> None:
+    """Put an empty stream where one was closed (with ``>&-``).
+
+    Python has ``None`` there, and the descriptor is free: the next file that is opened, a ledger
+    perhaps, would get the number that every program takes for its stdout.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            found = os.open(os.devnull, os.O_RDWR)
+            if found != number:
+                os.dup2(found, number)
+                os.close(found)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
+    sys.stdout = sys.stdout or nowhere()
+    sys.stderr = sys.stderr or nowhere()
+
+
+@atexit.register
+def part_quietly() -> None:
+    """Let what nobody reads any more (with ``| head -1`` behind it) change no exit code.
+
+    Of a stdout that is full Python says so itself: that is a result which was not written.
+    """
+    given: dict[str, type[OSError]] = {"stdout": BrokenPipeError, "stderr": OSError}
+    for name, forgiven in given.items():
+        stream = getattr(sys, name)
+        try:
+            stream.flush()
+        except forgiven:
+            discard(stream)
+            setattr(sys, name, nowhere())
+        except (AttributeError, OSError, ValueError):
+            continue
+
+
+def discard(stream: TextIO) -> None:
+    """Let *stream* write what it still holds to nowhere; else Python tries, and fails, at the end."""
+    with contextlib.suppress(OSError, ValueError), nowhere() as sink:
+        os.dup2(sink.fileno(), stream.fileno())
+        stream.flush()
