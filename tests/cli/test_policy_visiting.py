@@ -30,6 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "good.yaml": "bad: false\n",
         "hm.json": '{"hm": true}',
         "test.json": "{}",
+        "lenient.toml": "no-fail = true\n",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -67,12 +68,57 @@ def typed(*words: str) -> int:
         (("bad.json", "--exit-code=theirs"), 2),
         (("bad.json", "--policies", "policy"), 2),
         (("--combine",), 2),
+        (("bad.json", "--no-color", "--show-builtin-errors", "--rego-version=v1"), 3),
+        (("bad.json", "--rego-version", "v0"), 2),
+        (("bad.json", "--ignore-builtin-errors", "--show-builtin-errors"), 2),
+        (("bad.json", "--config-file", "nowhere.toml"), 2),
+        (("bad.json", "-c", "lenient.toml"), 0),
+        (("bad.json", "--strict"), 2),
         (("bad.json", "--allow-builtins", "http.send"), 2),
     ],
 )
 def test_files_are_judged(folder: Path, words: tuple[str, ...], code: int) -> None:
     assert folder.is_dir()
     assert typed("policy.check", *words) == code
+
+
+@pytest.mark.parametrize("word", ["--strict", "--trace", "--update=x", "--proto-file-dirs"])
+def test_a_flag_of_conftest_that_is_not_here_says_what_is(
+    folder: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert folder.is_dir()
+    assert typed("policy.check", "bad.json", word) == 2
+    said = capsys.readouterr().err
+    assert f"{word.partition('=')[0]} is not here. " in said
+    assert "Did you mean" not in said
+
+
+def test_data_that_is_a_policy_already_is_no_matter_for_a_note(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.rego").write_text("package other\n")
+    assert typed("policy.check", "good.yaml", "-d", "policy/a.rego") == 0
+    assert capsys.readouterr().err == ""
+    assert typed("policy.check", "good.yaml", "-d", "other.rego") == 0
+    assert "other.rego is neither JSON nor YAML" in capsys.readouterr().err
+
+
+def test_foreign_tests_take_errors_of_built_ins_for_undefined_when_told_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "policy" / "a_test.rego").write_text(
+        "package main_test\n\ntest_a if { not p }\n\ntest_b if { p }\n\ntest_c if { true }\n\n"
+        "p if { startswith(1, input.x) with input.x as 1 }\n".replace(
+            "startswith(1, input.x)", "startswith(input.x, `a`)"
+        )
+    )
+    assert typed("policy.test", "-p", "policy", "-o", "json") == 3
+    strict = json.loads(capsys.readouterr().out)
+    assert [len(each.get("failures", [])) for each in strict] == [1, 1, 0]
+    assert typed("policy.test", "-p", "policy", "-o", "json", "--ignore-builtin-errors") == 3
+    told = capsys.readouterr()
+    assert [len(each.get("failures", [])) for each in json.loads(told.out)] == [0, 1, 0]
+    assert "taken for undefined, as conftest does" in " ".join(told.err.split())
 
 
 def test_stdin_and_json(

@@ -59,6 +59,8 @@ class Case:
     files: dict[str, str] = field(default_factory=lambda: {"in.json": '{"bad": true}'})
     arguments: tuple[str, ...] = ()
     """conftest's flags."""
+    ours: tuple[str, ...] = ()
+    """Flags that only this program needs, to do the same."""
     words: tuple[str, ...] = ()
     """What to judge; all of *files* when left out."""
     stdin: str = ""
@@ -81,6 +83,10 @@ def parsed(name: str, text: str, *arguments: str) -> Case:
         arguments=arguments,
     )
 
+
+DATA = rule('\tsome k, v in data.things\n\tmsg := sprintf("%v=%v", [k, v])')
+PREFIXED = rule('\tstartswith(input.n, "a")\n\tmsg := "m"')
+LENIENT = ("--ignore-builtin-errors",)
 
 CASES = (
     # Which rules judge.
@@ -162,7 +168,31 @@ CASES = (
     Case(name="a rule that does not compile", policy=rule("\tmsg := inptu.x")),
     Case(name="no policies", policy={"a.txt": ""}),
     Case(name="Rego v0", policy="package main\n\ndeny[msg] { msg := input.bad }\n"),
+    Case(name="fail on warn, and no fail", policy=BOTH, arguments=("--fail-on-warn", "--no-fail"), status=0),
+    Case(name="junit without messages", policy=BOTH, arguments=("--junit-hide-message",)),
+    Case(name="github without what passed", files={"a.json": "{}", "b.json": '{"bad": true}'}, arguments=("--github-hide-passed",), unordered=True),
+    Case(name="stdin has a name", words=("-",), stdin="bad: true\n", arguments=("--stdin-filename", "k8s/a.yaml")),
+    Case(name="stdin has a name, and a file", files={"a.json": "{}"}, words=("a.json", "-"), stdin="bad: true\n", arguments=("--stdin-filename", "x"), unordered=True),
+    # Errors of built-ins, which conftest takes for undefined.
+    Case(name="an error of a built-in", policy=PREFIXED + 'deny_other contains "o" if { input.n }\n', files={"in.json": '{"n": 1}'}, ours=LENIENT),
+    Case(name="an error of a built-in in one file of two", policy=PREFIXED, files={"a.json": '{"n": 1}', "b.json": '{"n": "ab"}'}, ours=LENIENT, unordered=True),
+    Case(name="an error of a built-in behind not", policy=PREFIXED.replace("starts", "not starts"), files={"in.json": '{"n": 1}'}, ours=LENIENT),
+    Case(name="an error of a built-in in a comprehension", policy=rule('\tx := [y | some v in input.l; y := to_number(v)]\n\tmsg := sprintf("%v", [x])'), files={"in.json": '{"l": ["1", "a", "2"]}'}, ours=LENIENT),
+    Case(name="an error of a built-in in an exception", policy='package main\n\ndeny_a contains "m" if { input.n }\n\nexception contains ["a"] if { startswith(input.n, "x") }\n', files={"in.json": '{"n": 1}'}, ours=LENIENT),
+    Case(name="parse_config_file of nothing", policy=rule('\tx := parse_config_file("nope.yaml")\n\tmsg := "m"') + 'warn contains "w"\n', ours=LENIENT, status=0),
+    Case(name="division by nothing", policy=rule('\tx := 1 / input.z\n\tmsg := sprintf("%v", [x])'), files={"in.json": '{"z": 0}'}, ours=LENIENT, status=0),
+    Case(name="an error of a built-in that is shown", policy=PREFIXED, files={"in.json": '{"n": 1}'}, arguments=("--show-builtin-errors",)),
+    # More of data.
+    Case(name="data of two folders", policy=DATA, files={"in.json": "{}", "a/x.json": '{"things": {"a": 1}}', "b/y.yaml": "things: {b: 2}\n"}, words=("in.json",), arguments=("-d", "a,b")),
+    Case(name="data of two folders, of one key", policy=DATA, files={"in.json": "{}", "a/x.json": '{"things": {"a": 1}}', "b/y.yaml": "things: {a: 2}\n"}, words=("in.json",), arguments=("-d", "a,b")),
+    Case(name="data below the names of folders", policy=DATA, files={"in.json": "{}", "d/things/x.json": '{"a": 1}', "d/things/deep/y.yml": "b: 2\n"}, words=("in.json",), arguments=("-d", "d")),
+    Case(name="data of nothing", policy=DATA, files={"in.json": "{}", "d.yaml": ""}, words=("in.json",), arguments=("-d", "d.yaml")),
+    Case(name="data of nothing in a folder", policy=rule("\tmsg := json.marshal(data)"), files={"in.json": "{}", "d/things/x.yaml": ""}, words=("in.json",), arguments=("-d", "d/things")),
+    Case(name="data that are a list", policy=DATA, files={"in.json": "{}", "d.json": "[1]"}, words=("in.json",), arguments=("-d", "d.json")),
+    Case(name="data of several documents", policy=DATA, files={"in.json": "{}", "d.yaml": "things: {a: 1}\n---\nthings: {b: 2}\n"}, words=("in.json",), arguments=("-d", "d.yaml")),
     # Texts in every format.
+    Case(name="quotation marks in a file's name", files={"a\"b'c.json": '{"bad": true}'}),
+    Case(name="a line before the first", policy=rule('\tmsg := {"msg": "m", "_loc": {"file": "in.json", "line": -1}}')),
     Case(name="texts", policy=rule('\tsome msg in ["ünï 日本 😀", "  lead", "trail  ", "a\\ttab", "\\"q\\" \'s\'", "<&>", "-"]')),
     Case(name="a percent sign", policy=rule('\tmsg := "100% sure"')),
     Case(name="lines", policy=rule('\tmsg := "one\\n\\n  two\\nthree"')),
@@ -183,5 +213,9 @@ CASES = (
     parsed(".env", "A=b\nexport C='d # e'\nF=\"g\\nh $A\" # i\nJ: k\nL=\n"),
     parsed("i.xml", '<?xml version="1.0"?>\n<a x="1" n:y="2"><b>t</b><b/><c k="v"> text </c><!-- c --></a>\n'),
     parsed("Dockerfile", '# syntax=docker/dockerfile:1\n# c\nFROM --platform=linux/amd64 a AS b\nRUN x \\\n  # inside\n  && y\nCMD ["a", "b"]\nENV A=1 B="2 3"\nENV OLD value here\nLABEL k=v\nEXPOSE 80 443\nFROM b\nCOPY --from=b --chown=u:g /x /y\nONBUILD run echo hi\nHEALTHCHECK --interval=5s CMD curl x\nENTRYPOINT exec a\nARG V\nUSER u\n'),
+    parsed("large.toml", "a = 9223372036854775807\nb = -9223372036854775808\n"),
+    parsed("larger.toml", "a = 9223372036854775808\n"),
+    parsed("end.properties", "a=b\\\n"),
+    parsed("noend.properties", "a=b\\"),
     parsed("j.dockerignore", "a\n!b\n# c\n\nd\\ \n"),
 )  # fmt: skip

@@ -34,7 +34,10 @@ from sluiceway_policy_embedded.engine import EmbeddedEngine
 ROOT = Path(__file__).parents[2]
 FORMATS = ("stdout", "json", "table", "junit", "sarif", "github", "tap", "azuredevops")
 SHORT = {"-n": "namespace", "-d": "data"}
-FLAGS = {"all_namespaces", "combine", "fail_on_warn", "no_fail", "quiet", "suppress_exceptions"}
+FLAGS = {
+    *("all_namespaces", "combine", "fail_on_warn", "github_hide_passed", "ignore_builtin_errors"),
+    *("junit_hide_message", "no_fail", "quiet", "show_builtin_errors", "suppress_exceptions"),
+}
 
 
 def written(case: Case, folder: Path) -> list[str]:
@@ -62,7 +65,9 @@ def flags(arguments: tuple[str, ...]) -> dict[str, object]:
 
 def ours(engine: EmbeddedEngine, case: Case, words: list[str], form: str) -> tuple[int, str]:
     """Return the status and stdout of this program, run in the current folder."""
-    chosen = options({}, {**flags(case.arguments), "output": form})
+    given = flags((*case.arguments, *case.ours))
+    given.pop("show_builtin_errors", None)  # which is how it is here
+    chosen = options({}, {**given, "output": form})
     try:
         ran = run_check(engine, chosen, words, stdin=lambda: case.stdin)
     except SluicewayError:

@@ -101,6 +101,46 @@ def test_an_error_of_a_built_in_is_an_error(engine: EmbeddedEngine, tmp_path: Pa
     assert caught.value.code == "policy.builtin"
 
 
+def lenient(engine: EmbeddedEngine, folder: Path, policy: str, document: Any) -> Judged:
+    (folder / "a.rego").write_text(policy)
+    (folder / "in.json").write_text(json.dumps(document))
+    chosen = Options(policy=(str(folder),), ignore_builtin_errors=True)
+    return run_check(engine, chosen, [str(folder / "in.json")]).judged
+
+
+def test_an_error_of_a_built_in_is_undefined_when_told_so_and_is_said(
+    engine: EmbeddedEngine, tmp_path: Path
+) -> None:
+    policy = V1 % "startswith(input.x, `a`); msg := `m`" + "\nwarn contains `w`\n"
+    judged = lenient(engine, tmp_path, policy, {"x": 1})
+    (result,) = judged.results
+    assert not result.failures
+    assert [each.message for each in result.warnings] == ["w"]
+    (note,) = judged.notes
+    assert note.startswith(f"{tmp_path / 'in.json'}: taken for undefined, as conftest does: ")
+    assert "a.rego:3: eval_type_error: startswith" in note
+    judged = lenient(engine, tmp_path, policy, {"x": "ab"})
+    assert [each.message for each in judged.results[0].failures] == ["m"]
+    assert not judged.notes
+
+
+def test_other_errors_are_errors_all_the_same(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    conflict = V1 % "startswith(input.x, `a`); msg := f(1)" + "f(_) := 1\nf(_) := 2\n"
+    with pytest.raises(EngineError, match="the evaluation failed") as caught:
+        lenient(engine, tmp_path, conflict + "\nwarn contains f(2)\n", {"x": 1})
+    assert caught.value.code == "policy.evaluation"
+    assert caught.value.means == "Nothing was judged."
+
+
+def test_an_error_names_the_flag_and_the_function_as_it_was_called(
+    engine: EmbeddedEngine, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        check(engine, tmp_path, V1 % "x := parse_config_file(`a.json`); msg := `m`")
+    assert "eval_builtin_error: parse_config_file: " in caught.value.what
+    assert "--ignore-builtin-errors" in caught.value.remedy
+
+
 def test_a_lent_function_reports_its_errors(engine: EmbeddedEngine, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cannot be read as json"):
         check(engine, tmp_path, V1 % "x := parse_config(`json`, `{`); msg := `m`")

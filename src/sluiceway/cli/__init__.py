@@ -98,5 +98,8 @@ def namespace() -> Collection:
         "keys": (keys.new,),
     }.items():
         root.add_collection(Collection(name, *tasks))
-    usage_errors_exit_with_two(tuple(root.task_names))
+    absent = policies.ABSENT
+    usage_errors_exit_with_two(
+        tuple(root.task_names), {"policy.check": absent, "policy.test": absent}
+    )
     return root

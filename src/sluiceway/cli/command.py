@@ -413,6 +413,8 @@ class _UsageError(ParseError, Exit):
 
     commands: ClassVar[tuple[str, ...]] = ()
     """The names of all commands, for a guess."""
+    absent: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Commands to flags that another tool has, each with what there is instead."""
 
     def __init__(self, text: str, context: Any = None) -> None:
         ParseError.__init__(self, text, context)
@@ -445,6 +447,9 @@ class _UsageError(ParseError, Exit):
         from sluiceway.config.settings import nearest
 
         word = unknown[1]
+        instead = self.absent.get(getattr(self.context, "name", ""), {}).get(word.partition("=")[0])
+        if instead:
+            return f"{word.partition('=')[0]} is not here. {instead}"
         known = list(getattr(self.context, "flags", {})) if word[:1] == "-" else self.commands
         guess = nearest(word.partition("=")[0], known)
         return text, f"Did you mean {guess}?" if guess else "`invoke --list` shows all."
@@ -465,12 +470,16 @@ def _parsed(machine: parser.Parser, argv: list[str]) -> Any:
         raise
 
 
-def usage_errors_exit_with_two(commands: tuple[str, ...]) -> None:
+def usage_errors_exit_with_two(
+    commands: tuple[str, ...], absent: Mapping[str, Mapping[str, str]]
+) -> None:
     """Let Invoke's parser raise errors that end with exit code 2 and name the nearest word.
 
-    It also lets a command take words by themselves (see :func:`command`).
+    It also lets a command take words by themselves (see :func:`command`). *absent* has, for some
+    commands, flags of a tool whose users write them here too, each with what there is instead.
     """
     _UsageError.commands = commands
+    _UsageError.absent = absent
     parser.ParseError = _UsageError  # type: ignore[attr-defined, assignment]
     parser.ParseMachine = _Machine  # type: ignore[misc]
     parser.Parser.parse_argv = _parsed  # type: ignore[assignment, method-assign]

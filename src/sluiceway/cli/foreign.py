@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["check_files", "shown", "verify_folders", "visiting_engine"]
 
 _CONFTEST = "conftest"
+_NO_OPTIONS = frozenset({"config_file", "no_color", "rego_version", "show_builtin_errors"})
+"""Flags that say where options are, or what holds here anyway."""
 _STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 """Controls but tab and line end (8-bit ones too), and what turns the direction of writing."""
 
@@ -112,7 +114,9 @@ def _options(shell: Shell, flags: Mapping[str, Any]) -> Options:
     from sluiceway.policy.foreign.settings import conftest_settings, options
     from sluiceway.policy.foreign.sources import DATA_ENDINGS
 
-    found = options(conftest_settings(Path.cwd(), os.environ), flags)
+    _refuse_contradictions(flags)
+    given = {key: value for key, value in flags.items() if key not in _NO_OPTIONS}
+    found = options(conftest_settings(Path.cwd(), os.environ, flags["config_file"]), given)
     if found.output not in FORMATS:
         guess = nearest(found.output, FORMATS)
         raise UsageError(
@@ -121,7 +125,9 @@ def _options(shell: Shell, flags: Mapping[str, Any]) -> Options:
             code="policy.format",
         )
     for name in found.data:
-        if Path(name).is_file() and Path(name).suffix not in DATA_ENDINGS:
+        path = Path(name)
+        unread = path.is_file() and path.suffix not in DATA_ENDINGS
+        if unread and not _is_policy(path, found.policy):  # a policy's data is there by itself
             shell.console.warn(f"--data {name} is neither JSON nor YAML: conftest passes over it")
     if shell.as_json and flags["output"]:
         raise UsageError(
@@ -130,6 +136,29 @@ def _options(shell: Shell, flags: Mapping[str, Any]) -> Options:
             code="policy.format",
         )
     return found
+
+
+def _refuse_contradictions(flags: Mapping[str, Any]) -> None:
+    if flags["ignore_builtin_errors"] and flags["show_builtin_errors"]:
+        raise UsageError(
+            "--ignore-builtin-errors and --show-builtin-errors contradict each other",
+            remedy="Leave one of them out.",
+        )
+    if flags["rego_version"] not in {"", "v1"}:
+        raise UsageError(
+            f"--rego-version={flags['rego_version']}: policies are read as Rego v1 here",
+            means="Nothing was judged.",
+            remedy="See what the policies would be in v1: invoke policy.upgrade DIR"
+            " - and add --write to change them.",
+            code="policy.v0",
+        )
+
+
+def _is_policy(path: Path, roots: Sequence[str]) -> bool:
+    """Whether *path* is read as a policy already."""
+    found = [Path(root).resolve() for root in roots]
+    real = path.resolve()
+    return path.suffix == ".rego" and any(root == real or root in real.parents for root in found)
 
 
 def _show(shell: Shell, ran: Ran) -> None:

@@ -23,14 +23,36 @@ __all__ = [
 
 POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
 
-FOREIGN_SHORT = {"policy": "p", "namespace": "n", "data": "d", "output": "o"}
+FOREIGN_SHORT = {"policy": "p", "namespace": "n", "data": "d", "output": "o", "config_file": "c"}
 """conftest's letters."""
 FOREIGN_HELP = {
     "data": "A file or folder whose JSON and YAML become data; may be repeated.",
     "output": "stdout (the default), table, json, junit, sarif, github, tap or azuredevops.",
     "quiet": "Print nothing when nothing is wrong.",
+    "config_file": "conftest's own configuration (default: conftest.toml, where there is one).",
+    "junit_hide_message": "Name the tests of the format junit by their files alone.",
+    "ignore_builtin_errors": "Take the error of a built-in for undefined, as conftest does.",
+    "show_builtin_errors": "Stop at the error of a built-in, as happens here without it too.",
+    "github_hide_passed": "Leave files of which every test passed out of the format github.",
+    "rego_version": "v1; for v0 there is policy.upgrade.",
+    "no_color": "Nothing is painted here in any case.",
     "allow_builtins": "A built-in that asks the clock or chance and may be used; may be repeated.",
 }
+_FETCHED = "Fetch the policies beforehand, and name their folder with --policy."
+ABSENT = {
+    "--strict": "`opa check --strict DIR` checks the same.",
+    "--trace": "`print(...)` in a rule says with `--output=stdout` what it saw.",
+    "--capabilities": "No built-in may ask the network, and --allow-builtins names those that may"
+    " ask the clock or chance.",
+    "--update": _FETCHED,
+    "-u": _FETCHED,
+    "--tls": _FETCHED,
+    "--proto-file-dirs": "textproto is read by conftest alone: `conftest parse FILE > input.json`,"
+    " and give input.json.",
+    "--report": "--output has the formats; print(...) is shown in stdout.",
+    "--var-values": "`print(...)` in a test says with `--output=stdout` what it saw.",
+}
+"""Flags of conftest that are not here, and what there is instead."""
 
 
 @command(
@@ -44,6 +66,7 @@ FOREIGN_HELP = {
         "combine": "Judge all files together, as one list of path and contents.",
         "parser": "The format of every FILE; by its name when left out.",
         "ignore": "Leave out paths in which this regular expression is found.",
+        "stdin_filename": "What stdin is called in what is printed.",
         "fail_on_warn": "Refuse for a warning too; conftest's status is then 2 and 1.",
         "no_fail": "End with 0 whatever is found.",
         "suppress_exceptions": "Do not show exceptions in the format stdout.",
@@ -65,11 +88,19 @@ def check(
     combine: bool = False,
     parser: str = "",
     ignore: str = "",
+    stdin_filename: str = "",
     output: str = "",
     fail_on_warn: bool = False,
     no_fail: bool = False,
     quiet: bool = False,
     suppress_exceptions: bool = False,
+    config_file: str = "",
+    junit_hide_message: bool = False,
+    github_hide_passed: bool = False,
+    ignore_builtin_errors: bool = False,
+    show_builtin_errors: bool = False,
+    rego_version: str = "",
+    no_color: bool = False,
     allow_builtins: Sequence[str] = (),
     exit_code: str = "",
 ) -> ExitCode:
@@ -85,11 +116,19 @@ def check(
         "combine": combine,
         "parser": parser,
         "ignore": ignore,
+        "stdin_filename": stdin_filename,
         "output": output,
         "fail_on_warn": fail_on_warn,
         "no_fail": no_fail,
         "quiet": quiet,
         "suppress_exceptions": suppress_exceptions,
+        "config_file": config_file,
+        "junit_hide_message": junit_hide_message,
+        "github_hide_passed": github_hide_passed,
+        "ignore_builtin_errors": ignore_builtin_errors,
+        "show_builtin_errors": show_builtin_errors,
+        "rego_version": rego_version,
+        "no_color": no_color,
     }
     if files:
         from sluiceway.cli.foreign import check_files
@@ -158,6 +197,13 @@ def run_tests(
     namespace: Sequence[str] = (),
     output: str = "",
     quiet: bool = False,
+    config_file: str = "",
+    junit_hide_message: bool = False,
+    github_hide_passed: bool = False,
+    ignore_builtin_errors: bool = False,
+    show_builtin_errors: bool = False,
+    rego_version: str = "",
+    no_color: bool = False,
     allow_builtins: Sequence[str] = (),
     exit_code: str = "",
 ) -> ExitCode:
@@ -165,6 +211,19 @@ def run_tests(
 
     With --policy: run the tests of policies written for conftest, as `conftest verify` does.
     """
+    flags = {
+        "data": tuple(data),
+        "namespace": tuple(namespace),
+        "output": output,
+        "quiet": quiet,
+        "config_file": config_file,
+        "junit_hide_message": junit_hide_message,
+        "github_hide_passed": github_hide_passed,
+        "ignore_builtin_errors": ignore_builtin_errors,
+        "show_builtin_errors": show_builtin_errors,
+        "rego_version": rego_version,
+        "no_color": no_color,
+    }
     if policy:
         from sluiceway.cli.foreign import verify_folders
 
@@ -173,18 +232,11 @@ def run_tests(
                 "--policy does not go together with --policies, --watch or --coverage-floor",
                 remedy="Use --policies for all of them when the policies are your gates' own.",
             )
-        flags = {
-            "policy": tuple(policy),
-            "data": tuple(data),
-            "namespace": tuple(namespace),
-            "output": output,
-            "quiet": quiet,
-        }
-        return verify_folders(shell, flags, only, allow_builtins, exit_code)
-    foreign = {"data": data, "namespace": namespace, "output": output, "quiet": quiet}
-    given = [key for key, value in foreign.items() if value]
-    if given or allow_builtins or exit_code:
-        word = (given or ["allow_builtins" if allow_builtins else "exit_code"])[0]
+        given = {**flags, "policy": tuple(policy)}
+        return verify_folders(shell, given, only, allow_builtins, exit_code)
+    others = [key for key, value in flags.items() if value]
+    if others or allow_builtins or exit_code:
+        word = (others or ["allow_builtins" if allow_builtins else "exit_code"])[0]
         raise UsageError(
             f"{flag_of(word)} is for policies written for conftest",
             remedy="Name their folder with --policy.",

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.errors import UsageError
-from sluiceway.policy.engine import Answer, Bundle, EngineError, Parsed, VisitingEngine
-from sluiceway.policy.foreign.functions import LENT, with_folders
+from sluiceway.policy.engine import Bundle, EngineError, Parsed, VisitingEngine
+from sluiceway.policy.foreign.asking import Asked, Asker
+from sluiceway.policy.foreign.functions import with_folders
 from sluiceway.policy.foreign.inputs import COMBINED, combine, documents
 from sluiceway.policy.foreign.numbers import Literal, go_json, policy_text
 from sluiceway.policy.foreign.results import Checked, Finding, Location
@@ -58,6 +59,7 @@ def judge(
     every: bool = False,
     combined: bool = False,
     also: Collection[str] = (),
+    lenient: bool = False,
 ) -> Judged:
     """Judge every file by every chosen namespace.
 
@@ -69,23 +71,24 @@ def judge(
         every: Judge by all namespaces.
         combined: Judge all files together, as one input.
         also: Built-ins that are allowed beyond a gate's.
+        lenient: Take the error of a built-in for undefined, as conftest does; a note says so.
 
     Raises:
         UsageError: ``policy.v0``, ``policy.shape``, ``policy.namespace``.
-        EngineError: When an evaluation fails, which conftest in part takes for *undefined*.
+        EngineError: When an evaluation fails.
     """
     parsed = parsed_or_refused(engine, bundle)
     refuse_bare_if(parsed, bundle.modules)
     known = namespaces(parsed)
-    bundle = with_folders(bundle)
-    engine.ask(bundle, "true", "", also=also, lent=LENT)  # what does not compile says so
+    asker = Asker(engine=engine, bundle=with_folders(bundle), also=also, lenient=lenient)
+    asker.compile()
     judged = Judged()
     for name in chosen(list(known), wanted, every=every):
         space = known.get(name) or Namespace(name=name)
         judged.rules += len(space.rules)
         if not space.rules:
             judged.notes.append(f"no rule judges in the namespace {name}")
-        one = _Judge(engine, bundle, space, frozenset(also), judged.notes)
+        one = _Judge(asker, space, judged.notes)
         if combined:
             judged.results.append(one.check(COMBINED, [combine(contents)]))
         else:
@@ -127,23 +130,16 @@ def parsed_or_refused(engine: VisitingEngine, bundle: Bundle) -> Mapping[str, Pa
 class _Judge:
     """The rules of one namespace."""
 
-    def __init__(
-        self,
-        engine: VisitingEngine,
-        bundle: Bundle,
-        space: Namespace,
-        also: frozenset[str],
-        notes: list[str],
-    ) -> None:
-        self._engine = engine
-        self._bundle = bundle
+    def __init__(self, asker: Asker, space: Namespace, notes: list[str]) -> None:
+        self._asker = asker
         self._space = space
-        self._also = also
         self._notes = notes
         self._base = "data" + ("" if space.name.startswith("[") else ".") + space.name
-        self._query = "; ".join(
-            part for index, rule in enumerate(space.rules) for part in self._parts(index, rule)
-        )
+        self._terms = {
+            name: term
+            for index, rule in enumerate(space.rules)
+            for name, term in self._parts(index, rule).items()
+        }
 
     def check(self, file: str, inputs: Sequence[Any]) -> Checked:
         """Return what the rules say about each of *inputs*, together."""
@@ -158,20 +154,22 @@ class _Judge:
             printed=tuple(item for each in found for item in each.printed),
         )
 
-    def _parts(self, index: int, rule: str) -> tuple[str, str]:
+    def _parts(self, index: int, rule: str) -> dict[str, str]:
         given = "d := input.document; f := input.file"
         modifiers = "with input as d with data.conftest.file as f"
-        return (
-            f"e{index} := [true | {given}; {self._excepted(rule)} {modifiers}]",
-            f"r{index} := [json.marshal(v) | {given}; v := {self._base}.{rule} {modifiers}]",
-        )
+        return {
+            f"e{index}": f"[true | {given}; {self._excepted(rule)} {modifiers}]",
+            f"r{index}": f"[json.marshal(v) | {given}; v := {self._base}.{rule} {modifiers}]",
+        }
 
     def _excepted(self, rule: str) -> str:
         return f'{self._base}.exception[_][_] == "{exception_of(rule)}"'
 
     def _one(self, file: str, document: Any) -> Checked:
         answer = self._answer(file, document)
-        bindings = answer.found[0] if answer.found else {}
+        bindings = answer.values
+        if answer.error:
+            self._notes.append(f"{file}: taken for undefined, as conftest does: {answer.error}")
         failures: list[Finding] = []
         warnings: list[Finding] = []
         exceptions: list[Finding] = []
@@ -199,9 +197,9 @@ class _Judge:
             printed=answer.printed,
         )
 
-    def _answer(self, file: str, document: Any) -> Answer:
-        if not self._query:
-            return Answer(found=(), printed=())
+    def _answer(self, file: str, document: Any) -> Asked:
+        if not self._terms:
+            return Asked(values={})
         whole = os.path.abspath(file)  # noqa: PTH100 - a link stays the name that was given
         place = {"name": os.path.basename(whole), "dir": os.path.dirname(whole)}  # noqa: PTH119, PTH120
         try:
@@ -213,7 +211,7 @@ class _Judge:
                 remedy="Make it less deep, or leave it out with --ignore.",
                 code="policy.input",
             ) from error
-        return self._engine.ask(self._bundle, self._query, text, also=self._also, lent=LENT)
+        return self._asker.ask(self._terms, text)
 
     def _findings(self, rule: str, value: Any) -> list[Finding | None]:
         """Return the messages of a rule's value; ``None`` is a result that passed."""

@@ -50,6 +50,8 @@ def run_check(
         SluicewayError: Where conftest ends with 1 and an error.
     """
     contents = read_files(list_files(words, options.ignore), options.parser, stdin)
+    if options.stdin_filename and "-" in contents:
+        contents[options.stdin_filename] = contents.pop("-")
     judged = judge(
         engine,
         load_foreign(
@@ -60,9 +62,14 @@ def run_check(
         every=options.all_namespaces,
         combined=options.combine,
         also=also,
+        lenient=options.ignore_builtin_errors,
     )
     status = exit_status(judged.results, fail_on_warn=options.fail_on_warn)
-    style = Style(suppress_exceptions=options.suppress_exceptions)
+    style = Style(
+        suppress_exceptions=options.suppress_exceptions,
+        junit_hide_message=options.junit_hide_message,
+        github_hide_passed=options.github_hide_passed,
+    )
     text = "" if options.quiet and not status else written(options.output, judged.results, style)
     return Ran(judged=judged, text=text, status=0 if options.no_fail else status)
 
@@ -89,8 +96,19 @@ def run_verify(
     """
     policies = [Path(each) for each in options.policy]
     bundle = load_foreign(policies, [Path(each) for each in options.data])
-    judged = verify(engine, bundle, wanted=wanted, only=only, also=also)
+    judged = verify(
+        engine,
+        bundle,
+        wanted=wanted,
+        only=only,
+        also=also,
+        lenient=options.ignore_builtin_errors,
+    )
     status = exit_status(judged.results)
-    style = Style(show_skipped=True)
+    style = Style(
+        show_skipped=True,
+        junit_hide_message=options.junit_hide_message,
+        github_hide_passed=options.github_hide_passed,
+    )
     text = "" if options.quiet and not status else written(options.output, judged.results, style)
     return Ran(judged=judged, text=text, status=status)

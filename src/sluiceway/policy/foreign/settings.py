@@ -16,15 +16,19 @@ _FILE = "conftest.toml"
 _TRUE = frozenset({"1", "t", "true"})
 _FALSE = frozenset({"", "0", "f", "false"})
 _LISTS = ("data", "namespace", "policy")
-_TEXTS = ("ignore", "output", "parser")
+_TEXTS = ("ignore", "output", "parser", "stdin_filename")
 _FLAGS = (
     "all_namespaces",
     "combine",
     "fail_on_warn",
+    "github_hide_passed",
+    "junit_hide_message",
     "no_fail",
     "quiet",
     "suppress_exceptions",
 )
+_OURS = ("ignore_builtin_errors",)
+"""Flags that conftest does not have, so neither its file nor its environment does."""
 _UNKNOWN_HERE = ("capabilities", "rego_version", "strict", "trace", "update")
 """Options of conftest whose absence would change what is found."""
 
@@ -45,25 +49,38 @@ class Options:
     no_fail: bool = False
     quiet: bool = False
     suppress_exceptions: bool = False
+    junit_hide_message: bool = False
+    github_hide_passed: bool = False
+    stdin_filename: str = ""
+    """What ``-`` is called in what is printed."""
+    ignore_builtin_errors: bool = False
+    """An error of a built-in is undefined; conftest's own ``show_builtin_errors``, turned round."""
 
 
-def conftest_settings(folder: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+def conftest_settings(folder: Path, environ: Mapping[str, str], config: str = "") -> dict[str, Any]:
     """Return what ``conftest.toml`` in *folder* and ``CONFTEST_*`` say, the environment last.
+
+    Args:
+        folder: Where the file is looked for.
+        environ: The environment.
+        config: Another file's path, which has to be there.
 
     Raises:
         ConfigurationError: ``configuration.conftest`` for what cannot be read, or has no
             counterpart here and would change what is found.
     """
-    path = folder / _FILE
+    path = Path(config) if config else folder / _FILE
     found: dict[str, Any] = {}
     try:
-        if path.is_file():
+        if config or path.is_file():
             read = tomllib.loads(path.read_text(encoding="utf-8"))
             found = {key.replace("-", "_").lower(): value for key, value in read.items()}
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}",
-            remedy="Correct it, or take it away.",
+            remedy="Correct --config-file, or the file."
+            if config
+            else "Correct it, or take it away.",
             code="configuration.conftest",
         ) from error
     for key in (*_LISTS, *_TEXTS, *_FLAGS, *_UNKNOWN_HERE):
@@ -100,7 +117,7 @@ def _typed(key: str, value: Any) -> Any:
             return tuple(part for each in texts for part in each.split(",") if part)
     elif isinstance(value, str if key in _TEXTS else bool):
         return value
-    elif key in _FLAGS and isinstance(value, str) and value.lower() in _TRUE | _FALSE:
+    elif key in (*_FLAGS, *_OURS) and isinstance(value, str) and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     kind = "a list of texts" if key in _LISTS else "a text" if key in _TEXTS else "true or false"
     raise ConfigurationError(

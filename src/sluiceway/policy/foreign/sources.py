@@ -106,8 +106,6 @@ def _document(path: Path) -> Any:
 def _merge(into: dict[str, Any], value: Any, place: Sequence[str], path: Path) -> None:
     for name in reversed(place):
         value = {name: value}
-    if value is None:
-        return
     if not isinstance(value, dict) or not _merged(into, value):
         raise UsageError(
             f"{path} cannot be merged into the data",

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sluiceway.policy.engine import Answer, Bundle, EngineError, Parsed, VisitingEngine
-from sluiceway.policy.foreign.functions import LENT, with_folders
+from sluiceway.policy.engine import Bundle, EngineError, Parsed, VisitingEngine
+from sluiceway.policy.foreign.asking import Asker
+from sluiceway.policy.foreign.functions import with_folders
 from sluiceway.policy.foreign.judge import Judged, parsed_or_refused
 from sluiceway.policy.foreign.results import Checked, Finding
 from sluiceway.policy.foreign.rules import chosen, package_name
@@ -54,6 +55,7 @@ def verify(
     wanted: Sequence[str] = (),
     only: str = "",
     also: Collection[str] = (),
+    lenient: bool = False,
 ) -> Judged:
     """Run every ``test_`` rule of every module; ``todo_test_`` rules are skipped.
 
@@ -65,6 +67,7 @@ def verify(
         wanted: Namespaces or patterns of them; all when empty.
         only: Only tests whose dotted name contains this.
         also: Built-ins that are allowed beyond a gate's.
+        lenient: Take the error of a built-in for undefined, as conftest does; a note says so.
 
     Raises:
         UsageError: ``policy.v0``, ``policy.namespace``.
@@ -77,11 +80,12 @@ def verify(
     kept = set(chosen(names, wanted)) if wanted else set(names)
     tests = [each for each in every if each.space in kept and only in each.name]
     asked = [each.path for each in tests if not each.skipped]
-    engine.ask(bundle, "true", "", also=also, lent=LENT)  # what does not compile says so
+    asker = Asker(engine=engine, bundle=bundle, also=also, lenient=lenient)
+    asker.compile()
+    judged = Judged(rules=len(asked))
     values: dict[str, Any] = {}
     for start in range(0, len(asked), _BATCH):
-        values |= _values(engine, bundle, asked[start : start + _BATCH], also)
-    judged = Judged(rules=len(asked))
+        values |= _values(asker, asked[start : start + _BATCH], judged.notes)
     for test in tests:
         value = values.get(test.path)
         if isinstance(value, EngineError):
@@ -131,29 +135,20 @@ def _renamed(source: str, heads: Mapping[str, list[str]]) -> str:
     return made
 
 
-def _values(
-    engine: VisitingEngine, bundle: Bundle, paths: Sequence[str], also: Collection[str]
-) -> dict[str, Any]:
+def _values(asker: Asker, paths: Sequence[str], notes: list[str]) -> dict[str, Any]:
     """Return each test's values, or the error of its evaluation."""
+    terms = {f"t{index}": f"[v | v := {path}]" for index, path in enumerate(paths)}
     try:
-        answer = _asked(engine, bundle, paths, also)
-        return {path: answer.found[0][f"t{index}"] for index, path in enumerate(paths)}
+        # No input at all, which is something else than `null`: tests bring their own.
+        asked = asker.ask(terms, "")
     except EngineError as error:
         if len(paths) == 1:
             return {paths[0]: error}
-    half = len(paths) // 2
-    return {
-        **_values(engine, bundle, paths[:half], also),
-        **_values(engine, bundle, paths[half:], also),
-    }
-
-
-def _asked(
-    engine: VisitingEngine, bundle: Bundle, paths: Sequence[str], also: Collection[str]
-) -> Answer:
-    query = "; ".join(f"t{index} := [v | v := {path}]" for index, path in enumerate(paths))
-    # No input at all, which is something else than `null`: tests bring their own.
-    return engine.ask(bundle, query, "", also=also, lent=LENT)
+        half = len(paths) // 2
+        return {**_values(asker, paths[:half], notes), **_values(asker, paths[half:], notes)}
+    if asked.error:
+        notes.append(f"taken for undefined, as conftest does: {asked.error}")
+    return {path: asked.values[name] for name, path in zip(terms, paths, strict=True)}
 
 
 def _checked(test: _Test, value: Any) -> Checked:

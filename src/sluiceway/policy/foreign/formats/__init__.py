@@ -28,6 +28,10 @@ class Style:
     """``stdout`` leaves exceptions out; they are counted all the same."""
     show_skipped: bool = False
     """``stdout`` counts skipped tests in its last line."""
+    junit_hide_message: bool = False
+    """``junit`` names a test by its file alone."""
+    github_hide_passed: bool = False
+    """``github`` leaves out what passed as a whole; it is counted all the same."""
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Checked]], str]] = {
@@ -51,4 +55,8 @@ def written(name: str, results: Sequence[Checked], style: Style) -> str:
             suppress_exceptions=style.suppress_exceptions,
             show_skipped=style.show_skipped,
         )
+    if name == "github":
+        return github.written(results, hide_passed=style.github_hide_passed)
+    if name == "junit":
+        return junit.written(results, hide_message=style.junit_hide_message)
     return FORMATS[name](results)

@@ -14,7 +14,7 @@ __all__ = ["written"]
 _PROPERTY = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
 
 
-def written(results: Sequence[Checked]) -> str:
+def written(results: Sequence[Checked], *, hide_passed: bool = False) -> str:
     """Return a group of annotations for each result, and the counts.
 
     A line break in a message is written as GitHub reads one (``%0A``): conftest leaves it, and
@@ -22,6 +22,8 @@ def written(results: Sequence[Checked]) -> str:
     """
     lines: list[str] = []
     for each in results:
+        if hide_passed and each.tests == each.successes:
+            continue
         whole = Location(file=each.file, line="1")
         lines.append(
             f"::group::Testing {_name(each.file)} against {each.tests} policies in namespace"

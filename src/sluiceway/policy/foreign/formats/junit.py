@@ -24,12 +24,12 @@ _ESCAPE = re.compile("[\"'&<>\t\n\r]")
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def written(results: Sequence[Checked]) -> str:
+def written(results: Sequence[Checked], *, hide_message: bool = False) -> str:
     """Return the document. Where conftest names its Go version, this program's is named."""
     suites: dict[str, list[tuple[str, str, str]]] = {}
     for each in results:
         if each.successes or each.warnings or each.failures or each.skipped:
-            suites.setdefault(each.namespace, []).extend(_cases(each))
+            suites.setdefault(each.namespace, []).extend(_cases(each, hide_message=hide_message))
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         "<testsuites>" + ("" if suites else "</testsuites>"),
@@ -63,7 +63,7 @@ def written(results: Sequence[Checked]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _cases(result: Checked) -> Iterator[tuple[str, str, str]]:
+def _cases(result: Checked, *, hide_message: bool) -> Iterator[tuple[str, str, str]]:
     """Yield kind (``failure``, ``skipped`` or nothing), name and text of each test."""
     for kind, found in (
         ("failure", result.warnings),
@@ -72,7 +72,8 @@ def _cases(result: Checked) -> Iterator[tuple[str, str, str]]:
     ):
         for each in found:
             first = each.message.split("\n", 1)[0]
-            title = f"{result.file} - {first}" if each.message else result.file
+            bare = hide_message or not each.message
+            title = result.file if bare else f"{result.file} - {first}"
             yield kind, title, each.message
     for _ in range(result.successes):
         yield "", result.file, ""

@@ -94,8 +94,8 @@ def _result(
 
 
 def _uri(file: str) -> str:
-    return quote(file, safe="$&+,/:;=@!'()*~")
+    return quote(file, safe="$&+,/:;=@!()*~")
 
 
 def _whole(line: str) -> int:
-    return int(line) if line.isdecimal() else 0
+    return int(line) if line.removeprefix("-").isdecimal() else 0

@@ -24,6 +24,9 @@ from sluiceway.policy.foreign.parsers import (
 
 __all__ = ["PARSERS", "UNREAD", "parse_text", "parser_of", "supported"]
 
+_WHOLE = 1 << 63
+"""TOML's integers have 64 bits."""
+
 
 def _json(text: str) -> Any:
     """Return JSON with every number as the ``float`` that conftest makes of it."""
@@ -41,7 +44,7 @@ def _number(text: str) -> float:
 
 
 def _toml(text: str) -> Any:
-    return _dated(tomllib.loads(text, parse_float=_number))
+    return _plain(tomllib.loads(text, parse_float=_number))
 
 
 def _refuse(constant: str) -> Any:
@@ -49,12 +52,15 @@ def _refuse(constant: str) -> Any:
     raise ValueError(msg)
 
 
-def _dated(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """TOML has dates; policies see the text that Go's JSON has for them."""
     if isinstance(value, dict):
-        return {key: _dated(each) for key, each in value.items()}
+        return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_dated(each) for each in value]
+        return [_plain(each) for each in value]
+    if isinstance(value, int) and not -_WHOLE <= value < _WHOLE:
+        msg = f"{value} does not fit into 64 bits"
+        raise ValueError(msg)
     if isinstance(value, datetime):
         text = _shortest(value)
         return text.replace("+00:00", "Z") if value.tzinfo else f"{text}Z"

@@ -41,7 +41,10 @@ def _lines(text: str) -> list[str]:
             continue
         made.append(begun + line)
         begun = ""
-    return [*made, begun] if begun else made
+    if begun:
+        msg = "it ends behind a backslash"
+        raise ValueError(msg)
+    return made
 
 
 def _key(line: str) -> tuple[str, str]:
