@@ -11,8 +11,9 @@ from sluiceway_sql_sqlfluff.create import create, relations
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.hidden import FUNCTIONS_MATTER, altered
-from sluiceway_sql_sqlfluff.running import called_in, note_selected, run
+from sluiceway_sql_sqlfluff.running import called_in, run
 from sluiceway_sql_sqlfluff.tokens import MYSQL
+from sluiceway_sql_sqlfluff.variables import note_assigned, note_run, note_selected
 
 __all__ = ["VERBS", "statement"]
 
@@ -351,6 +352,8 @@ def _rename(cursor: Cursor, _: Variables) -> Iterator[Action]:
 
 
 def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    note_run(variables)
+    note_assigned(cursor, variables)
     if cursor.dialect is Dialect.TSQL:
         yield from _tsql_insert_exec(cursor, variables)
     if cursor.word() == "COPY" and any(
@@ -388,7 +391,9 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     whole = cursor.tokens[cursor.index : cursor.stop]
     words = [token.word for token in whole]
     changes = any(word in {"INSERT", "UPDATE", "DELETE", "MERGE"} for word in words)
+    note_run(variables)
     note_selected(cursor, variables)
+    note_assigned(cursor, variables)
     offset = cursor.offset
     makes = cursor.dialect not in MYSQL and not cursor.procedural
     if makes and "INTO" in words and not changes:
