@@ -14,6 +14,7 @@ from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
 from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
 from sluiceway_sql_sqlfluff.harmless import harmless
 from sluiceway_sql_sqlfluff.moved import by_itself, doubtful, flat, known, shifted, stored
+from sluiceway_sql_sqlfluff.oracle import not_ended
 from sluiceway_sql_sqlfluff.outline import Block, Engine
 from sluiceway_sql_sqlfluff.programs import body_start, bound, note_program, program_made
 from sluiceway_sql_sqlfluff.simple import statement
@@ -76,6 +77,9 @@ def read(  # noqa: PLR0911 - one a way to read
             outline.blocks[-1].end = found[-1].end  # what was blanked at its end is of it
     if outline.problem or not outline.blocks:
         problem = outline.problem or "no statement in it"
+        return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
+    problem = not_ended(found) if dialect is Dialect.ORACLE else ""
+    if problem:
         return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
     starts = [token.start for token in found]
     whole = _Whole(text, dialect, found, starts, variables)

@@ -262,8 +262,13 @@ class Walk:
         if not name:
             return []
         name = self._folded(name)
+        if len(name) > 1 and name[-2:] in self.world.routines:
+            return [name[-2:]]
+        if len(name) > 1 and self.dialect is Dialect.ORACLE:
+            # A call of what is in a package: nobody has kept its parts apart.
+            return [found for found in self.world.routines if found[-1] == name[-2]]
         if len(name) > 1:
-            return [name[-2:]] if name[-2:] in self.world.routines else []
+            return []
         return [found for found in self.world.routines if found[-1] == name[-1]]
 
     def _folded(self, name: Name) -> Name:
