@@ -11,6 +11,7 @@ from sluiceway_sql_sqlfluff.columns import column_type, default_of, definition, 
 from sluiceway_sql_sqlfluff.constraints import constraint, starts_constraint
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.options import online, other_clause, whole_list
+from sluiceway_sql_sqlfluff.partitions import constraint_modified, emptied, merged
 from sluiceway_sql_sqlfluff.tokens import MYSQL
 
 __all__ = ["alter_table"]
@@ -35,7 +36,7 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
     verb: tuple[str, ...] = ()
     for clause in clauses_of(cursor):
         begin = clause.index
-        if whole_list(clause, cursor):
+        if whole_list(clause, cursor) or merged(clause, cursor):
             actions.append(Action(kind=Kind.OTHER, name=table, offset=clause.offset))
             break
         taken = _verb(clause, verb)
@@ -181,7 +182,7 @@ def _drop(clause: Cursor, table: Name, before: tuple[str, ...]) -> Iterator[Acti
     if dialect is not Dialect.POSTGRES and (
         before == ("PARTITION",) or clause.word() in {"PARTITION", "PART", "SUBPARTITION"}
     ):
-        yield _partition(clause, table, "drop partition")
+        yield emptied(clause, table, "drop partition")
         return
     if (mysql and (clause.take("SYSTEM", "VERSIONING") or clause.take("PERIOD"))) or (
         clause.word() in _NOT_COLUMNS.get(dialect, ())
@@ -220,18 +221,6 @@ def _drop(clause: Cursor, table: Name, before: tuple[str, ...]) -> Iterator[Acti
             cascade=cascade,
             offset=offset,
         )
-
-
-def _partition(clause: Cursor, table: Name, label: str) -> Action:
-    """Read a partition (one of a list) whose rows go."""
-    offset = clause.offset
-    clause.one_of("PARTITION", "PART", "SUBPARTITION")
-    clause.take("IF", "EXISTS")
-    if clause.at_name() and clause.word(1) in {"", ","}:
-        clause.part()
-    else:
-        clause.rest()
-    return Action(kind=Kind.TRUNCATE, name=table, label=label, offset=offset)
 
 
 def _drop_constraint(clause: Cursor, table: Name, offset: int) -> Action:
@@ -357,6 +346,9 @@ def _tsql_column(clause: Cursor, table: Name, column: str) -> Iterator[Action]:
 
 def _modify(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
     offset = clause.offset
+    if constraint_modified(clause):
+        yield Action(kind=Kind.OTHER, name=table, offset=offset)
+        return
     if clause.word() in {"PARTITION", "SETTING", "TTL", "ORDER", "QUERY", "COMMENT", "SAMPLE"}:
         clause.rest()
         yield Action(kind=Kind.OTHER, name=table, offset=offset)
@@ -456,7 +448,7 @@ def _rename(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]
 def _truncate(clause: Cursor, table: Name, before: tuple[str, ...]) -> Iterator[Action]:
     if before != ("PARTITION",) and clause.word() not in {"PARTITION", "SUBPARTITION"}:
         raise Strange
-    yield _partition(clause, table, "partition")
+    yield emptied(clause, table, "partition")
 
 
 _READERS: dict[str, Callable[[Cursor, Name, tuple[str, ...]], Iterator[Action]]] = {

@@ -1,12 +1,13 @@
-"""What T-SQL's EXEC gives to a procedure."""
+"""What a procedure is given: by T-SQL's EXEC, by MySQL's CALL."""
 
 from __future__ import annotations
 
-from sluiceway_sql_sqlfluff.cursor import Cursor
+from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, assigned
 from sluiceway_sql_sqlfluff.tokens import TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["argument_of", "arguments_of"]
+__all__ = ["argument_of", "arguments_of", "given_to"]
 
 _NO_ARGUMENTS = words(
     "ALTER AS AT BEGIN COMMIT CREATE DECLARE DELETE DROP END EXEC EXECUTE GRANT IF INSERT MERGE PRINT"
@@ -44,3 +45,19 @@ def argument_of(given: list[tuple[str, Cursor]], place: int, *names: str) -> Cur
         if name in names:
             return argument
     return given[place][1] if place < len(given) and not given[place][0] else None
+
+
+def given_to(group: Cursor, variables: Variables) -> tuple[str, ...]:
+    """Return the text that each argument of a call is; :data:`UNKNOWN` where nobody can say."""
+    found = []
+    for argument in group.clauses() if not group.done else []:
+        token = argument.peek()
+        if token is not None and token.kind is TokenKind.NUMBER and argument.peek(1) is None:
+            found.append(token.text)
+            continue
+        try:
+            known = assigned(argument, variables)
+        except Strange:
+            known = ()
+        found.append(known[0] if len(known) == 1 and argument.done else UNKNOWN)
+    return tuple(found)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Action, Kind
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import Variables, merge
-from sluiceway_sql_sqlfluff.running import assign, called_in, dynamic_of
+from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
+from sluiceway_sql_sqlfluff.running import called_in, dynamic_of
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
+from sluiceway_sql_sqlfluff.variables import assign
 from sluiceway_sql_sqlfluff.words import words
 
 __all__ = ["BlockReader", "read_body"]
@@ -269,11 +270,22 @@ class _Reader:
                     pass
                 actions.extend(dynamic_of(part, self.variables))
             self._calls(begin, part.stop)
+            if word in {"FETCH", "GET"}:
+                self._filled(part)
             part.rest()
         elif plpgsql and self._assignment(part):
             self._calls(begin, part.stop)
         else:
             actions.extend(self.statement(part, self.variables))
+
+    def _filled(self, part: Cursor) -> None:
+        """Forget what variables held into which a row, or what is said of an error, is put."""
+        filled = part.word() == "GET"
+        while not part.done:
+            token = part.next()
+            filled = filled or token.word == "INTO"
+            if filled and token.kind is not TokenKind.SIGN:
+                self.variables[token.text.lower()] = (UNKNOWN,)
 
     def _assignment(self, part: Cursor) -> bool:
         token = part.peek()

@@ -91,7 +91,9 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
         kind = Kind.CREATE_SCHEMA if cursor.dialect in MYSQL else Kind.CREATE_DATABASE
         yield _object(cursor, kind)
     elif word in _KINDS:
-        action = _object(cursor, _KINDS[word])
+        # Oracle: a package's body stands beside its head.
+        part = ("body",) if word in {"PACKAGE", "TYPE"} and cursor.take("BODY") else ()
+        action = replace(_object(cursor, _KINDS[word]), columns=part)
         if word in {"FUNCTION", "PROCEDURE"}:
             action = _with_body(cursor, action)
         elif word == "TRIGGER":

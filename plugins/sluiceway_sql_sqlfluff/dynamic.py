@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.tokens import TokenKind
+from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 
-__all__ = ["UNKNOWN", "Variables", "assigned", "limited", "merge", "texts"]
+__all__ = ["PROGRAM", "UNKNOWN", "Variables", "assigned", "limited", "merge", "texts"]
 
 UNKNOWN = "sluiceway_unknown"
 """Stands for a part that only the running server knows: a name, as far as one can tell."""
+PROGRAM = "program "
+"""Before the name of a stored procedure: what variables hold there is its text."""
 _MOST = 16
 _LONGEST = 10_000
 """Characters of a text that is followed."""
@@ -76,9 +79,13 @@ def limited(found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _term(cursor: Cursor, variables: Variables) -> tuple[str, ...]:  # noqa: PLR0911 - one line a form
-    token = cursor.next()
+    token, following = cursor.next(), cursor.peek()
     if token.kind is TokenKind.STRING:
         return (token.text,)
+    if token.word[:1] == "_" and following is not None and following.kind is TokenKind.STRING:
+        return (cursor.next().text,)  # MySQL: _utf8mb4'x'
+    if token.kind is TokenKind.NUMBER and cursor.dialect in MYSQL and token.text[:2] == "0x":
+        return _unhexed(token.text[2:])
     if token.kind is TokenKind.VARIABLE:
         return variables.get(token.text.lower(), (UNKNOWN,))
     if token.word == "(":
@@ -116,6 +123,8 @@ def _function(  # noqa: PLR0911 - one line a function
     name: str, group: Cursor, variables: Variables
 ) -> tuple[str, ...]:
     arguments = group.clauses()
+    if name in {"CHR", "CHAR", "NCHAR"}:
+        return (_characters(arguments),)
     read = [_safe(argument, variables) for argument in arguments]
     if name == "CONCAT":
         return _product(read)
@@ -130,11 +139,40 @@ def _function(  # noqa: PLR0911 - one line a function
         return tuple(
             text.replace(what, by) for text, what, by in _few(itertools.product(*read)) if what
         )
-    if name == "FORMAT" and read:
+    if name in _CHANGED and len(read) == 1:
+        return tuple(_CHANGED[name](text) for text in read[0])
+    if name == "UNHEX" and len(read) == 1:
+        return tuple(itertools.chain(*map(_unhexed, read[0])))
+    if name in {"FORMAT", "FORMATMESSAGE"} and read:
         return tuple(_formatted(choice[0], choice[1:]) for choice in _few(itertools.product(*read)))
     if name in {"CAST", "CONVERT", "TRIM", "RTRIM", "LTRIM"} and read:
         return max(read, key=lambda choice: len(choice[0]) if choice else 0)
     return (UNKNOWN,)
+
+
+_CHANGED: dict[str, Callable[[str], str]] = {
+    "LOWER": lambda text: text if UNKNOWN in text else text.lower(),
+    "UPPER": lambda text: text if UNKNOWN in text else text.upper(),
+    "REVERSE": lambda text: UNKNOWN if UNKNOWN in text else text[::-1],
+    "QUOTENAME": lambda text: text if UNKNOWN in text else "[" + text.replace("]", "]]") + "]",
+}
+_MOST_CHARACTERS = 0x110000
+
+
+def _characters(arguments: list[Cursor]) -> str:
+    """Return what ``CHR(10)``, ``CHAR(68, 82)`` is."""
+    numbers = [argument.next().text for argument in arguments if not argument.done]
+    plain = all(each.isdecimal() and int(each) < _MOST_CHARACTERS for each in numbers)
+    if not plain or not all(argument.done for argument in arguments):
+        return UNKNOWN
+    return "".join(chr(int(each)) for each in numbers)
+
+
+def _unhexed(text: str) -> tuple[str, ...]:
+    try:
+        return (bytes.fromhex(text).decode(),)
+    except ValueError:
+        return (UNKNOWN,)
 
 
 _FORMAT = re.compile(r"%(?:(\d+)\$)?-?(?:\d+|\*)?([sIL%])")

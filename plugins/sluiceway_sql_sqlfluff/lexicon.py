@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sluiceway.migrations.records import Dialect
-from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.dynamic import PROGRAM, Variables
 from sluiceway_sql_sqlfluff.tokens import MYSQL
 from sluiceway_sql_sqlfluff.vocabulary import load
 
@@ -82,7 +82,7 @@ class Lexicon:
     def shape(self, text: str, variables: Variables) -> Shape | None:
         """Return a statement's shape; ``None`` where it is not certain."""
         first = _FIRST.match(text) if len(text) <= _LONGEST else None
-        if first is None:
+        if first is None or (variables and _runs(first[1], variables)):
             return None
         found = self.pattern.findall(text + "\n")
         if not found[-1].isspace():
@@ -100,6 +100,11 @@ class Lexicon:
             if not variables.keys().isdisjoint(said):
                 return None
         return Shape((self.dialect, tokens, numbers), names, found)
+
+
+def _runs(word: str | None, variables: Variables) -> bool:
+    """Whether a statement may run a program that was read, and what that is given or fills counts."""
+    return (word or "").upper() == "CALL" or PROGRAM + "@" in variables
 
 
 def _named(found: list[str], tokens: tuple[str, ...]) -> tuple[list[str], tuple[int, ...]] | None:

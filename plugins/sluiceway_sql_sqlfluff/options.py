@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.partitions import exchanged
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
@@ -37,6 +38,8 @@ def other_clause(clause: Cursor, table: Name) -> Iterator[Action]:  # noqa: PLR0
         label = clause.word(1).lower()
         clause.rest()
         yield of(Kind.REWRITE_TABLE, label=label)
+    elif exchanged(clause):
+        yield of(Kind.OTHER)
     elif (moved := _part(clause, table)) is not None:
         yield moved
     elif clause.take("DISCARD", "TABLESPACE") or clause.take("DISCARD", "PARTITION"):

@@ -12,7 +12,7 @@ from sluiceway_sql_sqlfluff.shapes import Shapes
 
 __all__ = ["Parser", "parser"]
 
-READER = "4"
+READER = "5"
 """Counts up with every change of what is read out of a statement: a cache is then out of date."""
 
 
@@ -42,8 +42,10 @@ class Parser:
                 parts = self.shapes.read(
                     text, dialect, self.engine, variables, thorough=self.thorough
                 )
-            except RecursionError:
-                problem = "its brackets are nested too deep"
+            except Exception as error:  # noqa: BLE001 - a statement that breaks the reader is not read
+                problem = f"a bug in Sluiceway, please report it: {type(error).__name__}"
+                if isinstance(error, RecursionError):
+                    problem = "its brackets are nested too deep"
                 found.append(Parsed(span=(start, end), actions=(), problem=problem))
                 continue
             found.extend(

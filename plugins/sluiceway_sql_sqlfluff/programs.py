@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sluiceway.migrations.records import Action, Dialect, Kind
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import Variables
+from sluiceway_sql_sqlfluff.dynamic import PROGRAM, UNKNOWN, Variables
 from sluiceway_sql_sqlfluff.simple import statement
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind
+from sluiceway_sql_sqlfluff.variables import note_programs
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["body_start", "program_made"]
+__all__ = ["body_start", "bound", "note_program", "program_made"]
 
 _PROGRAMS = frozenset({"PROCEDURE", "PROC", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE", "TASK"})
 
@@ -110,3 +111,51 @@ def _mysql(found: list[Token], at: int) -> int | None:  # noqa: PLR0912 - one br
     except Strange:
         return None
     return None if cursor.done else cursor.index
+
+
+def note_program(found: list[Token], text: str, variables: Variables) -> None:
+    """Keep the text of MySQL's procedure that depends on what it is given or on session variables.
+
+    Its body is read anew for each call. Functions and triggers run where nobody sees it.
+
+    Args:
+        found: Its tokens.
+        text: The whole statement.
+        variables: Where it is kept.
+    """
+    name, parameters = _parameters(found)
+    if not name:
+        note_programs(found, variables)
+    elif parameters or any(token.kind is TokenKind.VARIABLE for token in found):
+        variables[PROGRAM + name] = (text,)
+    else:
+        variables.pop(PROGRAM + name, None)
+
+
+def bound(found: list[Token], given: tuple[str, ...]) -> Variables:
+    """Return what the parameters of MySQL's procedure hold when it is given these texts."""
+    _, parameters = _parameters(found)
+    return {
+        parameter: (given[place] if place < len(given) else UNKNOWN,)
+        for place, parameter in enumerate(parameters)
+    }
+
+
+def _parameters(found: list[Token]) -> tuple[str, list[str]]:
+    """Return the name of MySQL's procedure and those of its parameters, in small letters."""
+    at = next((index for index, token in enumerate(found[:16]) if token.word in _PROGRAMS), None)
+    if at is None or found[at].word != "PROCEDURE":
+        return "", []
+    cursor = Cursor(found, Dialect.MYSQL, "")
+    cursor.index = at + 1
+    cursor.take("IF", "NOT", "EXISTS")
+    try:
+        name = cursor.name()[-1].lower()
+        parameters = []
+        group = cursor.group()
+        for clause in group.clauses() if not group.done else []:
+            clause.one_of("IN", "OUT", "INOUT")
+            parameters.append(clause.part().lower())
+    except Strange:
+        return "", []
+    return name, parameters

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sluiceway.migrations.records import Action, Dialect, Kind, Name
+from sluiceway.migrations.records import Action, Dialect, Kind
 from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
 from sluiceway_sql_sqlfluff.guesses import dangers, guess, hidden
 from sluiceway_sql_sqlfluff.harmless import harmless
+from sluiceway_sql_sqlfluff.moved import by_itself, doubtful, flat, known, shifted, stored
+from sluiceway_sql_sqlfluff.oracle import not_ended
 from sluiceway_sql_sqlfluff.outline import Block, Engine
-from sluiceway_sql_sqlfluff.programs import body_start, program_made
-from sluiceway_sql_sqlfluff.running import declared
+from sluiceway_sql_sqlfluff.programs import body_start, bound, note_program, program_made
 from sluiceway_sql_sqlfluff.simple import statement
 from sluiceway_sql_sqlfluff.softened import softened
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, Unreadable, tokens
+from sluiceway_sql_sqlfluff.variables import declared, note_assigned, note_filled
 from sluiceway_sql_sqlfluff.words import words
 
 __all__ = ["Read", "read"]
@@ -74,6 +77,9 @@ def read(  # noqa: PLR0911 - one a way to read
             outline.blocks[-1].end = found[-1].end  # what was blanked at its end is of it
     if outline.problem or not outline.blocks:
         problem = outline.problem or "no statement in it"
+        return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
+    problem = not_ended(found) if dialect is Dialect.ORACLE else ""
+    if problem:
         return [inner.expanded(_by_words(text, dialect, found, variables, problem))]
     starts = [token.start for token in found]
     whole = _Whole(text, dialect, found, starts, variables)
@@ -158,6 +164,10 @@ class _Whole:
         except Unreadable as error:
             actions, problem = [], str(error)
         else:
+            if self.dialect is Dialect.TSQL:
+                note_filled(inside, self.variables)
+            elif inside[0].word == "GET":
+                note_assigned(Cursor(inside, self.dialect, self.text), self.variables)
             problem = self._bare_call(inside, actions)
             if cursor.unknown and (_harmful(actions) or dangers(cursor.unknown)):
                 first = cursor.unknown[0]
@@ -190,7 +200,7 @@ class _Whole:
             children.append(self.read(child))
             states.append(dict(self.variables))
         nested = tuple(
-            _shifted(action, child.start - block.start)
+            shifted(action, child.start - block.start)
             for child in children
             for action in child.actions
         )
@@ -202,7 +212,7 @@ class _Whole:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
             kept = replace(made, nested=nested, body=body, body_offset=offset)
-            action = _by_itself(kept)
+            action = by_itself(kept)
         else:
             action = Action(kind=Kind.OTHER, label=_label(head), nested=nested)
             if action.label in {"if", "loop", "handler"}:
@@ -218,12 +228,6 @@ _NO_CALLS = words(
     " FETCH GOTO KILL OPEN RAISERROR RECEIVE RECONFIGURE RESTORE RETURN REVERT SAVE SEND THROW WAITFOR"
 )
 _ARGUMENTS = frozenset({"NULL", "DEFAULT", "OUTPUT", "OUT", "WITH", "RECOMPILE"})
-
-
-def _shifted(action: Action, by: int) -> Action:
-    """Return an action of an inner statement with its place in the outer one."""
-    nested = tuple(_shifted(inner, by) for inner in action.nested)
-    return replace(action, offset=action.offset + by, nested=nested)
 
 
 def _label(head: list[Token]) -> str:
@@ -258,14 +262,15 @@ class _Inner:
         made = replace(made, body=self.text[start:], body_offset=start)
         if self.dialect not in MYSQL:
             # T-SQL: it is the whole batch. Whoever runs it has its body parsed.
-            return Read(0, len(self.text), tuple(_stored(made)))
+            return Read(0, len(self.text), tuple(stored(made)))
         cursor = Cursor(found[begin:], self.dialect, self.text)
         try:
             nested = read_body(cursor, self.statement, dict(self.variables))
         except (Strange, Unreadable):
             return None
-        full = tuple(self._full(action, self.variables) for action in nested)
-        made = _by_itself(made)
+        full = tuple(self._full(action, dict(self.variables)) for action in nested)
+        note_program(found, self.text, self.variables)
+        made = by_itself(made)
         return Read(0, len(self.text), (replace(made, nested=full or _NOTHING),))
 
     def _block(self, found: list[Token]) -> Read | None:
@@ -297,7 +302,7 @@ class _Inner:
             cursor.loose
         ):
             raise Strange
-        return [_shifted(self._full(action, variables), begin) for action in actions]
+        return [shifted(self._full(action, variables), begin) for action in actions]
 
     def expanded(self, read: Read) -> Read:
         """Return what was read with what it runs as text parsed in its turn."""
@@ -316,17 +321,38 @@ class _Inner:
             return self._dynamic(action, variables)
         if action.kind in {Kind.DO, Kind.CREATE_FUNCTION}:
             return self._body(action, variables)
+        if action.kind is Kind.CALL:
+            return self._called(action, variables)
         return action
+
+    def _called(self, action: Action, variables: Variables) -> Action:
+        """Read the body of MySQL's procedure with what it is given in this call."""
+        unread = replace(action, body="", columns=())
+        if self.depth > _DEEPEST:
+            return unread
+        found = tokens(action.body, self.dialect)
+        inner = _Inner(
+            action.body, self.dialect, self.engine, {}, self.depth + 1, thorough=self.thorough
+        )
+        given = dict(variables) | bound(found, action.columns)
+        try:
+            cursor = Cursor(found[body_start(found, self.dialect) :], self.dialect, action.body)
+            nested = read_body(cursor, inner.statement, given)
+        except (Strange, Unreadable):
+            return unread
+        full = tuple(inner._full(each, given) for each in nested)
+        # What is the session's stays as it is left.
+        variables.update({key: held for key, held in given.items() if key.startswith("@")})
+        return replace(action, columns=(), nested=full or _NOTHING)
 
     def _dynamic(self, action: Action, variables: Variables) -> Action:
         if self.depth > _DEEPEST:
             return replace(action, body="", label="unknown")
         parts = self._parts(action.body, variables)
-        nested = tuple(
-            _known(replace(_flat(inner), offset=action.offset))
-            for part in parts
-            for inner in part.actions
-        )
+        read_ = [inner for part in parts for inner in part.actions]
+        if _BARE.search(action.body) or any(doubtful(inner) for inner in read_):
+            return replace(action, body="", label="unknown")
+        nested = tuple(known(replace(flat(inner), offset=action.offset)) for inner in read_)
         unknown = UNKNOWN in action.body
         label = "unparsable" if any(part.problem for part in parts) else ""
         return replace(
@@ -378,47 +404,14 @@ class _Inner:
             nested = [inner for part in parts for inner in part.actions]
         else:
             return action
-        moved = tuple(_shifted(inner, action.offset + action.body_offset) for inner in nested)
+        moved = tuple(shifted(inner, action.offset + action.body_offset) for inner in nested)
         return replace(action, nested=moved or _NOTHING)
 
 
-def _by_itself(made: Action) -> Action:
-    """Take an event for what it does: nobody calls it, the server runs it by itself."""
-    return replace(made, kind=Kind.OTHER, body="") if made.label == "event" else made
-
-
-def _stored(made: Action) -> Iterator[Action]:
-    """Yield a stored program; a trigger as a function of its name, and what runs it."""
-    if made.kind is not Kind.CREATE_TRIGGER:
-        yield made
-        return
-    yield replace(made, kind=Kind.CREATE_FUNCTION)
-    yield replace(made, body="", references=made.name)
-
-
+_BARE = re.compile(rf"(?i)\bDROP\s+{UNKNOWN}")
+"""T-SQL drops a constraint without the word, and a column with it."""
 _BLOCK = ["BEGIN", "NOT", "ATOMIC"]
 _NOTHING = (Action(kind=Kind.OTHER),)
-
-
-def _flat(action: Action) -> Action:
-    return replace(action, nested=tuple(replace(_flat(inner), offset=0) for inner in action.nested))
-
-
-def _known(action: Action) -> Action:
-    """Return an action without the names that stand for what is not known."""
-
-    def name(parts: Name) -> Name:
-        return () if any(UNKNOWN in part.lower() for part in parts) else parts
-
-    return replace(
-        action,
-        name=name(action.name),
-        table=name(action.table),
-        new_name=name(action.new_name),
-        column="" if UNKNOWN in action.column.lower() else action.column,
-        constraint_name="" if UNKNOWN in action.constraint_name.lower() else action.constraint_name,
-        nested=tuple(_known(inner) for inner in action.nested),
-    )
 
 
 def _by_words(
@@ -428,6 +421,8 @@ def _by_words(
     actions = _understood(text, dialect, found, variables)
     if actions is None:
         actions = harmless(text, dialect, found, variables)
+        if found[0].word == "GET":
+            note_assigned(Cursor(found, dialect, text), variables)
     if actions is not None:
         return Read(0, len(text), actions)
     return Read(0, len(text), tuple(guess(found, dialect, text, variables)), problem)

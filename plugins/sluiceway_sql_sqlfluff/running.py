@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
-from sluiceway_sql_sqlfluff.arguments import argument_of, arguments_of
+from sluiceway_sql_sqlfluff.arguments import argument_of, arguments_of, given_to
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
-from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, assigned, limited, texts
-from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, tokens
+from sluiceway_sql_sqlfluff.dynamic import PROGRAM, UNKNOWN, Variables, texts
+from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
+from sluiceway_sql_sqlfluff.variables import assign, note_assigned
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["assign", "called_in", "declared", "dynamic_of", "note_selected", "run"]
+__all__ = ["called_in", "dynamic_of", "run"]
 
 
 def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -29,11 +30,26 @@ def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
             cursor.rest()
             yield Action(kind=Kind.CALL, name=called, offset=offset)
     elif cursor.dialect is Dialect.ORACLE and cursor.at_name():
-        yield from _called_by_name(cursor, variables)
+        name = cursor.peek()
+        if name is not None and cursor.word(1) == ":" and cursor.word(2) == "=":
+            cursor.next()
+            assign(cursor, name.text, variables)
+            yield Action(kind=Kind.OTHER)
+        else:
+            yield from _called_by_name(cursor, variables)
 
 
-_RUN_BY = {"EXEC_DDL_STATEMENT": 0, "PARSE": 1, "CREATE_JOB": -1, "SUBMIT": -1}
-"""Oracle's procedures that run a text, and which of their arguments it is; -1: nobody can say."""
+_RUN_BY = {
+    "EXEC_DDL_STATEMENT": 0,
+    "PARSE": 1,
+    **dict.fromkeys(
+        ("CREATE_JOB", "CREATE_PROGRAM", "SUBMIT", "FINISH_REDEF_TABLE", "REDEF_TABLE"), -1
+    ),
+}
+"""Oracle's procedures that run a text, and which of their arguments it is; -1: nobody can say.
+
+DBMS_REDEFINITION puts another table, with whatever columns, in the place of one.
+"""
 
 
 def _called_by_name(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -50,7 +66,7 @@ def _called_by_name(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         return
     given = list(group.clauses()) if group is not None and at >= 0 else []
     try:
-        found = texts(given[at], variables) if at < len(given) else ()
+        found = texts(given[at], variables) if 0 <= at < len(given) else ()
     except Strange:
         found = ()
     yield from dynamic(found, cursor.dialect, (), offset)
@@ -75,24 +91,6 @@ def _set(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         yield Action(kind=Kind.SET, name=key, body=value, label=label, offset=offset)
 
 
-def assign(clause: Cursor, name: str, variables: Variables) -> None:
-    """Take over what ``= expression`` behind a variable comes to."""
-    key = name.lower()
-    added = clause.take("+", "=")
-    if not added:
-        clause.take(":")
-        if not clause.one_of("=", "TO", "DEFAULT"):
-            clause.rest()
-            return
-    before = variables.get(key, (UNKNOWN,)) if added else ("",)
-    try:
-        found = assigned(clause, variables)
-    except Strange:
-        found = ()
-    clause.rest()
-    variables[key] = tuple(old + new for old in before for new in (found or (UNKNOWN,)))[:16]
-
-
 def _written(clause: Cursor, begin: int) -> str:
     inside = clause.tokens[begin : clause.stop]
     while inside and inside[0].word in {"=", ":", "TO"}:
@@ -115,77 +113,6 @@ def _declare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         if not clause.done:
             assign(clause, token.text, variables)
     yield Action(kind=Kind.OTHER, label="declare")
-
-
-def declared(head: Sequence[Token], text: str, variables: Variables) -> None:
-    """Take over what Oracle's variables are declared with, and what is put into them.
-
-    Args:
-        head: The tokens before the first statement of a block.
-        text: Where they are from.
-        variables: What is brought up to date.
-    """
-    begin = 0
-    for index, token in enumerate(head):
-        if token.word not in {";", "BEGIN", "DECLARE", "IS", "AS"}:
-            continue
-        piece = Cursor(head, Dialect.ORACLE, text)
-        piece.index, piece.stop, begin = begin, index, index + 1
-        name = piece.peek()
-        while not piece.done and not piece.at(":", "=") and piece.word() != "DEFAULT":
-            piece.next()
-        if name is not None and not piece.done:
-            assign(piece, name.text, variables)
-
-
-def note_selected(cursor: Cursor, variables: Variables) -> None:
-    """Take over what ``SELECT @a = 'x' + name FROM ...`` (T-SQL) and ``SELECT ... INTO @a``
-    (MySQL) put into variables.
-    """
-    copy = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-    copy.index, copy.stop = cursor.index + 1, cursor.stop
-    if cursor.dialect is Dialect.TSQL:
-        while not copy.done:
-            token = copy.peek()
-            if token is None or token.kind is not TokenKind.VARIABLE:
-                return
-            copy.next()
-            if copy.word() not in {"=", "+"}:
-                return
-            before = variables.get(token.text.lower(), ())
-            try:
-                _step(copy, token.text, variables)
-            except Strange:
-                variables[token.text.lower()] = (UNKNOWN,)
-            both = (*variables[token.text.lower()], *before)
-            variables[token.text.lower()] = tuple(dict.fromkeys(both))[:32]
-            if not copy.take(","):
-                return
-    elif cursor.dialect in MYSQL or cursor.procedural:
-        words = [token.word for token in cursor.tokens[: cursor.stop]]
-        into = [
-            index
-            for index, word in enumerate(words[:-1])
-            if word == "INTO"
-            and index >= cursor.index
-            and cursor.tokens[index + 1].kind in {TokenKind.VARIABLE, TokenKind.WORD}
-        ]
-        if into:
-            try:
-                found = texts(copy, variables)
-            except Strange:
-                found = ()
-            key = cursor.tokens[into[0] + 1].text.lower()
-            variables[key] = found or (UNKNOWN,)
-
-
-def _step(copy: Cursor, name: str, variables: Variables) -> None:
-    added = copy.take("+", "=")
-    if not added:
-        copy.need("=")
-    found = texts(copy, variables) or (UNKNOWN,)
-    before = variables.get(name.lower(), (UNKNOWN,)) if added else ("",)
-    variables[name.lower()] = limited(tuple(old + new for old in before for new in found)[:16])
 
 
 def _prepare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -392,6 +319,8 @@ def _renamed(arguments: list[Cursor], variables: Variables, offset: int) -> Acti
 
 def _call(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     offset = cursor.offset
+    called = Cursor(cursor.tokens, cursor.dialect, cursor.text)
+    called.index, called.stop = cursor.index, cursor.stop
     cursor.next()
     if cursor.dialect is Dialect.ORACLE:
         yield from _called_by_name(cursor, variables)
@@ -401,16 +330,21 @@ def _call(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         yield from _bodies(cursor.group(), variables, (), offset)
         cursor.rest()
         return
+    programs = variables.get(PROGRAM + name[-1].lower(), ("",))
+    given = given_to(cursor.group(), variables) if programs[0] and cursor.word() == "(" else ()
     cursor.rest()
-    yield Action(kind=Kind.CALL, name=name, offset=offset)
+    note_assigned(called, variables)
+    yield Action(kind=Kind.CALL, name=name, body=programs[0], columns=given, offset=offset)
 
 
-def _do(cursor: Cursor, _: Variables) -> Iterator[Action]:
+def _do(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     offset = cursor.offset
     cursor.next()
     language = ""
     body = None
     if cursor.dialect in MYSQL:
+        cursor.index -= 1
+        note_assigned(cursor, variables)
         cursor.rest()
         yield Action(kind=Kind.OTHER, offset=offset)
         return

@@ -11,8 +11,10 @@ from sluiceway_sql_sqlfluff.create import create, relations
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.hidden import FUNCTIONS_MATTER, altered
-from sluiceway_sql_sqlfluff.running import called_in, note_selected, run
+from sluiceway_sql_sqlfluff.oracle import oracle_dropped
+from sluiceway_sql_sqlfluff.running import called_in, run
 from sluiceway_sql_sqlfluff.tokens import MYSQL
+from sluiceway_sql_sqlfluff.variables import note_assigned, note_run, note_selected
 
 __all__ = ["VERBS", "statement"]
 
@@ -154,7 +156,13 @@ _DROPS = {
 }
 
 
-def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
+_NAMED_ONLY = frozenset({"EVENT", "SERVER"})
+"""What MySQL drops by its name and nothing else, whichever of its free words that is."""
+
+
+def _drop(  # noqa: PLR0911 - one a kind of object
+    cursor: Cursor, _: Variables
+) -> Iterator[Action]:
     offset = cursor.offset
     cursor.next()
     temporary = bool(cursor.one_of("TEMPORARY", "TEMP")) and cursor.dialect in MYSQL
@@ -177,8 +185,16 @@ def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
     if word in {"", ";"}:
         raise Strange
     kind = _DROPS.get(word)
-    if cursor.dialect is Dialect.ORACLE and word in {"USER", "CLUSTER", "DATABASE"}:
-        yield from _oracle_dropped(cursor, offset)
+    if cursor.dialect is Dialect.ORACLE and word in {"USER", "CLUSTER", "DATABASE", "TABLESPACE"}:
+        yield from oracle_dropped(cursor, offset)
+        return
+    if word in _NAMED_ONLY and cursor.dialect in MYSQL:
+        cursor.next()
+        cursor.take("IF", "EXISTS")
+        cursor.name()
+        if not cursor.done and cursor.word() != ";":
+            cursor.rest()
+        yield Action(kind=Kind.OTHER, label=f"drop {word.lower()}")
         return
     if kind is None or (word in {"FUNCTION", "PROCEDURE"} and temporary):
         cursor.rest()
@@ -203,24 +219,6 @@ def _drop(cursor: Cursor, _: Variables) -> Iterator[Action]:
         return
     for action in _dropped(cursor, kind, offset, temporary=temporary):
         yield replace(action, materialized=materialized)
-
-
-def _oracle_dropped(cursor: Cursor, offset: int) -> Iterator[Action]:
-    """Read Oracle's drops that may take tables along: a user is a schema, a cluster holds tables."""
-    word = cursor.next().word
-    if word == "DATABASE" and not cursor.take("LINK"):
-        name = cursor.name() if cursor.at_name() else ()
-        yield Action(kind=Kind.DROP_DATABASE, name=name, offset=offset)
-        return
-    cursor.take("IF", "EXISTS")
-    name = cursor.name()
-    if cursor.take("CASCADE"):
-        yield Action(kind=Kind.DROP_SCHEMA, name=name, cascade=True, offset=offset)
-    elif cursor.take("INCLUDING", "TABLES"):
-        cursor.take("CASCADE", "CONSTRAINTS")
-        yield Action(kind=Kind.DROP_TABLE, name=name, offset=offset)
-    else:
-        yield Action(kind=Kind.OTHER, label=f"drop {word.lower()}")
 
 
 def _dropped(cursor: Cursor, kind: Kind, offset: int, *, temporary: bool) -> Iterator[Action]:
@@ -285,7 +283,8 @@ def _drop_index(cursor: Cursor, offset: int) -> Iterator[Action]:
 def _truncate(cursor: Cursor, _: Variables) -> Iterator[Action]:
     offset = cursor.offset
     cursor.next()
-    cursor.take("TABLE")
+    if not (cursor.dialect is Dialect.ORACLE and cursor.at_name(1) and cursor.take("CLUSTER")):
+        cursor.take("TABLE")
     if_exists = cursor.take("IF", "EXISTS")
     names = []
     while True:
@@ -351,6 +350,8 @@ def _rename(cursor: Cursor, _: Variables) -> Iterator[Action]:
 
 
 def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    note_run(variables)
+    note_assigned(cursor, variables)
     if cursor.dialect is Dialect.TSQL:
         yield from _tsql_insert_exec(cursor, variables)
     if cursor.word() == "COPY" and any(
@@ -388,7 +389,9 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     whole = cursor.tokens[cursor.index : cursor.stop]
     words = [token.word for token in whole]
     changes = any(word in {"INSERT", "UPDATE", "DELETE", "MERGE"} for word in words)
+    note_run(variables)
     note_selected(cursor, variables)
+    note_assigned(cursor, variables)
     offset = cursor.offset
     makes = cursor.dialect not in MYSQL and not cursor.procedural
     if makes and "INTO" in words and not changes:

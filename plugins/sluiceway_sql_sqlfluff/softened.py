@@ -4,6 +4,7 @@ nothing that is read from them, and is taken from the server's own grammar.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from sluiceway.migrations.records import Dialect
@@ -119,7 +120,9 @@ def _mysql(_: str, found: Sequence[Token]) -> Iterator[Edit]:
         if token.kind is not TokenKind.WORD:
             continue
         rest = found[index + 1 :]
-        if token.word == "AGAINST" and rest[:1] and rest[0].word == "(":
+        if token.word in {"NEXT", "PREVIOUS"} and _words(rest[:2]) == ["VALUE", "FOR"]:
+            yield _blank(found[index : index + 3])  # MariaDB: of a sequence
+        elif token.word == "AGAINST" and rest[:1] and rest[0].word == "(":
             yield _blank(found[index : _closing(found, index + 1) + 1])
         elif token.word == "MAXVALUE" and [found[index - 1].word, *(t.word for t in rest[:1])] == [
             "(",
@@ -182,6 +185,9 @@ def _no_values(found: Sequence[Token], index: int) -> bool:
 _VIEW_ENDS = (("WITH", "READ", "ONLY"), ("WITH", "CHECK", "OPTION"))
 
 
+_FLOAT = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][0-9]+)?[fFdD]")
+
+
 def _oracle(text: str, found: Sequence[Token]) -> Iterator[Edit]:
     ends = tuple(token.word for token in found[-3:])
     if found[0].word == "CREATE" and ends in _VIEW_ENDS:
@@ -197,6 +203,8 @@ def _oracle(text: str, found: Sequence[Token]) -> Iterator[Edit]:
         if token.kind is TokenKind.STRING and text[token.start] in "qQnN":
             inner = text[token.start + 1 : token.end - 1].replace("'", " ")
             yield (token.start, token.end, f"'{inner}'")
+        elif token.kind is TokenKind.NUMBER and _FLOAT.fullmatch(token.text):
+            yield (token.start, token.end, token.text[:-1])
         elif token.word == "ROWID" and token.kind is TokenKind.WORD:
             yield (token.start, token.end, "xxxxx")
         elif token.word == "(" and index and found[0].word in {"UPDATE", "MERGE"}:

@@ -267,9 +267,16 @@ def test_what_not_every_server_runs_is_marked(dialect, text, certain):
     [
         "/*!99999 ' */ DROP TABLE x; /* ' */",
         "/*!50001 a",
-        "SET sql_mode = 'ANSI_QUOTES';",
+        'SET sql_mode = \'ANSI_QUOTES\'; SELECT "a\\"; DROP TABLE x; -- ";',
+        'SET sql_mode = \'ANSI_QUOTES\'; SELECT "a""b";',
+        "SET sql_mode = 'ANSI_QUOTES'; SELECT \"a`b\";",
+        "SET sql_mode = 'ANSI_QUOTES'; SELECT \"\";",
+        "SET sql_mode = 'ANSI_QUOTES'; SELECT \"a;",
+        "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES';",
+        "SET sql_mode = 'ANSI,ORACLE';",
+        "SET sql_mode = 'ORACLE,ANSI_QUOTES';",
         "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES';",
-        "SET sql_mode = 'ANSI';",
+        'SET sql_mode = \'ANSI\'; SELECT "a\\"; DROP TABLE x; -- ";',
         "SET NAMES gbk;",
         "SET/**/NAMES gbk;",
         "SET CHARACTER SET gbk;",
@@ -279,6 +286,25 @@ def test_what_not_every_server_runs_is_marked(dialect, text, certain):
 )
 def test_what_mysql_reads_in_another_way_is_a_problem(text):
     assert whats(read(text, MYSQL))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "SET sql_mode = 'ANSI_QUOTES';",
+        "SET SESSION sql_mode='STRICT_ALL_TABLES,ANSI';",
+        "SET @@sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES');",
+        "/*!40101 SET SQL_MODE='ANSI_QUOTES' */;",
+        "SET sql_mode = 'POSTGRESQL';",
+    ],
+)
+def test_double_quotes_of_mysql_that_end_where_they_do_are_names(setting):
+    script = read(
+        f"""SELECT "before"; {setting} DROP TABLE "a b"; -- it's "c\nSELECT '"d"';""", MYSQL
+    )
+    assert not script.problems
+    assert statements(script)[0] == 'SELECT "before"'
+    assert statements(script)[-2:] == ["DROP TABLE `a b`", "SELECT '\"d\"'"]
 
 
 def test_another_servers_comment_is_a_comment():

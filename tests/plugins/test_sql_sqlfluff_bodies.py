@@ -139,7 +139,7 @@ def test_a_procedure_of_tsql_is_the_rest_of_its_batch_and_is_parsed_when_it_runs
         ),
         ("mysql", "SELECT CONCAT('TRUNCATE ', 't') INTO @s; PREPARE q FROM @s", ["truncate t"]),
         ("mariadb", "EXECUTE IMMEDIATE 'DROP TABLE x'", ["drop_table x"]),
-        ("tsql", "DECLARE @s nvarchar(max) = N'DROP TABLE ' + QUOTENAME('x'); EXEC(@s)", ["drop_table"]),
+        ("tsql", "DECLARE @s nvarchar(max) = N'DROP TABLE ' + QUOTENAME('x'); EXEC(@s)", ["drop_table x"]),
         ("tsql", "DECLARE @s nvarchar(99); SET @s = 'DROP'; SET @s += ' TABLE x'; EXEC(@s)", ["drop_table x"]),
         (
             "tsql",

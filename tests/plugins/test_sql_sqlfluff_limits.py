@@ -12,7 +12,8 @@ from tests.plugins.sql_sqlfluff_kit import lines, parsed, script
 
 from sluiceway.migrations.records import Dialect, Kind
 from sluiceway_sql_sqlfluff import rust
-from sluiceway_sql_sqlfluff.parser import parser
+from sluiceway_sql_sqlfluff.outline import Outline
+from sluiceway_sql_sqlfluff.parser import Parser, parser
 
 
 def test_the_core_gives_up_on_a_statement_and_goes_on_with_the_next():
@@ -57,6 +58,23 @@ def test_no_text_raises(text):
             assert 0 <= item.span[0] <= item.span[1] <= len(text)
 
 
+class Broken:
+    """An engine with a bug."""
+
+    name = "broken"
+
+    def outline(self, text: str, dialect: Dialect) -> Outline:
+        msg = f"{len(text)} is too many"
+        raise IndexError(msg)
+
+
+def test_a_bug_costs_the_statement_that_has_it():
+    found = Parser(Broken(), "1").parse(script("FROBNICATE x; DROP TABLE y"), Dialect.MYSQL)
+    assert "bug in Sluiceway" in found[0].problem
+    assert "IndexError" in found[0].problem
+    assert [action.name for action in found[1].actions] == [("y",)]
+
+
 @pytest.mark.parametrize(
     "core",
     [
@@ -82,7 +100,8 @@ sys.modules["sqlfluffrs"] = None
 from tests.plugins.sql_sqlfluff_kit import script
 from sluiceway.migrations.records import Dialect
 from sluiceway_sql_sqlfluff import rust
-from sluiceway_sql_sqlfluff.parser import parser
+from sluiceway_sql_sqlfluff.outline import Outline
+from sluiceway_sql_sqlfluff.parser import Parser, parser
 
 assert rust.load() is None
 portable = parser()

@@ -1,4 +1,8 @@
-"""Settings of a session that change where a quote ends: after one, nobody knows what is SQL."""
+"""Settings of a session that change where a quote ends: after one, nobody knows what is SQL.
+
+MySQL's ANSI_QUOTES changes only what stands between double quotes, a name or a text. Where all of these
+end where they would in either case, names are written as MySQL's own, and nothing is in doubt.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import re
 
 from sluiceway.migrations.cleaning.edits import Draft
 from sluiceway.migrations.records import Dialect
+from sluiceway.migrations.statements import tokens
 
 __all__ = ["clean"]
 
@@ -21,6 +26,8 @@ _MYSQL = re.compile(
     rf"|\bset{_GAP}(?:names|character{_GAP}set|charset)\s+"
     r"(?!\s|'?\"?(?:utf8|utf8mb3|utf8mb4|latin1|ascii|binary|default)\b)"
 )
+_ANSI = re.compile(r"(?i)ansi_quotes\Z|\bsql_mode\b[^;]*\b(?:ansi|db2|maxdb|mssql|postgresql)\Z")
+"""A mode in which double quotes are a name's; whatever else it changes, quotes end where they did."""
 _WORDS = ("standard_conforming", "client_encoding", "names", "ansi_quotes", "backslash_escapes", "sql_mode", "character", "charset")  # fmt: skip
 
 
@@ -29,11 +36,38 @@ def clean(draft: Draft, dialect: Dialect) -> None:
     lower = draft.text.lower()
     if not any(word in lower for word in _WORDS):
         return
-    pattern = _MYSQL if dialect in {Dialect.MYSQL, Dialect.MARIADB} else _POSTGRES
+    mysql = dialect in {Dialect.MYSQL, Dialect.MARIADB}
+    pattern = _MYSQL if mysql else _POSTGRES
     for match in pattern.finditer(draft.text):
+        rest = draft.text[match.start() :].partition(";")[0].lower()
+        if mysql and _ANSI.search(match[0]) and "oracle" not in rest:
+            names = _names(draft.text, match.end(), dialect)
+            if names is not None:
+                draft.edit(names)
+                continue
         setting = " ".join(match[0].split())[:60]
         draft.problem(
             match.start(),
             f"a setting that changes how strings and characters are read ({setting}): what follows cannot be judged",
         )
         return
+
+
+def _names(text: str, start: int, dialect: Dialect) -> list[tuple[int, int, str]] | None:
+    """Return what is between double quotes from *start* on, as names; ``None`` where one ends in doubt.
+
+    A text that is taken for a name (the mode may be another again) runs nothing: SQL in it is SQL that
+    nobody knows.
+    """
+    found: list[tuple[int, int, str]] = []
+    for kind, begin, end in tokens(text, dialect):
+        if kind != "quoted" or text[begin] != '"' or begin < start:
+            continue
+        inner = text[begin + 1 : end - 1]
+        if end - begin < 3 or text[end - 1] != '"' or not _PLAIN.fullmatch(inner):  # noqa: PLR2004
+            return None
+        found.append((begin, end, f"`{inner}`"))
+    return found
+
+
+_PLAIN = re.compile(r'[^"\\`]+')

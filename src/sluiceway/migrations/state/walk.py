@@ -43,6 +43,7 @@ _CATALOGUES = {
     Dialect.SQLITE: frozenset({"sqlite_master", "sqlite_schema"}),
 }
 """Tables that say what other tables are: a row changed there may do anything."""
+_BLIND = frozenset({Dialect.MYSQL, Dialect.MARIADB})
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -235,7 +236,7 @@ class Walk:
         routine = Routine(action.nested, self._script.text[start:end], action.body, action.language)
         known = self.world.routines.setdefault(self._routine(action.name), {})
         # One that may not be made stands beside the one that may still be there.
-        doubt = (f"?{len(known)}",) if self.where.conditional else ()
+        doubt = (f"?{len(known)}",) if self.where.conditional or action.if_exists else ()
         known[(*action.columns, *doubt)] = routine
 
     def _drop_function(self, action: Action) -> None:
@@ -249,6 +250,7 @@ class Walk:
                 del self.world.routines[name]
 
     def _routine(self, name: Name) -> Name:
+        name = self._folded(name)
         return (
             self.world.catalogue.keys(name)[-len(self.world.catalogue.path) :][0]
             if len(name) == 1
@@ -259,9 +261,19 @@ class Walk:
         """Return the functions that a name may mean: an unqualified one any schema's."""
         if not name:
             return []
+        name = self._folded(name)
+        if len(name) > 1 and name[-2:] in self.world.routines:
+            return [name[-2:]]
+        if len(name) > 1 and self.dialect is Dialect.ORACLE:
+            # A call of what is in a package: nobody has kept its parts apart.
+            return [found for found in self.world.routines if found[-1] == name[-2]]
         if len(name) > 1:
-            return [name[-2:]] if name[-2:] in self.world.routines else []
+            return []
         return [found for found in self.world.routines if found[-1] == name[-1]]
+
+    def _folded(self, name: Name) -> Name:
+        """Return the name of a routine: MySQL takes no account of its case."""
+        return tuple(map(str.lower, name)) if self.dialect in _BLIND else name
 
     def rename_function(self, action: Action) -> None:
         """Move a function to its new name."""
@@ -302,7 +314,9 @@ class Walk:
                 "through": (*self.where.through, routine.text),
                 "running": (*self.where.running, routine),
             }
-            if routine.actions:
+            if action.nested and action.body == routine.text:
+                self._nested(action, branch=False, **changes)  # read with what it is given
+            elif routine.actions:
                 self._nested(replace(action, nested=routine.actions), branch=False, **changes)
             elif routine.body.strip():
                 before = self.where
