@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.nodes import (
@@ -52,7 +53,8 @@ def alter_table(node: Node, source: bytes) -> Iterable[Action]:
             continue
         handler = COMMANDS.get(subtype)
         if handler is not None:
-            yield handler(name, command, source, maybe)
+            action = handler(name, command, source, maybe)
+            yield replace(action, label="type") if what == "OBJECT_TYPE" else action
 
 
 def constraint_action(

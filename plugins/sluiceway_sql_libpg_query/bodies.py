@@ -23,6 +23,7 @@ from sluiceway_sql_libpg_query.nodes import (
     switched,
 )
 from sluiceway_sql_libpg_query.plpgsql import walk
+from sluiceway_sql_libpg_query.session import setting
 from sluiceway_sql_libpg_query.statements import NOTHING, handlers
 
 __all__ = ["Reader", "Unreadable"]
@@ -111,6 +112,8 @@ class Reader:
             nested = (Action(kind=Kind.EXECUTE, label="unknown", body=str(error)),)
         if "sql_body" in node:
             nested = tuple(self._calls_of(source.decode("utf-8", "replace"))) or NOTHING
+        if nested:
+            nested = (*_own_path(node), *nested)
         return Action(
             kind=Kind.CREATE_FUNCTION,
             name=name,
@@ -344,6 +347,18 @@ def _function_calls(tree: Any) -> Iterator[Node]:
             todo.extend(current.values())
 
 
+def _own_path(node: Node) -> Iterator[Action]:
+    """Return the search path that a function brings along (``SET search_path = app``)."""
+    for item in node.get("options", ()):
+        option: Node = item.get("DefElem", {})
+        given: Node = option.get("arg", {}).get("VariableSetStmt", {})
+        if option.get("defname") == "set" and given.get("name") == "search_path":
+            if given.get("kind") == "VAR_SET_CURRENT":
+                yield Action(kind=Kind.SET, name=("search_path",), label="function as it is")
+            for action in setting(given, b""):
+                yield replace(action, label="function")
+
+
 def _settings(tree: Any) -> Iterator[Action]:
     for call in _function_calls(tree):
         words = strings(call.get("funcname", ()))
@@ -352,7 +367,11 @@ def _settings(tree: Any) -> Iterator[Action]:
             name, value = (fold(item, Environment()) for item in arguments[:2])
             if name != [UNKNOWN]:
                 body = "" if UNKNOWN in value[0] else value[0]
-                yield Action(kind=Kind.SET, name=(name[0].lower(),), body=body)
+                local = any(
+                    sole(item)[1].get("boolval", {}).get("boolval") for item in arguments[2:]
+                )
+                label = "local" if local else ""
+                yield Action(kind=Kind.SET, name=(name[0].lower(),), body=body, label=label)
 
 
 def _unmarked(action: Action) -> Action:

@@ -146,13 +146,19 @@ def switched(options: Iterable[Node], name: str) -> bool:
 
 
 def type_name(node: Node, source: bytes) -> str:
-    """Return a type as the statement writes it, lower case, with single spaces."""
+    """Return a type as the statement writes it, lower case but for quotes, with single spaces."""
     names = strings(node.get("names", ()))
     location = node.get("location", 0)
     found = _TYPE.match(source, location) if isinstance(location, int) and location >= 0 else None
     if found is None:
         return ".".join(names)
-    return _SPACE.sub(" ", found.group().decode("utf-8", "replace").lower())
+    written = _SPACE.sub(" ", found.group().decode("utf-8", "replace"))
+    if '"' not in written:
+        return written.lower()
+    return "".join(
+        part if number % 2 else part.lower()
+        for number, part in enumerate(re.split(r'("[^"]*")', written))
+    )
 
 
 def constant_null(node: Node | None) -> bool:

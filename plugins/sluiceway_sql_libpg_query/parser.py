@@ -34,7 +34,7 @@ _STATEMENT = b'{"stmt":'
 _TAIL = 32
 """Bytes that one of the two can take."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 3
+_ANSWERS = 4
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
@@ -94,6 +94,12 @@ def _parsed(script: Script, dialect: Dialect, tree: bytes | None) -> list[Parsed
     found: list[Parsed] = []
     for span in cut:
         found.extend(_one(script.text, span, together))
+    if tree is None and script.spans is None and not any(item.problem for item in found):
+        # What is in no piece, a comment without its end, is the server's to refuse.
+        failure = library.parse(_encoded(script.text))
+        if isinstance(failure, Failure):
+            rest = (min(max(failure.position - 1, 0), len(script.text)), len(script.text))
+            found.append(Parsed(span=rest, actions=(), problem=failure.message))
     return found
 
 
@@ -243,6 +249,7 @@ def _table(chunk: bytes, source: bytes) -> Action | None:
         ),
         if_exists=b',"if_not_exists":true' in chunk,
         temporary=found[4] == b"t",
+        label="on commit drop" if b',"oncommit":"ONCOMMIT_DROP"' in chunk else "",
     )
 
 

@@ -141,6 +141,7 @@ MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
             "CreateTableAsStmt",
             "CreateTrigStmt",
             "CreatedbStmt",
+            "DiscardStmt",
             "TransactionStmt",
             "VariableSetStmt",
         ),

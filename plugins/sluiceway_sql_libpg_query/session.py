@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sluiceway.migrations.records import Action, Kind
 from sluiceway_sql_libpg_query.nodes import Node, relation
 
-__all__ = ["lock", "setting", "transaction"]
+__all__ = ["discard", "lock", "setting", "transaction"]
 
 _TRANSACTIONS = {
     "TRANS_STMT_BEGIN": (Kind.BEGIN, ""),
@@ -44,6 +44,8 @@ def setting(node: Node, source: bytes) -> Iterable[Action]:
         elif "boolval" in constant:
             values.append("on" if constant["boolval"].get("boolval") else "off")
     kind = node.get("kind")
+    if kind == "VAR_SET_CURRENT":
+        return  # it keeps what there is
     name = str(node.get("name", ""))
     yield Action(
         kind=Kind.SET,
@@ -51,6 +53,13 @@ def setting(node: Node, source: bytes) -> Iterable[Action]:
         body=",".join(values),
         label=("local" if node.get("is_local") else "") if kind == "VAR_SET_VALUE" else "reset",
     )
+
+
+def discard(node: Node, source: bytes) -> Iterable[Action]:
+    """Return what DISCARD does to the session: its temporary tables end, with ALL its settings too."""
+    what = str(node.get("target", ""))[len("DISCARD_") :].lower()
+    if what in {"all", "temp"}:
+        yield Action(kind=Kind.SET, name=("discard",), body=what)
 
 
 def lock(node: Node, source: bytes) -> Iterable[Action]:

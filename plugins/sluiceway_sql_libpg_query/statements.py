@@ -19,8 +19,9 @@ from sluiceway_sql_libpg_query.nodes import (
     sole,
     strings,
     switched,
+    type_name,
 )
-from sluiceway_sql_libpg_query.session import lock, setting, transaction
+from sluiceway_sql_libpg_query.session import discard, lock, setting, transaction
 
 __all__ = ["DROPS", "NOTHING", "RENAMES", "columns", "handlers"]
 
@@ -50,8 +51,12 @@ def _create_table(node: Node, source: bytes) -> Iterable[Action]:
         temporary=_temporary(target),
         partitioned="partspec" in node,
         references=parents[0] if parents else (),
-        label="partition" if "partbound" in node else "",
+        label="partition" if "partbound" in node else _passing(node.get("oncommit")),
     )
+
+
+def _passing(on_commit: object) -> str:
+    return "on commit drop" if on_commit == "ONCOMMIT_DROP" else ""
 
 
 def columns(node: Node, source: bytes) -> tuple[Column, ...]:
@@ -97,6 +102,7 @@ def _create_table_as(node: Node, source: bytes) -> Iterable[Action]:
         temporary=_temporary(target),
         materialized=view,
         from_query=True,
+        label=_passing(into.get("onCommit")),
     )
 
 
@@ -352,7 +358,12 @@ def _create_domain(node: Node, source: bytes) -> Iterable[Action]:
     yield Action(
         kind=Kind.CREATE_DOMAIN,
         name=name,
-        definition=Column(name=name[-1], not_null=not_null, default=default),
+        definition=Column(
+            name=name[-1],
+            type=type_name(node.get("typeName", {}), source),
+            not_null=not_null,
+            default=default,
+        ),
     )
 
 
@@ -368,7 +379,7 @@ _DOMAIN_CHANGES = {
 
 def _alter_domain(node: Node, source: bytes) -> Iterable[Action]:
     label = _DOMAIN_CHANGES.get(str(node.get("subtype", "")), "")
-    if label == "set default" and "def" not in node:
+    if label == "set default" and constant_null(node.get("def")):
         label = "drop default"
     if label == "add constraint":
         constraint: Node = node.get("def", {}).get("Constraint", {})
@@ -406,7 +417,12 @@ def _create_database(node: Node, source: bytes) -> Iterable[Action]:
 
 def _extension(label: str) -> Callable[[Node, bytes], Iterable[Action]]:
     def make(node: Node, source: bytes) -> Iterable[Action]:
-        yield Action(kind=Kind.EXTENSION, name=(str(node.get("extname", "")),), label=label)
+        yield Action(
+            kind=Kind.EXTENSION,
+            name=(str(node.get("extname", "")),),
+            if_exists=bool(node.get("if_not_exists")),
+            label=label,
+        )
 
     return make
 
@@ -471,6 +487,7 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "DefineStmt": define,
     "TransactionStmt": transaction,
     "VariableSetStmt": setting,
+    "DiscardStmt": discard,
     "LockStmt": lock,
     "InsertStmt": _change,
     "UpdateStmt": _change,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.alter import alter_table
+from sluiceway_sql_sqlfluff.altered import altered_domain, altered_type
 from sluiceway_sql_sqlfluff.create import create, relations
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import Variables
@@ -93,11 +94,9 @@ def _alter(  # noqa: PLR0911, PLR0912 - one a kind of object
         yield Action(kind=Kind.OTHER, name=name, label="alter view")
         return
     if cursor.take("TYPE"):
-        yield from _type(cursor)
+        yield from altered_type(cursor)
     elif cursor.take("DOMAIN"):
-        name = cursor.name()
-        label = "set not null" if cursor.take("SET", "NOT", "NULL") else ""
-        yield Action(kind=Kind.ALTER_DOMAIN, name=name, label=label)
+        yield altered_domain(cursor)
     elif cursor.take("INDEX") and cursor.dialect is Dialect.TSQL:
         yield _rebuilt(cursor)
         return
@@ -109,25 +108,6 @@ def _alter(  # noqa: PLR0911, PLR0912 - one a kind of object
     else:
         yield Action(kind=Kind.OTHER)
     cursor.rest()
-
-
-def _type(cursor: Cursor) -> Iterator[Action]:
-    """Read ALTER TYPE: the attributes of a composite type are columns wherever it is used."""
-    name = cursor.name()
-    if cursor.take("RENAME", "ATTRIBUTE"):
-        column = cursor.column()
-        cursor.need("TO")
-        yield Action(kind=Kind.RENAME_COLUMN, name=name, column=column, new_name=(cursor.column(),))
-        return
-    for clause in cursor.clauses():
-        if clause.take("DROP", "ATTRIBUTE"):
-            if_exists = clause.take("IF", "EXISTS")
-            yield Action(
-                kind=Kind.DROP_COLUMN, name=name, column=clause.column(), if_exists=if_exists
-            )
-        else:
-            yield Action(kind=Kind.ALTER_TYPE, name=name)
-        clause.rest()
 
 
 def _rebuilt(cursor: Cursor) -> Action:

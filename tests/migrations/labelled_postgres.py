@@ -20,6 +20,7 @@ from .labelled_kit import (
     Case,
     case,
 )
+from .labelled_sessions import DOMAINS, PATHS
 
 __all__ = ["ALONE", "CASES", "INSERTS", "SCHEMA", "Case"]
 
@@ -389,5 +390,7 @@ CASES = (
     + BLOCKS
     + BEHIND
     + SESSIONS
+    + DOMAINS
+    + PATHS
     + ERRORS
 )

@@ -164,7 +164,19 @@ KNOWN_TO_ONE = {
     "harmless event trigger",
 }
 """What libpg_query's reader finds out and the portable one says it cannot."""
-NOT_FOLLOWED = {"function of a default"}
+NOT_FOLLOWED = {
+    "discard all",
+    "discard temp",
+    "function of a default",
+    "path of a function",
+    "path of a sql function",
+    "path of a transaction, by function",
+    "path of when a function was made",
+    "reset all",
+    "temporary copy for a transaction",
+    "temporary for a transaction",
+    "unfinished comment",
+}
 """Where the portable reader sees nothing: PostgreSQL is read by it only without libpg_query."""
 TOO_EARLY = {"view of a function", "view of a function, looked at", "another view, looked at"}
 """What a view calls counts for the portable reader where the view is made, whoever looks at it."""

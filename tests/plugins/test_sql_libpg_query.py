@@ -166,6 +166,27 @@ def test_a_list_is_one_action_a_table() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('"Role"', '"Role"'),
+        ('"Users"."Role"[]', '"Users"."Role"[]'),
+        ("VARCHAR( 10 )", "varchar( 10 )"),
+        ('APP . "Mood"', 'app . "Mood"'),
+    ],
+)
+def test_a_type_that_is_quoted_keeps_its_letters(written: str, expected: str) -> None:
+    (found,) = actions(f"ALTER TABLE users ADD c {written} NOT NULL")
+    assert found.definition is not None
+    assert found.definition.type == expected
+
+
+def test_a_domain_that_takes_no_null_is_no_type_to_begin_with() -> None:
+    text = "CREATE DOMAIN a AS text NOT NULL; ALTER TABLE users ADD b a, ADD c text NOT NULL;"
+    found = facts([script(text)], LibPgQuery(), Dialect.POSTGRES).facts
+    assert [each.type for each in found if each.kind is Kind.ADD_COLUMN] == ["", "text"]
+
+
 def test_what_is_unknown_in_dynamic_sql_has_no_name() -> None:
     (block,) = actions(
         "DO $$ BEGIN EXECUTE format('ALTER TABLE %I DROP COLUMN %I', t, 'c'); END $$"

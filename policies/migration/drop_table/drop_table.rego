@@ -31,10 +31,12 @@ dropped(fact) := sprintf("The table %s is dropped: code that still runs fails wh
 
 drop_table_safely(fact) := [
 	sprintf("ALTER TABLE %s RENAME TO %s; -- now", [old, brake]),
-	sprintf("DROP TABLE %s; -- in a later release", [brake]),
+	sprintf("DROP TABLE %s; -- in a later release", [concat(".", array.concat(schema, [brake]))]),
 ] if {
 	fact.kind == "drop_table"
 	not tsql
 	old := sql(fact, "table", "table")
 	brake := constraint_name({"table": object.get(fact, "table", "")}, "dropped")
+	parts := split(object.get(fact, "table", ""), ".")
+	schema := [quoted(part) | some part in array.slice(parts, 0, count(parts) - 1)]
 } else := []

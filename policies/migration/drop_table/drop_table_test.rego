@@ -19,6 +19,7 @@ test_nor_what_holds_tables if {
 
 test_the_brake_is_written_out if {
 	contains(solved(one("drop_table", {"table": "users"})), "ALTER TABLE users RENAME TO users_dropped; -- now\nDROP TABLE users_dropped; -- in a later release")
+	contains(solved(one("drop_table", {"table": "app.users"})), "ALTER TABLE app.users RENAME TO users_dropped; -- now\nDROP TABLE app.users_dropped; -- in a later release")
 	contains(solved(one("drop_table", {"table": "users"})), "no longer uses users,")
 	not contains(solved(speaking("tsql", one("drop_table", {"table": "users"}))), "RENAME TO")
 }

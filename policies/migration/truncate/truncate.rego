@@ -21,7 +21,7 @@ finding contains found if {
 	found := about(rule, fact, message, deleted_slowly(fact))
 }
 
-deleted_slowly(fact) := [sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE <old> LIMIT 10000); -- until none is left", [table, table])] if {
+deleted_slowly(fact) := [sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE <old> LIMIT 10000) AND <old>; -- until none is left", [table, table])] if {
 	postgres
 	table := sql(fact, "table", "table")
 } else := [sprintf("DELETE FROM %s WHERE <old> LIMIT 10000; -- until none is left", [sql(fact, "table", "table")])] if {

@@ -13,7 +13,7 @@ test_a_table_is_not_emptied if {
 }
 
 test_rows_are_deleted_in_batches if {
-	contains(solved(emptying({})), "DELETE FROM users WHERE ctid IN (SELECT ctid FROM users WHERE <old> LIMIT 10000);")
+	contains(solved(emptying({})), "DELETE FROM users WHERE ctid IN (SELECT ctid FROM users WHERE <old> LIMIT 10000) AND <old>;")
 	contains(solved(speaking("mysql", emptying({}))), "DELETE FROM users WHERE <old> LIMIT 10000;")
 	contains(solved(speaking("tsql", emptying({}))), "DELETE TOP (10000) FROM users WHERE <old>;")
 	not contains(solved(speaking("db2", emptying({}))), "DELETE")

@@ -35,19 +35,34 @@ _KNOWN = _HARMLESS | _SENDS | {"c", "connect", "copy", "encoding", "set"}
 _DESCRIBES = re.compile(r"d\w*|\?")
 _NOT_KNOWN = "\\{} is no command of psql that is known, and a backslash is no SQL"
 _COMMAND = re.compile(r"\\([A-Za-z_]+|[!?;.]|)")
-_ARGUMENTS_END = re.compile(r"\\|(?=[\r\n])|\Z")
+_ARGUMENTS = re.compile(
+    r"""(?:[^\\'"`\r\n]+|'(?:[^'\\\r\n]|\\.)*'|"[^"\r\n]*"|`[^`\r\n]*`|['"`])*"""
+)
+"""To the end of the line, or to a backslash outside quotes: another command, or SQL behind ``\\\\``."""
+_WHOLE_LINE = frozenset({"copy", "!", "ef", "ev", "sf", "sv", "h", "help"})
 _VARIABLE = re.compile(r""":(?:([A-Za-z_]\w*)|'[A-Za-z_]\w*'|"[A-Za-z_]\w*"|\{\?\w+\})""")
-_NAME = re.compile(r"""\s*[\w.\-]*\s*|\s*'[^'\\;]*'\s*|\s*"[^"\\;]*"\s*""")
+_SET = re.compile(r"\s*(\w+)(?=\s|\Z)")
+_PIECE = re.compile(r"""(\s+)|'((?:[^'\\]|'')*)'|("[^"\\]*"|(?:[^\s'"`:\\]|::)+)""")
+"""Of what ``\\set`` is given: space, a quoted text, or what stands as it is."""
+_ITEM = r"""(?:-?\w+(?:[.\-]\w+)*|'[^'\\]*'|"[^"]*")(?:::\w+)?"""
+_PLAIN = re.compile(rf"(?:{_ITEM}(?:\s*,\s*{_ITEM})*)?")
+"""Values that stay names or constants wherever they stand: no keyword can follow one."""
 _COPY = re.compile(
     r"(?is)\s*COPY\b(?!\s*\()(?:(?!\bFROM\b)[^()])*(?:\([^()]*\)\s*)?\bFROM\s+STDIN\b"
 )
 """On what a statement is outside quotes: ``COPY (SELECT ' FROM stdin') TO ...`` is another."""
+_BETWEEN = r"(?:\s|--[^\n]*\n|/\*.*?\*/)"
 _STATEMENT = re.compile(
-    r"(?i)(?:\A|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*"
-    r"(?:drop|truncate|alter|create|do|call|select|execute|reassign)\b",
+    rf"(?i)(?:\A|;){_BETWEEN}*(?:"
+    rf"(?:drop|alter|create|reassign|reindex){_BETWEEN}+(?:or{_BETWEEN}+replace{_BETWEEN}+)?"
+    r"(?:aggregate|cast|collation|database|domain|event|extension|foreign|function|index|language|"
+    r"materialized|operator|owned|policy|procedure|publication|role|routine|rule|schema|sequence|"
+    r"server|system|table|temp|temporary|trigger|type|unique|unlogged|user|view)\b"
+    rf"|truncate\b|do{_BETWEEN}*(?:'|\$|[eu]&?'|language\b)|call{_BETWEEN}+[^\s;]+\(|"
+    rf"select\b[^;]*\(|execute{_BETWEEN}+[\w\"]+{_BETWEEN}*[(;])",
     re.DOTALL,
 )
-"""When COPY itself fails, psql goes on with its data as SQL."""
+"""When COPY itself fails, psql goes on with its data as SQL; prose with a semicolon is none."""
 _COPY_PROGRAM = re.compile(r"(?i)\b(?:from|to)\s+program\b")
 _COPY_STDIN = re.compile(r"(?i)\bfrom\s+stdin\b")
 _DATA_END = re.compile(r"(?m)^\\\.[ \t]*\r?$")
@@ -82,7 +97,8 @@ class _Session:
         """Its text, with a mark for each quoted part."""
         self.any_before = False
         self.conditions: list[int] = []
-        self.odd_values = False
+        self.odd: dict[str, bool] = {}
+        """By variable, whether its value may be more than a name; by ``*``, of those never set."""
 
     def run(self) -> None:
         """Read the text once from begin to end."""
@@ -137,7 +153,7 @@ class _Session:
             before = self.text[at - 1 : at] if at else ""
             if before.isalnum() or (before and before in ":_])$"):
                 continue  # a cast, or a slice of an array
-            if self.odd_values and match[1]:
+            if match[1] and self.odd.get(match[1], "*" in self.odd):
                 self.draft.problem(
                     at, f"a variable of psql whose value is not a plain name ({match[0]})"
                 )
@@ -164,12 +180,15 @@ class _Session:
         if word == ";":
             self.edits.append((begin, begin + 1, " "))
             return begin + 1
+        if self.text.startswith("\\\\", begin):
+            # The end of a command's arguments: what follows is SQL.
+            self.edits.append((begin, begin + 2, "  "))
+            return begin + 2
         end = len(self.text) if (found := self.text.find("\n", after)) < 0 else found
+        if word not in _WHOLE_LINE:
+            stop = _ARGUMENTS.match(self.text, after)
+            end = stop.end() if stop else end
         arguments = self.text[after:end].rstrip("\r")
-        if word not in {"copy", "!", "echo", "qecho", "warn", "set", "prompt"}:
-            stop = _ARGUMENTS_END.search(self.text, after)
-            end = stop.start() if stop else end
-            arguments = self.text[after:end]
         replaced = blanked(self.text[begin:end])
         if word in _SENDS or word == "gexec":
             replaced = ";" + replaced[1:]
@@ -204,12 +223,30 @@ class _Session:
             problem = (
                 "" if word in _KNOWN or _DESCRIBES.fullmatch(word) else _NOT_KNOWN.format(word)
             )
-        if word == "gset" or (
-            word == "set" and not _NAME.fullmatch(arguments.strip().partition(" ")[2])
-        ):
-            self.odd_values = True
+        if word == "gset":
+            self.odd = {"*": True}  # under any names
+        elif word == "set":
+            self._set(arguments)
         if problem:
             self.draft.problem(begin, problem)
+
+    def _set(self, arguments: str) -> None:
+        """Note whether a variable's value, its pieces put together, may be more than a name."""
+        named = _SET.match(arguments)
+        if named is None:
+            if arguments.strip():
+                self.odd["*"] = True
+            return
+        value, position = "", named.end()
+        while position < len(arguments):
+            piece = _PIECE.match(arguments, position)
+            if piece is None:
+                break
+            value += (piece[2] or "").replace("''", "'") + (piece[3] or "")
+            position = piece.end()
+        plain = position >= len(arguments) and _PLAIN.fullmatch(value) is not None
+        # One that a condition sets is what it was before, or this.
+        self.odd[named[1]] = not plain or (bool(self.conditions) and self.odd.get(named[1], False))
 
     def _include(self, word: str, arguments: str) -> str:
         name = arguments.strip().strip("'\"")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.migrations.records import Action, Column, Dialect, Maybe, Name
-from sluiceway.migrations.state.catalogue import ColumnState, Thing
+from sluiceway.migrations.state.catalogue import ColumnState, Domain, Thing
 
 if TYPE_CHECKING:
     from sluiceway.migrations.state.walk import Walk
 
-__all__ = ["about", "described", "dotted", "if_new", "on_table", "refer"]
+__all__ = ["about", "described", "domain_of", "dotted", "if_new", "on_table", "owner", "refer"]
 
 
 def dotted(name: Name) -> str:
@@ -40,15 +40,35 @@ def if_new(answer: Maybe) -> Maybe | None:
 
 def described(walk: Walk, definition: Column) -> ColumnState:
     """Return a new column's state, with what its domain says when a script has made that."""
-    not_null, default = definition.not_null, definition.default
-    if walk.world.domains and definition.type:
-        words = tuple(part.strip('"') for part in definition.type.split("."))
-        for key in walk.world.catalogue.keys(words):
-            domain = walk.world.domains.get(key)
-            if domain is not None:
-                not_null, default = not_null or domain[0], default or domain[1]
-                break
-    return ColumnState(not_null=not_null, default=default)
+    return ColumnState(
+        not_null=definition.not_null,
+        default=definition.default,
+        domain=domain_of(walk, definition.type),
+    )
+
+
+def domain_of(walk: Walk, type_: str) -> Domain | None:
+    """Return the domain of that name that a script has made."""
+    if not walk.world.domains or not type_:
+        return None
+    # Types are written in lower case, those in quotes too.
+    words = tuple(part.strip('"').lower() for part in type_.split("."))
+    return next(
+        (
+            walk.world.domains[key]
+            for key in walk.world.catalogue.keys(words)
+            if key in walk.world.domains
+        ),
+        None,
+    )
+
+
+def owner(walk: Walk, action: Action) -> Thing:
+    """Return the table of a column, or the composite type of an attribute."""
+    name = action.name
+    if action.label == "type" and name:
+        name = (*name[:-1], f"type {name[-1]}")
+    return walk.world.catalogue.thing(name)
 
 
 def refer(walk: Walk, thing: Thing, references: Name) -> None:

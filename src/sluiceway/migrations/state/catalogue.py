@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Dialect, Maybe, Name
 
-__all__ = ["Branch", "Catalogue", "Check", "ColumnState", "Thing"]
+__all__ = ["Branch", "Catalogue", "Check", "ColumnState", "Domain", "Thing"]
 
 Branch = tuple[int, ...]
 """The IFs, loops and handlers around a statement, outermost first; empty when it runs for sure."""
@@ -27,17 +27,49 @@ _TEMPORARY = "pg_temp"
 
 
 @dataclass(slots=True)
+class Domain:
+    """A domain that a script has made: what it says goes for each of its columns, later too."""
+
+    not_null: bool = False
+    default: bool = False
+    base: Domain | None = None
+    """The domain that it is made of."""
+
+    @property
+    def demands(self) -> bool:
+        """Whether it, or what it is made of, takes no NULL."""
+        return self.not_null or (self.base is not None and self.base.demands)
+
+    @property
+    def gives(self) -> bool:
+        """Whether a column of it gets a value that no INSERT names."""
+        return self.default or (self.base is not None and self.base.gives)
+
+
+@dataclass(slots=True)
 class ColumnState:
     """A column, as far as it is known."""
 
     made: Maybe = Maybe.NO
     not_null: bool = False
+    """It says so itself; whether its domain does is asked of :attr:`demands`."""
     default: bool = False
+    domain: Domain | None = None
     gone: bool = False
     default_branch: Branch = ()
     """Where it got its default: one that an IF sets excuses nothing outside of it."""
     null_branch: Branch = ()
     """Where it was dropped, or took NULL again."""
+
+    @property
+    def demands(self) -> bool:
+        """Whether it takes no NULL."""
+        return self.not_null or (self.domain is not None and self.domain.demands)
+
+    @property
+    def gives(self) -> bool:
+        """Whether it gets a value that no INSERT names."""
+        return self.default or (self.domain is not None and self.domain.gives)
 
 
 @dataclass(slots=True)
@@ -59,6 +91,8 @@ class Thing:
     branch: Branch = ()
     """Where it was made, so that the same branch knows it for sure."""
     temporary: bool = False
+    passing: bool = False
+    """It ends with the transaction (``ON COMMIT DROP``)."""
     partitioned: Maybe = Maybe.NO
     materialized: bool = False
     holds_old: bool = False
@@ -119,6 +153,9 @@ class Catalogue:
         if len(name) > 1:
             return [(self._aliases.get(name[-2], name[-2]), name[-1])]
         last = name[-1] if name else ""
+        if _TEMPORARY in self.path:
+            # Only where the path does not name it, it comes first.
+            return [(schema, last) for schema in self.path]
         if len(self.path) == 1:
             return [(_TEMPORARY, last), (self.path[0], last)]
         return [(_TEMPORARY, last), *((schema, last) for schema in self.path)]
@@ -185,6 +222,15 @@ class Catalogue:
         self._things[source] = _Gone(self.branch)
         target = (new[-2], new[-1]) if len(new) > 1 else (source[0], new[-1])
         self._things[target] = thing
+
+    def forget_temporary(self, *, passing: bool = False) -> None:
+        """Forget the session's own tables, or those that end with the transaction."""
+        for key in [
+            key
+            for key, thing in self._things.items()
+            if key[0] == _TEMPORARY and isinstance(thing, Thing) and (thing.passing or not passing)
+        ]:
+            del self._things[key]
 
     def rename_schema(self, old: str, new: str) -> None:
         """Move everything of a schema to another."""

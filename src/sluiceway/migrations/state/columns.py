@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
-from sluiceway.migrations.state.about import about, described, dotted, if_new, on_table, refer
+from sluiceway.migrations.state.about import (
+    about,
+    described,
+    dotted,
+    if_new,
+    on_table,
+    owner,
+    refer,
+)
 from sluiceway.migrations.state.catalogue import Check, ColumnState, Thing
 
 if TYPE_CHECKING:
@@ -51,26 +59,27 @@ def add_column(walk: Walk, action: Action) -> None:
     walk.fact(
         action.kind,
         action,
-        settles=column if definition.not_null or column.not_null else None,
-        at_once=True,
+        settles=column if definition.not_null or column.not_null or column.domain else None,
+        at_once=column.demands,
         **known
         | {
-            "nullable": not column.not_null,
-            "default_at_end": column.default,
+            "nullable": not column.demands,
+            "default_at_end": column.gives,
             "generated": definition.generated,
             "primary_key": definition.primary_key,
             "unique": definition.unique,
             "references": dotted(definition.references),
-            "type": definition.type,
+            # Another than a domain that takes no NULL itself.
+            "type": "" if column.domain and column.domain.demands else definition.type,
             "volatile": definition.default_volatile,
         },
     )
 
 
 def drop_column(walk: Walk, action: Action) -> None:
-    """Take DROP COLUMN."""
+    """Take DROP COLUMN, or DROP ATTRIBUTE."""
     catalogue = walk.world.catalogue
-    thing = catalogue.thing(action.name)
+    thing = owner(walk, action)
     column = thing.column(action.column)
     known = about(walk, action, thing, action.name)
     walk.fact(action.kind, action, **known | {"new_object": if_new(catalogue.made(thing, column))})
@@ -79,9 +88,9 @@ def drop_column(walk: Walk, action: Action) -> None:
 
 
 def rename_column(walk: Walk, action: Action) -> None:
-    """Take RENAME COLUMN: the column stays as old as it is."""
+    """Take RENAME COLUMN, or RENAME ATTRIBUTE: it stays as old as it is."""
     catalogue = walk.world.catalogue
-    thing = catalogue.thing(action.name)
+    thing = owner(walk, action)
     column = thing.column(action.column)
     known = about(walk, action, thing, action.name)
     walk.fact(
@@ -112,14 +121,15 @@ def change_type(walk: Walk, action: Action) -> None:
     elif seen.not_null:
         column.not_null = True
         column.default = column.default or seen.default
+    column.domain = seen.domain
     walk.fact(
         action.kind,
         action,
-        settles=column if seen.not_null else None,
+        settles=column if seen.not_null or seen.domain else None,
         **about(walk, action, thing, action.name)
         | {
-            "nullable": not seen.not_null,
-            "default_at_end": column.default,
+            "nullable": not seen.demands,
+            "default_at_end": column.gives,
             "type": definition.type,
             "generated": definition.generated,
         },

@@ -47,8 +47,8 @@ class Draft:
         column = self.column
         if column is None:
             return
-        nullable = (column.gone or not column.not_null) and self.runs_with(column.null_branch)
-        default = column.default and self.runs_with(column.default_branch)
+        nullable = (column.gone or not column.demands) and self.runs_with(column.null_branch)
+        default = column.gives and self.runs_with(column.default_branch)
         end = (False, False) if self.at_once and not self.default else (nullable, default)
         self.settled += (end,)
         # One end that is neither nullable nor has a default is enough to refuse.

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 from sluiceway.migrations.later import Later
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state import columns
-from sluiceway.migrations.state.about import about, described, dotted, if_new, on_table, refer
-from sluiceway.migrations.state.catalogue import ColumnState, Thing
+from sluiceway.migrations.state.about import (
+    about,
+    described,
+    domain_of,
+    dotted,
+    if_new,
+    on_table,
+    refer,
+)
+from sluiceway.migrations.state.catalogue import ColumnState, Domain, Thing
 
 if TYPE_CHECKING:
     from sluiceway.migrations.state.walk import Walk
@@ -33,6 +41,7 @@ def _create_table(walk: Walk, action: Action) -> None:
         return
     thing = Thing(
         temporary=action.temporary,
+        passing=action.temporary and action.label == "on commit drop",
         partitioned=Maybe.YES if action.partitioned else Maybe.NO,
         materialized=action.materialized,
     )
@@ -223,8 +232,11 @@ def _apart(kind: Kind, name: Name) -> Name:
 def _create_domain(walk: Walk, action: Action) -> None:
     _create_object(walk, action)
     if action.definition is not None and action.name:
-        key = walk.world.catalogue.home(action.name)
-        walk.world.domains[key] = (action.definition.not_null, action.definition.default)
+        schema, name = walk.world.catalogue.home(action.name)
+        given = action.definition
+        walk.world.domains[schema, name.lower()] = Domain(
+            given.not_null, given.default, domain_of(walk, given.type)
+        )
 
 
 def _alter_type(walk: Walk, action: Action) -> None:
@@ -233,20 +245,34 @@ def _alter_type(walk: Walk, action: Action) -> None:
         return
     _object(walk, action)
     if action.label == "rename domain" and action.name and action.new_name:
-        for key in walk.world.catalogue.keys(action.name):
-            if key in walk.world.domains:
-                walk.world.domains[(key[0], action.new_name[-1])] = walk.world.domains.pop(key)
-                break
+        key = _domain_key(walk, action.name)
+        if key is not None:
+            moved = walk.world.domains.pop(key)
+            walk.world.domains[key[0], action.new_name[-1].lower()] = moved
+    if action.label in {"rename domain", "rename type"} and action.name and action.new_name:
+        walk.world.catalogue.move(
+            _apart(action.kind, action.name), _apart(action.kind, action.new_name)
+        )
+
+
+def _domain_key(walk: Walk, name: Name) -> tuple[str, str] | None:
+    """Return which of the domains that a script has made has that name."""
+    lower = (*name[:-1], name[-1].lower()) if name else name
+    return next(
+        (key for key in walk.world.catalogue.keys(lower) if key in walk.world.domains), None
+    )
 
 
 def _alter_domain(walk: Walk, action: Action) -> None:
-    catalogue = walk.world.catalogue
-    key = next((key for key in catalogue.keys(action.name) if key in walk.world.domains), None)
-    not_null, default = walk.world.domains.get(key, (False, False)) if key else (False, False)
-    not_null = {"set not null": True, "drop not null": False}.get(action.label, not_null)
-    default = {"set default": True, "drop default": False}.get(action.label, default)
+    key = _domain_key(walk, action.name)
     if key is not None:
-        walk.world.domains[key] = (not_null, default)
+        # What may not happen excuses nothing.
+        if not (walk.where.conditional and action.label in {"drop not null", "set default"}):
+            domain = walk.world.domains[key]
+            changes = {"set not null": True, "drop not null": False}
+            domain.not_null = changes.get(action.label, domain.not_null)
+            changes = {"set default": True, "drop default": False}
+            domain.default = changes.get(action.label, domain.default)
     elif action.label == "set not null":
         # Every column of it, of which nothing is known here.
         walk.fact(Kind.SET_NOT_NULL, action, object=dotted(action.name), label="domain")
@@ -302,6 +328,8 @@ def _rename_schema(walk: Walk, action: Action) -> None:
 def _extension(walk: Walk, action: Action) -> None:
     if action.label.startswith("drop"):
         _object(walk, action)
+    elif action.label == "create":
+        _create_object(walk, action)
 
 
 _TAKES_ALONG = {

@@ -18,7 +18,7 @@ from sluiceway.migrations.records import (
     SqlParser,
 )
 from sluiceway.migrations.state import objects
-from sluiceway.migrations.state.catalogue import Catalogue, ColumnState
+from sluiceway.migrations.state.catalogue import Catalogue, ColumnState, Domain
 from sluiceway.migrations.state.draft import At, Draft
 from sluiceway.migrations.state.firing import Triggers
 from sluiceway.migrations.state.text import Statements
@@ -68,8 +68,8 @@ class World:
     routines: dict[Name, dict[tuple[str, ...], Routine]] = field(default_factory=dict)
     triggers: Triggers = field(default_factory=Triggers)
     schemas: dict[str, Maybe] = field(default_factory=dict)
-    domains: dict[tuple[str, str], tuple[bool, bool]] = field(default_factory=dict)
-    """NOT NULL and default of each domain that a script has made."""
+    domains: dict[tuple[str, str], Domain] = field(default_factory=dict)
+    """Each domain that a script has made, by its name in lower case."""
     lock_timeout: bool = False
 
 
@@ -233,7 +233,12 @@ class Walk:
 
     def _create_function(self, action: Action) -> None:
         start, end = self.where.span
-        routine = Routine(action.nested, self._script.text[start:end], action.body, action.language)
+        actions = action.nested
+        if actions and actions[0].label == "function as it is":
+            # SET search_path FROM CURRENT: that of this moment, whenever it is called.
+            path = ",".join(self.world.catalogue.path)
+            actions = (replace(actions[0], label="function", body=path), *actions[1:])
+        routine = Routine(actions, self._script.text[start:end], action.body, action.language)
         known = self.world.routines.setdefault(self._routine(action.name), {})
         # One that may not be made stands beside the one that may still be there.
         doubt = (f"?{len(known)}",) if self.where.conditional or action.if_exists else ()
@@ -317,7 +322,11 @@ class Walk:
             if action.nested and action.body == routine.text:
                 self._nested(action, branch=False, **changes)  # read with what it is given
             elif routine.actions:
+                path = self.world.catalogue.path
                 self._nested(replace(action, nested=routine.actions), branch=False, **changes)
+                if routine.actions[0].label == "function":
+                    # Its own settings end with it.
+                    self.world.catalogue.path = path
             elif routine.body.strip():
                 before = self.where
                 self.where = replace(before, **changes)
@@ -356,7 +365,13 @@ class Walk:
         elif word == "use":
             # T-SQL: another database, or the same; what was made so far may not be what is meant.
             self.world.catalogue.doubt |= self.world.catalogue.holds_new()
+        elif word == "discard":
+            self.world.catalogue.forget_temporary()
+            if action.body == "all":
+                self._set(replace(action, name=(), body=""))
         elif word == "lock_timeout" or not word:
+            if not word:  # RESET ALL
+                self.world.catalogue.search("")
             self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
 
     def _begin(self, action: Action) -> None:
@@ -374,6 +389,7 @@ class Walk:
         if self._path is not None:
             # SET LOCAL ends with its transaction.
             self.world.catalogue.path, self._path = self._path, None
+        self.world.catalogue.forget_temporary(passing=True)
         self._open = False
         self._begun = []
         if "chain" in action.label:
@@ -451,7 +467,7 @@ class Walk:
             at=At(self._statements, where.number, min(start + offset, end), where.through),
         )
         if settles is not None:
-            draft.default = settles.default and draft.runs_with(settles.default_branch)
+            draft.default = settles.gives and draft.runs_with(settles.default_branch)
         self.world.drafts.append(draft)
 
     def _problem(self, line: int, what: str) -> None:

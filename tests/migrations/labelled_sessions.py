@@ -1,0 +1,154 @@
+"""Labelled migrations in which a name or a type means something else later than it did before."""
+
+from __future__ import annotations
+
+from .labelled_kit import ALONE, COLUMN, NOT_NULL, RENAME, TABLE, TRUNCATE, UNPARSABLE, case
+
+DOMAINS = (
+    case(
+        "domain of a domain",
+        "CREATE DOMAIN a AS text NOT NULL; CREATE DOMAIN b AS a; ALTER TABLE logs ADD c b;",
+        NOT_NULL,
+    ),
+    case(
+        "domain of a domain with default",
+        "CREATE DOMAIN a AS text NOT NULL DEFAULT 'x'; CREATE DOMAIN b AS a; ALTER TABLE logs ADD c b;",
+    ),
+    case(
+        "domain that demands later",
+        "CREATE DOMAIN a AS text; ALTER TABLE logs ADD c a; UPDATE logs SET c = 'x';"
+        "ALTER DOMAIN a SET NOT NULL;",
+        NOT_NULL,
+    ),
+    case(
+        "domain that demanded before",
+        "CREATE DOMAIN a AS text NOT NULL; ALTER DOMAIN a DROP NOT NULL; ALTER TABLE logs ADD c a;",
+    ),
+    case(
+        "domain that may have demanded before",
+        "CREATE DOMAIN a AS text NOT NULL; DO $$ BEGIN IF false THEN ALTER DOMAIN a DROP NOT NULL; END IF; END $$;"
+        "ALTER TABLE logs ADD c a;",
+        NOT_NULL,
+    ),
+    case(
+        "domain that loses its default",
+        "CREATE DOMAIN a AS text NOT NULL DEFAULT 'x'; ALTER TABLE logs ADD c a; ALTER DOMAIN a DROP DEFAULT;",
+        NOT_NULL,
+    ),
+    case(
+        "domain that gets its default first",
+        "CREATE DOMAIN a AS text NOT NULL; ALTER DOMAIN a SET DEFAULT 'x'; ALTER TABLE logs ADD c a;",
+    ),
+    case(
+        "quoted domain",
+        'CREATE DOMAIN "Req" AS text NOT NULL; ALTER TABLE logs ADD c "Req";',
+        NOT_NULL,
+    ),
+    case(
+        "renamed domain",
+        "CREATE DOMAIN a AS text NOT NULL; ALTER DOMAIN a RENAME TO b; ALTER TABLE logs ADD c b;",
+        NOT_NULL,
+    ),
+    case(
+        "type that was a domain",
+        "CREATE DOMAIN a AS text; ALTER TABLE logs ALTER body TYPE a; ALTER TABLE logs ALTER body TYPE text;"
+        "ALTER DOMAIN a SET NOT NULL;",
+    ),
+    case(
+        "attribute of a new type",
+        "CREATE TYPE p AS (a int, b int); CREATE TABLE n OF p; ALTER TYPE p DROP ATTRIBUTE a CASCADE;",
+    ),
+    case(
+        "renamed attribute of a new type",
+        "CREATE TYPE p AS (a int, b int); ALTER TYPE p RENAME ATTRIBUTE a TO c;",
+    ),
+    case("renamed attribute", "ALTER TYPE address RENAME ATTRIBUTE city TO town CASCADE;", RENAME),
+    case(
+        "attribute of an old type beside a new table",
+        "CREATE SCHEMA x; CREATE TABLE x.address (city text); ALTER TYPE address DROP ATTRIBUTE city CASCADE;",
+        COLUMN,
+    ),
+    case(
+        "renamed new type by cascade",
+        "CREATE TYPE a AS ENUM ('x'); ALTER TYPE a RENAME TO b; CREATE TABLE n (c b); DROP TYPE b CASCADE;",
+    ),
+    case(
+        "renamed old type by cascade",
+        "ALTER TYPE mood RENAME TO b; CREATE TYPE mood AS ENUM ('x'); DROP TYPE b CASCADE;",
+        COLUMN,
+    ),
+)
+PATHS = (
+    case(
+        "path of a function",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql SET search_path = legacy, pg_temp AS"
+        " $$ BEGIN DROP TABLE items; END $$; CREATE TABLE items (id int); SELECT f();",
+        TABLE,
+    ),
+    case(
+        "path after a function",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql SET search_path = legacy AS"
+        " $$ BEGIN PERFORM 1; CREATE TABLE n (id int); END $$; CREATE TABLE logs2 (id int); SELECT f(); DROP TABLE logs2;",
+    ),
+    case(
+        "path of a sql function",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql SET search_path = legacy AS"
+        " 'TRUNCATE items'; CREATE TABLE items (id int); SELECT f();",
+        TRUNCATE,
+    ),
+    case(
+        "reset all",
+        "CREATE SCHEMA x; SET search_path = x; CREATE TABLE logs (id int); RESET ALL; DROP TABLE logs;",
+        TABLE,
+    ),
+    case(
+        "path of when a function was made",
+        "SET search_path = legacy; CREATE FUNCTION public.f() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT"
+        " AS $$ BEGIN DROP TABLE items; END $$; RESET search_path; CREATE TABLE items (id int); SELECT f();",
+        TABLE,
+    ),
+    case(
+        "discard all",
+        "SET search_path = legacy; CREATE TABLE logs (id int); DISCARD ALL; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case("discard temp", "CREATE TEMP TABLE logs (id int); DISCARD TEMP; DROP TABLE logs;", TABLE),
+    case("discard plans", "CREATE TEMP TABLE logs (id int); DISCARD PLANS; DROP TABLE logs;"),
+    case(
+        "temporary for a transaction",
+        "BEGIN; CREATE TEMP TABLE logs (id int) ON COMMIT DROP; COMMIT; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case(
+        "temporary copy for a transaction",
+        "BEGIN; CREATE TEMP TABLE logs ON COMMIT DROP AS SELECT 1; COMMIT; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case(
+        "temporary in its transaction",
+        "BEGIN; CREATE TEMP TABLE logs (id int) ON COMMIT DROP; DROP TABLE logs; COMMIT;",
+        runs=ALONE,
+    ),
+    case(
+        "temporary beyond a transaction",
+        "BEGIN; CREATE TEMP TABLE logs (id int) ON COMMIT DELETE ROWS; COMMIT; DROP TABLE logs;",
+        runs=ALONE,
+    ),
+    case(
+        "path of a transaction, by function",
+        "CREATE SCHEMA x; BEGIN; SELECT set_config('search_path', 'x', true); CREATE TABLE logs (id int);"
+        "COMMIT; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case(
+        "path beyond a transaction, by function",
+        "CREATE SCHEMA x; BEGIN; SELECT set_config('search_path', 'x', false); CREATE TABLE logs (id int);"
+        "COMMIT; DROP TABLE logs;",
+        runs=ALONE,
+    ),
+    case("unfinished comment", "SELECT 1; /* x\nDROP TABLE logs;", UNPARSABLE, runs="an error"),
+)
