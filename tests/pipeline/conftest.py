@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.key_kit import put_key_pair
 
 from sluiceway.rehearsal import Workspace
 from sluiceway.workbench import Workbench
@@ -94,12 +96,22 @@ class Shop:
         }
 
 
+@pytest.fixture(scope="session")
+def signing_password() -> str:
+    """The signing key's: one for all projects, so that its key need not be derived for each."""
+    return secrets.token_urlsafe(24)
+
+
 @pytest.fixture
 def shop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    signing_password: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Shop]:
     workspace = Workspace.create(tmp_path / "w", _ROOT / "examples" / "settlement")
-    workspace.make_signing_key()
+    workspace = replace(workspace, password=signing_password)
+    put_key_pair(workspace.bench("ci").project.state, signing_password)
     monkeypatch.setattr(sys, "argv", ["invoke"])
     shop = Shop(workspace=workspace, monkeypatch=monkeypatch, capsys=capsys)
     settings = workspace.root / "sluiceway.toml"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.key_kit import put_key_pair
 from tests.registry_kit import PROGRAMS, real_registry
 
 import sluiceway_registry_folder
@@ -42,10 +43,10 @@ _NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+js
 _START_SECONDS = 20.0
 
 
-def project_in(folder: Path, **environ: str) -> Project:
-    """Return a project in *folder* with a key pair of its own in its state folder."""
+def project_in(folder: Path, *, stranger: bool = False, **environ: str) -> Project:
+    """Return a project in *folder* with a key pair in its state folder, a stranger's if asked."""
     state = folder / "state"
-    generate_key_pair(state, PASSWORD)
+    (generate_key_pair if stranger else put_key_pair)(state, PASSWORD)
     given = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],

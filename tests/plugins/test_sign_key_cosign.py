@@ -8,6 +8,7 @@ import socket
 import subprocess
 
 import pytest
+from tests.key_kit import put_key_pair
 
 import sluiceway_registry_folder
 import sluiceway_sign_key as plugin
@@ -31,7 +32,7 @@ NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+jso
 @pytest.fixture
 def project(tmp_path):
     state = tmp_path / "state"
-    generate_key_pair(state, PASSWORD)
+    put_key_pair(state, PASSWORD)
     return Project(service="app", root=tmp_path, state=state, environ={"COSIGN_PASSWORD": PASSWORD})
 
 

@@ -161,7 +161,7 @@ def test_what_nobody_signed_is_refused(site: Site) -> None:
 def test_what_another_key_signed_is_refused(site: Site, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger"
     stranger.mkdir()
-    theirs = made(stranger, site.address, project_in(stranger))
+    theirs = made(stranger, site.address, project_in(stranger, stranger=True))
     assert theirs.manifest == site.manifest  # signed by both now
     other = Bundle(modules={"h.rego": "package h\n"}, data={}, digest="", origin="test")
     manifest = push(theirs.opened(), other)
@@ -174,7 +174,7 @@ def test_a_key_that_is_trusted_no_longer_counts_no_longer(site: Site) -> None:
     site.pull()
     other = site.folder / "other"
     other.mkdir()
-    before, site.project = site.project, project_in(other)
+    before, site.project = site.project, project_in(other, stranger=True)
     assert site.refused() == "policy.bundle-unsigned"
     site.project = before
     assert site.pull().digest == site.bundle.digest

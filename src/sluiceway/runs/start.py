@@ -23,6 +23,8 @@ from sluiceway.workbench import Workbench
 __all__ = ["begin", "leftovers", "resume"]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_END_SEEN_SECONDS = 0.1
+"""How often it is looked whether a run that was taken over has ended; its end is told by nobody."""
 
 
 def begin(
@@ -216,7 +218,7 @@ def _awaited(handle: Any) -> Any:
 
     def wait() -> None:
         try:
-            ended.set_result(handle.get_result())
+            ended.set_result(handle.get_result(polling_interval_sec=_END_SEEN_SECONDS))
         except BaseException as error:  # noqa: BLE001 - it is raised again below, where it belongs
             ended.set_exception(error)
 
