@@ -449,7 +449,7 @@ class _UsageError(ParseError, Exit):
         word = unknown[1]
         instead = self.absent.get(getattr(self.context, "name", ""), {}).get(word.partition("=")[0])
         if instead:
-            return f"{word.partition('=')[0]} is not here. {instead}"
+            return f"{word.partition('=')[0]} is not here.", instead
         known = list(getattr(self.context, "flags", {})) if word[:1] == "-" else self.commands
         guess = nearest(word.partition("=")[0], known)
         return text, f"Did you mean {guess}?" if guess else "`invoke --list` shows all."
