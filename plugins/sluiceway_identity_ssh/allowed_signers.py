@@ -73,7 +73,10 @@ class AllowedSigners:
             ) from error
         except UnicodeDecodeError as error:
             raise ConfigurationError(
-                f"{path} is not UTF-8 text", code="identity.allowed-signers"
+                f"{path} is not UTF-8 text: byte {error.start + 1} cannot be read",
+                means="A list of who may release is either understood or refused as a whole.",
+                remedy=f"Bring back what was there before (git checkout {path.name}), or save it as UTF-8.",
+                code="identity.allowed-signers",
             ) from error
         entries, unused = [], []
         for number, line in enumerate(text.splitlines(), 1):

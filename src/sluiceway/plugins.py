@@ -275,10 +275,12 @@ def _check_known(names: Iterable[str], installed: list[str], where: str) -> None
     for name in names:
         if name not in installed:
             guess = nearest(name, installed)
+            short = guess.partition("-")[2] if guess and where == "[stages]" else ""
             raise PluginError(
                 f"{where} names the plugin {name!r}, which is not installed",
                 means=f"Installed are: {', '.join(installed)}.",
                 remedy=f"Did you mean {guess!r}?"
+                + (f' Write "{short}": the stage is said before it.' if short else "")
                 if guess
                 else "Install the distribution that has it, then run `invoke plugins`.",
                 code="plugin.unknown",

@@ -7,7 +7,7 @@ import json
 import pytest
 from invoke.program import Program
 
-from sluiceway.cli import namespace
+from sluiceway.cli import command, namespace
 
 WITH_ARGUMENTS = (
     "approve",
@@ -87,3 +87,21 @@ def test_without_json_a_line_that_cannot_be_parsed_has_none(capsys):
     code, out, err = run(capsys, "promot", "--", "--json")
     assert (code, out) == (2, "")
     assert "Did you mean promote?" in err
+
+
+@pytest.mark.parametrize("busy", ["open_closed", "usage_errors_exit_with_two"])
+def test_whoever_interrupts_before_anything_began_ends_it_as_ever(capsys, monkeypatch, busy):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    where = "sluiceway.cli" if busy == "open_closed" else "sluiceway.cli.command"
+    monkeypatch.setattr(f"{where}.{busy}", interrupted)
+    assert run(capsys, "flags.list") == (130, "", "")
+
+
+def test_whoever_interrupts_while_a_line_is_parsed_ends_it_as_ever(capsys, monkeypatch):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_parse_argv", interrupted)
+    assert run(capsys, "flags.list") == (130, "", "")

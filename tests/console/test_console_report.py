@@ -197,6 +197,18 @@ def test_tables_and_headings_are_named_for_whoever_hears_them():
     assert {each.get("lang") for each in page.of("html")} == {"en"}
 
 
+def test_what_is_for_reading_is_one_below_the_other_on_a_narrow_screen():
+    def prose(document):
+        tags = Page(report_page(document)).tags
+        return {each["aria-label"] for _, each in tags if each.get("class") == "scroll prose"}
+
+    watched = prose(canary())
+    assert "Verdicts, whenever they changed" in watched
+    assert "Both sides over the whole watch" not in watched
+    decided = {"decision": DECISION, "input": {}}
+    assert "Findings" in prose(reported(None, (entry("decision", 1, decided),)))
+
+
 KEPT = {
     "at",
     "time",

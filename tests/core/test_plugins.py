@@ -142,6 +142,7 @@ def test_a_chosen_plugin_that_cannot_be_loaded_is_named_with_its_distribution(
     ("text", "guess"),
     [
         ('[stages]\nscan = ["ovs"]\n', "'scan-osv'"),
+        ('[stages]\npolicy = "policy-server"\n', 'Write "server"'),
         ("[plugins.scan-ovs]\n", "'scan-osv'"),
     ],
 )

@@ -99,3 +99,12 @@ def test_one_key_with_two_names_is_refused_but_may_have_two_lines(tmp_path: Path
     shared = listed(tmp_path, f"alice {ED.line}", f"bob {ED.line}")
     with pytest.raises(ConfigurationError, match="to alice and bob"):
         shared.name(ED, NOW)
+
+
+def test_a_list_that_is_no_text_is_refused_with_the_place(tmp_path: Path) -> None:
+    path = tmp_path / "allowed_signers"
+    path.write_bytes(b"alice \xff\n")
+    with pytest.raises(ConfigurationError, match="byte 7") as caught:
+        AllowedSigners.load(path)
+    assert caught.value.code == "identity.allowed-signers"
+    assert "git checkout allowed_signers" in caught.value.remedy

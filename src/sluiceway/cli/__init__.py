@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluiceway.cli.bytecode import keep_as_python_would
-from sluiceway.cli.streams import open_closed
+from sluiceway.cli.streams import interruptible, open_closed
 
 if TYPE_CHECKING:
     from invoke.collection import Collection
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["namespace"]
 
 
+@interruptible()
 def namespace() -> Collection:
     """Return every command as an Invoke collection."""
     keep_as_python_would()

@@ -19,7 +19,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from sluiceway.cli.bytecode import keep_as_python_would
-from sluiceway.cli.streams import discard, nowhere
+from sluiceway.cli.streams import discard, interruptible, nowhere
 from sluiceway.errors import ActionFailed, ExitCode, NeedsPerson, SluicewayError, UsageError
 
 if TYPE_CHECKING:
@@ -458,6 +458,7 @@ class _UsageError(ParseError, Exit):
 _parse_argv = parser.Parser.parse_argv
 
 
+@interruptible()
 def _parsed(machine: parser.Parser, argv: list[str]) -> Any:
     """Parse *argv*; with ``--json`` among it a line that cannot be parsed has its document, too."""
     try:

@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr as whoever started us left them: closed, full, or gone meanwhile."""
+"""What whoever started us may do to us: stdin, stdout, stderr closed, full or gone; Ctrl-C at once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import atexit
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
-__all__ = ["discard", "nowhere", "open_closed", "part_quietly"]
+from sluiceway.errors import ExitCode
+
+__all__ = ["discard", "interruptible", "nowhere", "open_closed", "part_quietly"]
 
 
 def nowhere() -> TextIO:
@@ -58,3 +61,15 @@ def discard(stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError), nowhere() as sink:
         os.dup2(sink.fileno(), stream.fileno())
         stream.flush()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end this block with the exit code that it has everywhere; nothing was begun yet.
+
+    Invoke would end with 1, which means a bug of ours here.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(int(ExitCode.INTERRUPTED)) from None

@@ -62,6 +62,7 @@ def table(
     *,
     numbers: Sequence[int] = (),
     heads: bool = False,
+    prose: bool = False,
 ) -> Html:
     """Return a table that scrolls by itself where it is too wide; empty without rows.
 
@@ -71,6 +72,8 @@ def table(
         rows: The cells, text or markup.
         numbers: Indices of columns that are set to the right.
         heads: The first cell of each row names the row.
+        prose: It is for reading, not for comparing: on a narrow screen the cells of a row stand
+            one below the other, and a long word is broken rather than pushing the next cell out.
     """
     body = [
         tag(
@@ -101,7 +104,7 @@ def table(
             tag("thead", tag("tr", *head)),
             tag("tbody", *body),
         ),
-        class_="scroll",
+        class_="scroll prose" if prose else "scroll",
         role="region",
         tabindex="0",
         aria_label=caption,

@@ -77,7 +77,7 @@ def _decision(each: Mapping[str, Any]) -> Html:
             tag("p", "A rehearsal: who acts was not proven.", class_="note")
             if each.get("rehearsal")
             else "",
-            table("Findings", ("", "Code", "Why", "What to do"), _findings(findings))
+            table("Findings", ("", "Code", "Why", "What to do"), _findings(findings), prose=True)
             or tag("p", "No finding.", class_="note"),
             table(
                 "Evidence it was decided from",
@@ -93,6 +93,7 @@ def _decision(each: Mapping[str, Any]) -> Html:
                     for item in each["evidence"]
                 ],
                 heads=True,
+                prose=True,
             ),
             table(
                 "Waivers that the gate was told of",
@@ -107,6 +108,7 @@ def _decision(each: Mapping[str, Any]) -> Html:
                     )
                     for item in each["waivers"]
                 ],
+                prose=True,
             ),
             listing(
                 [

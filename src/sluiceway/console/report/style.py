@@ -59,6 +59,11 @@ details{margin:14px 0}summary{cursor:pointer;color:var(--faint)}
 summary:focus-visible{outline:2px solid var(--faint)}
 footer{margin-top:40px;border-top:1px solid var(--line);padding-top:12px;color:var(--faint);
 font-size:13px}
+.prose td{overflow-wrap:anywhere}.prose td:nth-child(n+3){min-width:14ch}
+@media screen and (max-width:640px){.prose thead{position:absolute;clip-path:inset(50%)}
+.prose table,.prose caption,.prose tbody,.prose tr,.prose td,.prose tbody th{display:block}
+.prose td,.prose tbody th,.prose td code{border:0;padding:2px 0;white-space:normal}
+.prose td:empty{display:none}.prose tr{border-bottom:1px solid var(--line);padding:8px 0}}
 @media (max-width:520px){main{padding:14px 12px 32px}header{padding:14px 16px}h1{font-size:20px}}
 @media print{:root{--ink:#000;--faint:#444;--line:#bbb;--paper:#fff;--tint:#f3f3f3;--good:#0d6630;
 --good-tint:#fff;--bad:#a30d16;--bad-tint:#fff;--warn:#6b4600;--warn-tint:#fff;--quiet:#444;

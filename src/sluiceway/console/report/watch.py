@@ -236,6 +236,7 @@ def _verdicts(document: Mapping[str, Any], watch: Mapping[str, Any]) -> Html:
             "What the policies said, whenever it changed",
             ("At", "Verdict", "Code", "Why", "What to do"),
             [row for each in decided for row in _decided(each["decision"], begun)],
+            prose=True,
         )
     rows = []
     before: tuple[Any, ...] = ()
@@ -251,7 +252,8 @@ def _verdicts(document: Mapping[str, Any], watch: Mapping[str, Any]) -> Html:
                 )
             )
         before = now
-    return table("Verdicts, whenever they changed", ("At", "Verdict", "Codes", "Why"), rows)
+    titles = ("At", "Verdict", "Codes", "Why")
+    return table("Verdicts, whenever they changed", titles, rows, prose=True)
 
 
 def _decided(decision: Mapping[str, Any], begun: datetime | None) -> list[tuple[Any, ...]]:
