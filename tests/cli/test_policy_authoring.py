@@ -106,7 +106,9 @@ def test_pages_are_written_and_checked(site):
     code, told = site.run("policy.docs", "--check")
     assert code == 3
     assert {each["kind"] for each in told["different"]} == {"missing"}
-    assert site.run("policy.docs")[0] == 0
+    code, out, _ = site.shown("policy.docs")
+    assert code == 0
+    assert "docs/findings/index.md: written\n" in out
     assert (site.root / "docs" / "findings" / "index.md").is_file()
     assert site.run("policy.docs", "--check") == (0, {**told, "different": []})
 
@@ -125,6 +127,7 @@ def test_a_rule_is_begun_in_a_folder_of_ones_own_only(site):
     status, told = site.run("policy.new", "g.freeze", f"--policies={mine}")
     assert status == 0
     assert told["failing"] == []
+    assert told["tested"] == ["g_test.test_freeze_holds_is_not_written_yet"]
     assert [Path(each).name for each in told["written"]] == ["freeze.rego", "freeze_test.rego"]
     status, told = site.run("policy.new", "g.freeze", f"--policies={mine}")
     assert (status, told["error"]["code"]) == (2, "policy.exists")
@@ -134,7 +137,7 @@ def test_a_rule_is_begun_in_a_folder_of_ones_own_only(site):
     )
 
 
-def test_a_rule_that_refuses_names_the_tests_that_expected_to_pass(site):
+def test_a_rule_is_tested_by_itself_and_says_how_to_run_all(site):
     import shutil
 
     mine = site.root / "mine"
@@ -143,13 +146,27 @@ def test_a_rule_that_refuses_names_the_tests_that_expected_to_pass(site):
     assert code == 0
     assert "promotion.holiday refuses everything until its condition is written." in out
     assert "promotion_test.test_" in out
+    said = " ".join(out.split())
+    assert "promotion_test.test_holiday_holds_is_not_written_yet passes" in said
+    assert out.count("promotion_test.") == 1, "the others are not run"
+    assert f"run all tests: `invoke policy.test --policies={mine}`" in said
     assert site.run("policy.check", f"--policies={mine}")[0] == 0
+    code, told = site.run("policy.new", "promotion.easter", f"--policies={mine / 'promotion'}")
+    assert (code, told["error"]["code"]) == (2, "policy.package")
+    assert f"--policies={mine}" in told["error"]["remedy"]
+    assert not list(mine.rglob("easter*"))
 
 
 def test_watching_and_json_do_not_go_together(site, folder):
     status, told = site.run("policy.test", "--watch", f"--policies={folder}")
     assert status == 2
     assert "--watch" in told["error"]["what"]
+
+
+def test_what_is_not_there_is_not_watched(site):
+    code, _, err = site.shown("policy.test", "--watch", f"--policies={site.root / 'nowhere'}")
+    assert code == 2
+    assert "nowhere is not a folder of policies" in " ".join(err.split())
 
 
 @pytest.mark.slow

@@ -175,6 +175,20 @@ def test_upgrade_shows_and_writes_only_when_told(
     capsys.readouterr()
     assert typed("policy.upgrade", "policy") == 0
     assert capsys.readouterr().out == "0 files would change; nothing was written, 1 v1 already\n"
+    (folder / "policy" / "b.rego").write_text("package main\n\ndeny[msg] {\n")
+    assert typed("policy.upgrade", "policy", "--write") == 5
+    assert capsys.readouterr().out == "0 files written, 1 v1 already, 1 left as before\n"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_upgrade_of_nothing_speaks_of_its_own_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (folder / "empty").mkdir()
+    assert typed("policy.upgrade", name) == 2
+    said = capsys.readouterr().err
+    assert name in said
+    assert "--policy" not in said
 
 
 def test_a_file_does_not_steer_the_terminal(

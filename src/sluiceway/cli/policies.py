@@ -303,8 +303,12 @@ def _watch(shell: Shell, policies: str, only: str, floor: float) -> None:
     from sluiceway.policy.watch import saved, snapshot
 
     watched = [each for each in roots(shell, policies) if isinstance(each, Path)]
+    if not all(each.exists() for each in watched):
+        _tested(shell, policies, only, floor)  # says so, and there is nothing to wait for
     before = snapshot(watched)
     _tested_or_told(shell, policies, only, floor)
+    places = ", ".join(str(each) for each in watched)
+    shell.console.note(f"Every save in {places} runs them again. Ctrl-C ends it.")
     for names in saved(watched, before):
         shell.console.heading(f"\n{_few([Path(name).name for name in names])}")
         _tested_or_told(shell, policies, only, floor)

@@ -25,6 +25,8 @@ _OTHERS = 50
 _AGE = re.compile(r"([1-9][0-9]*)([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
 _LARGEST = 64 << 20
+_DONE = {"missing": "written", "other": "written anew", "left over": "taken away"}
+"""What was done about a page that was so."""
 
 
 @command(help={"what": "A run's id (or its beginning, or `last`), or a file with a gate's input."})
@@ -166,7 +168,7 @@ def docs(
     pages = finding_pages(workbench_engine(shell), _bundle(shell, policies))
     folder = Path(to)
     found = compare_pages(folder, pages) if check else write_pages(folder, pages)
-    lines = [f"{folder / each.page}: {each.kind}" for each in found]
+    lines = [f"{folder / each.page}: {each.kind if check else _DONE[each.kind]}" for each in found]
     done = "differ" if check else "written or taken away"
     lines.append(f"{len(pages)} pages, {len(found)} {done}")
     shell.result(
@@ -191,7 +193,7 @@ def new(
 ) -> ExitCode:
     """Begin a rule: a file, its METADATA and its test. It refuses until it is written."""
     from sluiceway import policy
-    from sluiceway.policy.scaffold import new_rule, write_rule
+    from sluiceway.policy.scaffold import new_rule, test_name, write_rule
 
     (root,) = roots(shell, policies)
     if not isinstance(root, Path) or root.is_file():
@@ -209,24 +211,40 @@ def new(
             code="policy.bundled",
         )
     engine = workbench_engine(shell)
-    paths = write_rule(root, new_rule(code, _bundle(shell, policies)))
-    report = policy.run_tests(lambda: engine, [root])
+    files = new_rule(code, _bundle(shell, policies))
+    package = (root / next(iter(files))).parent.parent
+    if not package.is_dir():
+        raise UsageError(
+            f"there is no folder {package}",
+            means="Nothing was written: a rule stands in a folder below that of its package.",
+            remedy=f"Name the folder that those of the packages are in: --policies={root.parent}"
+            if root.name == package.name
+            else "Name the folder that those of the packages are in.",
+            code="policy.package",
+        )
+    paths = write_rule(root, files)
+    # Its own test alone: those of the others, of which many want to pass the gate, take long.
+    report = policy.run_tests(lambda: engine, [root], only=test_name(code))
     failing = [each.rule for each in report.results if not each.passed]
-    shell.result(
-        {"written": [str(path) for path in paths], "failing": failing},
-        lambda console: console.lines(_begun(code, paths, failing, policies)),
-    )
-    return ExitCode.DONE
+    document = {
+        "written": [str(path) for path in paths],
+        "tested": [each.rule for each in report.results],
+        "failing": failing,
+    }
+    shell.result(document, lambda console: console.lines(_begun(code, document, policies)))
+    return ExitCode.REFUSED if failing else ExitCode.DONE
 
 
-def _begun(code: str, paths: list[Path], failing: list[str], policies: str) -> list[str]:
-    lines = [f"wrote {path}" for path in paths]
-    lines.append(f"{code} refuses everything until its condition is written.")
-    if failing:
-        tests = "1 test" if len(failing) == 1 else f"{len(failing)} tests"
-        lines.append(f"{tests} that expect to pass the gate say so, for example {failing[0]}.")
+def _begun(code: str, document: Mapping[str, list[str]], policies: str) -> list[str]:
+    failing = document["failing"]
     test = f"`invoke policy.test --policies={policies}`" if policies else "`invoke policy.test`"
-    return [*lines, f"Next: write the condition, then {test}."]
+    return [
+        *(f"wrote {path}" for path in document["written"]),
+        *(f"{rule} {'fails' if rule in failing else 'passes'}" for rule in document["tested"]),
+        f"{code} refuses everything until its condition is written.",
+        "Tests that expect to pass the gate fail until then.",
+        f"Next: write the condition, then run all tests: {test}.",
+    ]
 
 
 def _bundle(shell: Shell, policies: str, *, site_data: bool = False) -> Bundle:

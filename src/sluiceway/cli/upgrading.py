@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.command import Shell, command
-from sluiceway.errors import ActionFailed, ExitCode, SluicewayError
+from sluiceway.errors import ActionFailed, ConfigurationError, ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:
     from sluiceway.policy.engine import VisitingEngine
@@ -34,8 +34,17 @@ def upgrade(
     from sluiceway.policy.foreign.sources import load_foreign
     from sluiceway.policy.upgrade import upgraded
 
+    if not Path(folder).exists():
+        raise UsageError(
+            f"{folder}: no such file or folder", remedy="Correct the path.", code="policy.missing"
+        )
+    try:
+        before = load_foreign([Path(folder)]).modules
+    except ConfigurationError as empty:  # which speaks of judging files otherwise
+        raise UsageError(
+            empty.what, remedy="Name the folder that has the .rego files.", code=empty.code
+        ) from empty
     engine = visiting_engine(shell)
-    before = load_foreign([Path(folder)]).modules
     old = {name: before[name] for name, parsed in engine.parse(before).items() if parsed.error}
     tried = {name: upgraded(source) for name, source in old.items()}
     left = {name: parsed.error for name, parsed in engine.parse(tried).items() if parsed.error}
@@ -72,6 +81,8 @@ def _summary(document: Mapping[str, Any]) -> str:
     others = document["files"] - count - len(document["left"])
     done = "written" if document["written"] else "would change; nothing was written"
     text = f"{files} {done}, {others} v1 already"
+    if document["left"]:
+        text += f", {len(document['left'])} left as before"
     if count and not document["written"]:
         text += ". Next: the same with --write"
     return f"{text}\n"

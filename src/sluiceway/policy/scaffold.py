@@ -10,7 +10,7 @@ from sluiceway.config.settings import nearest
 from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.policy.engine import Bundle
 
-__all__ = ["new_rule", "write_rule"]
+__all__ = ["new_rule", "test_name", "write_rule"]
 
 _CODE = re.compile(r"([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)\.([a-z][a-z0-9-]*)")
 _PACKAGE = re.compile(r"^package ([a-z][a-z0-9_.]*)$", re.MULTILINE)
@@ -97,6 +97,12 @@ def new_rule(code: str, bundle: Bundle) -> dict[str, str]:
         f"{folder}/{words}.rego": _RULE.format(**filled),
         f"{folder}/{words}_test.rego": _TEST.format(**filled),
     }
+
+
+def test_name(code: str) -> str:
+    """Return the dotted name of the test that :func:`new_rule` begins the rule of *code* with."""
+    package, _, reason = code.rpartition(".")
+    return f"{package}_test.test_{reason.replace('-', '_')}_holds_is_not_written_yet"
 
 
 def write_rule(root: Path, files: Mapping[str, str]) -> list[Path]:
