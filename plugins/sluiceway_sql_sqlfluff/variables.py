@@ -130,7 +130,7 @@ def note_assigned(cursor: Cursor, variables: Variables) -> None:
 
     And forget what a list of columns or CALL may put anything into: ``(a, @b)``.
     """
-    if cursor.dialect not in MYSQL:
+    if cursor.dialect not in MYSQL or "@" not in cursor.text:
         return
     found = cursor.tokens
     for index in range(cursor.index, cursor.stop):
