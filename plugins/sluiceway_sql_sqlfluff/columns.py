@@ -266,7 +266,10 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
         return column
     if take("NOT", "ENFORCED") or take("ENFORCED") or take("NOT", "VALID"):
         return column
-    if take("DEFAULT"):
+    db2 = cursor.dialect is Dialect.DB2
+    if take("DEFAULT") or (db2 and take("WITH", "DEFAULT")):
+        if db2 and (cursor.done or cursor.word() in _ENDS_EXPRESSION):  # that of its type
+            return replace(column, default=True)
         if cursor.take("ON", "NULL"):
             cursor.take("FOR", "INSERT", "ONLY")
         said = default_of(expression(cursor))

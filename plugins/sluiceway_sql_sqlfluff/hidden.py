@@ -10,7 +10,9 @@ from sluiceway_sql_sqlfluff.running import called_in
 
 __all__ = ["FUNCTIONS_MATTER", "altered", "behind_view", "cast"]
 
-FUNCTIONS_MATTER = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.DB2, Dialect.ANSI})
+FUNCTIONS_MATTER = frozenset(
+    {Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.DB2, Dialect.ANSI, Dialect.ORACLE}
+)
 """Where a function that a SELECT calls may change the schema."""
 
 

@@ -17,10 +17,11 @@ from sluiceway_sql_sqlfluff.moved import by_itself, doubtful, flat, known, shift
 from sluiceway_sql_sqlfluff.oracle import not_ended
 from sluiceway_sql_sqlfluff.outline import Block, Engine
 from sluiceway_sql_sqlfluff.programs import body_start, bound, note_program, program_made
+from sluiceway_sql_sqlfluff.running import called_in
 from sluiceway_sql_sqlfluff.simple import statement
-from sluiceway_sql_sqlfluff.softened import softened
+from sluiceway_sql_sqlfluff.softened import shielded, softened
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind, Unreadable, tokens
-from sluiceway_sql_sqlfluff.variables import declared, note_assigned, note_filled
+from sluiceway_sql_sqlfluff.variables import declared, note_assigned, note_filled, note_into
 from sluiceway_sql_sqlfluff.words import words
 
 __all__ = ["Read", "read"]
@@ -69,10 +70,11 @@ def read(  # noqa: PLR0911 - one a way to read
     actions = None if thorough else _understood(text, dialect, found, variables)
     if actions is not None:
         return [inner.expanded(Read(0, len(text), actions))]
-    outline = engine.outline(text, dialect)
+    given = shielded(text, dialect, found)
+    outline = engine.outline(given, dialect)
     if outline.problem or _runs_together(found, outline.blocks, dialect):
-        soft = softened(text, dialect, found)
-        outline = engine.outline(soft, dialect) if soft != text else outline
+        soft = softened(given, dialect, found)
+        outline = engine.outline(soft, dialect) if soft != given else outline
         if outline.blocks and not soft[outline.blocks[-1].end :].strip():
             outline.blocks[-1].end = found[-1].end  # what was blanked at its end is of it
     if outline.problem or not outline.blocks:
@@ -166,6 +168,8 @@ class _Whole:
         else:
             if self.dialect is Dialect.TSQL:
                 note_filled(inside, self.variables)
+            elif self.dialect is Dialect.ORACLE:
+                note_into(inside, self.variables)
             elif inside[0].word == "GET":
                 note_assigned(Cursor(inside, self.dialect, self.text), self.variables)
             problem = self._bare_call(inside, actions)
@@ -212,15 +216,19 @@ class _Whole:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
             kept = replace(made, nested=nested, body=body, body_offset=offset)
-            action = by_itself(kept)
+            oracle = self.dialect is Dialect.ORACLE
+            actions = tuple(stored(kept)) if oracle else (by_itself(kept),)
         else:
+            if self.dialect is Dialect.ORACLE:  # what its conditions call
+                nested += tuple(called_in(Cursor(outside, self.dialect, self.text)))
             action = Action(kind=Kind.OTHER, label=_label(head), nested=nested)
             if action.label in {"if", "loop", "handler"}:
                 for state in states:
                     merge(state, self.variables)
             if not problem and dangers(outside):
                 problem = hidden(outside)
-        return Read(block.start, block.end, (action,), problem)
+            actions = (action,)
+        return Read(block.start, block.end, actions, problem)
 
 
 _NO_CALLS = words(

@@ -32,6 +32,7 @@ def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     elif cursor.dialect is Dialect.ORACLE and cursor.at_name():
         name = cursor.peek()
         if name is not None and cursor.word(1) == ":" and cursor.word(2) == "=":
+            yield from called_in(cursor)
             cursor.next()
             assign(cursor, name.text, variables)
             yield Action(kind=Kind.OTHER)

@@ -12,7 +12,7 @@ from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["softened"]
+__all__ = ["shielded", "softened"]
 
 Edit = tuple[int, int, str]
 """From where to where, and what stands there instead: as long or shorter."""
@@ -33,6 +33,24 @@ def softened(text: str, dialect: Dialect, found: Sequence[Token]) -> str:
             pieces += [text[last:start], instead.ljust(end - start)]
             last = end
     return "".join([*pieces, text[last:]])
+
+
+def shielded(text: str, dialect: Dialect, found: Sequence[Token]) -> str:
+    """Return *text* without Oracle's words that sqlfluff takes for comments wherever they stand.
+
+    SQL*Plus's PROMPT, REM and ACCEPT are commands only where a statement begins; elsewhere they are names.
+    """
+    if dialect is not Dialect.ORACLE:
+        return text
+    pieces, last = [], 0
+    for token in found:
+        if token.word in _COMMENTS or token.word.startswith("PROMPT"):
+            pieces += [text[last : token.start], "x" * len(token.text)]
+            last = token.end
+    return "".join([*pieces, text[last:]])
+
+
+_COMMENTS = frozenset({"ACC", "ACCEPT", "REM", "REMARK"})
 
 
 def _blank(tokens: Sequence[Token]) -> Edit:
@@ -115,12 +133,18 @@ def _names_target(found: Sequence[Token], index: int) -> bool:
 # --- MySQL ----------------------------------------------------------------------------------------
 
 
-def _mysql(_: str, found: Sequence[Token]) -> Iterator[Edit]:
+def _mysql(  # noqa: PLR0912 - one branch a form
+    _: str, found: Sequence[Token]
+) -> Iterator[Edit]:
     for index, token in enumerate(found):
         if token.kind is not TokenKind.WORD:
             continue
         rest = found[index + 1 :]
-        if token.word in {"NEXT", "PREVIOUS"} and _words(rest[:2]) == ["VALUE", "FOR"]:
+        if token.word == "PERSISTENT" and found[index - 1].word == ")":
+            yield (token.start, token.end, "STORED")
+        elif token.word == "DUPLICATE" and _updates(found, index):
+            yield _blank(found[index - 1 :])  # behind a SELECT without FROM
+        elif token.word in {"NEXT", "PREVIOUS"} and _words(rest[:2]) == ["VALUE", "FOR"]:
             yield _blank(found[index : index + 3])  # MariaDB: of a sequence
         elif token.word == "AGAINST" and rest[:1] and rest[0].word == "(":
             yield _blank(found[index : _closing(found, index + 1) + 1])
@@ -142,6 +166,39 @@ def _mysql(_: str, found: Sequence[Token]) -> Iterator[Edit]:
                 yield _blank(found[: at + index + 2])
         elif token.word == "VALUES" and _no_values(found, index):
             yield (found[index - 2].start, found[index + 2].end, "SET a=1")
+
+
+def _updates(found: Sequence[Token], index: int) -> bool:
+    """Whether ``ON DUPLICATE KEY UPDATE`` and assignments end a statement that puts rows in."""
+    if found[0].word != "INSERT" or _words(found[index - 1 : index + 3]) != _ON_DUPLICATE:
+        return False
+    cursor = Cursor(found, Dialect.MYSQL, "")
+    cursor.index = index + 3
+    try:
+        for clause in cursor.clauses():
+            clause.name()
+            clause.need("=")
+            _term(clause)
+            while not clause.done:
+                if not clause.one_of("+", "-", "*", "/"):
+                    return False
+                _term(clause)
+    except Strange:
+        return False
+    return True
+
+
+def _term(clause: Cursor) -> None:
+    """Go past a value, a column or a call. Raises :class:`Strange`."""
+    token = clause.peek()
+    if token is not None and token.kind in {TokenKind.STRING, TokenKind.NUMBER, TokenKind.VARIABLE}:
+        clause.next()
+    elif not clause.one_of("NULL", "DEFAULT", "TRUE", "FALSE"):
+        clause.name()
+        clause.skip_group()
+
+
+_ON_DUPLICATE = ["ON", "DUPLICATE", "KEY", "UPDATE"]
 
 
 def _listed(token: Token) -> bool:
@@ -203,6 +260,8 @@ def _oracle(text: str, found: Sequence[Token]) -> Iterator[Edit]:
         if token.kind is TokenKind.STRING and text[token.start] in "qQnN":
             inner = text[token.start + 1 : token.end - 1].replace("'", " ")
             yield (token.start, token.end, f"'{inner}'")
+        elif token.kind is TokenKind.NUMBER and index and found[index - 1].word == ":":
+            yield (found[index - 1].start, token.end, "x")  # what USING puts into it
         elif token.kind is TokenKind.NUMBER and _FLOAT.fullmatch(token.text):
             yield (token.start, token.end, token.text[:-1])
         elif token.word == "ROWID" and token.kind is TokenKind.WORD:

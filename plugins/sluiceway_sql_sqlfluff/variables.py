@@ -14,6 +14,7 @@ __all__ = [
     "declared",
     "note_assigned",
     "note_filled",
+    "note_into",
     "note_programs",
     "note_run",
     "note_selected",
@@ -129,7 +130,7 @@ def note_assigned(cursor: Cursor, variables: Variables) -> None:
 
     And forget what a list of columns or CALL may put anything into: ``(a, @b)``.
     """
-    if cursor.dialect not in MYSQL:
+    if cursor.dialect not in MYSQL or "@" not in cursor.text:
         return
     found = cursor.tokens
     for index in range(cursor.index, cursor.stop):
@@ -179,6 +180,19 @@ def note_run(variables: Variables) -> None:
     """Take into account that functions and triggers may have run, and have filled variables."""
     for name in variables.get(_SET, ()):
         variables[name] = tuple(dict.fromkeys((*variables.get(name, ()), UNKNOWN)))
+
+
+def note_into(found: Sequence[Token], variables: Variables) -> None:
+    """Forget what the variables of an Oracle block held that stand behind INTO."""
+    listed = False
+    for index, token in enumerate(found):
+        if token.kind is TokenKind.SIGN:
+            listed = listed and token.word == ","
+            continue
+        before = found[index - 1].word if index else ""
+        listed = before == "INTO" or (listed and before == ",")
+        if listed and token.text.lower() in variables:
+            variables[token.text.lower()] = (UNKNOWN,)
 
 
 def note_filled(found: Sequence[Token], variables: Variables) -> None:

@@ -193,17 +193,44 @@ def sqlite(draft: Draft, dialect: Dialect) -> None:
 
 _PLUS = re.compile(
     r"(?im)^[ \t]*(?:(?P<quiet>(?:set[ \t]+(?:define|echo|feedback|serveroutput|verify|heading|pagesize"
-    r"|linesize|termout|timing|sqlblanklines|scan|escape|autocommit)\b|prompt\b|rem(?:ark)?\b"
+    r"|linesize|termout|timing|sqlblanklines|scan|escape|autocommit|trimspool|trimout|newpage|colsep"
+    r"|wrap|long|numwidth|arraysize|tab|underline|sqlprompt|exitcommit|null)\b|prompt\b|rem(?:ark)?\b"
+    r"|col(?:umn)?\b|clear\b|pause\b|[tb]title\b|break\b|compute\b|undef(?:ine)?\b|var(?:iable)?\b"
     r"|whenever[ \t]+(?:sqlerror|oserror)\b|spool\b|show[ \t]+err|exit\b|quit\b)[^\n\r]*)"
     r"|(?P<runs>(?:@@?|start[ \t]+(?!with\b)|host\b|!)[^\n\r]*))"
 )
 _PLUS_VARIABLE = re.compile(r"&&?([A-Za-z_]\w*)(\.?)")
 
 
+def _plus_commands(text: str, dialect: Dialect) -> Iterator[re.Match[str]]:
+    """Yield SQL*Plus's commands: they stand where a statement may begin, and never inside of one.
+
+    ``EXIT WHEN x;`` in a loop is PL/SQL's, ``SET feedback = 1`` an UPDATE's.
+    """
+    begin = position = 0  # of the statement, and of what has been looked through
+    while match := _PLUS.search(text, position):
+        held = 0
+        for _, start, end in tokens(text, dialect, start=begin):
+            if start >= match.start() or end > match.start():
+                held = end if start < match.start() else 0
+                break
+        if held:
+            position = held
+            continue
+        before = text[begin : match.start()]
+        last = spans(f"{before}\nx", dialect)[-1][0]
+        if last > len(before):
+            yield match
+            begin = match.end()
+        else:
+            begin += last
+        position = match.end()
+
+
 def oracle(draft: Draft, dialect: Dialect) -> None:
     """Cut at the lines of a slash, and read SQL*Plus's commands and variables."""
     edits: list[Edit] = []
-    for match in _commands(draft.text, _PLUS, dialect):
+    for match in _plus_commands(draft.text, dialect):
         if match["runs"]:
             draft.problem(match.start(), _PROGRAM.format(match["runs"].split()[0]))
         edits.append((match.start(), match.end(), blanked(match[0])))

@@ -23,6 +23,8 @@ _SCHEMAS = {
     Dialect.SQLITE: "main",
     Dialect.DUCKDB: "main",
 }
+_OF_DATABASES = frozenset({Dialect.TSQL, Dialect.SNOWFLAKE, Dialect.BIGQUERY})
+"""Where a script may name tables of several databases."""
 _TEMPORARY = "pg_temp"
 
 
@@ -131,6 +133,7 @@ class Catalogue:
 
     def __init__(self, dialect: Dialect) -> None:
         self._default = _SCHEMAS.get(dialect, "")
+        self._databases = dialect in _OF_DATABASES
         self._aliases = {"temp": _TEMPORARY} if dialect is Dialect.SQLITE else {}
         self.path: tuple[str, ...] = (self._default,)
         self.doubt = False
@@ -150,6 +153,8 @@ class Catalogue:
 
     def keys(self, name: Name) -> list[tuple[str, str]]:
         """Return where a name may be, the first place first."""
+        if len(name) > 2 and self._databases:  # noqa: PLR2004 - database, schema, table
+            return [(".".join(name[:-1]), name[-1])]
         if len(name) > 1:
             return [(self._aliases.get(name[-2], name[-2]), name[-1])]
         last = name[-1] if name else ""

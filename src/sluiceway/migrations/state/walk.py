@@ -88,6 +88,8 @@ class _Where:
     through: tuple[str, ...] = ()
     running: tuple[Routine, ...] = ()
     depth: int = 0
+    later: bool = False
+    """Inside an event, which the server runs at some time after the script."""
 
 
 class Walk:
@@ -124,6 +126,7 @@ class Walk:
         self._parser = parser
         self._statements = Statements(script, self.dialect)
         self._begun = []
+        self._waiting: list[tuple[_Where, Action]] = []
         self._open = False
         self._path: tuple[str, ...] | None = None
         self._takes_back = self.dialect in _TRANSACTIONAL and any(
@@ -146,6 +149,10 @@ class Walk:
                 self.where.guessed = True
             self.actions(item.actions)
             self.world.catalogue.branch = ()
+        waiting, self._waiting = self._waiting, []
+        for self.where, action in waiting:
+            self._call(action)
+        self._waiting = []
         return self.world.drafts
 
     def _enter(self, span: tuple[int, int]) -> None:
@@ -168,7 +175,9 @@ class Walk:
             elif action.kind is not Kind.OTHER:
                 objects.apply(self, action)
             if action.nested and action.kind not in _HOLDERS:
-                self._nested(action, branch=action.label in _BRANCHES or action.if_exists)
+                later = {"later": True} if action.label == "event" else {}
+                branch = action.label in _BRANCHES or action.if_exists
+                self._nested(action, branch=branch, **later)
 
     def _nested(self, action: Action, *, branch: bool, **changes: Any) -> None:
         if self.where.depth > _DEEPEST:
@@ -305,7 +314,10 @@ class Walk:
         return bool(self._routines(name))
 
     def _call(self, action: Action) -> None:
-        for name in self._routines(action.name):
+        called = self._routines(action.name)
+        if not called and self.where.later:
+            self._waiting.append((self.where, action))  # for a routine that is made later on
+        for name in called:
             self._run(action, name)
 
     def _run(self, action: Action, name: Name) -> None:
