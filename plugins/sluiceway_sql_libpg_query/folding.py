@@ -42,6 +42,11 @@ class Environment:
         """Return one that can be changed by itself."""
         return Environment(dict(self.values))
 
+    def add(self, name: str, texts: Text) -> None:
+        """Let a variable hold one of these beside what it may hold already."""
+        mine = self.values.get(name, texts)
+        self.values[name] = texts if mine == texts else _some([*mine, *texts])
+
     def join(self, *others: Environment) -> None:
         """Take over what other branches may have left, beside what is known here."""
         for other in others:

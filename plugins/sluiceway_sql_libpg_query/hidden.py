@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sluiceway.migrations.records import Action, Kind
-from sluiceway_sql_libpg_query.nodes import Node, name_of, strings
+from sluiceway_sql_libpg_query.nodes import Node, functions_in, name_of, relation, strings
 
-__all__ = ["cast", "define", "event_trigger"]
+__all__ = ["cast", "define", "event_trigger", "trigger"]
+
+
+def trigger(node: Node, source: bytes) -> Iterable[Action]:
+    """Return a CREATE_TRIGGER for its function, and for each that its WHEN calls."""
+    for function in (strings(node.get("funcname", ())), *functions_in(node.get("whenClause"))):
+        yield Action(
+            kind=Kind.CREATE_TRIGGER,
+            name=(str(node.get("trigname", "")),),
+            table=relation(node.get("relation", {})),
+            references=function,
+            or_replace=bool(node.get("replace")),
+            label="row" if node.get("row") else "",
+        )
 
 
 def event_trigger(node: Node, source: bytes) -> Iterable[Action]:

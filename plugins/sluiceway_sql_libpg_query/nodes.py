@@ -20,6 +20,7 @@ __all__ = [
     "column",
     "constant_null",
     "decoded",
+    "functions_in",
     "name_of",
     "option",
     "parameters_of",
@@ -171,7 +172,8 @@ def constant_null(node: Node | None) -> bool:
     return kind == "A_Const" and bool(content.get("isnull"))
 
 
-def _functions(node: Any) -> Iterable[Name]:
+def functions_in(node: Any) -> Iterable[Name]:
+    """Return the names of the functions that are called in a node."""
     todo = [node]
     while todo:
         current = todo.pop()
@@ -205,7 +207,7 @@ def _called(words: bytes) -> Name:
 def volatile(node: Any) -> bool:
     """Say whether an expression may differ from row to row; an unknown function may."""
     return any(
-        name[-1] in _VOLATILE or name[-1] not in _STABLE for name in _functions(node) if name
+        name[-1] in _VOLATILE or name[-1] not in _STABLE for name in functions_in(node) if name
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.migrations.records import Action, Kind
-from sluiceway_sql_libpg_query.folding import UNKNOWN, Environment, fold, fold_text, targets
+from sluiceway_sql_libpg_query.folding import UNKNOWN, Environment, Text, fold, fold_text, targets
 from sluiceway_sql_libpg_query.nodes import Node, sole
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ class _Walker:
         self._lines = [0]
         self._lines.extend(match.end() for match in re.finditer("\n", text))
         self._datums: list[Node] = list(function.get("datums", ()))
+        names = Counter(str(sole(datum)[1].get("refname", "")).lower() for datum in self._datums)
+        self._several = {name for name, number in names.items() if number > 1}
+        """Variables of inner blocks that hide others: which one is meant is not followed."""
+        self._guarded = 0
+        """How many blocks with a handler are around: what was assigned before an error counts there."""
+
+    def _set(self, name: str, texts: Text, environment: Environment) -> None:
+        if self._guarded or name.partition(".")[0] in self._several:
+            environment.add(name, texts)
+        else:
+            environment.values[name] = texts
 
     def defaults(self, environment: Environment) -> Iterator[Action]:
         for datum in self._datums:
@@ -48,7 +60,7 @@ class _Walker:
             name = str(content.get("refname", "")).lower()
             query = _query(content.get("default_val"))
             if query:
-                environment.values[name] = fold_text(query, environment)
+                self._set(name, fold_text(query, environment), environment)
                 yield from self._calls(query, content.get("lineno", 1))
             if "cursor_explicit_expr" in content:
                 yield from self._calls(_query(content["cursor_explicit_expr"]), 1)
@@ -65,11 +77,13 @@ class _Walker:
     # --- blocks and branches ----------------------------------------------------------------------
 
     def _block(self, node: Node, _line: int, environment: Environment) -> Iterator[Action]:
-        body = list(self.statements(node.get("body", ()), environment))
         handlers = node.get("exceptions", {}).get("PLpgSQL_exception_block", {}).get("exc_list", ())
         if not handlers:
-            yield from body
+            yield from self.statements(node.get("body", ()), environment)
             return
+        self._guarded += 1
+        body = list(self.statements(node.get("body", ()), environment))
+        self._guarded -= 1
         yield from _maybe(body)
         for item in handlers:
             content: Node = item.get("PLpgSQL_exception", {})
@@ -124,7 +138,7 @@ class _Walker:
     def _foreach_a(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
         name = self._variable(node.get("varno"))
         query = _query(node.get("expr"))
-        environment.values[name] = _elements(query, environment)
+        self._set(name, _elements(query, environment), environment)
         yield from self._calls(query, line)
         yield from self._loop(node, line, environment)
 
@@ -135,10 +149,12 @@ class _Walker:
         yield from self._loop(node, line, environment)
 
     def _forc(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
+        self._forget(node.get("var", {}), environment)
         yield from self._loop(node, line, environment)
 
     def _dynfors(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
         yield from self._dynexecute(node, line, environment)
+        self._forget(node.get("var", {}), environment)
         yield from self._loop(node, line, environment)
 
     # --- statements -------------------------------------------------------------------------------
@@ -152,7 +168,20 @@ class _Walker:
     def _perform(self, node: Node, line: int, _environment: Environment) -> Iterator[Action]:
         yield from self._static(_query(node.get("expr")), line)
 
-    _call = _perform
+    def _call(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
+        query = _query(node.get("expr"))
+        yield from self._static(query, line)
+        # A procedure may change what it is given.
+        given = {word.lower() for word in re.findall(r"[\w$]+", query)}
+        for name in environment.values:
+            if name.partition(".")[0] in given:
+                environment.values[name] = [UNKNOWN]
+
+    def _getdiag(self, node: Node, _line: int, environment: Environment) -> Iterator[Action]:
+        for item in node.get("diag_items", ()):
+            target = item.get("PLpgSQL_diag_item", {}).get("target", 0)
+            environment.values[self._variable(target)] = [UNKNOWN]
+        return iter(())
 
     def _dynexecute(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
         query = _query(node.get("query"))
@@ -176,7 +205,7 @@ class _Walker:
         name = self._variable(node.get("varno"))
         assigned = _ASSIGNED.fullmatch(query)
         value = assigned.group(1) if assigned else query
-        environment.values[name] = fold_text(value, environment)
+        self._set(name, fold_text(value, environment), environment)
         yield from self._calls(value, line)
 
     def _fetch(self, node: Node, _line: int, environment: Environment) -> Iterator[Action]:
@@ -232,7 +261,7 @@ class _Walker:
             record = str(content.get("refname", "")).lower()
             for name, node in columns.items():
                 value = fold(node, environment) if node else [UNKNOWN]
-                environment.values[f"{record}.{name.lower()}"] = value
+                self._set(f"{record}.{name.lower()}", value, environment)
             return
         names = [str(item.get("name", "")).lower() for item in content.get("fields", ())]
         if kind == "PLpgSQL_var":
@@ -240,7 +269,8 @@ class _Walker:
         values = list(columns.values())
         for number, name in enumerate(names):
             node = values[number] if number < len(values) else {}
-            environment.values[name] = fold(node, environment) if node else [UNKNOWN]
+            value = fold(node, environment) if node else [UNKNOWN]
+            self._set(name, value, environment)
 
     def _forget(self, target: Node, environment: Environment) -> None:
         kind, content = sole(target)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
-from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger
+from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger, trigger
 from sluiceway_sql_libpg_query.nodes import (
     Node,
     arguments,
@@ -427,17 +427,6 @@ def _extension(label: str) -> Callable[[Node, bytes], Iterable[Action]]:
     return make
 
 
-def _trigger(node: Node, source: bytes) -> Iterable[Action]:
-    yield Action(
-        kind=Kind.CREATE_TRIGGER,
-        name=(str(node.get("trigname", "")),),
-        table=relation(node.get("relation", {})),
-        references=strings(node.get("funcname", ())),
-        or_replace=bool(node.get("replace")),
-        label="row" if node.get("row") else "",
-    )
-
-
 # --- data and what it calls ----------------------------------------------------------------------
 
 
@@ -481,7 +470,7 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreatedbStmt": _create_database,
     "CreateExtensionStmt": _extension("create"),
     "AlterExtensionStmt": _extension("update"),
-    "CreateTrigStmt": _trigger,
+    "CreateTrigStmt": trigger,
     "CreateEventTrigStmt": event_trigger,
     "CreateCastStmt": cast,
     "DefineStmt": define,

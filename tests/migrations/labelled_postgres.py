@@ -20,7 +20,7 @@ from .labelled_kit import (
     Case,
     case,
 )
-from .labelled_sessions import DOMAINS, PATHS
+from .labelled_sessions import DOMAINS, PATHS, VARIABLES
 
 __all__ = ["ALONE", "CASES", "INSERTS", "SCHEMA", "Case"]
 
@@ -392,5 +392,6 @@ CASES = (
     + SESSIONS
     + DOMAINS
     + PATHS
+    + VARIABLES
     + ERRORS
 )

@@ -152,3 +152,63 @@ PATHS = (
     ),
     case("unfinished comment", "SELECT 1; /* x\nDROP TABLE logs;", UNPARSABLE, runs="an error"),
 )
+VARIABLES = (
+    case(
+        "hidden by an inner block",
+        "DO $$ DECLARE q text := 'TRUNCATE logs'; BEGIN DECLARE q text := 'SELECT 1'; BEGIN EXECUTE q; END; EXECUTE q; END $$;",
+        TRUNCATE,
+    ),
+    case(
+        "changed by a procedure",
+        "CREATE PROCEDURE p(INOUT q text) LANGUAGE plpgsql AS $$ BEGIN q := 'TRUNCATE logs'; END $$;"
+        "DO $$ DECLARE q text := 'SELECT 1'; BEGIN CALL p(q); EXECUTE q; END $$;",
+        UNPARSABLE,
+        runs="what it is given is not known",
+    ),
+    case(
+        "changed by diagnostics",
+        "DO $$ DECLARE q text := 'SELECT 1'; BEGIN RAISE EXCEPTION 'TRUNCATE logs';"
+        " EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS q = MESSAGE_TEXT; EXECUTE q; END $$;",
+        UNPARSABLE,
+        runs="what it is given is not known",
+    ),
+    case(
+        "changed by a loop over a text",
+        "DO $$ DECLARE q text := 'SELECT 1'; BEGIN FOR q IN EXECUTE 'SELECT ''TRUNCATE logs''' LOOP EXECUTE q; END LOOP; END $$;",
+        UNPARSABLE,
+        runs="what it is given is not known",
+    ),
+    case(
+        "before the error",
+        "DO $$ DECLARE q text; BEGIN q := 'TRUNCATE logs'; PERFORM 1/0; q := 'SELECT 1'; EXCEPTION WHEN OTHERS THEN EXECUTE q; END $$;",
+        TRUNCATE,
+    ),
+    case(
+        "one record for two loops",
+        "DO $$ DECLARE r record; BEGIN FOR r IN SELECT 'logs' AS t LOOP EXECUTE format('ANALYZE %I', r.t); END LOOP;"
+        " FOR r IN SELECT 'logs' AS t LOOP EXECUTE format('GRANT SELECT ON %I TO PUBLIC', r.t); END LOOP; END $$;",
+    ),
+    case(
+        "function whose name is not known",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+        "DO $$ DECLARE n text; BEGIN SELECT proname INTO n FROM pg_proc WHERE proname = 'f'; EXECUTE format('SELECT %I()', n); END $$;",
+        TABLE,
+    ),
+    case(
+        "when of a trigger",
+        "CREATE FUNCTION w(i bigint) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN TRUNCATE app.items; RETURN true; END $$;"
+        "CREATE TRIGGER t BEFORE INSERT ON logs FOR EACH ROW WHEN (w(NEW.id)) EXECUTE FUNCTION touch(); INSERT INTO logs VALUES (5);",
+        TRUNCATE,
+    ),
+    case(
+        "trigger of a truncate",
+        "CREATE FUNCTION w() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN NULL; END $$;"
+        "CREATE TABLE n (id int); CREATE TRIGGER t AFTER TRUNCATE ON n EXECUTE FUNCTION w(); TRUNCATE n;",
+        TRUNCATE,
+    ),
+    case(
+        "trigger for rows beside a truncate",
+        "CREATE FUNCTION w() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN NULL; END $$;"
+        "CREATE TABLE n (id int); CREATE TRIGGER t AFTER DELETE ON n FOR EACH ROW EXECUTE FUNCTION w(); TRUNCATE n;",
+    ),
+)

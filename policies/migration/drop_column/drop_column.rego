@@ -23,7 +23,12 @@ finding contains found if {
 	found := about(rule, fact, message, drop_column_safely(fact))
 }
 
-drop_column_safely(fact) := [sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [
+drop_column_safely(fact) := [sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [
+	sql(fact, "table", "type"),
+	column_of(fact),
+])] if {
+	fact.label == "type"
+} else := [sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [
 	sql(fact, "table", "table"),
 	column_of(fact),
 ])]

@@ -24,6 +24,15 @@ finding contains found if {
 }
 
 renamed_slowly(fact) := [
+	sprintf("ALTER TYPE %s ADD ATTRIBUTE %s %s CASCADE; -- now; let code write both", [type, new, type_of(fact)]),
+	sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [type, column_of(fact)]),
+] if {
+	fact.label == "type"
+	type := sql(fact, "table", "type")
+	new := plain_sql(fact, "new_name", "new name")
+} else := [] if {
+	fact.label == "view"
+} else := [
 	sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now; let code write both", [table, new, type_of(fact)]),
 	sprintf("UPDATE %s SET %s = %s WHERE %s IS NULL; -- in batches", [table, new, old, new]),
 	sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [table, old]),

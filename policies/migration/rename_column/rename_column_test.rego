@@ -11,6 +11,12 @@ test_a_renamed_column_is_warned_of if {
 }
 
 test_how_it_is_renamed_slowly if {
+	endswith(solved(renaming({"label": "type"})), concat("\n", [
+		"",
+		"ALTER TYPE users ADD ATTRIBUTE tier <type> CASCADE; -- now; let code write both",
+		"ALTER TYPE users DROP ATTRIBUTE plan CASCADE; -- in a later release",
+	]))
+	endswith(solved(renaming({"label": "view"})), "a view that has the old name.")
 	startswith(solved(renaming({})), "Add tier beside plan, write both")
 	endswith(solved(renaming({})), concat("\n", [
 		"",

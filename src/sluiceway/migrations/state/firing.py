@@ -44,8 +44,8 @@ class Triggers:
                 if before in parents:
                     parents.add(after)
 
-    def fired(self, table: Iterable[Key]) -> Iterator[Name]:
-        """Yield the functions that a change of rows of a table may fire.
+    def fired(self, table: Iterable[Key], *, emptied: bool = False) -> Iterator[Name]:
+        """Yield the functions that a change of rows of a table may fire, or that it is *emptied*.
 
         Through its parts, and its parents' on itself, only what is fired for each row. Whether a
         parent is partitioned or inherited from (then its own triggers are not its heirs') is not
@@ -53,7 +53,13 @@ class Triggers:
         """
         named = list(table)
         for key in named:
-            yield from (function for function, _ in self._functions.get(key, ()))
+            yield from (
+                function
+                for function, row in self._functions.get(key, ())
+                if not (emptied and row)  # TRUNCATE knows no rows
+            )
+        if emptied:
+            return
         for key in self._related(named):
             yield from (function for function, row in self._functions.get(key, ()) if row)
 

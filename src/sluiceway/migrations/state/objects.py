@@ -88,6 +88,8 @@ def _truncate(walk: Walk, action: Action) -> None:
     if action.cascade and thing.referenced:
         known["new_object"] = None
     walk.fact(action.kind, action, **known)
+    if action.name:
+        walk.fire(action, emptied=True)
 
 
 def _rename_table(walk: Walk, action: Action) -> None:

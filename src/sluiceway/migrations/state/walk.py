@@ -314,7 +314,8 @@ class Walk:
         return bool(self._routines(name))
 
     def _call(self, action: Action) -> None:
-        called = self._routines(action.name)
+        # A name that is put together while running may be that of any.
+        called = self._routines(action.name) if action.name else list(self.world.routines)
         if not called and self.where.later:
             self._waiting.append((self.where, action))  # for a routine that is made later on
         for name in called:
@@ -361,7 +362,12 @@ class Walk:
             self.fact(
                 Kind.UNPARSABLE, action, label="the server's own catalogue is written by hand"
             )
-        for function in list(self.world.triggers.fired(self.world.catalogue.keys(action.name))):
+        self.fire(action)
+
+    def fire(self, action: Action, *, emptied: bool = False) -> None:
+        """Run what a change of the rows of a table fires, or that it is *emptied*."""
+        keys = self.world.catalogue.keys(action.name)
+        for function in list(self.world.triggers.fired(keys, emptied=emptied)):
             for name in self._routines(function):
                 self._run(action, name)
 
