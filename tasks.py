@@ -1,5 +1,6 @@
 """The namespace for `invoke`, and what the project itself needs."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from invoke.tasks import task
 
 from sluiceway.cli import namespace
 
+_MOST_WORKERS = 8
+"""Each may need half a gigabyte: its own engines, databases and registries."""
+
 ns = namespace()
 
 
@@ -15,9 +19,18 @@ ns = namespace()
 def test(context: Context, k: str = "") -> None:  # noqa: PT028 - a command, not a test
     """Run the test suite."""
     root = Path(__file__).parent
-    pytest = f"'{sys.executable}' -m pytest -q -n 2 --dist worksteal"
+    pytest = f"'{sys.executable}' -m pytest -q -n {_workers()} --dist worksteal"
     chosen = f" -k '{k}'" if k else ""
     context.run(f"cd '{root}' && {pytest}{chosen}", pty=False)
+
+
+def _workers() -> int:
+    """Return how many tests run at once: two for each core, since about half of each is waiting."""
+    if hasattr(os, "sched_getaffinity"):  # a container may have fewer cores than its machine
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(2 * cores, _MOST_WORKERS)
 
 
 ns.add_task(test)

@@ -49,10 +49,22 @@ _FOREIGN_NAMES = frozenset(
 )
 
 
-# A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: a test
-# that interrupts a program would wait for it in vain.
+# A shell starts what runs in its background with Ctrl-C ignored, nohup with SIGHUP, and children
+# inherit that: a test that interrupts a program would wait for it in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, begin with the long ones.
+
+    One that begins last is waited for by a worker that has nothing left to take.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

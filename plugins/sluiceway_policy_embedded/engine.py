@@ -25,7 +25,7 @@ _AUTHORING_SECONDS = 60.0
 """Compiling and testing a whole folder may take longer than one decision."""
 _COMPILING_SECONDS = 20.0
 """Compiling is done once for many decisions, and on a busy machine takes longer than any of them."""
-_BATCH = 50
+_BATCH = 100
 """Test rules asked together: each further query is compiled anew, each rule adds to one query."""
 _RULE_SECONDS = 1.0
 """What a rule adds to its batch's deadline: one that fails is evaluated by itself as well."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import unquote, unquote_plus
 
 from sluiceway import events
@@ -61,6 +62,7 @@ _LONGEST_LINE = 64 * 1024
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0
 """How long a program may take to tidy up after SIGTERM before it is killed."""
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHORTEST_SECRET = 4
 """Characters; to blot out shorter values would blot out ordinary text."""
 
@@ -183,30 +185,28 @@ def run(
     """
     shown = redact(" ".join(argv))
     events.emit("process.started", argv=shown)
-    try:
-        process = subprocess.Popen(
-            list(argv),
+    with _signals_held() as let_go:
+        process = _started(
+            argv,
             cwd=cwd,
-            env=None if env is None else dict(env),
+            env=env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,
         )
-    except OSError as error:
-        raise _missing(argv[0], error) from error
-    try:
-        out, err = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        _abandon(process)
-        raise ActionFailed(
-            f"{shown!r} did not end within {timeout:g} s and was killed",
-            remedy="Find out what it waits for, or allow it more time.",
-            code="process.timeout",
-        ) from None
-    except BaseException:
-        _abandon(process)
-        raise
+        try:
+            let_go()
+            out, err = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _abandon(process)
+            raise ActionFailed(
+                f"{shown!r} did not end within {timeout:g} s and was killed",
+                remedy="Find out what it waits for, or allow it more time.",
+                code="process.timeout",
+            ) from None
+        except BaseException:
+            _abandon(process)
+            raise
     completed = Completed(
         argv=tuple(argv),
         code=process.returncode,
@@ -243,40 +243,94 @@ def stream(
     """
     shown = redact(" ".join(argv))
     events.emit("process.started", argv=shown)
-    with contextlib.ExitStack() as stack:
-        source = subprocess.DEVNULL if stdin is None else stack.enter_context(stdin.open("rb"))
-        try:
-            process = subprocess.Popen(
-                list(argv),
+    kept: deque[str] = deque(maxlen=_KEPT_LINES)
+    deadline = time.monotonic() + timeout
+    with _signals_held() as let_go:
+        with contextlib.ExitStack() as stack:
+            source = subprocess.DEVNULL if stdin is None else stack.enter_context(stdin.open("rb"))
+            process = _started(
+                argv,
                 cwd=cwd,
-                env=None if env is None else dict(env),
+                env=env,
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
-        except OSError as error:
-            raise _missing(argv[0], error) from error
-    kept: deque[str] = deque(maxlen=_KEPT_LINES)
-    deadline = time.monotonic() + timeout
-    try:
-        for line in _lines_of(process, deadline):
-            kept.append(line)
-            on_line(line)
-        code = process.wait(timeout=max(deadline - time.monotonic(), 0.0))
-    except (TimeoutError, subprocess.TimeoutExpired):
-        _end_group(process)
-        raise ActionFailed(
-            f"{shown!r} did not end within {timeout:g} s and was stopped",
-            means=redact("\n".join(kept))[-_SHOWN_OUTPUT:],
-            remedy="Find out what it waits for, or allow it more time.",
-            code="process.timeout",
-        ) from None
-    except BaseException:
-        _end_group(process)
-        raise
+        try:
+            let_go()
+        except BaseException:
+            _abandon(process)  # it had no time to begin anything
+            raise
+        try:
+            for line in _lines_of(process, deadline):
+                kept.append(line)
+                on_line(line)
+            code = process.wait(timeout=max(deadline - time.monotonic(), 0.0))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            _end_group(process)
+            raise ActionFailed(
+                f"{shown!r} did not end within {timeout:g} s and was stopped",
+                means=redact("\n".join(kept))[-_SHOWN_OUTPUT:],
+                remedy="Find out what it waits for, or allow it more time.",
+                code="process.timeout",
+            ) from None
+        except BaseException:
+            _end_group(process)
+            raise
     events.emit("process.ended", argv=shown, code=code)
     return Completed(argv=tuple(argv), code=code, stdout="\n".join(kept), stderr="")
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[Callable[[], None]]:
+    """Hold back the signals that end us until the block calls what it is given.
+
+    Their handlers raise wherever we are: one that came while a program is being started would raise
+    before anybody can end that program, and it would go on without us. Elsewhere than in the main
+    thread nothing is held, since Python handles no signal there.
+    """
+    came: list[int] = []
+    handlers: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in _ENDING}
+        handlers = {number: handler for number, handler in before.items() if callable(handler)}
+
+    def let_go() -> None:
+        while handlers:
+            signal.signal(*handlers.popitem())
+        while came:
+            signal.raise_signal(came.pop())
+
+    try:
+        for number in handlers:
+            signal.signal(number, lambda number, _frame: came.append(number))
+        yield let_go
+    finally:
+        let_go()
+
+
+def _started(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: int | BinaryIO,
+    stdout: int,
+    stderr: int,
+) -> subprocess.Popen[bytes]:
+    """Start *argv* in a session of its own, which is ended as a whole."""
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _missing(argv[0], error) from error
 
 
 def _lines_of(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -86,6 +88,37 @@ def test_whatever_ends_it_early_ends_its_children_too(how):
             break
         time.sleep(0.1)
     assert all(gone(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda: process.stream(["sleep", "300"], timeout=200, on_line=lambda line: None),
+        lambda: process.run(["sleep", "300"], timeout=200),
+    ],
+    ids=["stream", "run"],
+)
+def test_a_signal_that_comes_while_a_program_is_started_ends_the_program_too(
+    monkeypatch, number, begin
+):
+    started: list[int] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+            signal.raise_signal(number)
+            time.sleep(0)  # a handler that raises does so here, before anybody has this object
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with process.terminated_politely(), pytest.raises(KeyboardInterrupt):
+        begin()
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+    (pid,) = started
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_a_daemon_that_holds_the_output_does_not_hold_the_caller():

@@ -53,7 +53,8 @@ def test_the_program_is_chosen_where_the_library_is_missing(shop, policy):
 
 @pytest.mark.real_tool("opa")
 def test_the_program_decides(shop):
-    configure(shop, GONE)
+    # It compiles the policies for each decision, which on a busy machine takes longer than it may.
+    configure(shop, GONE + "\n[plugins.policy-cli]\ndeadline_seconds = 60\n")
     shop.release()
     code, document, err = shop.run("ci", "promote", "--to=dev")
     assert code == 0, err
