@@ -264,7 +264,7 @@ def mariadb(tmp_path: Path) -> Iterator[Run]:
         server.wait(timeout=60)
 
 
-@pytest.mark.real_tool("mariadbd", "mariadb-install-db")
+@pytest.mark.real_tool("mariadbd", "mariadb-install-db", "mariadb")
 def test_mariadb_agrees_with_the_labels(mariadb):
     differences = {}
     columns = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from sluiceway.migrations.records import (
@@ -18,12 +18,12 @@ from sluiceway.migrations.records import (
     SqlParser,
 )
 from sluiceway.migrations.state import objects
-from sluiceway.migrations.state.catalogue import Catalogue, ColumnState, Domain
+from sluiceway.migrations.state.catalogue import Catalogue, ColumnState
 from sluiceway.migrations.state.draft import At, Draft
-from sluiceway.migrations.state.firing import Triggers
 from sluiceway.migrations.state.text import Statements
+from sluiceway.migrations.state.world import Routine, Where, World
 
-__all__ = ["Walk", "World"]
+__all__ = ["Walk"]
 
 _TRANSACTIONAL = frozenset(
     {
@@ -46,50 +46,6 @@ _CATALOGUES = {
 _BLIND = frozenset({Dialect.MYSQL, Dialect.MARIADB})
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
-
-
-@dataclass(slots=True)
-class Routine:
-    """A function or procedure that a script has defined."""
-
-    actions: tuple[Action, ...]
-    text: str
-    """Its definition, for the hash of what calls it."""
-    body: str
-    language: str
-
-
-@dataclass(slots=True)
-class World:
-    """Everything that ROLLBACK takes back."""
-
-    catalogue: Catalogue
-    drafts: list[Draft] = field(default_factory=list)
-    routines: dict[Name, dict[tuple[str, ...], Routine]] = field(default_factory=dict)
-    triggers: Triggers = field(default_factory=Triggers)
-    schemas: dict[str, Maybe] = field(default_factory=dict)
-    domains: dict[tuple[str, str], Domain] = field(default_factory=dict)
-    """Each domain that a script has made, by its name in lower case."""
-    lock_timeout: bool = False
-
-
-@dataclass(slots=True)
-class _Where:
-    """Where the action stands that is being looked at."""
-
-    number: int = 0
-    span: tuple[int, int] = (0, 0)
-    offset: int | None = None
-    """Of a call, for everything that it runs: its line is the one to look at."""
-    in_do: bool = False
-    dynamic: bool = False
-    guessed: bool = False
-    conditional: bool = False
-    through: tuple[str, ...] = ()
-    running: tuple[Routine, ...] = ()
-    depth: int = 0
-    later: bool = False
-    """Inside an event, which the server runs at some time after the script."""
 
 
 class Walk:
@@ -121,12 +77,12 @@ class Walk:
 
     def start(self, script: Script, parser: SqlParser, parsed: Sequence[Parsed]) -> None:
         """Begin with another script: a session, and so its settings, are its own."""
-        self.where = _Where()
+        self.where = Where()
         self._script = script
         self._parser = parser
         self._statements = Statements(script, self.dialect)
         self._begun = []
-        self._waiting: list[tuple[_Where, Action]] = []
+        self._waiting: list[tuple[Where, Action]] = []
         self._open = False
         self._path: tuple[str, ...] | None = None
         self._takes_back = self.dialect in _TRANSACTIONAL and any(
@@ -141,7 +97,7 @@ class Walk:
         for problem in self._script.problems:
             self._problem(problem.line, problem.what)
         for number, item in enumerate(parsed, start=1):
-            self.where = _Where(number=number, span=item.span)
+            self.where = Where(number=number, span=item.span)
             if self._script.conditional:
                 self._enter(item.span)
             if item.problem:

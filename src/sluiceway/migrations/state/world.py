@@ -1,0 +1,56 @@
+"""What a walk knows: what scripts have made so far, and where the action stands that is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sluiceway.migrations.records import Action, Maybe, Name
+from sluiceway.migrations.state.catalogue import Catalogue, Domain
+from sluiceway.migrations.state.draft import Draft
+from sluiceway.migrations.state.firing import Triggers
+
+__all__ = ["Routine", "Where", "World"]
+
+
+@dataclass(slots=True)
+class Routine:
+    """A function or procedure that a script has defined."""
+
+    actions: tuple[Action, ...]
+    text: str
+    """Its definition, for the hash of what calls it."""
+    body: str
+    language: str
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that ROLLBACK takes back."""
+
+    catalogue: Catalogue
+    drafts: list[Draft] = field(default_factory=list)
+    routines: dict[Name, dict[tuple[str, ...], Routine]] = field(default_factory=dict)
+    triggers: Triggers = field(default_factory=Triggers)
+    schemas: dict[str, Maybe] = field(default_factory=dict)
+    domains: dict[tuple[str, str], Domain] = field(default_factory=dict)
+    """Each domain that a script has made, by its name in lower case."""
+    lock_timeout: bool = False
+
+
+@dataclass(slots=True)
+class Where:
+    """Where the action stands that is being looked at."""
+
+    number: int = 0
+    span: tuple[int, int] = (0, 0)
+    offset: int | None = None
+    """Of a call, for everything that it runs: its line is the one to look at."""
+    in_do: bool = False
+    dynamic: bool = False
+    guessed: bool = False
+    conditional: bool = False
+    through: tuple[str, ...] = ()
+    running: tuple[Routine, ...] = ()
+    depth: int = 0
+    later: bool = False
+    """Inside an event, which the server runs at some time after the script."""
