@@ -111,7 +111,14 @@ def _decision_key(bench: Workbench, whole: str, policies: str, *, advice: bool) 
     except SluicewayError:  # it cannot be asked now; to judge says so, as a finding
         return ""
     code = [kept.code_digest(room) for room in ("sluiceway.policy", "sluiceway.model")]
-    about = (judging.service_of(bench), config.rehearsal, advice, engine.name, version)
+    about = (
+        config.service,
+        judging.service_of(bench),
+        config.rehearsal,
+        advice,
+        engine.name,
+        version,
+    )
     return kept.key_of(whole, policies, *about, *code) if all(code) else ""
 
 
