@@ -141,13 +141,17 @@ def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _secrets_in(value: str) -> tuple[str, ...]:
-    """Return *value* and what in it is secret by itself, the longest first."""
+    """Return *value* and what in it is secret by itself, the longest first.
+
+    A password that the address has elsewhere too is none: with ``postgres:postgres@`` no result could
+    say ``postgres`` any more.
+    """
     found = {value}
     _, address, rest = value.partition("://")
     if address:
         authority = re.split("[/?#]", rest, maxsplit=1)[0]
-        found.add(authority.rpartition("@")[0].partition(":")[2])
-        found |= set(_TOKEN.findall(rest))
+        parts = {authority.rpartition("@")[0].partition(":")[2], *_TOKEN.findall(rest)}
+        found |= {each for each in parts if value.count(each) == 1}
         found |= {unquote(each) for each in found} | {unquote_plus(each) for each in found}
     long = (each for each in found if len(each) >= _SHORTEST_SECRET)
     return tuple(sorted(long, key=len, reverse=True))

@@ -167,6 +167,12 @@ def test_what_is_not_secret_within_an_address_stays():
     assert process.redact(said, {"STAGING_DATABASE_URL": ADDRESS}) == said
 
 
+def test_a_password_that_is_a_word_of_the_address_stays_a_word():
+    usual = {"STAGING_DATABASE_URL": "postgresql://postgres:postgres@127.0.0.1/shop"}
+    assert process.redact('{"dialect": "postgres"}', usual) == '{"dialect": "postgres"}'
+    assert "postgres" not in process.redact(usual["STAGING_DATABASE_URL"], usual)
+
+
 @pytest.mark.parametrize("name", process.SECRET_NAMES)
 def test_each_secret_is_taken_out_whole(name):
     assert process.redact("a s3cret-value b", {name: "s3cret-value"}) == "a *** b"
