@@ -53,18 +53,18 @@ named(found) := object.union(found, {
 	name := name_of(found)
 }
 
-approvable(found, name) := concat("", [found.solution, text]) if {
-	text := replace(waiving[found.code], "NAME", shell(name))
+approvable(found, name) := concat("", [found.solution, replace(text, "NAME", shell(name))]) if {
+	text := waiving[found.code]
 } else := found.solution
 
 # What is the same for every finding of a code is found out once, since there may be thousands.
-# Outside of any service nobody can approve anything.
 codes := {found.code | some found in finding}
 
 rated := {code: level(code) | some code in codes}
 
 excusable := {code | some code in codes; lib.may_waive(code)}
 
+# Outside of any service nobody can approve anything.
 waiving := {code: text |
 	input.service != ""
 	some code in excusable

@@ -23,7 +23,7 @@ plain_sql(fact, field, otherwise) := quoted(fact[field]) if {
 
 quoted(name) := name if {
 	regex.match(`^[a-z_][a-z0-9_]*$`, name)
-	not reserved_in(name)
+	not name in reserved_here
 } else := sprintf("`%s`", [replace(name, "`", "``")]) if {
 	mysql
 } else := sprintf("[%s]", [replace(name, "]", "]]")]) if {
@@ -33,14 +33,12 @@ quoted(name) := name if {
 # A column called "order" is not rare, and no statement names it without quotes.
 reserved_in(name) if {
 	some part in split(name, ".")
-	part in reserved
+	part in reserved_here
 }
 
-reserved_in(name) if {
-	not postgres
-	some part in split(name, ".")
-	part in reserved_elsewhere
-}
+reserved_here := reserved if {
+	postgres
+} else := reserved | reserved_elsewhere
 
 reserved := {"all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both", "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right", "select", "session_user", "similar", "some", "symmetric", "system_user", "table", "tablesample", "then", "to", "trailing", "true", "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window", "with"}
 
