@@ -166,6 +166,9 @@ PSQL = [
     ("\\set a id, -5\n\\set b 'c d'\nSELECT :a;", ["SELECT _a"]),
     ("\\set a 'b c'\n\\set a d\nSELECT :a;", ["SELECT _a"]),
     ("COPY a FROM stdin;\n1; do it now; select the best; drop me; create joy; call us (or not)\n\\.\nb;", ["COPY a FROM stdin", "b"]),
+    # However many comments there are, each ends in one place: looking for others would never end.
+    ("COPY a FROM stdin;\n1; " + "/* a */ " * 99 + "b;\n\\.\nc;", ["COPY a FROM stdin", "c"]),
+    ("SET " + "/* names */ " * 99 + "a = 1;", ["SET " + "/* names */ " * 99 + "a = 1"]),
     ("\\d+ x\n\\dt\n\\encoding UTF8\n\\pset pager off\n\\? \na;", ["a"]),
     ("SELECT E'\\\\', '\\', $$\\echo$$;", ["SELECT E'\\\\', '\\', $$\\echo$$"]),
     ("-- \\i x\n/* \\! y */ a", ["a"]),
@@ -216,6 +219,8 @@ def test_psql(text, expected):
         "SELECT set_config('standard_conforming_strings', 'off', false);",
         "SET client_encoding = 'SJIS';",
         "SET NAMES 'GBK';",
+        "SET /* a\nb */ -- c\nNAMES 'GBK';",
+        "COPY no_such_table FROM stdin;\n1; " + "/* a */ " * 99 + "drop table x;\n\\.\n",
         "SET /* */ -- x\n NAMES 'GBK';",
     ],
 )
@@ -299,6 +304,8 @@ def test_what_not_every_server_runs_is_marked(dialect, text, certain):
         "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES';",
         'SET sql_mode = \'ANSI\'; SELECT "a\\"; DROP TABLE x; -- ";',
         "SET NAMES gbk;",
+        "SET /* a\nb */ # c\nNAMES gbk;",
+        "SET " + "/* a */ " * 99 + "NAMES gbk;",
         "SET/**/NAMES gbk;",
         "SET CHARACTER SET gbk;",
         "a -- b\rDROP TABLE x;",

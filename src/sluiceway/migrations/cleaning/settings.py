@@ -14,7 +14,8 @@ from sluiceway.migrations.statements import tokens
 
 __all__ = ["clean"]
 
-_GAP = r"(?:\s|/\*.*?\*/|--[^\n]*\n)+"
+_GAP = r"(?:\s|/\*(?:[^*]|\*(?!/))*+\*/|--[^\n]*\n|#[^\n]*\n)++"
+"""Possessive: each comment ends in one place only, however many there are."""
 _POSTGRES = re.compile(
     r"(?i)standard_conforming_strings\b(?!\s*(?:=|\bto\b|'\s*,)\s*'?(?:on|true|yes|1|default)\b)"
     r"|\bclient_encoding\b(?!\s*(?:=|\bto\b|'\s*,)\s*'?(?:utf-?8|unicode|default|sql_ascii)\b)"

@@ -27,7 +27,7 @@ __all__ = ["FORMAT", "control", "parse_calls", "read_calls", "to_lines", "units"
 FORMAT = "sluiceway-statements/1"
 _KEYS = {"sql", "session", "parameters", "simple", "ok", "sqlstate"}
 _PARAMETER_KEYS = {"value", "base64", "binary", "type"}
-_COMMENT = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
+_COMMENT = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)++", re.DOTALL)
 _CONTROL = re.compile(
     r"""\A(?:
         (?P<begin>BEGIN(?:\s+(?:WORK|TRANSACTION))?|START\s+TRANSACTION)\b(?!\s*ATOMIC)
