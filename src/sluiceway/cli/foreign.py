@@ -8,17 +8,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from sluiceway.cli.author_engines import visiting_engine
 from sluiceway.cli.command import Shell
-from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
+from sluiceway.errors import ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:
-    from sluiceway.policy.engine import VisitingEngine
     from sluiceway.policy.foreign.run import Ran
     from sluiceway.policy.foreign.settings import Options
 
-__all__ = ["check_files", "shown", "verify_folders", "visiting_engine"]
+__all__ = ["check_files", "shown", "verify_folders"]
 
 _CONFTEST = "conftest"
 _NO_OPTIONS = frozenset({"config_file", "no_color", "rego_version", "show_builtin_errors"})
@@ -178,17 +178,3 @@ def _show(shell: Shell, ran: Ran) -> None:
 def shown(text: str) -> str:
     """Return *text* for stdout: a file that is read must not be able to steer the terminal."""
     return _STEERING.sub("\ufffd", text) if sys.stdout.isatty() else text
-
-
-def visiting_engine(shell: Shell) -> VisitingEngine:
-    """Return the engine for policies that are no gate's, or say which line installs one."""
-    from sluiceway.cli.policies import workbench_engine
-
-    found = workbench_engine(shell)
-    if not hasattr(found, "ask"):
-        raise PluginError(
-            f"the engine {found.name} cannot evaluate policies written for other tools",
-            remedy="Install the embedded one: invoke policy.engine --install",
-            code="policy.no-workbench",
-        )
-    return cast("VisitingEngine", found)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from sluiceway.cli.author_engines import author_engine, workbench_engine
 from sluiceway.cli.command import Shell, command, flag_of
-from sluiceway.errors import ExitCode, PluginError, SluicewayError, UsageError
+from sluiceway.errors import ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:
-    from sluiceway.policy import PolicyWorkbench, RuleResult, Source, TestReport
+    from sluiceway.policy import RuleResult, Source, TestReport
 
 __all__ = [
     "POLICIES_HELP",
@@ -18,7 +19,6 @@ __all__ = [
     "data_files",
     "roots",
     "run_tests",
-    "workbench_engine",
 ]
 
 POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left out."
@@ -264,7 +264,7 @@ def _tested(shell: Shell, policies: str, only: str, floor: float) -> ExitCode:
     from sluiceway import policy
 
     report = policy.run_tests(
-        lambda: _author_engine(shell),
+        lambda: author_engine(shell),
         roots(shell, policies),
         only=only,
     )
@@ -335,32 +335,3 @@ def roots(shell: Shell, policies: str) -> list[Source]:
 def data_files(shell: Shell, policies: str) -> list[Path]:
     """Return the site's data files; a folder that was named is looked at by itself."""
     return [] if policies else list(shell.bench_or_bare.config.policy_data)
-
-
-def workbench_engine(shell: Shell) -> PolicyWorkbench:
-    """Return the engine for an author's work, or say which line installs one."""
-    found = _author_engine(shell)
-    if found is None:
-        raise PluginError(
-            "there is no policy engine on this machine",
-            remedy="Install the embedded one: invoke policy.engine --install",
-            code="policy.engine-missing",
-        )
-    return found
-
-
-def _author_engine(shell: Shell) -> PolicyWorkbench | None:
-    """Return the first chosen engine that serves authors; without a service, of the default ones."""
-    others: list[str] = []
-    for _, found in shell.bench_or_bare.plugins_for("policy").each("sluiceway_policy_engine"):
-        if hasattr(found, "parse"):
-            return cast("PolicyWorkbench", found)
-        others.append(found.name)
-        found.close()
-    if others:
-        raise PluginError(
-            f"the engine {others[0]} cannot check or test policies, and no other is here",
-            remedy="Install the embedded one for an author's work: invoke policy.engine --install",
-            code="policy.no-workbench",
-        )
-    return None

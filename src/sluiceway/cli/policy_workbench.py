@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.cli.author_engines import workbench_engine
 from sluiceway.cli.command import Shell, command
-from sluiceway.cli.policies import POLICIES_HELP, data_files, roots, workbench_engine
+from sluiceway.cli.policies import POLICIES_HELP, data_files, roots
 from sluiceway.errors import ConfigurationError, ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ def upgrade(
     write: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> ExitCode:
     """Rewrite policies of Rego v0 as v1: show the difference, and write it with --write."""
-    from sluiceway.cli.foreign import shown, visiting_engine
+    from sluiceway.cli.author_engines import visiting_engine
+    from sluiceway.cli.foreign import shown
     from sluiceway.policy.foreign.sources import load_foreign
     from sluiceway.policy.upgrade import upgraded
 
