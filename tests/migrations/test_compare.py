@@ -170,7 +170,6 @@ NOT_FOLLOWED = {
     "before the error",
     "changed by a loop over a text",
     "changed by a procedure",
-    "changed by diagnostics",
     "discard all",
     "discard temp",
     "function of a default",
