@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos._serialization import Serializer
 
 from sluiceway.errors import ActionFailed, UsageError
+from sluiceway.runs.sqlite import teach_where_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +120,7 @@ def running(state: Path) -> Iterator[Runtime]:
         "notification_listener_polling_interval_sec": 0.05,
     }
     runtime = Runtime(executor)
+    teach_where_needed()
     try:
         DBOS(config=config)
         DBOS.listen_queues([runtime._queue])  # noqa: SLF001 - one thing in two halves
