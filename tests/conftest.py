@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,8 +84,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(reason)
 
 
+@pytest.fixture
+def docker_engine(docker_answers: None) -> Iterator[None]:
+    """Have Docker's engine for one test at a time, in whichever worker that runs.
+
+    What a test finds in the engine, and takes out of it again, others may have put there: images of the
+    same content are one.
+    """
+    name = f"sluiceway-tests-docker-{os.getuid()}.lock"
+    with (Path(tempfile.gettempdir()) / name).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file, and with the process
+        yield
+
+
 @pytest.fixture(scope="session")
-def docker_engine() -> None:
+def docker_answers() -> None:
     """Skip where no Docker engine answers (or fail where ``docker`` is required)."""
     try:
         asked = subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=30)

@@ -60,9 +60,11 @@ def doorkeeper(behind):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:  # or a test that fails is waited for without end
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.slow
