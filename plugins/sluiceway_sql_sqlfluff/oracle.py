@@ -57,8 +57,9 @@ def not_ended(found: Sequence[Token]) -> str:
     spoken = [token.word for token in found]
     if spoken[0] not in _LEADS or (spoken[0] == "CREATE" and _PROGRAMS.isdisjoint(spoken[:8])):
         return ""
-    cases = 0
+    cases, begun = 0, False
     for index, token in enumerate(found):
+        begun = begun or token.word == "BEGIN"
         if token.kind is not TokenKind.WORD or token.word not in {"CASE", "END"}:
             continue
         before = spoken[index - 1] if index else ""
@@ -73,8 +74,6 @@ def not_ended(found: Sequence[Token]) -> str:
                 cases -= behind[:1] == ["CASE"]
             elif cases:
                 cases -= 1
-            elif "BEGIN" in spoken[:index] and (
-                not behind or behind[0] in _BEHIND_END or behind[1:] in ([], [";"])
-            ):
+            elif begun and (not behind or behind[0] in _BEHIND_END or behind[1:] in ([], [";"])):
                 return f"nothing ends the statement before END: {found[index - 1].text!r}"
     return ""

@@ -362,6 +362,14 @@ def test_sqlite_and_oracle():
     assert whats(read("@@other.sql\n", Dialect.ORACLE))
 
 
+def test_what_looks_like_a_command_inside_of_a_program_is_the_program_s():
+    # A thousand of them: looking through the program anew for each took longer than anybody waits.
+    body = "LOOP\n  EXIT WHEN a;\nEND LOOP;\n" * 1000
+    program = f"CREATE PROCEDURE p IS BEGIN\n{body}END;"
+    oracle = read(f"PROMPT one's\n{program}\n/\nEXIT WHEN\nDROP TABLE x;\n", Dialect.ORACLE)
+    assert statements(oracle) == [program, "DROP TABLE x"]
+
+
 def test_drizzle_cuts_at_its_marks_in_comments_too():
     script = read("a; -- b --> statement-breakpoint DROP TABLE x;\n")
     assert "DROP TABLE x" in statements(script)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sluiceway.migrations import statements
 from sluiceway.migrations.records import Dialect
 from sluiceway.migrations.statements import BLANK, spans, tokens
 
@@ -94,3 +95,10 @@ def test_every_dialect_has_a_scanner(dialect):
     assert cut("a; b", dialect) == ["a", "b"]
     assert list(tokens("a; 'b'", dialect)) == [("end", 1, 2), ("quoted", 3, 6)]
     assert BLANK == " \t\n\r\f\v"
+
+
+def test_statements_are_cut_one_by_one_from_where_none_is_open():
+    text = "a; b 'c; /* d */ e"
+    assert list(statements.cut(text, Dialect.POSTGRES, start=2)) == [(3, len(text), len(text))]
+    first = statements.cut("a ; b;", Dialect.POSTGRES)
+    assert (next(first), next(first), next(first, None)) == ((0, 1, 3), (4, 5, 6), None)

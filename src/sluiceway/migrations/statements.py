@@ -15,10 +15,14 @@ from functools import cache
 
 from sluiceway.migrations.records import Dialect, Span
 
-__all__ = ["BLANK", "Token", "spans", "tokens"]
+__all__ = ["BETWEEN", "BLANK", "Token", "cut", "spans", "tokens"]
 
 BLANK = " \t\n\r\f\v"
 """What the servers skip between tokens. No more than ASCII: a no-break space is part of a name."""
+
+BETWEEN = r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*+\*/)"
+"""A pattern of one thing between two words. To be repeated possessively (``*+``): each comment ends in one
+place only, and to try others takes without end where there are many."""
 
 # Letters, digits and all that is not ASCII, told by what they are not: quick to compile.
 _LETTER = r"[^\x00-\x40\x5b-\x5e\x60\x7b-\x7f]"
@@ -329,10 +333,17 @@ def spans(text: str, dialect: Dialect) -> list[Span]:
     around it. Everything that is not space, comment or such an end is in exactly one span; what a
     quote does not close is one last span.
     """
+    return [(begin, end) for begin, end, _ in cut(text, dialect)]
+
+
+def cut(text: str, dialect: Dialect, *, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Yield the spans of *text*, one when it is asked for, each with where what ends it ends.
+
+    *start* is where to begin; no statement may be open there.
+    """
     scanner = _scanner(dialect)
     family = scanner.lexis.blocks
-    found: list[Span] = []
-    begin, last, position, body = -1, 0, 0, _Body(family)
+    begin, last, position, body = -1, 0, start, _Body(family)
     while True:
         if begin >= 0 and scanner.plain and not body.wants_words:
             # Nothing in it counts for anybody, and it is nearly all of a statement.
@@ -341,8 +352,8 @@ def spans(text: str, dialect: Dialect) -> list[Span]:
             last = position + len(inside) if inside else last
             position = passed.end() if passed else position
         match = (scanner.words if body.wants_words else scanner.flat).search(text, position)
-        kind, start, stop = _token(text, match) if match else ("end", len(text), len(text))
-        between = text[position:start].rstrip(BLANK)
+        kind, at, stop = _token(text, match) if match else ("end", len(text), len(text))
+        between = text[position:at].rstrip(BLANK)
         if between:
             last = position + len(between)
             if begin < 0:
@@ -351,22 +362,22 @@ def spans(text: str, dialect: Dialect) -> list[Span]:
                 body.undecided = False  # it begins with a mark: "(SELECT 1) ..."
         position = stop
         if kind in {"quoted", "word", "bracket"}:
-            begin = start if begin < 0 else begin
+            begin = at if begin < 0 else begin
             last = stop
             if kind == "word":
-                body.word(text[start:stop].upper())
+                body.word(text[at:stop].upper())
             elif kind == "bracket":
-                body.bracket(text[start])
+                body.bracket(text[at])
         elif kind == "separator" or (
             kind == "end" and (not match or _ends(text, stop, body, dialect))
         ):
             if begin >= 0:
-                found.append((begin, last))
+                yield begin, last, stop
             begin, body = -1, _Body(family)
         elif kind == "end":
             last, body.previous = stop, ""
         if not match:
-            return found
+            return
 
 
 def _ends(text: str, position: int, body: _Body, dialect: Dialect) -> bool:

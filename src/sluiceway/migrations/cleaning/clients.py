@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.cleaning.edits import Draft, Edit, blanked
 from sluiceway.migrations.records import Dialect, Span
-from sluiceway.migrations.statements import BLANK, spans, tokens
+from sluiceway.migrations.statements import BLANK, cut, spans, tokens
 
 __all__ = ["CLIENTS", "mysql", "oracle", "sqlite", "tsql"]
 
@@ -145,14 +145,23 @@ def _commands(text: str, pattern: re.Pattern[str], dialect: Dialect) -> Iterator
     """Yield the lines of *pattern* that no quote or comment holds; their own quotes are no SQL."""
     position = 0
     while match := pattern.search(text, position):
-        held = 0
-        for _, begin, end in tokens(text, dialect, start=position):
-            if begin >= match.start() or end > match.start():
-                held = end if begin < match.start() else 0
-                break
+        held = _held(text, position, match.start(), dialect)
         if not held:
             yield match
         position = held or match.end()
+
+
+def _held(text: str, start: int, place: int, dialect: Dialect) -> int:
+    """Return where the quote or comment ends that *place* is inside of; 0 where it is in none.
+
+    *start* is before it, and in none itself.
+    """
+    for _, begin, end in tokens(text, dialect, start=start):
+        if begin >= place:
+            return 0
+        if end > place:
+            return end
+    return 0
 
 
 _SQLCMD = re.compile(r"(?im)^[ \t]*(:[a-z!]+|!!)([^\n\r]*)")
@@ -207,24 +216,22 @@ def _plus_commands(text: str, dialect: Dialect) -> Iterator[re.Match[str]]:
 
     ``EXIT WHEN x;`` in a loop is PL/SQL's, ``SET feedback = 1`` an UPDATE's.
     """
-    begin = position = 0  # of the statement, and of what has been looked through
+    position = free = 0  # what has been looked through, and where no statement is open
+    statements = cut(text, dialect)
+    statement = next(statements, None)
     while match := _PLUS.search(text, position):
-        held = 0
-        for _, start, end in tokens(text, dialect, start=begin):
-            if start >= match.start() or end > match.start():
-                held = end if start < match.start() else 0
-                break
-        if held:
+        place = match.start()
+        while statement is not None and statement[2] <= place:
+            free, statement = statement[2], next(statements, None)
+        if statement is not None and statement[0] < place:
+            position = statement[2]
+        elif held := _held(text, free, place, dialect):
             position = held
-            continue
-        before = text[begin : match.start()]
-        last = spans(f"{before}\nx", dialect)[-1][0]
-        if last > len(before):
-            yield match
-            begin = match.end()
         else:
-            begin += last
-        position = match.end()
+            yield match
+            position = free = match.end()
+            statements = cut(text, dialect, start=free)
+            statement = next(statements, None)
 
 
 def oracle(draft: Draft, dialect: Dialect) -> None:
