@@ -179,8 +179,7 @@ class _Reader:
         self._push("loop")
 
     def _slice(self, begin: int, end: int) -> Cursor:
-        inner = Cursor(self.cursor.tokens, self.cursor.dialect, self.cursor.text)
-        inner.index, inner.stop = begin, end
+        inner = self.cursor.within(begin, end)
         inner.procedural = True
         return inner
 

@@ -167,13 +167,18 @@ class Cursor:
             return tuple(parts[0].split("."))
         return tuple(parts)
 
+    def within(self, begin: int, stop: int) -> Cursor:
+        """Return another cursor over the tokens from *begin* to *stop*; what it passes over is its own."""
+        inner = Cursor(self.tokens, self.dialect, self.text)
+        inner.index, inner.stop = begin, stop
+        return inner
+
     def group(self) -> Cursor:
         """Go past a pair of brackets and return what is inside."""
         self.need("(")
         begin = self.index
         end = self._close(begin)
-        inner = Cursor(self.tokens, self.dialect, self.text)
-        inner.index, inner.stop = begin, end
+        inner = self.within(begin, end)
         inner.unknown, inner.loose = self.unknown, self.loose
         self.index = end + 1
         return inner
@@ -219,8 +224,7 @@ class Cursor:
             if depth:
                 raise Strange
             self.index = max(begin, self.stop)
-        inner = Cursor(self.tokens, self.dialect, self.text)
-        inner.index, inner.stop = begin, self.index
+        inner = self.within(begin, self.index)
         inner.unknown, inner.loose = self.unknown, self.loose
         return inner
 

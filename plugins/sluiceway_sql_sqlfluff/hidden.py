@@ -24,8 +24,7 @@ def behind_view(cursor: Cursor, begin: int) -> Iterator[Action]:
         begin: Where the view begins.
     """
     if cursor.dialect in FUNCTIONS_MATTER:
-        view = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-        view.index, view.stop = begin, cursor.stop
+        view = cursor.within(begin, cursor.stop)
         yield from called_in(view)
 
 

@@ -125,8 +125,7 @@ def merged(clause: Cursor, cursor: Cursor) -> bool:
     lists = ("PARTITIONS", "SUBPARTITIONS")
     if clause.dialect is not Dialect.ORACLE or not any(clause.at("MERGE", each) for each in lists):
         return False
-    whole = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-    whole.index, whole.stop = clause.index + 2, cursor.stop
+    whole = cursor.within(clause.index + 2, cursor.stop)
     if not _part(whole):
         return False
     while whole.take(",") or whole.take("TO"):

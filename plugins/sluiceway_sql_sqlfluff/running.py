@@ -320,8 +320,7 @@ def _renamed(arguments: list[Cursor], variables: Variables, offset: int) -> Acti
 
 def _call(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     offset = cursor.offset
-    called = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-    called.index, called.stop = cursor.index, cursor.stop
+    called = cursor.within(cursor.index, cursor.stop)
     cursor.next()
     if cursor.dialect is Dialect.ORACLE:
         yield from _called_by_name(cursor, variables)
@@ -340,15 +339,14 @@ def _call(cursor: Cursor, variables: Variables) -> Iterator[Action]:
 
 def _do(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     offset = cursor.offset
-    cursor.next()
-    language = ""
-    body = None
     if cursor.dialect in MYSQL:
-        cursor.index -= 1
         note_assigned(cursor, variables)
         cursor.rest()
         yield Action(kind=Kind.OTHER, offset=offset)
         return
+    cursor.next()
+    language = ""
+    body = None
     while not cursor.done:
         if cursor.take("LANGUAGE"):
             language = cursor.next().text.lower()

@@ -344,8 +344,7 @@ def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
 
 def _changed(cursor: Cursor) -> Name:
     """Return the table whose rows a statement changes: its triggers run."""
-    inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-    inner.index, inner.stop = cursor.index, cursor.stop
+    inner = cursor.within(cursor.index, cursor.stop)
     while not inner.done and not inner.one_of(
         "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "REPLACE"
     ):
@@ -359,8 +358,7 @@ def _changed(cursor: Cursor) -> Name:
 def _tsql_insert_exec(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     for index in range(cursor.index + 1, cursor.stop):
         if cursor.tokens[index].word in {"EXEC", "EXECUTE"}:
-            inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-            inner.index, inner.stop = index, cursor.stop
+            inner = cursor.within(index, cursor.stop)
             yield from run(inner, variables)
             return
 
@@ -375,8 +373,7 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     offset = cursor.offset
     makes = cursor.dialect not in MYSQL and not cursor.procedural
     if makes and "INTO" in words and not changes:
-        inner = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-        inner.index, inner.stop = cursor.index + words.index("INTO") + 1, cursor.stop
+        inner = cursor.within(cursor.index + words.index("INTO") + 1, cursor.stop)
         temporary = bool(inner.one_of("TEMPORARY", "TEMP", "UNLOGGED")) and True
         inner.take("TABLE")
         if inner.at_name():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from sluiceway.migrations.cleaning.edits import edited
 from sluiceway.migrations.records import Dialect
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind
@@ -27,12 +28,11 @@ def softened(text: str, dialect: Dialect, found: Sequence[Token]) -> str:
         found: Its tokens.
     """
     reader = _READERS.get(dialect)
-    pieces, last = [], 0
+    edits: list[Edit] = []
     for start, end, instead in sorted(reader(text, found)) if reader is not None else ():
-        if start >= last:
-            pieces += [text[last:start], instead.ljust(end - start)]
-            last = end
-    return "".join([*pieces, text[last:]])
+        if not edits or start >= edits[-1][1]:
+            edits.append((start, end, instead.ljust(end - start)))
+    return edited(text, edits)
 
 
 def shielded(text: str, dialect: Dialect, found: Sequence[Token]) -> str:
@@ -42,12 +42,14 @@ def shielded(text: str, dialect: Dialect, found: Sequence[Token]) -> str:
     """
     if dialect is not Dialect.ORACLE:
         return text
-    pieces, last = [], 0
-    for token in found:
-        if token.word in _COMMENTS or token.word.startswith("PROMPT"):
-            pieces += [text[last : token.start], "x" * len(token.text)]
-            last = token.end
-    return "".join([*pieces, text[last:]])
+    return edited(
+        text,
+        (
+            (token.start, token.end, "x" * len(token.text))
+            for token in found
+            if token.word in _COMMENTS or token.word.startswith("PROMPT")
+        ),
+    )
 
 
 _COMMENTS = frozenset({"ACC", "ACCEPT", "REM", "REMARK"})

@@ -12,11 +12,11 @@ from enum import Enum
 from functools import cache
 from typing import NamedTuple
 
+from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import Dialect
 
 __all__ = ["BACKSLASHES", "MYSQL", "TokenKind", "Token", "Unreadable", "tokens"]
 
-MYSQL = frozenset({Dialect.MYSQL, Dialect.MARIADB})
 BACKSLASHES = MYSQL | {Dialect.BIGQUERY, Dialect.SNOWFLAKE, Dialect.CLICKHOUSE}
 """Where a backslash in a string takes the next character along."""
 _DOUBLE_IS_STRING = MYSQL | {Dialect.BIGQUERY}

@@ -64,8 +64,7 @@ def note_selected(cursor: Cursor, variables: Variables) -> None:
     """Take over what ``SELECT @a = 'x' + name FROM ...`` (T-SQL) and ``SELECT ... INTO @a``
     (MySQL) put into variables.
     """
-    copy = Cursor(cursor.tokens, cursor.dialect, cursor.text)
-    copy.index, copy.stop = cursor.index + 1, cursor.stop
+    copy = cursor.within(cursor.index + 1, cursor.stop)
     copy.one_of("ALL", "DISTINCT")
     if copy.take("TOP"):
         copy.skip_group() or copy.next()
@@ -107,8 +106,7 @@ def _selected_into(cursor: Cursor, copy: Cursor, variables: Variables) -> None:
     ]
     if not names:
         return
-    others = Cursor(found, cursor.dialect, cursor.text)
-    others.index, others.stop = cursor.index, cursor.stop
+    others = cursor.within(cursor.index, cursor.stop)
     while not others.take("INTO"):
         others.next()
     others.next()
@@ -137,8 +135,7 @@ def note_assigned(cursor: Cursor, variables: Variables) -> None:
         token = found[index]
         if token.kind is not TokenKind.VARIABLE:
             continue
-        copy = Cursor(found, cursor.dialect, cursor.text)
-        copy.index, copy.stop = index + 1, cursor.stop
+        copy = cursor.within(index + 1, cursor.stop)
         key = token.text.lower()
         if copy.take(":", "="):
             try:

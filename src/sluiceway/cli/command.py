@@ -446,12 +446,12 @@ class _UsageError(ParseError, Exit):
             return text, ""
         from sluiceway.config.settings import nearest
 
-        word = unknown[1]
-        instead = self.absent.get(getattr(self.context, "name", ""), {}).get(word.partition("=")[0])
+        word = unknown[1].partition("=")[0]
+        instead = self.absent.get(getattr(self.context, "name", ""), {}).get(word)
         if instead:
-            return f"{word.partition('=')[0]} is not here.", instead
+            return f"{word} is not here.", instead
         known = list(getattr(self.context, "flags", {})) if word[:1] == "-" else self.commands
-        guess = nearest(word.partition("=")[0], known)
+        guess = nearest(word, known)
         return text, f"Did you mean {guess}?" if guess else "`invoke --list` shows all."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["Dialect"]
+__all__ = ["MYSQL", "Dialect"]
 
 
 class Dialect(StrEnum):
@@ -23,3 +23,7 @@ class Dialect(StrEnum):
     CLICKHOUSE = "clickhouse"
     DB2 = "db2"
     ANSI = "ansi"
+
+
+MYSQL = frozenset({Dialect.MYSQL, Dialect.MARIADB})
+"""MySQL and what came from it."""

@@ -7,13 +7,13 @@ from collections.abc import Collection
 
 from sluiceway.migrations.cleaning.edits import Draft
 from sluiceway.migrations.cleaning.encoding import decode
+from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import Dialect
 from sluiceway.migrations.statements import spans, tokens
 
 __all__ = ["Draft", "clean", "marked", "plain"]
 
 _PSQL = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT})
-_MYSQL = frozenset({Dialect.MYSQL, Dialect.MARIADB})
 _ALWAYS = frozenset({Dialect.TSQL, Dialect.ORACLE})
 """Lines of the client end statements: every file of theirs is looked through."""
 _VARIABLE = re.compile(r":(?=['\"A-Za-z_{])(?<!::)")
@@ -41,7 +41,7 @@ def plain(data: bytes, dialect: Dialect) -> bool:
             or b"stdin" in lower
             or (b"set" in lower and any(mark in lower for mark in _SETTINGS))
         )
-    if dialect in _MYSQL:
+    if dialect in MYSQL:
         return not any(mark in lower for mark in _MYSQL_MARKS)
     return dialect is not Dialect.SQLITE or not (b"\n." in data or data[:1] == b".")
 
@@ -83,7 +83,7 @@ def clean(
         psql.clean(draft, dialect, path, known)
     elif client := clients.CLIENTS.get(dialect):
         client(draft, dialect)
-    if dialect in _PSQL | _MYSQL:
+    if dialect in _PSQL | MYSQL:
         settings.clean(draft, dialect)
     if dialect not in _PSQL and b"\r" in data:
         _lone_returns(draft, dialect)

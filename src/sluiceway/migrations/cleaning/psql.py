@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from sluiceway.migrations.cleaning.edits import Draft, Edit, blanked
 from sluiceway.migrations.records import Dialect
-from sluiceway.migrations.statements import BLANK, tokens
+from sluiceway.migrations.statements import BETWEEN, BLANK, tokens
 
 __all__ = ["clean"]
 
@@ -51,15 +51,14 @@ _COPY = re.compile(
     r"(?is)\s*COPY\b(?!\s*\()(?:(?!\bFROM\b)[^()])*(?:\([^()]*\)\s*)?\bFROM\s+STDIN\b"
 )
 """On what a statement is outside quotes: ``COPY (SELECT ' FROM stdin') TO ...`` is another."""
-_BETWEEN = r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*+\*/)"
 _STATEMENT = re.compile(
-    rf"(?i)(?:\A|;){_BETWEEN}*+(?:"
-    rf"(?:drop|alter|create|reassign|reindex){_BETWEEN}++(?:or{_BETWEEN}++replace{_BETWEEN}++)?"
+    rf"(?i)(?:\A|;){BETWEEN}*+(?:"
+    rf"(?:drop|alter|create|reassign|reindex){BETWEEN}++(?:or{BETWEEN}++replace{BETWEEN}++)?"
     r"(?:aggregate|cast|collation|database|domain|event|extension|foreign|function|index|language|"
     r"materialized|operator|owned|policy|procedure|publication|role|routine|rule|schema|sequence|"
     r"server|system|table|temp|temporary|trigger|type|unique|unlogged|user|view)\b"
-    rf"|truncate\b|do{_BETWEEN}*+(?:'|\$|[eu]&?'|language\b)|call{_BETWEEN}++[^\s;]+\(|"
-    rf"select\b[^;]*\(|execute{_BETWEEN}++[\w\"]+{_BETWEEN}*+[(;])",
+    rf"|truncate\b|do{BETWEEN}*+(?:'|\$|[eu]&?'|language\b)|call{BETWEEN}++[^\s;]+\(|"
+    rf"select\b[^;]*\(|execute{BETWEEN}++[\w\"]+{BETWEEN}*+[(;])",
     re.DOTALL,
 )
 """When COPY itself fails, psql goes on with its data as SQL; prose with a semicolon is none."""

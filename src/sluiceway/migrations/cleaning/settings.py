@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 
 from sluiceway.migrations.cleaning.edits import Draft
+from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import Dialect
-from sluiceway.migrations.statements import tokens
+from sluiceway.migrations.statements import BETWEEN, tokens
 
 __all__ = ["clean"]
 
-_GAP = r"(?:\s|/\*(?:[^*]|\*(?!/))*+\*/|--[^\n]*\n|#[^\n]*\n)++"
-"""Possessive: each comment ends in one place only, however many there are."""
+_GAP = rf"(?:{BETWEEN}|#[^\n]*\n)++"
 _POSTGRES = re.compile(
     r"(?i)standard_conforming_strings\b(?!\s*(?:=|\bto\b|'\s*,)\s*'?(?:on|true|yes|1|default)\b)"
     r"|\bclient_encoding\b(?!\s*(?:=|\bto\b|'\s*,)\s*'?(?:utf-?8|unicode|default|sql_ascii)\b)"
@@ -37,11 +37,10 @@ def clean(draft: Draft, dialect: Dialect) -> None:
     lower = draft.text.lower()
     if not any(word in lower for word in _WORDS):
         return
-    mysql = dialect in {Dialect.MYSQL, Dialect.MARIADB}
+    mysql = dialect in MYSQL
     pattern = _MYSQL if mysql else _POSTGRES
     for match in pattern.finditer(draft.text):
-        rest = draft.text[match.start() :].partition(";")[0].lower()
-        if mysql and _ANSI.search(match[0]) and "oracle" not in rest:
+        if mysql and _ANSI.search(match[0]) and not _oracle(lower, match.start()):
             names = _names(draft.text, match.end(), dialect)
             if names is not None:
                 draft.edit(names)
@@ -52,6 +51,11 @@ def clean(draft: Draft, dialect: Dialect) -> None:
             f"a setting that changes how strings and characters are read ({setting}): what follows cannot be judged",
         )
         return
+
+
+def _oracle(lower: str, start: int) -> bool:
+    """Whether the statement around *start* names the mode ORACLE, which changes more than quotes."""
+    return "oracle" in lower[start:].partition(";")[0]
 
 
 def _names(text: str, start: int, dialect: Dialect) -> list[tuple[int, int, str]] | None:

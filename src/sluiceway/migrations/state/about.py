@@ -10,7 +10,17 @@ from sluiceway.migrations.state.catalogue import ColumnState, Domain, Thing
 if TYPE_CHECKING:
     from sluiceway.migrations.state.walk import Walk
 
-__all__ = ["about", "described", "domain_of", "dotted", "if_new", "on_table", "owner", "refer"]
+__all__ = [
+    "about",
+    "described",
+    "domain_key",
+    "domain_of",
+    "dotted",
+    "if_new",
+    "on_table",
+    "owner",
+    "refer",
+]
 
 
 def dotted(name: Name) -> str:
@@ -51,15 +61,18 @@ def domain_of(walk: Walk, type_: str) -> Domain | None:
     """Return the domain of that name that a script has made."""
     if not walk.world.domains or not type_:
         return None
-    # Types are written in lower case, those in quotes too.
-    words = tuple(part.strip('"').lower() for part in type_.split("."))
+    key = domain_key(walk, tuple(part.strip('"') for part in type_.split(".")))
+    return None if key is None else walk.world.domains[key]
+
+
+def domain_key(walk: Walk, name: Name) -> tuple[str, str] | None:
+    """Return which of the domains that a script has made has that name.
+
+    Where a type is written, it is in lower case.
+    """
+    lower = (*name[:-1], name[-1].lower()) if name else name
     return next(
-        (
-            walk.world.domains[key]
-            for key in walk.world.catalogue.keys(words)
-            if key in walk.world.domains
-        ),
-        None,
+        (key for key in walk.world.catalogue.keys(lower) if key in walk.world.domains), None
     )
 
 

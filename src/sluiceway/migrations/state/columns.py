@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
 from sluiceway.migrations.state.about import (
     about,
@@ -32,7 +33,7 @@ __all__ = [
     "set_not_null",
 ]
 
-_WHOLE = frozenset({Dialect.MYSQL, Dialect.MARIADB})
+_WHOLE = MYSQL
 """Where a change of type says everything of the column anew, NOT NULL and the default too."""
 
 

@@ -12,6 +12,7 @@ from sluiceway.migrations.state import columns
 from sluiceway.migrations.state.about import (
     about,
     described,
+    domain_key,
     domain_of,
     dotted,
     if_new,
@@ -247,7 +248,7 @@ def _alter_type(walk: Walk, action: Action) -> None:
         return
     _object(walk, action)
     if action.label == "rename domain" and action.name and action.new_name:
-        key = _domain_key(walk, action.name)
+        key = domain_key(walk, action.name)
         if key is not None:
             moved = walk.world.domains.pop(key)
             walk.world.domains[key[0], action.new_name[-1].lower()] = moved
@@ -257,16 +258,8 @@ def _alter_type(walk: Walk, action: Action) -> None:
         )
 
 
-def _domain_key(walk: Walk, name: Name) -> tuple[str, str] | None:
-    """Return which of the domains that a script has made has that name."""
-    lower = (*name[:-1], name[-1].lower()) if name else name
-    return next(
-        (key for key in walk.world.catalogue.keys(lower) if key in walk.world.domains), None
-    )
-
-
 def _alter_domain(walk: Walk, action: Action) -> None:
-    key = _domain_key(walk, action.name)
+    key = domain_key(walk, action.name)
     if key is not None:
         # What may not happen excuses nothing.
         if not (walk.where.conditional and action.label in {"drop not null", "set default"}):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import (
     Action,
     Dialect,
@@ -43,7 +44,6 @@ _CATALOGUES = {
     Dialect.SQLITE: frozenset({"sqlite_master", "sqlite_schema"}),
 }
 """Tables that say what other tables are: a row changed there may do anything."""
-_BLIND = frozenset({Dialect.MYSQL, Dialect.MARIADB})
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -243,7 +243,7 @@ class Walk:
 
     def _folded(self, name: Name) -> Name:
         """Return the name of a routine: MySQL takes no account of its case."""
-        return tuple(map(str.lower, name)) if self.dialect in _BLIND else name
+        return tuple(map(str.lower, name)) if self.dialect in MYSQL else name
 
     def rename_function(self, action: Action) -> None:
         """Move a function to its new name."""
