@@ -11,6 +11,13 @@ DOMAINS = (
         NOT_NULL,
     ),
     case(
+        "a long line of domains",
+        "CREATE DOMAIN d0 AS text NOT NULL;"
+        + "".join(f"CREATE DOMAIN d{number + 1} AS d{number};" for number in range(1200))
+        + "ALTER TABLE logs ADD c d1200;",
+        NOT_NULL,
+    ),
+    case(
         "domain of a domain with default",
         "CREATE DOMAIN a AS text NOT NULL DEFAULT 'x'; CREATE DOMAIN b AS a; ALTER TABLE logs ADD c b;",
     ),

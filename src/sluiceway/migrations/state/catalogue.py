@@ -40,12 +40,19 @@ class Domain:
     @property
     def demands(self) -> bool:
         """Whether it, or what it is made of, takes no NULL."""
-        return self.not_null or (self.base is not None and self.base.demands)
+        return any(each.not_null for each in self._down())
 
     @property
     def gives(self) -> bool:
         """Whether a column of it gets a value that no INSERT names."""
-        return self.default or (self.base is not None and self.base.gives)
+        return any(each.default for each in self._down())
+
+    def _down(self) -> Iterator[Domain]:
+        """Yield it and what it is made of, however long that goes on."""
+        below: Domain | None = self
+        while below is not None:
+            yield below
+            below = below.base
 
 
 @dataclass(slots=True)
