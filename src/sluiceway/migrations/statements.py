@@ -30,7 +30,8 @@ _LETTER_OR_DIGIT = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"
 _IN_WORD = r"[^\x00-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"
 _WORD = f"{_LETTER}{_IN_WORD}*"
 _NOT_IN_WORD = f"(?<!{_IN_WORD})"
-_DOLLAR = rf"{_NOT_IN_WORD}\$(?:{_LETTER}{_LETTER_OR_DIGIT}*)?\$"
+_TAG = rf"(?<!{_IN_WORD}\$)(?:{_LETTER}{_LETTER_OR_DIGIT}*)?\$"
+_DOLLAR = rf"\${_TAG}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class _Lexis:
     """How this dialect's compound statements are told: see :func:`_head`."""
     plain: str = ""
     """What neither ends a statement nor begins a comment, quotes that are closed among it."""
+    prefixed: str = ""
+    """Quotes that begin with a letter, where words are looked for too; *quotes* holds them by their mark."""
+    gap: str = ""
+    """What begins no quote, comment or end, to be passed over at once."""
 
 
 _DOUBLE = r"""|"[^"]*(?:""[^"]*)*(?:"|\Z)"""
@@ -65,9 +70,12 @@ _Q_QUOTE = (
 
 _POSTGRES = _Lexis(
     nested=True,
-    quotes=_NOT_IN_WORD + "[eE]" + _ESCAPED + "|" + _SINGLE + _DOUBLE,
+    # E'...' is told by what stands before its mark: only marks need to be looked at then.
+    quotes=f"'(?<=[eE]')(?<!{_IN_WORD}[eE]')" + _ESCAPED[1:] + "|" + _SINGLE + _DOUBLE,
+    prefixed=_NOT_IN_WORD + "[eE]" + _ESCAPED + "|",
     dollar=True,
     blocks="postgres",
+    gap=rf"""(?:[^;'"\-/$]++|-(?!-)|/(?!\*)|\$(?!{_TAG}))*+""",
 )
 _MYSQL = _Lexis(
     block_comment=r"/\*(?!M?!)",  # /*!40000 DROP TABLE x */ runs
@@ -122,10 +130,10 @@ _LEXIS: dict[Dialect, _Lexis] = {
 @dataclass(frozen=True, slots=True)
 class _Scanner:
     lexis: _Lexis
-    flat: re.Pattern[str]
-    """Quotes, comments and ends of statements."""
-    words: re.Pattern[str]
-    """Those, and words and brackets."""
+    flat: Callable[[str, int], re.Match[str] | None]
+    """Finds the next quote, comment or end of a statement; its group tells where that begins."""
+    words: Callable[[str, int], re.Match[str] | None]
+    """The same, and words and brackets."""
     plain: re.Pattern[str] | None
 
 
@@ -133,18 +141,24 @@ class _Scanner:
 def _scanner(dialect: Dialect) -> _Scanner:
     lexis = _LEXIS[dialect]
     block = lexis.block_comment if lexis.nested else lexis.block_comment + r".*?(?:\*/|\Z)"
-    parts = [
-        f"(?P<separator>{lexis.separator})" if lexis.separator else "",
-        f"(?P<comment>{lexis.line_comment}{'' if lexis.nested else '|' + block})",
-        f"(?P<nested>{block})" if lexis.nested else "",
-        f"(?P<quoted>{lexis.quotes})",
-        f"(?P<dollar>{_DOLLAR})" if lexis.dollar else "",
-        "(?P<end>;)",
-    ]
-    flat = "|".join(part for part in parts if part)
-    words = flat + f"|(?P<word>{_WORD})|(?P<bracket>[()])"
+
+    def parts(quotes: str) -> str:
+        found = [
+            f"(?P<separator>{lexis.separator})" if lexis.separator else "",
+            f"(?P<comment>{lexis.line_comment}{'' if lexis.nested else '|' + block})",
+            f"(?P<nested>{block})" if lexis.nested else "",
+            f"(?P<quoted>{quotes})",
+            f"(?P<dollar>{_DOLLAR})" if lexis.dollar else "",
+            "(?P<end>;)",
+        ]
+        return "|".join(part for part in found if part)
+
+    flat = re.compile(f"{lexis.gap}(?:{parts(lexis.quotes)})", re.DOTALL)
+    words = f"{parts(lexis.prefixed + lexis.quotes)}|(?P<word>{_WORD})|(?P<bracket>[()])"
     plain = re.compile(lexis.plain, re.DOTALL) if lexis.plain else None
-    return _Scanner(lexis, re.compile(flat, re.DOTALL), re.compile(words, re.DOTALL), plain)
+    # Behind a gap comes a token or nothing: to look for another place would begin the gap again.
+    find = flat.match if lexis.gap else flat.search
+    return _Scanner(lexis, find, re.compile(words, re.DOTALL).search, plain)
 
 
 _NESTED = re.compile(r"/\*|\*/")
@@ -167,14 +181,15 @@ Token = tuple[str, int, int]
 
 def _token(text: str, match: re.Match[str]) -> Token:
     """Return the token of *match*, with the length of what only a second search can measure."""
-    kind, begin, end = str(match.lastgroup), match.start(), match.end()
+    kind, end = str(match.lastgroup), match.end()
+    if kind == "mark":
+        return "quoted", match.start(), end
+    begin = match.start(kind)
     if kind == "nested":
         return "comment", begin, _comment_end(text, begin)
     if kind == "dollar":
-        close = text.find(match[0], end)
+        close = text.find(text[begin:end], end)
         return "quoted", begin, len(text) if close < 0 else close + end - begin
-    if kind == "mark":
-        return "quoted", begin, end
     return kind, begin, end
 
 
@@ -184,9 +199,9 @@ def tokens(text: str, dialect: Dialect, *, words: bool = False, start: int = 0) 
     *start* is where to begin; it must not be inside one of them.
     """
     scanner = _scanner(dialect)
-    search = (scanner.words if words else scanner.flat).search
+    find = scanner.words if words else scanner.flat
     position = start
-    while match := search(text, position):
+    while match := find(text, position):
         token = _token(text, match)
         yield token
         position = token[2]
@@ -351,7 +366,7 @@ def cut(text: str, dialect: Dialect, *, start: int = 0) -> Iterator[tuple[int, i
             inside = passed[0].rstrip(BLANK) if passed else ""
             last = position + len(inside) if inside else last
             position = passed.end() if passed else position
-        match = (scanner.words if body.wants_words else scanner.flat).search(text, position)
+        match = (scanner.words if body.wants_words else scanner.flat)(text, position)
         kind, at, stop = _token(text, match) if match else ("end", len(text), len(text))
         between = text[position:at].rstrip(BLANK)
         if between:

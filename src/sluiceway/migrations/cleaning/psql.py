@@ -41,6 +41,8 @@ _ARGUMENTS = re.compile(
 """To the end of the line, or to a backslash outside quotes: another command, or SQL behind ``\\\\``."""
 _WHOLE_LINE = frozenset({"copy", "!", "ef", "ev", "sf", "sv", "h", "help"})
 _VARIABLE = re.compile(r""":(?:([A-Za-z_]\w*)|'[A-Za-z_]\w*'|"[A-Za-z_]\w*"|\{\?\w+\})""")
+_MAY_BE_VARIABLE = re.compile(r""":(?<![\w:\])$]:)(?=[A-Za-z_'"{])""")
+_STDIN = re.compile(r"[sS][tT][dD][iI][nN]")
 _SET = re.compile(r"\s*(\w+)(?=\s|\Z)")
 _PIECE = re.compile(r"""(\s+)|'((?:[^'\\]|'')*)'|("[^"\\]*"|(?:[^\s'"`:\\]|::)+)""")
 """Of what ``\\set`` is given: space, a quoted text, or what stands as it is."""
@@ -100,21 +102,24 @@ class _Session:
         """By variable, whether its value may be more than a name; by ``*``, of those never set."""
 
     def run(self) -> None:
-        """Read the text once from begin to end."""
+        """Read the text once, to the end of the last statement in which psql may do something."""
         position, size = 0, len(self.text)
+        last = self._last()
         data_from = -1  # the rest of COPY's own line is read as SQL first
-        while position < size:
-            left = tokens(self.text, self.dialect, start=position)
+        left = tokens(self.text, self.dialect)
+        while position < size and (position <= last or self.begun or data_from >= 0):
             kind, begin, end = next(left, ("end", size, size))
             line_end = self.text.find("\n", position) + 1 if data_from >= 0 else 0
             stop = min(begin, line_end) if line_end else begin
             if (slash := self.text.find("\\", position, stop)) >= 0:
                 self._gap(position, slash)
                 position = self._command(slash)
+                left = tokens(self.text, self.dialect, start=position)
                 continue
             if line_end and line_end <= begin:
                 self._gap(position, line_end)
                 position, data_from = self._data(line_end), -1
+                left = tokens(self.text, self.dialect, start=position)
                 continue
             self._gap(position, begin)
             position = end
@@ -131,6 +136,12 @@ class _Session:
             self.draft.problem(size, "\\if without \\endif")
         self.draft.text = self.text
         self.draft.edit(sorted(self.edits))
+
+    def _last(self) -> int:
+        """Return where a command, a variable or the word of COPY begins that none comes behind."""
+        variables = [match.start() for match in _MAY_BE_VARIABLE.finditer(self.text)]
+        copies = [match.start() for match in _STDIN.finditer(self.text)]
+        return max(self.text.rfind("\\"), *variables[-1:], *copies[-1:], -1)
 
     def _sent(self) -> None:
         self.any_before = self.any_before or self.begun

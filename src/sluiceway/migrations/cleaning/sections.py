@@ -34,12 +34,22 @@ MARKERS: dict[str, re.Pattern[str]] = {
     "liquibase": re.compile(r"(?i)\A\s*--\s*liquibase\s*formatted"),
 }
 """What tells that a file is of a tool."""
+_WORD_OF = {
+    "goose": "goose",
+    "dbmate": "migrate:",
+    "sql-migrate": "+migrate",
+    "liquibase": "liquibase",
+}
+"""A word of each marker, without which there is no need to look for it."""
 
 
 def tool_of(text: str) -> str:
     """Return the tool whose marker comes first in *text*, or ``""``."""
+    lower = text.lower()
     found = (
-        (match.start(), tool) for tool, mark in MARKERS.items() if (match := mark.search(text))
+        (match.start(), tool)
+        for tool, mark in MARKERS.items()
+        if _WORD_OF[tool] in lower and (match := mark.search(text))
     )
     return min(found, default=(0, ""))[1]
 
