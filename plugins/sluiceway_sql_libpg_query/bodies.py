@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sluiceway.migrations.later import LaterActions
 from sluiceway.migrations.records import Action, Kind, Name, Parsed
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.folding import NAME, UNKNOWN, Environment, Text, fold
@@ -48,6 +49,24 @@ class Unreadable(Exception):  # noqa: N818 - no error of the program: something 
     """A body that could not be parsed: its statement cannot be judged."""
 
 
+@dataclass(slots=True)
+class _Defined:
+    """A function that the text defines."""
+
+    statement: bytes
+    text: str
+    parameters: list[str]
+    nested: Sequence[Action]
+    _executes: bool | None = None
+
+    @property
+    def executes(self) -> bool:
+        """It may execute what it is given."""
+        if self._executes is None:
+            self._executes = _any_unknown(self.nested)
+        return self._executes
+
+
 class Reader:
     """Reads what is inside the statements of one text."""
 
@@ -62,7 +81,7 @@ class Reader:
     ) -> None:
         self._parse = parse
         self._depth: int = outer._depth + 1 if outer else 0  # noqa: SLF001 - of our own kind
-        self._functions: dict[str, tuple[bytes, str, list[str]]] = (
+        self._functions: dict[str, _Defined] = (
             outer._functions if outer else {}  # noqa: SLF001 - of our own kind
         )
         self.wary: bool = wary or (outer is not None and outer.wary)
@@ -99,21 +118,20 @@ class Reader:
         language, text = body_of(node)
         name = strings(node.get("funcname", ()))
         language = language or ("sql" if "sql_body" in node else "")
-        nested: tuple[Action, ...] = ()
-        try:
-            if language == "plpgsql" and _WORTH.search(text):
-                nested = self.plpgsql(source, text)
-                self._functions.pop(name[-1], None)
-                if _any_unknown(nested):
-                    self._functions[name[-1]] = (source, text, parameters_of(node))
-            elif language in {"plpgsql", "sql"}:
-                nested = self._lazy(text, language) or NOTHING
-        except Unreadable as error:
-            nested = (Action(kind=Kind.EXECUTE, label="unknown", body=str(error)),)
-        if "sql_body" in node:
-            nested = tuple(self._calls_of(source.decode("utf-8", "replace"))) or NOTHING
-        if nested:
-            nested = (*_own_path(node), *nested)
+        nested: Sequence[Action] = ()
+        if "sql_body" in node or language in {"plpgsql", "sql"}:
+            # When it is called: of most functions nobody asks what they do. Whatever the text defines
+            # behind this one is nothing to it.
+            reader = self._as_it_is()
+            if "sql_body" in node:
+                written = source.decode("utf-8", "replace")
+                nested = LaterActions(lambda: tuple(reader._calls_of(written)) or NOTHING)  # noqa: SLF001
+            else:
+                nested = LaterActions(lambda: reader._runs(language, text, source))  # noqa: SLF001
+            if own := tuple(_own_path(node)):
+                nested = (*own, *nested)
+        if language == "plpgsql" and _WORTH.search(text):
+            self._functions[name[-1]] = _Defined(source, text, parameters_of(node), nested)
         return Action(
             kind=Kind.CREATE_FUNCTION,
             name=name,
@@ -124,13 +142,32 @@ class Reader:
             nested=nested,
         )
 
-    def _lazy(self, text: str, language: str) -> tuple[Action, ...]:
-        if language == "sql" and _WORTH.search(text):
+    def _as_it_is(self) -> Reader:
+        """Return a reader that goes on knowing what this one knows now."""
+        reader = Reader(self._parse, None, wary=self.wary)
+        reader._depth = self._depth
+        reader._functions = {**self._functions}
+        reader.behind = {**self.behind}
+        return reader
+
+    def _runs(self, language: str, text: str, source: bytes) -> tuple[Action, ...]:
+        """Return what calling a function runs; *source* is its whole definition, *text* its body."""
+        try:
+            if not _WORTH.search(text):
+                return tuple(self._calls_of(text)) or NOTHING
+            if language == "plpgsql":
+                return self.plpgsql(source, text)
             parsed = self._deeper(text)
-            if parsed is None:
-                raise Unreadable
-            return tuple(action for item in parsed for action in item.actions)
-        return tuple(self._calls_of(text))
+        except Unreadable as error:
+            return (Action(kind=Kind.EXECUTE, label="unknown", body=str(error)),)
+        if parsed is None:
+            return (Action(kind=Kind.EXECUTE, label="unknown"),)
+        return tuple(action for item in parsed for action in item.actions) or NOTHING
+
+    def _takes(self, name: str) -> _Defined | None:
+        """Return the function of that name, if it may execute what it is given."""
+        defined = self._functions.get(name)
+        return defined if defined is not None and defined.executes else None
 
     def plpgsql(
         self, statement: bytes, text: str, given: Environment | None = None
@@ -163,7 +200,7 @@ class Reader:
     def looks_at(self, names: Sequence[Name]) -> bool:
         """Say whether it matters with what these functions are called."""
         return any(
-            name[-1] not in HARMLESS or name[-1] in self._functions or name[-1] == "set_config"
+            name[-1] not in HARMLESS or name[-1] == "set_config" or self._takes(name[-1])
             for name in names
         )
 
@@ -172,8 +209,8 @@ class Reader:
         for name in names:
             if name[-1] == "set_config":
                 yield from _settings(tree)
-            elif name[-1] in self._functions:
-                yield from self._with_arguments(name[-1], tree)
+            elif (defined := self._takes(name[-1])) is not None:
+                yield from self._with_arguments(name[-1], defined, tree)
             elif name[-1] not in EXECUTES:
                 yield Action(kind=Kind.CALL, name=name)
         if not self.looks_at(names):
@@ -183,7 +220,7 @@ class Reader:
             last = words[-1] if words else ""
             if (
                 last in HARMLESS
-                or last in self._functions
+                or self._takes(last)
                 or (last,) not in {name[-1:] for name in names}
             ):
                 continue
@@ -200,9 +237,9 @@ class Reader:
             ):
                 yield Action(kind=Kind.EXECUTE, label="unknown")
 
-    def _with_arguments(self, name: str, tree: Any) -> Iterator[Action]:
+    def _with_arguments(self, name: str, defined: _Defined, tree: Any) -> Iterator[Action]:
         """Return what a function that executes what it is given does with what it is given."""
-        statement, text, parameters = self._functions[name]
+        parameters = defined.parameters
         for call in _function_calls(tree):
             if strings(call.get("funcname", ()))[-1:] != (name,):
                 continue
@@ -215,7 +252,7 @@ class Reader:
                 values[f"${number + 1}"] = values[word] = fold(argument, Environment())
             if self._depth < _DEEPEST:
                 nested = Reader(self._parse, self, wary=True).plpgsql(
-                    statement, text, Environment(values)
+                    defined.statement, defined.text, Environment(values)
                 )
                 yield Action(kind=Kind.DO, nested=nested)
 
@@ -322,16 +359,22 @@ def placed(actions: Sequence[Action], piece: str) -> tuple[Action, ...]:
     for action in actions:
         if action.body and action.kind in {Kind.DO, Kind.CREATE_FUNCTION}:
             start = max(piece.find(action.body), 0)
-            nested = tuple(_moved(inner, start) for inner in action.nested)
-            found.append(replace(action, body_offset=start, nested=nested))
+            found.append(
+                replace(action, body_offset=start, nested=_all_moved(action.nested, start))
+            )
         else:
             found.append(action)
     return tuple(found)
 
 
 def _moved(action: Action, by: int) -> Action:
-    nested = tuple(_moved(inner, by) for inner in action.nested)
-    return replace(action, offset=action.offset + by, nested=nested)
+    return replace(action, offset=action.offset + by, nested=_all_moved(action.nested, by))
+
+
+def _all_moved(actions: Sequence[Action], by: int) -> Sequence[Action]:
+    if isinstance(actions, LaterActions):
+        return LaterActions(lambda: tuple(_moved(each, by) for each in actions))
+    return tuple(_moved(each, by) for each in actions)
 
 
 def _function_calls(tree: Any) -> Iterator[Node]:

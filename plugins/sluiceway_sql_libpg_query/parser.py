@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sluiceway.migrations.later import Later
+from sluiceway.migrations.later import LaterColumns
 from sluiceway.migrations.records import (
     Action,
     Asked,
@@ -244,7 +244,7 @@ def _table(chunk: bytes, source: bytes) -> Action | None:
     return Action(
         kind=Kind.CREATE_TABLE,
         name=_name(found.groups()[:3]),
-        definitions=Later(
+        definitions=LaterColumns(
             read, tuple(_name(each.groups()) for each in _REFERENCES.finditer(chunk))
         ),
         if_exists=b',"if_not_exists":true' in chunk,

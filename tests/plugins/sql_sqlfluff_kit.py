@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sluiceway.migrations.records import Action, Dialect, Kind, Parsed, Script
 from sluiceway_sql_sqlfluff.parser import parser
 
@@ -14,7 +16,7 @@ def parsed(dialect: str, text: str) -> list[Parsed]:
     return parser().parse(script(text), Dialect(dialect))
 
 
-def flat(actions: tuple[Action, ...]) -> list[Action]:
+def flat(actions: Sequence[Action]) -> list[Action]:
     return [inner for action in actions for inner in (action, *flat(action.nested))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluiceway.migrations.later import Later
+from sluiceway.migrations.later import LaterActions, LaterColumns
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Parsed, Script
 from sluiceway.migrations.state import facts
 from sluiceway_sql_libpg_query import library
@@ -245,21 +245,64 @@ def test_columns_that_are_read_later_are_those_that_would_be_read_at_once(
     before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = parse(before + TABLES)
-    lazily = [a for item in later for a in item.actions if isinstance(a.definitions, Later)]
+    lazily = [a for item in later for a in item.actions if isinstance(a.definitions, LaterColumns)]
     assert [action.name[-1] for action in lazily] == ["b", "b", "Q\\", "o", "n", "s"]
     assert lazily[0].if_exists
     referenced = [
         tuple(c.references for c in a.definitions if c.references) == a.definitions.references
         for a in lazily
-        if isinstance(a.definitions, Later)
+        if isinstance(a.definitions, LaterColumns)
     ]
     assert all(referenced)
     monkeypatch.setattr("sluiceway_sql_libpg_query.parser.FLAT", 0)
     at_once = parse(before + TABLES)
-    assert not any(isinstance(a.definitions, Later) for item in at_once for a in item.actions)
+    assert not any(
+        isinstance(a.definitions, LaterColumns) for item in at_once for a in item.actions
+    )
     assert at_once == later
 
 
 def test_a_table_with_a_tree_too_deep_to_read_is_a_problem_at_once() -> None:
     (found,) = parse("CREATE TABLE a (b int DEFAULT 1" + "+1" * 5_000 + ")")
     assert found.problem == "its tree is nested too deeply"
+
+
+RUNNER = "CREATE FUNCTION run(q text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE q; END';"
+CALLER = (
+    "CREATE FUNCTION go() RETURNS void LANGUAGE plpgsql AS "
+    "$$BEGIN PERFORM run('DROP TABLE users'); END$$;"
+)
+HARMLESS_RUNNER = (
+    "CREATE OR REPLACE FUNCTION run(q text) RETURNS void LANGUAGE plpgsql AS "
+    "'BEGIN PERFORM now(); END';"
+)
+
+
+def test_bodies_are_read_when_somebody_calls_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    real = library.parse_plpgsql
+
+    def noted(text: bytes) -> bytes | library.Failure:
+        read.append(text)
+        return real(text)
+
+    monkeypatch.setattr(library, "parse_plpgsql", noted)
+    found = parse(RUNNER + CALLER + "ALTER TABLE t ADD a int;")
+    bodies = [item.actions[0].nested for item in found[:2]]
+    assert [isinstance(each, LaterActions) for each in bodies] == [True, True]
+    assert read == []
+    assert [action.kind for action in bodies[0]] == [Kind.EXECUTE]
+    assert len(read) == 1
+
+
+def test_what_is_defined_behind_a_function_is_nothing_to_it() -> None:
+    text = RUNNER + CALLER + HARMLESS_RUNNER + "SELECT go();"
+    found = facts([script(text)], LibPgQuery(), Dialect.POSTGRES).facts
+    assert [(each.kind, each.table) for each in found] == [(Kind.DROP_TABLE, "users")]
+
+
+def test_a_body_that_is_read_later_has_the_same_places() -> None:
+    text = "\n\n" + CALLER.replace("BEGIN", "BEGIN\n") + RUNNER + "\nSELECT 1;\nSELECT go();"
+    (definition, *_) = parse(text)
+    call, *_ = definition.actions[0].nested
+    assert text[2:][call.offset :].lstrip().startswith("PERFORM run")

@@ -255,7 +255,7 @@ class Action:
     definition: Column | None = None
     """Of ADD_COLUMN, CHANGE_TYPE and CREATE_DOMAIN."""
     definitions: Sequence[Column] = ()
-    """Of CREATE_TABLE; a tuple, or :class:`~sluiceway.migrations.later.Later`."""
+    """Of CREATE_TABLE; a tuple, or :class:`~sluiceway.migrations.later.LaterColumns`."""
     new_name: Name = ()
     """Of the renaming kinds and SET_SCHEMA; the partition that is attached or detached, and the heir
     where a table INHERITs (ATTACH_PARTITION, labelled ``inherit``)."""
@@ -301,8 +301,9 @@ class Action:
     """Of the body, lower case: ``sql``, ``plpgsql``; empty for the dialect's own."""
     reads: tuple[Name, ...] = ()
     """Tables that a query or a change of data names."""
-    nested: tuple[Action, ...] = ()
-    """What the statement holds inside (IF blocks of T-SQL, BEGIN ... END, bodies), in order."""
+    nested: Sequence[Action] = ()
+    """What the statement holds inside (IF blocks of T-SQL, BEGIN ... END, bodies), in order; a tuple, or
+    of CREATE_FUNCTION :class:`~sluiceway.migrations.later.LaterActions`."""
     offset: int = 0
     """Where it begins in its statement, in characters, when that is known."""
 

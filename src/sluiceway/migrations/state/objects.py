@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sluiceway.migrations.later import Later
+from sluiceway.migrations.later import LaterColumns
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state import columns
 from sluiceway.migrations.state.about import (
@@ -47,7 +47,7 @@ def _create_table(walk: Walk, action: Action) -> None:
         materialized=action.materialized,
     )
     given = action.definitions
-    if isinstance(given, Later) and not walk.world.domains:
+    if isinstance(given, LaterColumns) and not walk.world.domains:
         references: Sequence[Name] = given.references
         thing.made_of = partial(_columns, given)
     else:

@@ -130,7 +130,7 @@ class Walk:
                 handler(action)
             elif action.kind is not Kind.OTHER:
                 objects.apply(self, action)
-            if action.nested and action.kind not in _HOLDERS:
+            if action.kind not in _HOLDERS and action.nested:
                 later = {"later": True} if action.label == "event" else {}
                 branch = action.label in _BRANCHES or action.if_exists
                 self._nested(action, branch=branch, **later)
@@ -199,7 +199,7 @@ class Walk:
     def _create_function(self, action: Action) -> None:
         start, end = self.where.span
         actions = action.nested
-        if actions and actions[0].label == "function as it is":
+        if isinstance(actions, tuple) and actions and actions[0].label == "function as it is":
             # SET search_path FROM CURRENT: that of this moment, whenever it is called.
             path = ",".join(self.world.catalogue.path)
             actions = (replace(actions[0], label="function", body=path), *actions[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Action, Maybe, Name
@@ -16,7 +17,7 @@ __all__ = ["Routine", "Where", "World"]
 class Routine:
     """A function or procedure that a script has defined."""
 
-    actions: tuple[Action, ...]
+    actions: Sequence[Action]
     text: str
     """Its definition, for the hash of what calls it."""
     body: str
