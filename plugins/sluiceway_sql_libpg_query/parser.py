@@ -39,6 +39,7 @@ _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
 _RELATION = rb'\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
+_NAMED = re.compile(rb'"relname":%b' % _WORD)
 _TARGET = re.compile(rb'"relation":' + _RELATION)
 _PART = re.compile(rb'"ctequery":\{"(?:Insert|Update|Delete|Merge)Stmt":\{"relation":' + _RELATION)
 _VIEW = re.compile(rb'\{"ViewStmt":\{"view":' + _RELATION)
@@ -220,9 +221,8 @@ def _through_views(
 ) -> Sequence[Name]:
     """Return what a statement calls, through the views that it looks at too; note a view's own."""
     found = [*called]
-    for word, names in reader.behind.items():
-        if b'"relname":%b' % word in chunk:
-            found += [name for name in names if name not in found]
+    for word in dict.fromkeys(_NAMED.findall(chunk)) if reader.behind else ():
+        found += [name for name in reader.behind.get(word, ()) if name not in found]
     if kind != "ViewStmt":
         return found if kind not in DEFERRED else called
     view = _VIEW.match(chunk)

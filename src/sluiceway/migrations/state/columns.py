@@ -219,7 +219,8 @@ def add_constraint(walk: Walk, action: Action) -> None:
             "nullable": action.constraint == "primary key",
         },
     )
-    if action.constraint == "primary key":
+    # Of columns that nobody has asked for, none was added to the table.
+    if action.constraint == "primary key" and thing.made_of is None:
         for name in action.columns:
             column = thing.columns.get(name)
             if column is not None and column.made is Maybe.YES and not column.not_null:

@@ -65,11 +65,12 @@ class Statements:
     Told when somebody asks: of most statements nobody does. What is asked first changes no hash.
     """
 
-    __slots__ = ("_dialect", "_known", "_noted", "_parts", "_script", "_seen")
+    __slots__ = ("_at", "_dialect", "_known", "_line", "_noted", "_parts", "_script", "_seen")
 
     def __init__(self, script: Script, dialect: Dialect) -> None:
         self._script = script
         self._dialect = dialect
+        self._at, self._line = 0, 1
         self._noted: dict[int, str] = {}
         self._parts: dict[int, tuple[str, str]] = {}
         self._seen: dict[str, int] = {}
@@ -107,7 +108,12 @@ class Statements:
 
     def line(self, offset: int) -> int:
         """Return the line of a character of the script."""
-        return self._script.line(offset)
+        # Most are asked for in their order: what was counted once is not counted again.
+        if offset < self._at:
+            self._at, self._line = 0, 1
+        self._line += self._script.text.count("\n", self._at, offset)
+        self._at = offset
+        return self._line
 
     def _count(self) -> None:
         """Tell each noted statement from the ones before it that are equal."""
