@@ -38,6 +38,8 @@ _WORTH = re.compile(
 _IN_NAME = frozenset('_$."')
 _RISKY = re.compile(r"(?i)\s*(?:drop|truncate|alter|create|do|with|delete|begin|set|--|/\*|;)")
 _EVENT = re.compile(rb"(?i)(\breturns\s+(?:pg_catalog\s*\.\s*)?)event_trigger\b")
+_WITHIN = frozenset({dict, list})
+"""What of a tree has parts; half of the rest says where something stands."""
 _MARKS = {UNKNOWN: "sluiceway_unknown_", NAME: "sluiceway_name_"}
 
 
@@ -378,16 +380,15 @@ def _all_moved(actions: Sequence[Action], by: int) -> Sequence[Action]:
 
 
 def _function_calls(tree: Any) -> Iterator[Node]:
-    todo = [tree]
+    todo = [tree] if type(tree) in _WITHIN else []
     while todo:
         current = todo.pop()
         if isinstance(current, list):
-            todo.extend(current)
-        elif isinstance(current, dict):
-            call = current.get("FuncCall")
-            if isinstance(call, dict):
-                yield call
-            todo.extend(current.values())
+            todo.extend([each for each in current if type(each) in _WITHIN])
+            continue
+        if "FuncCall" in current and isinstance(call := current["FuncCall"], dict):
+            yield call
+        todo.extend([each for each in current.values() if type(each) in _WITHIN])
 
 
 def _own_path(node: Node) -> Iterator[Action]:

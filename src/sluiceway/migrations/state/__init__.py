@@ -68,7 +68,7 @@ def _drafts(
     asked: Asked | None = None,
 ) -> tuple[list[Draft], int]:
     """Return every fact, or at least those that are *asked* for, and the number of statements."""
-    walk = Walk(dialect)
+    walk = Walk(dialect, asked)
     drafts: list[Draft] = []
     sparing = parser if isinstance(parser, Sparing) and not together else None
     statements = 0

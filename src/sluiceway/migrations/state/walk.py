@@ -10,6 +10,7 @@ from typing import Any
 from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import (
     Action,
+    Asked,
     Dialect,
     Kind,
     Maybe,
@@ -51,8 +52,9 @@ _DEEPEST = 16
 class Walk:
     """Goes through scripts and keeps what they have made."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, asked: Asked | None = None) -> None:
         self.dialect = dialect
+        self._asked = asked.kinds if asked is not None else None
         self.world = World(Catalogue(dialect))
         self._branches = 0
         self._begun: list[tuple[str, World]] = []
@@ -409,10 +411,13 @@ class Walk:
         at_once: bool = False,
         **values: Any,
     ) -> None:
-        """Leave a fact about where we stand."""
+        """Leave a fact about where we stand, if it is asked for or says what others will be."""
         where, script = self.where, self._script
         start, end = where.span
         self._statements.note(where.number, script.text[start:end])
+        unasked = self._asked is not None and kind not in self._asked
+        if unasked and settles is None and kind is not Kind.UNPARSABLE:
+            return
         offset = where.offset if where.offset is not None else action.offset if action else 0
         found: dict[str, Any] = {key: value for key, value in values.items() if value}
         found.update(
