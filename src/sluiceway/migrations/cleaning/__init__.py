@@ -18,8 +18,6 @@ _ALWAYS = frozenset({Dialect.TSQL, Dialect.ORACLE})
 """Lines of the client end statements: every file of theirs is looked through."""
 _VARIABLE = re.compile(r":(?=['\"A-Za-z_{])(?<!::)")
 _TEMPLATES = (b"{{", b"{%", b"${", b"{#")
-_MARKS = (b"goose", b"migrate", b"liquibase", b"statement-breakpoint", b"txmode")
-_SETTINGS = (b"standard_conforming_strings", b"client_encoding", b"names")
 _MYSQL_MARKS = (b"delimiter", b"/*!", b"/*m!", b"ansi_quotes", b"no_backslash", b"sql_mode", b"names", b"charset", b"character set")  # fmt: skip
 _LONE_CR = re.compile(r"\r(?!\n)")
 
@@ -31,19 +29,31 @@ def plain(data: bytes, dialect: Dialect) -> bool:
     lower = data.lower()
     if (
         (b"{" in data and any(mark in data for mark in _TEMPLATES))
-        or (b"--" in data and any(mark in lower for mark in _MARKS))
+        or (b"--" in data and _marks(lower))
         or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n"))
     ):
         return False
     if dialect in _PSQL:
-        return not (
-            b"\\" in data
-            or b"stdin" in lower
-            or (b"set" in lower and any(mark in lower for mark in _SETTINGS))
-        )
+        return not (b"\\" in data or b"stdin" in lower or (b"set" in lower and _settings(lower)))
     if dialect in MYSQL:
         return not any(mark in lower for mark in _MYSQL_MARKS)
     return dialect is not Dialect.SQLITE or not (b"\n." in data or data[:1] == b".")
+
+
+def _marks(lower: bytes) -> bool:
+    """Say whether a word of a tool's marks stands there. Spelt out: it is asked of every file."""
+    return (
+        b"migrate" in lower
+        or b"goose" in lower
+        or b"liquibase" in lower
+        or b"statement-breakpoint" in lower
+        or b"txmode" in lower
+    )
+
+
+def _settings(lower: bytes) -> bool:
+    """Say whether the name of a setting stands there that changes what quotes mean."""
+    return b"names" in lower or b"client_encoding" in lower or b"standard_conforming" in lower
 
 
 def marked(data: bytes) -> str:
