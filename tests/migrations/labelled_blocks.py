@@ -401,6 +401,24 @@ BEHIND = (
         TABLE,
     ),
     case(
+        "trigger of a table that a foreign key lets follow",
+        _EACH_ROW + "CREATE TABLE kids (n bigint REFERENCES users ON DELETE CASCADE);"
+        "INSERT INTO users (id, email) VALUES (77, 'x'); INSERT INTO kids VALUES (77);"
+        "CREATE TRIGGER t BEFORE DELETE ON kids FOR EACH ROW EXECUTE FUNCTION f();"
+        "DELETE FROM users WHERE id = 77;",
+        TABLE,
+    ),
+    case(
+        "trigger of a table that follows one that follows",
+        _EACH_ROW + "CREATE TABLE kids (n bigint PRIMARY KEY); CREATE TABLE toys (n bigint);"
+        "ALTER TABLE kids ADD FOREIGN KEY (n) REFERENCES users ON DELETE CASCADE;"
+        "ALTER TABLE toys ADD FOREIGN KEY (n) REFERENCES kids ON DELETE CASCADE;"
+        "INSERT INTO users (id, email) VALUES (77, 'x'); INSERT INTO kids VALUES (77); INSERT INTO toys VALUES (77);"
+        "CREATE TRIGGER t AFTER DELETE ON toys FOR EACH STATEMENT EXECUTE FUNCTION f();"
+        "DELETE FROM users WHERE id = 77;",
+        TABLE,
+    ),
+    case(
         "function of a default",
         "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;"
         "ALTER TABLE logs ADD a int NOT NULL DEFAULT f(); DROP FUNCTION f() CASCADE;",

@@ -84,8 +84,10 @@ def owner(walk: Walk, action: Action) -> Thing:
     return walk.world.catalogue.thing(name)
 
 
-def refer(walk: Walk, thing: Thing, references: Name) -> None:
-    """Note that an older table points to a newer one."""
+def refer(walk: Walk, thing: Thing, name: Name, references: Name) -> None:
+    """Note that *thing*, of that name, points to another table: an older one perhaps to a newer."""
+    keys = walk.world.catalogue.keys
+    walk.world.triggers.add_reference(keys(name), keys(references))
     if walk.world.catalogue.made(thing) is not Maybe.YES:
         target = walk.world.catalogue.find(references)
         if target is not None:

@@ -54,7 +54,7 @@ def add_column(walk: Walk, action: Action) -> None:
         column.made = Maybe.MAYBE if action.if_exists or walk.where.conditional else Maybe.YES
         thing.columns[action.column] = column
     if definition.references:
-        refer(walk, thing, definition.references)
+        refer(walk, thing, action.name, definition.references)
     if definition.default_name:
         thing.defaults[definition.default_name] = action.column
     walk.fact(
@@ -202,7 +202,7 @@ def add_constraint(walk: Walk, action: Action) -> None:
         name = action.constraint_name or f"{table}_{action.check_not_null}_check"
         thing.checks[name] = Check(action.check_not_null)
     if action.references:
-        refer(walk, thing, action.references)
+        refer(walk, thing, action.name, action.references)
     walk.fact(
         action.kind,
         action,

@@ -1,4 +1,6 @@
-"""Which functions a change of rows fires: triggers of the table, its partitions and its heirs."""
+"""Which functions a change of rows fires: triggers of the table, its partitions and its heirs, and of the
+tables whose foreign keys follow it.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,8 @@ class Triggers:
     """With whether it is fired for each row."""
     _parents: dict[Key, set[Key]] = field(default_factory=dict)
     """Of a partition the table it is of, of an heir what it inherits from."""
+    _referring: dict[Key, set[Key]] = field(default_factory=dict)
+    """Of a table those with a foreign key to it: what cascades to them is a change of their rows."""
 
     def add(self, table: Iterable[Key], function: Name, *, for_row: bool) -> None:
         """Hang *function* on a table."""
@@ -33,6 +37,12 @@ class Triggers:
         for key in part:
             self._parents.setdefault(key, set()).update(parents - {key})
 
+    def add_reference(self, table: Iterable[Key], to: Iterable[Key]) -> None:
+        """Note a foreign key. Whether it cascades is not asked: somebody has hung the function there."""
+        tables = set(table)
+        for key in to:
+            self._referring.setdefault(key, set()).update(tables - {key})
+
     def move(self, old: Iterable[Key], new: Iterable[Key]) -> None:
         """Let them go with a table that gets another name: from each key to the one beside it."""
         for before, after in zip(old, new, strict=True):
@@ -40,9 +50,11 @@ class Triggers:
                 self._functions[after] = self._functions[before]
             if before in self._parents:
                 self._parents[after] = self._parents[before]
-            for parents in self._parents.values():
-                if before in parents:
-                    parents.add(after)
+            if before in self._referring:
+                self._referring[after] = self._referring[before]
+            for tables in (*self._parents.values(), *self._referring.values()):
+                if before in tables:
+                    tables.add(after)
 
     def fired(self, table: Iterable[Key], *, emptied: bool = False) -> Iterator[Name]:
         """Yield the functions that a change of rows of a table may fire, or that it is *emptied*.
@@ -58,10 +70,23 @@ class Triggers:
                 for function, row in self._functions.get(key, ())
                 if not (emptied and row)  # TRUNCATE knows no rows
             )
+        for key in self._followers(named):
+            yield from (
+                function
+                for function, row in self._functions.get(key, ())
+                if not (emptied and row)
+            )
         if emptied:
             return
         for key in self._related(named):
             yield from (function for function, row in self._functions.get(key, ()) if row)
+
+    def _followers(self, table: list[Key]) -> list[Key]:
+        """Return the tables to which a change may cascade, and what it may cascade to from there."""
+        if not self._referring:
+            return []
+        found = _closed(table, lambda key: self._referring.get(key, ()))
+        return [key for key in found if key not in table]
 
     def _related(self, table: list[Key]) -> list[Key]:
         if not self._parents:

@@ -54,7 +54,7 @@ def _create_table(walk: Walk, action: Action) -> None:
         references = [each.references for each in given if each.references]
         thing.known = {each.name: described(walk, each) for each in given}
     for table in references:
-        refer(walk, thing, table)
+        refer(walk, thing, action.name, table)
     if action.references:
         walk.add_part(action.name, action.references)
     walk.world.catalogue.make(action.name, thing, maybe=action.if_exists or action.or_replace)
