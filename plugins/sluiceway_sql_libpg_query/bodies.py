@@ -72,7 +72,7 @@ class _Defined:
 class Reader:
     """Reads what is inside the statements of one text."""
 
-    __slots__ = ("_depth", "_functions", "_parse", "behind", "wary")
+    __slots__ = ("_depth", "_functions", "_parse", "behind", "of_rows", "wary")
 
     def __init__(
         self,
@@ -90,6 +90,8 @@ class Reader:
         """The text defines functions: no name is harmless then."""
         self.behind: dict[bytes, list[Name]] = outer.behind if outer else {}
         """What looking at a view calls, where the text defines functions: by its name in a tree."""
+        self.of_rows: set[str] = outer.of_rows if outer else set()
+        """Functions of one argument that the text defines: they can be called as a row's column is read."""
 
     # --- statements that hold others --------------------------------------------------------------
 
@@ -120,6 +122,8 @@ class Reader:
         language, text = body_of(node)
         name = strings(node.get("funcname", ()))
         language = language or ("sql" if "sql_body" in node else "")
+        if len(parameters_of(node)) == 1:
+            self.of_rows.add(name[-1])
         nested: Sequence[Action] = ()
         if "sql_body" in node or language in {"plpgsql", "sql"}:
             # When it is called: of most functions nobody asks what they do. Whatever the text defines
@@ -150,6 +154,7 @@ class Reader:
         reader._depth = self._depth
         reader._functions = {**self._functions}
         reader.behind = {**self.behind}
+        reader.of_rows = {*self.of_rows}
         return reader
 
     def _runs(self, language: str, text: str, source: bytes) -> tuple[Action, ...]:

@@ -34,12 +34,17 @@ _STATEMENT = b'{"stmt":'
 _TAIL = 32
 """Bytes that one of the two can take."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 4
+_ANSWERS = 5
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
 _RELATION = rb'\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
 _NAMED = re.compile(rb'"relname":%b' % _WORD)
+_FIELD = re.compile(
+    rb'"ColumnRef":\{"fields":\[(?:\{"String":\{"sval":%b\}\},)+\{"String":\{"sval":(%b)\}\}\]'
+    % (_WORD.replace(b"(", b"(?:", 1), _WORD[1:-1])
+)
+"""The last word of a name with dots that may be a column's."""
 _TARGET = re.compile(rb'"relation":' + _RELATION)
 _PART = re.compile(rb'"ctequery":\{"(?:Insert|Update|Delete|Merge)Stmt":\{"relation":' + _RELATION)
 _VIEW = re.compile(rb'\{"ViewStmt":\{"view":' + _RELATION)
@@ -189,6 +194,8 @@ def _actions(
     called: Sequence[Name] = ()
     if kind not in DEFERRED and CALLS in chunk:
         called = [name for name in calls(chunk) if reader.wary or name[-1] not in HARMLESS]
+    if reader.of_rows and kind not in DEFERRED:
+        called = [*called, *(name for name in _of_rows(chunk, reader) if name not in called)]
     if reader.wary and (reader.behind or kind == "ViewStmt"):
         called = _through_views(kind, chunk, reader, called)
     plain = b'"intoClause"' not in chunk and PROGRAM not in chunk
@@ -215,6 +222,12 @@ def _actions(
     return tuple(actions) or NOTHING
 
 
+def _of_rows(chunk: bytes, reader: Reader) -> list[Name]:
+    """Return the functions that ``a.f`` calls, where the row ``a`` has no column of that name."""
+    fields = {str(decoded(word)) for word in _FIELD.findall(chunk)} & reader.of_rows
+    return [(name,) for name in sorted(fields)]
+
+
 def _through_views(
     kind: str, chunk: bytes, reader: Reader, called: Sequence[Name]
 ) -> Sequence[Name]:
@@ -226,7 +239,7 @@ def _through_views(
         return found if kind not in DEFERRED else called
     view = _VIEW.match(chunk)
     if view is not None:
-        reader.behind[view[3]] = [*found, *calls(chunk)]
+        reader.behind[view[3]] = [*found, *calls(chunk), *_of_rows(chunk, reader)]
     return called
 
 

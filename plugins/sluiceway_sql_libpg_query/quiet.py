@@ -18,6 +18,7 @@ from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, handlers
 __all__ = [
     "CALLS",
     "DEFERRED",
+    "DOTTED",
     "FLAT",
     "MATTERS",
     "PROGRAM",
@@ -35,6 +36,8 @@ QUERIES = frozenset(
 WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 CALLS = b'"FuncCall":{"funcname"'
 PROGRAM = b'"is_program":true'
+DOTTED = b'"}},{"String":{"sval":'
+"""In a name with a dot, which may call a function of the row that its first word names."""
 FLAT = 300
 """Brackets in a tree that is not nested too deeply to be read, whoever asks for it."""
 
@@ -182,12 +185,14 @@ def quiet(trees: Sequence[bytes], asked: Asked) -> bool:
                 return False
             # A change of data runs triggers, and a WITH may hold one.
             runs = runs or kind != b"SelectStmt" or b'"withClause":' in tree
-        if CALLS in tree and kind == b"ViewStmt":
-            runs = True  # for whoever looks at it
+        if kind == b"ViewStmt":
+            runs = runs or CALLS in tree or DOTTED in tree  # for whoever looks at it
         elif CALLS in tree and kind not in _DEFERRED:
             if not _harmless(calls(tree)):
                 return False
             runs = True
+        elif kind not in _DEFERRED:
+            runs = runs or DOTTED in tree
     # Where the script has functions of its own, none of them is run.
     return not (defines and runs)
 

@@ -419,6 +419,24 @@ BEHIND = (
         TABLE,
     ),
     case(
+        "function of a row, called as a column is read",
+        "CREATE FUNCTION gone(users) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+        "SELECT u.gone FROM users u LIMIT 1;",
+        TABLE,
+    ),
+    case(
+        "function of a row, through a view",
+        "CREATE FUNCTION gone(users) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
+        "INSERT INTO users (id, email) VALUES (78, 'y');"
+        "CREATE VIEW v AS SELECT u.gone FROM users u WHERE u.id = 78; SELECT gone FROM v;",
+        TABLE,
+    ),
+    case(
+        "column of the name of a function of something else",
+        "CREATE FUNCTION name(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;"
+        "SELECT u.name FROM users u;",
+    ),
+    case(
         "function of a default",
         "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;"
         "ALTER TABLE logs ADD a int NOT NULL DEFAULT f(); DROP FUNCTION f() CASCADE;",

@@ -72,9 +72,7 @@ class Triggers:
             )
         for key in self._followers(named):
             yield from (
-                function
-                for function, row in self._functions.get(key, ())
-                if not (emptied and row)
+                function for function, row in self._functions.get(key, ()) if not (emptied and row)
             )
         if emptied:
             return
