@@ -29,6 +29,8 @@ __all__ = [
     "plain",
     "redact",
     "run",
+    "secrets",
+    "secrets_known",
     "spawn",
     "stoppable",
     "stream",
@@ -130,13 +132,35 @@ def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
     So are the password and the tokens within one that is an address: what connects to it often
     names them alone.
     """
-    environ = os.environ if environ is None else environ
-    for name in SECRET_NAMES:
-        value = environ.get(name, "")
-        if value:
-            for secret in _secrets_in(value):
-                text = text.replace(secret, "***")
+    known = _known.get() if environ is None else None
+    for secret in secrets(environ) if known is None else known:
+        text = text.replace(secret, "***")
     return text
+
+
+def secrets(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return every text that :func:`redact` takes out, in its order."""
+    environ = os.environ if environ is None else environ
+    values = (environ.get(name, "") for name in SECRET_NAMES)
+    return tuple(secret for value in values if value for secret in _secrets_in(value))
+
+
+@contextlib.contextmanager
+def secrets_known() -> Iterator[tuple[str, ...]]:
+    """Let :func:`redact` look for the secrets of the process once for all texts of this block.
+
+    The block sets no variable. To ask the environment for a dozen names takes longer than to make a line
+    of a page; results have tens of thousands of texts.
+    """
+    found = secrets()
+    token = _known.set(found)
+    try:
+        yield found
+    finally:
+        _known.reset(token)
+
+
+_known: ContextVar[tuple[str, ...] | None] = ContextVar("secrets", default=None)
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,6 +80,21 @@ def test_nothing_a_terminal_would_obey_is_left(said, shown):
     assert clean(said) == shown
 
 
+def test_of_all_characters_only_what_a_terminal_obeys_is_replaced():
+    bidi = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    every = [chr(each) for each in range(sys.maxunicode + 1) if chr(each) != "\t"]
+    ends = {each for each in every if len(f"a{each}b".splitlines()) > 1}
+    assert {clean(f"a{each}b") for each in ends} == {"a\nb"}
+    others = [each for each in every if each not in ends]
+    shown = clean("".join(others))
+    replaced = {before for before, after in zip(others, shown, strict=True) if before != after}
+    assert {after for before, after in zip(others, shown, strict=True) if before in replaced} == {
+        "\ufffd"
+    }
+    obeyed = {each for each in others if unicodedata.category(each) in {"Cc", "Cs"}}
+    assert replaced == obeyed | bidi
+
+
 def test_secrets_are_taken_out(monkeypatch):
     monkeypatch.setenv("COSIGN_PASSWORD", "hunter2-hunter2")
     monkeypatch.setenv("COSIGN_PRIVATE_KEY", "-----BEGIN\nsecret\n-----END")
@@ -96,6 +114,18 @@ def test_wrapping_fits_and_loses_nothing(text, width):
     lines = wrap(cleaned, width)
     assert all(width_of(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(cleaned.split())
+
+
+@given(
+    st.text(st.sampled_from(" ab-\t\x1f\xa0é~"), max_size=60),
+    st.integers(1, 30),
+    st.booleans(),
+)
+def test_lines_are_broken_where_the_standard_library_breaks_them(text, width, whole):
+    wanted = textwrap.wrap(
+        text, width, break_long_words=not whole, break_on_hyphens=False, drop_whitespace=True
+    )
+    assert wrap(text, width, whole=whole) == (wanted or [""])
 
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=200)

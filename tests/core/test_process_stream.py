@@ -176,3 +176,27 @@ def test_a_password_that_is_a_word_of_the_address_stays_a_word():
 @pytest.mark.parametrize("name", process.SECRET_NAMES)
 def test_each_secret_is_taken_out_whole(name):
     assert process.redact("a s3cret-value b", {name: "s3cret-value"}) == "a *** b"
+
+
+def test_secrets_that_are_looked_up_once_are_taken_out_as_ever(monkeypatch):
+    monkeypatch.setenv("STAGING_DATABASE_URL", ADDRESS)
+    monkeypatch.setenv("REGISTRY_PASSWORD", "swordfish-swordfish")
+    texts = [ADDRESS, "the password p@ss word", "swordfish-swordfish", "k3y+s", "nothing"]
+    asked = [process.redact(text) for text in texts]
+    with process.secrets_known() as known:
+        assert [process.redact(text) for text in texts] == asked
+        assert {ADDRESS, "p@ss word", "swordfish-swordfish", "k3y+s"} <= set(known)
+        # Another environment is asked itself.
+        assert process.redact("nothing", {"REGISTRY_PASSWORD": "nothing"}) == "***"
+    monkeypatch.setenv("REGISTRY_PASSWORD", "nothing")
+    assert process.redact("nothing") == "***"
+    assert "swordfish" not in "".join(asked)
+
+
+def test_where_no_secret_is_set_there_is_none_to_take_out(monkeypatch):
+    for name in process.SECRET_NAMES:
+        monkeypatch.delenv(name, raising=False)
+    with process.secrets_known() as known:
+        assert known == ()
+        assert process.redact("swordfish-swordfish") == "swordfish-swordfish"
+    assert process.secrets({"SIGSTORE_ID_TOKEN": "swordfish", "PATH": "/bin"}) == ("swordfish",)

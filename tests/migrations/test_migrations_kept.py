@@ -184,33 +184,52 @@ def test_an_approval_or_policies_of_the_sites_own_are_always_asked(
     assert desk.check().document["waivers"] == [approval]
 
 
+def parts(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return what stands before the facts, and these."""
+    first, rest = path.read_bytes().split(b"\n", 1)
+    size = int(first.split()[1])
+    return json.loads(rest[:size]), rest[size:]
+
+
 def rewritten(path: Path, change: str) -> None:
-    """Change what stands in the file, with a digest that fits."""
-    _, head, body = path.read_bytes().split(b"\n", 2)
-    document = json.loads(head)
+    """Change what stands in the file, with digests that fit."""
+    document, facts = parts(path)
     if change == "name":
         document["name"] = "another.json"
     elif change == "allow":
         document["decision"]["allow"] = True
     elif change == "level":
-        document["decision"]["findings"][0]["level"] = "no such"
+        document["decision"]["texts"][document["decision"]["findings"][0][0]] = "no such"
+    elif change == "text":
+        document["decision"]["texts"][0] = 1
+    elif change == "row":
+        document["decision"]["findings"][0][1] = 1000
     elif change == "facts":
-        body = body.replace(b'"kind"', b'"kin"')
+        facts = facts.replace(b'"kind"', b'"kin"')
         document["judged"] = ""
+        document["facts"] = sha256(facts).hexdigest()
+    elif change == "list":
+        facts = b"[]"
+        document["judged"] = ""
+        document["facts"] = sha256(facts).hexdigest()
     elif change == "types":
-        document["order"] = "none"
-    text = json.dumps(document).encode() + b"\n" + body
-    path.write_bytes(sha256(text).hexdigest().encode() + b"\n" + text)
+        document["scope"] = "none"
+    head = json.dumps(document).encode()
+    path.write_bytes(b"%s %012d\n" % (sha256(head).hexdigest().encode(), len(head)) + head + facts)
 
 
-@pytest.mark.parametrize("change", ["name", "allow", "level", "facts", "types"])
+@pytest.mark.parametrize(
+    "change", ["name", "allow", "level", "text", "row", "facts", "list", "types"]
+)
 def test_a_foreign_file_is_a_miss(desk: Desk, change: str) -> None:
     desk.check()
     rewritten(desk.file, change)
-    assert codes(desk.check()) == [("migration.drop-table", str(desk.folder / "2.sql"))]
+    judged = desk.check()
+    assert judged.document
+    assert codes(judged) == [("migration.drop-table", str(desk.folder / "2.sql"))]
 
 
-@pytest.mark.parametrize("where", [0, 70, -2])
+@pytest.mark.parametrize("where", [0, 70, 100, 200])
 def test_a_damaged_file_is_a_miss(desk: Desk, where: int) -> None:
     desk.check()
     data = bytearray(desk.file.read_bytes())
@@ -221,6 +240,47 @@ def test_a_damaged_file_is_a_miss(desk: Desk, where: int) -> None:
     desk.file.write_bytes(bytes(data[:50]))
     assert desk.check().decision.allow is False
     assert desk.parser.read == ["1.sql", "2.sql"]
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "longer", "another's"])
+@pytest.mark.parametrize("asked", ["same", "more", "edited"])
+def test_facts_that_are_damaged_are_found_out_again(desk: Desk, damage: str, asked: str) -> None:
+    desk.check()
+    data = desk.file.read_bytes()
+    wrong = {
+        "changed": data[:-2] + bytes([data[-2] ^ 1]) + data[-1:],
+        "cut": data[:-1],
+        "longer": data + b" ",
+        "another's": data[: -len(parts(desk.file)[1])] + b"{}",
+    }
+    desk.file.write_bytes(wrong[damage])
+    if asked == "edited":
+        desk.write("1", "SELECT 1;")
+    judged = desk.check(advice=asked == "more")
+    # What was decided stands by itself, before the facts.
+    assert bool(judged.document) is (asked != "same")
+    assert codes(judged) == [("migration.drop-table", str(desk.folder / "2.sql"))]
+    assert desk.parser.read == ([] if asked == "same" else ["1.sql", "2.sql"])
+    desk.write("3", "TRUNCATE c;")
+    assert len(codes(desk.check())) == 2
+    assert desk.parser.read == (["1.sql", "2.sql", "3.sql"] if asked == "same" else ["3.sql"])
+
+
+def test_a_decision_alone_is_not_written_without_its_facts(desk: Desk) -> None:
+    first = desk.check()
+    before = desk.file.read_bytes()
+    _, facts = parts(desk.file)
+    one = Kept(path=desk.file, whole="w")
+    one.keep(first.decision, "key")
+    one.save()
+    assert desk.file.read_bytes() == before
+    names = [str(Path.cwd()), str(desk.folder)], "postgres", "auto", False
+    again = Kept.open(desk.cache, *names)
+    assert again.all_facts() == [fact for each in json.loads(facts).values() for fact in each[0]]
+    again.keep(first.decision, "key")
+    again.save()
+    assert parts(desk.file)[1] == facts
+    assert parts(desk.file)[0]["judged"] == "key"
 
 
 def test_what_others_could_have_written_is_a_miss_and_it_is_written_for_its_owner_only(

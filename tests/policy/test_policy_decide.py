@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sluiceway.errors import ConfigurationError
-from sluiceway.model import Decision, Level, digest_of
+from sluiceway.model import Decision, Level, Place, digest_of
 from sluiceway.policy import Bundle, EngineError, PolicyEngine, decide
+from sluiceway.policy.archive import document_bytes
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ANY = {"type": "object"}
@@ -185,6 +188,24 @@ def test_allowing_and_warning(engine: PolicyEngine) -> None:
     assert decision.at == NOW
 
 
+def test_the_engine_is_given_the_very_bytes_that_the_digest_names() -> None:
+    document = {"b": 1, "a": [{"d": True, "c": None}, "ü"], "e": {}}
+    engine = Saying([])
+    assert judge(engine, rego(""), document).input_digest == digest_of(engine.given)
+    assert json.loads(engine.given) == document
+    assert list(document) == ["b", "a", "e"]
+
+
+@pytest.mark.parametrize("value", [Path("a"), {"x"}, NOW])
+def test_what_is_no_json_for_an_engine_is_refused_there(value: Any) -> None:
+    engine = Saying([])
+    decision = judge(engine, rego(""), {"a": value})
+    assert codes(decision) == ["policy.evaluation"]
+    assert "cannot be written as JSON" in decision.findings[0].message
+    assert decision.input_digest == digest_of({"a": value})
+    assert engine.given == b""
+
+
 def test_findings_come_sorted_and_once(engine: PolicyEngine) -> None:
     body = """decision := {
 	"deny": [made("b.b", "2"), made("a.a", "1"), made("b.b", "1"), made("b.b", "1")],
@@ -200,6 +221,67 @@ made(code, msg) := {"code": code, "msg": msg, "solution": "s"}"""
         ("deny", "b.b", "2"),
         ("warn", "a.a", "0"),
     ]
+
+
+class Saying(Broken):
+    """An engine that says what it is told to, and keeps what it was given."""
+
+    def __init__(self, deny: list[Any]) -> None:
+        self.deny = deny
+        self.given = b""
+
+    def evaluate(self, bundle: Bundle, path: str, document: Mapping[str, Any]) -> Any:
+        self.given = document_bytes(document)
+        return {"deny": self.deny, "warn": []}
+
+
+PLACE: dict[str, Any] = {
+    "file": "a.sql",
+    "line": 1,
+    "statement": "DROP TABLE a",
+    "statement_hash": "sha256:1",
+    "table": "a",
+    "column": "",
+}
+ENTRY = {"code": "g.no", "msg": "No.", "solution": "Do.", "about": "x", "at": PLACE}
+
+
+def test_a_finding_has_its_place_whatever_the_order_of_its_keys() -> None:
+    turned = {**dict(reversed(ENTRY.items())), "at": dict(reversed(PLACE.items()))}
+    (finding,) = judge(Saying([ENTRY, turned]), rego("")).findings
+    assert finding.at == Place(**PLACE)
+    assert (finding.code, finding.message, finding.about) == ("g.no", "No.", "x")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"msg": " \n"}, "has no text as msg"),
+        ({"solution": ""}, "has no text as solution"),
+        ({"code": 1}, "has no text as code"),
+        ({"about": None}, "'about', which is not a key of a finding or is of another type"),
+        ({"waivable": 1}, "'waivable', which is not a key"),
+        ({"more": "x"}, "'more', which is not a key"),
+        ({"aliases": ["a", 1]}, "'aliases' that are not texts"),
+        ({"packages": [None]}, "'packages' that are not texts"),
+        ({"at": None}, "'at', which is not a key of a finding or is of another type"),
+        ({"at": {}}, "not a place"),
+        ({"at": {**PLACE, "line": 0}}, "not a place"),
+        ({"at": {**PLACE, "line": True}}, "not a place"),
+        ({"at": {**PLACE, "line": 1.0}}, "not a place"),
+        ({"at": {**PLACE, "table": None}}, "not a place"),
+        ({"at": {**PLACE, "more": ""}}, "not a place"),
+        ({"at": {**{k: v for k, v in PLACE.items() if k != "line"}, "row": 1}}, "not a place"),
+    ],
+)
+def test_one_finding_that_is_right_excuses_no_other_of_its_form(
+    change: dict[str, Any], says: str
+) -> None:
+    right = [{**ENTRY, "aliases": ["a"], "packages": []}, ENTRY]
+    engine = Saying([*right, {**ENTRY, **change}, {**right[0], **change}])
+    found = judge(engine, rego("")).findings
+    assert [each.code for each in found] == ["g.no", "policy.malformed"]
+    assert says in found[1].message
 
 
 @pytest.mark.parametrize("key", ["aliases", "packages"])

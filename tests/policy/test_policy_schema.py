@@ -6,6 +6,7 @@ import copy
 import json
 import time
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -163,6 +164,50 @@ def test_a_keyword_that_is_not_understood_is_never_ignored(schema: Any) -> None:
 def test_only_so_many_problems_are_told() -> None:
     schema = {"required": [f"field{n}" for n in range(100)]}
     assert len(schema_problems(schema, {})) == 10
+
+
+def test_problems_come_in_the_order_of_the_schema() -> None:
+    schema = {
+        "properties": {
+            "a": {"type": "string", "minLength": 3, "pattern": "^x"},
+            "b": {"type": "integer", "minimum": 2},
+            "c": {"properties": {"d": {"const": 1}, "e": {"const": 1}}},
+        }
+    }
+    wanted = (
+        "input.a is shorter than 3",
+        "input.a is 'y', which does not match ^x",
+        "input.b is 1, which is below 2",
+        "input.c.d is 2, which is not 1",
+        "input.c.e is 2, which is not 1",
+    )
+    for c in ({"d": 2, "e": 2}, {"e": 2, "x": 0, "d": 2}):
+        for document in ({"a": "y", "b": 1, "c": c}, {"c": c, "z": 0, "b": 1, "a": "y"}):
+            assert schema_problems(schema, document) == wanted
+            assert schema_problems(schema, MappingProxyType(document)) == wanted
+    assert schema_problems(schema, {"b": True, "a": 1}) == (
+        "input.a is 1, which is not string",
+        "input.b is true, which is not integer",
+    )
+
+
+def test_what_is_wrong_deep_inside_is_found_once() -> None:
+    asked = []
+
+    class Counted(dict[str, Any]):
+        def items(self) -> Any:
+            asked.append(1)
+            return super().items()
+
+    schema = {
+        "$ref": "#/$defs/tree",
+        "$defs": {"tree": {"properties": {"in": {"$ref": "#/$defs/tree"}, "x": {"const": 1}}}},
+    }
+    deep = Counted(x=2)
+    for _ in range(40):
+        deep = Counted({"in": deep})
+    assert schema_problems(schema, deep) == (f"input{'.in' * 40}.x is 2, which is not 1",)
+    assert len(asked) == 41
 
 
 def test_a_definition_may_contain_itself() -> None:

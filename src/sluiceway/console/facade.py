@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,8 +12,9 @@ from sluiceway import events
 from sluiceway.console.live import View
 from sluiceway.console.page import Line, Page, Tone
 from sluiceway.console.stream import Sink
+from sluiceway.console.written import indented
 from sluiceway.model import to_json
-from sluiceway.process import redact
+from sluiceway.process import redact, secrets_known
 
 __all__ = ["Console"]
 
@@ -66,7 +66,9 @@ class Console:
     def result(self, document: Any) -> None:
         """Print *document* (records or JSON data) as JSON on stdout, secrets taken out."""
         self._view.rest()
-        text = json.dumps(_redacted(to_json(document)), indent=2, allow_nan=False)
+        data = to_json(document)
+        with secrets_known() as secrets:
+            text = indented(_redacted(data) if secrets else data)
         self._stdout.stream.write(text + "\n")
         self._stdout.stream.flush()
 
@@ -175,7 +177,9 @@ class Console:
         """Print what `migrations.check` found."""
         from sluiceway.console import migrations
 
-        self._print(migrations.migrations_page(document))
+        with secrets_known():
+            page = migrations.migrations_page(document)
+        self._print(page)
 
     def outcome(self, outcome: Any) -> None:
         """Print how a run ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 import unicodedata
 from datetime import UTC, datetime
@@ -29,7 +30,9 @@ NONE = "-"
 """Shown where there is no value."""
 
 _SHORT = 12
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_OBEYED = re.compile(f"[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}]")
+"""Controls (all of Unicode's category Cc but the end of a line), lone surrogates (Cs), and _BIDI."""
 
 
 def clean(value: Any) -> str:
@@ -40,15 +43,7 @@ def clean(value: Any) -> str:
     """
     text = redact(str(value)).replace("\r\n", "\n").replace("\t", " ")
     text = "\n".join(text.splitlines())
-    return "".join(
-        character if _harmless(character) else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
-
-
-def _harmless(character: str) -> bool:
-    if character == "\n":
-        return True
-    return character not in _BIDI and unicodedata.category(character) not in {"Cc", "Cs"}
+    return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def width_of(text: str) -> int:
@@ -73,7 +68,10 @@ def wrap(text: str, width: int, *, whole: bool = False) -> list[str]:
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        if width_of(paragraph) == len(paragraph):
+        plain = _wrap_plain(paragraph, width)
+        if plain is not None:
+            lines += plain
+        elif width_of(paragraph) == len(paragraph):
             lines += textwrap.wrap(
                 paragraph,
                 width,
@@ -84,6 +82,27 @@ def wrap(text: str, width: int, *, whole: bool = False) -> list[str]:
         else:
             lines += _wrap_wide(paragraph, width)
     return lines
+
+
+def _wrap_plain(paragraph: str, width: int) -> list[str] | None:
+    """Return the lines of words of ASCII with one space between two, as most sentences have them.
+
+    ``None`` for anything else, and where a word is longer than a line.
+    """
+    if (
+        not (paragraph.isascii() and paragraph.isprintable())
+        or "  " in paragraph
+        or paragraph.strip(" ") != paragraph
+    ):
+        return None
+    lines, start = [], 0
+    while len(paragraph) - start > width:
+        space = paragraph.rfind(" ", start, start + width + 1)
+        if space < 0:
+            return None
+        lines.append(paragraph[start:space])
+        start = space + 1
+    return [*lines, paragraph[start:]]
 
 
 def _wrap_wide(paragraph: str, width: int) -> list[str]:

@@ -1,7 +1,7 @@
 """What a check of the same files found before, so that nothing is parsed twice at the workbench.
 
-One file for one set of paths, in a folder that is its owner's alone: the facts of each script, and the
-decision about all of them. Everything an answer depends on is part of its key: the files byte for byte, how
+One file for one set of paths, in a folder that is its owner's alone: the decision about all scripts, and
+behind it, read by whoever needs them, the facts of each. Everything an answer depends on is part of its key: the files byte for byte, how
 they are named, the dialect, the grammar and its version, and the code of these rooms itself. A file that
 is damaged, of another version, under another's name or writable by others is as good as none.
 
@@ -19,12 +19,12 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sluiceway import __version__
 from sluiceway.migrations.records import Asked, Script, SqlParser
@@ -32,7 +32,7 @@ from sluiceway.model import Decision, Finding, Level, Place
 
 __all__ = ["Kept", "at_the_desk", "code_digest", "folder_of", "grammar", "key_of", "script_key"]
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST = 64
 """Sets of paths that are remembered; those that were not asked for longest go first."""
 _LARGEST = 32 << 20
@@ -112,39 +112,43 @@ class Kept:
     """What is known beside facts: ``files``, ``statements``, ``layout``, ``skipped``."""
     scope: list[list[str]] = field(default_factory=list)
     """Which facts were asked for, as :class:`Asked` has them; empty for all."""
-    order: list[str] = field(default_factory=list)
-    """The keys of the scripts, in their order."""
     judged: str = ""
     """The key of the decision."""
     decision: dict[str, Any] = field(default_factory=dict)
     changed: bool = False
     """There is something to save."""
-    _body: bytes = b""
-    """The facts, before anybody has asked for them."""
+    _facts: str = ""
+    """The digest of the facts that stand in the file, before anybody has asked for them."""
     _scripts: dict[str, Any] | None = None
+    """Facts and number of statements by the key of each script, in their order."""
 
     @classmethod
     def open(cls, folder: Path, *names: Any) -> Kept:
         """Return what is kept in *folder* about *names*; nothing, where that cannot be trusted."""
         path = folder / f"{key_of(*names)}.json"
-        found = _loaded(folder, path)
-        if found is not None:
-            head, body = found
+        head = _head(path)
+        if head is not None:
             with contextlib.suppress(KeyError, TypeError):
-                return cls(path=path, _body=body, **{name: _typed(head, name) for name in _TYPES})
+                found = {name: _typed(head, name) for name in _TYPES}
+                return cls(path=path, _facts=found.pop("facts"), **found)
         return cls(path=path)
 
     def facts(self, key: str) -> tuple[list[dict[str, Any]], int] | None:
         """Return facts and number of statements of the script that has *key*."""
-        if self._scripts is None:
-            self._scripts = _object(self._body) or {}
-        found = self._scripts.get(key)
+        found = (self._all() or {}).get(key)
         if not isinstance(found, list) or len(found) != len(("facts", "statements")):
             return None
         facts, statements = found
         if not isinstance(statements, int) or not isinstance(facts, list):
             return None
         return (facts, statements) if all(_is_fact(each) for each in facts) else None
+
+    def _all(self) -> dict[str, Any] | None:
+        """Return the facts of every script; ``None`` where they are lost."""
+        if self._scripts is None and self._facts:
+            body = _body(self.path, self._facts)
+            self._scripts, self._facts = None if body is None else _object(body), ""
+        return self._scripts
 
     @property
     def asked(self) -> Asked | None:
@@ -159,8 +163,11 @@ class Kept:
 
     def all_facts(self) -> list[dict[str, Any]] | None:
         """Return the facts of every script in its order, if none of them is lost."""
+        scripts = self._all()
+        if scripts is None:
+            return None
         every: list[dict[str, Any]] = []
-        for key in self.order:
+        for key in scripts:
             found = self.facts(key)
             if found is None:
                 return None
@@ -179,9 +186,8 @@ class Kept:
         Facts that were not *asked* for may be missing; left out, none is.
         """
         self.scope = [] if asked is None else [sorted(asked.kinds), sorted(asked.others)]
-        self.whole, self.order, self.read, self.changed = whole, list(scripts), read, True
+        self.whole, self.read, self.changed = whole, read, True
         self._scripts = {key: list(found) for key, found in scripts.items()}
-        self._body = json.dumps(self._scripts, separators=(",", ":")).encode()
 
     def keep(self, decision: Decision, key: str) -> None:
         """Remember what was decided. Only what no approval and no moment has a part in."""
@@ -193,26 +199,33 @@ class Kept:
             return None
         try:
             return _decision(self.decision, now)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError):
             return None
 
     def save(self) -> None:
         """Write it, as a whole or not at all. Failing to is no failure."""
-        if not self.changed:
+        scripts = self._all() if self.changed else None
+        if scripts is None:
             return
         with contextlib.suppress(OSError, ValueError):
             folder = self.path.parent
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _ours(folder.lstat(), stat.S_IFDIR):
                 return
-            head = {"name": self.path.name, **{name: getattr(self, name) for name in _TYPES}}
-            text = json.dumps(head, separators=(",", ":")).encode() + b"\n" + self._body
-            if len(text) > _LARGEST:
+            facts = json.dumps(scripts, separators=(",", ":")).encode()
+            about = {name: getattr(self, name) for name in _TYPES if name != "facts"}
+            about |= {"name": self.path.name, "facts": hashlib.sha256(facts).hexdigest()}
+            head = json.dumps(about, separators=(",", ":")).encode()
+            if len(head) + len(facts) > _LARGEST:
                 return
             descriptor, made = tempfile.mkstemp(dir=folder)  # mode 0600
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+                    file.write(
+                        b"%s %012d\n" % (hashlib.sha256(head).hexdigest().encode(), len(head))
+                    )
+                    file.write(head)
+                    file.write(facts)
                 Path(made).replace(self.path)
             except OSError:
                 Path(made).unlink(missing_ok=True)
@@ -224,11 +237,11 @@ _TYPES: Mapping[str, type] = {
     "whole": str,
     "read": dict,
     "scope": list,
-    "order": list,
     "judged": str,
     "decision": dict,
+    "facts": str,
 }
-"""What stands in the first line, without the name of the file; the second are the facts."""
+"""What stands before the facts, without the name of the file; ``facts`` is their digest."""
 
 
 def _typed(found: Mapping[str, Any], name: str) -> Any:
@@ -238,32 +251,51 @@ def _typed(found: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _loaded(folder: Path, path: Path) -> tuple[dict[str, Any], bytes] | None:
-    try:
-        if not _ours(folder.lstat(), stat.S_IFDIR):
+def _head(path: Path) -> dict[str, Any] | None:
+    """Return what stands before the facts, if nobody else could have written it."""
+    with contextlib.suppress(OSError, ValueError), _opened(path) as file:
+        digest, _, size = file.read(_FIRST).partition(b" ")
+        text = file.read(min(int(size), _LARGEST))
+        if hashlib.sha256(text).hexdigest().encode() != digest:
             return None
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not _ours(found, stat.S_IFREG) or found.st_size > _LARGEST + _DIGEST:
-                return None
-            data = file.read(found.st_size + 1)
-    except OSError:
-        return None
-    digest, _, text = data.partition(b"\n")
-    if hashlib.sha256(text).hexdigest().encode() != digest:
-        return None
-    head, _, body = text.partition(b"\n")
-    document = _object(head)
-    if document is None or document.get("name") != path.name:
-        return None
-    with contextlib.suppress(OSError):
-        os.utime(path)
-    return document, body
+        document = _object(text)
+        if document is None or document.get("name") != path.name:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return document
+    return None
 
 
-_DIGEST = 65
-"""Bytes of the line before the text."""
+def _body(path: Path, digest: str) -> bytes | None:
+    """Return the facts that have *digest*; ``None`` when others stand there by now."""
+    with contextlib.suppress(OSError, ValueError), _opened(path) as file:
+        file.seek(_FIRST + int(file.read(_FIRST).partition(b" ")[2]))
+        text = file.read(_LARGEST + 1)
+        if hashlib.sha256(text).hexdigest() == digest:
+            return text
+    return None
+
+
+_FIRST = 64 + 1 + 12 + 1
+"""Bytes of the first line: the digest of what stands before the facts, and how long that is."""
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is this user's alone, in a folder that is, too.
+
+    Raises:
+        OSError: There is none.
+    """
+    if not _ours(path.parent.lstat(), stat.S_IFDIR):
+        raise PermissionError(path)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not _ours(found, stat.S_IFREG) or found.st_size > _LARGEST + _FIRST:
+            raise PermissionError(path)
+        yield file
 
 
 def _object(text: bytes) -> dict[str, Any] | None:
@@ -298,40 +330,72 @@ _NEEDED = ("kind", "file", "migration", "statement", "statement_hash")
 # --- decisions ------------------------------------------------------------------------------------
 
 _FINDING = ("code", "message", "solution", "about")
-_PLACE = tuple(item.name for item in fields(Place))
+_PLACE = tuple(item.name for item in fields(Place) if item.name != "line")
 _PLAIN = ("gate", "allow", "policy_digest", "input_digest", "engine")
+_PARTS = ("findings", "advice")
+_LEVELS = {level.value: level for level in Level}
+_TEXT = frozenset({str})
 
 
 def _plain(decision: Decision) -> dict[str, Any]:
-    return {name: getattr(decision, name) for name in _PLAIN} | {
-        part: [
-            {
-                **{name: getattr(each, name) for name in _FINDING},
-                "level": each.level.value,
-                "at": [getattr(each.at, name) for name in _PLACE] if each.at is not None else None,
-            }
-            for each in getattr(decision, part)
+    """Return *decision* as JSON: each text once, and a row of numbers for each finding.
+
+    A row has the places of its texts, the line last, which is 0 for one that is about no place. The same
+    sentences are said of many statements, and what is long to read is long to remember.
+    """
+    texts: dict[str, int] = {}
+
+    def of(text: str) -> int:
+        return texts.setdefault(text, len(texts))
+
+    def row(each: Finding) -> list[int]:
+        at = each.at
+        place = [of(getattr(at, name)) if at is not None else 0 for name in _PLACE]
+        return [
+            of(each.level.value),
+            *(of(getattr(each, name)) for name in _FINDING),
+            *place,
+            at.line if at is not None else 0,
         ]
-        for part in ("findings", "advice")
+
+    found: dict[str, Any] = {
+        part: [row(each) for each in getattr(decision, part)] for part in _PARTS
     }
+    return {name: getattr(decision, name) for name in _PLAIN} | found | {"texts": list(texts)}
 
 
 def _decision(document: Mapping[str, Any], now: datetime) -> Decision:
-    findings, advice = (
-        tuple(
-            Finding(
-                level=Level(each["level"]),
-                at=Place(**dict(zip(_PLACE, each["at"], strict=True))) if each["at"] else None,
-                **{name: each[name] for name in _FINDING},
-            )
-            for each in document[part]
-        )
-        for part in ("findings", "advice")
-    )
+    texts = document["texts"]
+    if not _TEXT.issuperset(map(type, texts)):
+        msg = "one of its texts is none"
+        raise ValueError(msg)
+    findings, advice = (tuple([_finding(row, texts) for row in document[part]]) for part in _PARTS)
     allow = not any(each.level is Level.DENY for each in findings)
     if document["allow"] is not allow:
         msg = "its answer is not what its findings say"
         raise ValueError(msg)
     return Decision(
         at=now, findings=findings, advice=advice, **{name: document[name] for name in _PLAIN}
+    )
+
+
+def _finding(row: Sequence[int], texts: Sequence[str]) -> Finding:
+    level, code, message, solution, about, *place, line = row
+    file, statement, statement_hash, table, column = place
+    return Finding(
+        code=texts[code],
+        level=_LEVELS[texts[level]],
+        message=texts[message],
+        solution=texts[solution],
+        about=texts[about],
+        at=Place(
+            file=texts[file],
+            line=line,
+            statement=texts[statement],
+            statement_hash=texts[statement_hash],
+            table=texts[table],
+            column=texts[column],
+        )
+        if line
+        else None,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,38 +33,81 @@ def parse_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def to_json(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind of value
+def to_json(value: Any) -> Any:
     """Return *value* as plain JSON data: records become objects, moments RFC 3339, enums values.
 
     A field whose ``repr`` is off is left out, and so is one whose metadata says so as ``json``:
     ``never``, or ``when set`` for one that is ``None`` or an empty text.
     """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: to_json(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if field.repr and not _left_out(field, value)
-        }
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, str | int | float | bool) or value is None:
+    kind = type(value)
+    if kind in _PLAIN:
         return value
-    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
-        items = sorted(value) if isinstance(value, set | frozenset) else value
-        return [to_json(item) for item in items]
-    msg = f"{type(value).__name__} has no JSON form"
+    return _form(kind)(value)  # type: ignore[arg-type] # mypy takes a class's hash for its values'
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+@lru_cache(maxsize=1024)
+def _form(kind: type) -> Callable[[Any], Any]:  # noqa: PLR0911 - one return for each kind of value
+    """Return what makes JSON data of a value of the class *kind*. It is found out once a class."""
+    if dataclasses.is_dataclass(kind):
+        return _record(kind)
+    if issubclass(kind, Enum):
+        return _word
+    if issubclass(kind, datetime):
+        return rfc3339
+    if issubclass(kind, Path):
+        return str
+    if issubclass(kind, Mapping):
+        return _object
+    if issubclass(kind, str | int | float):
+        return _itself
+    if issubclass(kind, set | frozenset):
+        return _sorted
+    if issubclass(kind, Sequence) and not issubclass(kind, bytes):
+        return _list
+    msg = f"{kind.__name__} has no JSON form"
     raise TypeError(msg)
 
 
-def _left_out(field: dataclasses.Field[Any], value: Any) -> bool:
-    when = field.metadata.get("json")
-    return when == "never" or (when == "when set" and getattr(value, field.name) in (None, ""))
+def _record(kind: type) -> Callable[[Any], dict[str, Any]]:
+    shown = [each for each in dataclasses.fields(kind) if each.repr]
+    whens = [(each.name, each.metadata.get("json")) for each in shown]
+    names = [(name, when == "when set") for name, when in whens if when != "never"]
+
+    def write(value: Any) -> dict[str, Any]:
+        made = {}
+        for name, when_set in names:
+            item = getattr(value, name)
+            if when_set and item in (None, ""):
+                continue
+            made[name] = item if type(item) in _PLAIN else to_json(item)
+        return made
+
+    return write
+
+
+def _word(value: Enum) -> Any:
+    return value.value
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _object(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        str(key): item if type(item) in _PLAIN else to_json(item) for key, item in value.items()
+    }
+
+
+def _list(value: Sequence[Any]) -> list[Any]:
+    return [to_json(each) for each in value]
+
+
+def _sorted(value: set[Any] | frozenset[Any]) -> list[Any]:
+    return [to_json(each) for each in sorted(value)]
 
 
 _written = json.JSONEncoder(

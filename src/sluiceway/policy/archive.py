@@ -17,11 +17,14 @@ from typing import Any
 from sluiceway.model import canonical, digest_of
 from sluiceway.policy.engine import Bundle, EngineError
 
-__all__ = ["archive", "check_path", "document_bytes", "revision", "roots"]
+__all__ = ["archive", "check_path", "document_bytes", "revision", "roots", "written"]
 
 _PACKAGE = re.compile(r"^\s*package\s+([A-Za-z_][A-Za-z0-9_]*)", re.MULTILINE)
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _written = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_canonical = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+).encode
 _SYSTEM = "system"
 """OPA's own package: authorization, log masks. Not a place for what decides gates."""
 
@@ -96,11 +99,38 @@ def check_path(path: str) -> None:
         )
 
 
+class _Written(dict[str, Any]):
+    """A document that was written once, with what was written. Nobody changes it any more."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, document: Mapping[str, Any], body: bytes) -> None:
+        super().__init__(document)
+        self.body = body
+
+
+def written(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+    """Return *document* for an engine, and its canonical JSON.
+
+    The engine is given these very bytes by :func:`document_bytes`, if it is JSON data all through.
+
+    Raises:
+        TypeError, ValueError, RecursionError: It cannot be written.
+    """
+    try:
+        body = _canonical(document).encode()
+    except TypeError:  # a record, perhaps, which has a digest and is no JSON for an engine
+        return document, canonical(document)
+    return _Written(document, body), body
+
+
 def document_bytes(document: Any) -> bytes:
     """Return *document* as JSON for an engine; what is not JSON data is an :class:`EngineError`.
 
     A lone surrogate is refused: some would replace it, and judge another text than was given.
     """
+    if type(document) is _Written:
+        return document.body
     try:
         return _written(dict(document) if isinstance(document, Mapping) else document).encode()
     except (UnicodeError, ValueError, TypeError, RecursionError) as error:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Decision, Finding, Level, Place, canonical, digest_of
+from sluiceway.model import Decision, Finding, Level, Place, digest_of
+from sluiceway.policy.archive import written
 from sluiceway.policy.engine import Bundle, EngineError, PolicyEngine
 from sluiceway.policy.schema import schema_problems
 from sluiceway.policy.waivers import About, Exceptions, apply_waivers, listed, order
@@ -36,7 +38,12 @@ _PLACE = {
     "table": str,
     "column": str,
 }
+_placed = itemgetter(*_PLACE)
+_PLACED, _LINE = tuple(_PLACE.values()), tuple(_PLACE).index("line")
+_LISTS = ("aliases", "packages")
 _TEXT = frozenset({str})
+_Form = tuple[tuple[Any, ...], tuple[type, ...]]
+"""The keys of an entry and the types of their values."""
 _NEVER, _WAIVABLE = About(waivable=False), About()
 _LARGEST = 8 << 20
 """Bytes of an input as canonical JSON. A scan of ten thousand findings has half of it; what is larger
@@ -79,7 +86,7 @@ def decide(
     said: dict[str, str] = {}
     input_digest = ""
     try:
-        body = canonical(document)
+        document, body = written(document)
         input_digest = digest_of(body)
         if len(body) > _LARGEST:
             findings.append(_too_large(len(body)))
@@ -256,26 +263,28 @@ def _entries(entries: Any, level: Level, gate: str, where: str) -> Iterator[_Jud
     if not isinstance(entries, list):
         yield _malformed(gate, f"data.{gate}.{where} is not a set"), _NEVER
         return
+    known: set[_Form] = set()
     for entry in entries:
-        problem = _entry_problem(entry)
+        problem = _entry_problem(entry, known)
         if problem:
             yield _malformed(gate, f"a finding in data.{gate}.{where} {problem}"), _NEVER
             continue
+        at = entry.get("at")
         finding = Finding(
             code=entry["code"],
             level=level,
             message=entry["msg"],
             solution=entry["solution"],
-            at=Place(**entry["at"]) if "at" in entry else None,
+            at=None if at is None else Place(**at),
             about=entry.get("about", ""),
         )
-        yield finding, _about(entry)
+        yield finding, _NEVER if level is Level.ADVICE else _about(entry)
 
 
 def _about(entry: Mapping[str, Any]) -> About:
     """Return what an entry is about. Most are about nothing, and share the answer."""
     waivable = entry.get("waivable", True)
-    if entry.keys().isdisjoint(_NAMING):
+    if _NAMING.isdisjoint(entry):
         return _WAIVABLE if waivable else _NEVER
     names = (entry.get("about", ""), *entry.get("aliases", ()))
     return About(
@@ -324,17 +333,26 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
 
 
-def _entry_problem(entry: Any) -> str:
+def _entry_problem(entry: Any, known: set[_Form] | None = None) -> str:
+    """Say what keeps *entry* from being a finding; nothing when it is one.
+
+    Args:
+        entry: What a policy says.
+        known: Forms of entries that were found to be right. Thousands of entries have a few.
+    """
     if not isinstance(entry, Mapping):
         return "is not an object"
+    form = (tuple(entry), tuple(map(type, entry.values())))
+    if known is None or form not in known:
+        problem = _form_problem(entry)
+        if problem:
+            return problem
+        if known is not None:
+            known.add(form)
     for key in _KEYS:
-        text = entry.get(key)
-        if not isinstance(text, str) or not text.strip():
-            return f"has no text as {key}"
-    for key, each in entry.items():
-        if key not in _KEYS and not isinstance(each, _OPTIONAL.get(key, ())):
-            return f"has {key!r}, which is not a key of a finding or is of another type"
-    for key in ("aliases", "packages"):
+        if not entry[key].strip():
+            return _no_text(key)
+    for key in _LISTS:
         # Types are compared: of what JSON has, that is as isinstance.
         if key in entry and not _TEXT.issuperset(map(type, entry[key])):
             return f"has {key!r} that are not texts"
@@ -343,14 +361,30 @@ def _entry_problem(entry: Any) -> str:
     return ""
 
 
+def _form_problem(entry: Mapping[str, Any]) -> str:
+    """Say what is wrong with the keys of *entry* and the types of its values."""
+    for key in _KEYS:
+        if not isinstance(entry.get(key), str):
+            return _no_text(key)
+    for key, each in entry.items():
+        if key not in _KEYS and not isinstance(each, _OPTIONAL.get(key, ())):
+            return f"has {key!r}, which is not a key of a finding or is of another type"
+    return ""
+
+
+def _no_text(key: str) -> str:
+    return f"has no text as {key}"
+
+
 def _is_place(place: Mapping[str, Any]) -> bool:
     """Say whether *place* is a file, a line from 1, a statement with its hash and two names."""
-    return (
-        place.keys() == _PLACE.keys()
-        and all(isinstance(place[key], kind) for key, kind in _PLACE.items())
-        and place["line"] is not True
-        and place["line"] > 0
-    )
+    try:
+        values = _placed(place)
+    except KeyError:
+        return False
+    # Types are compared here too: True is no line.
+    right = len(place) == len(_PLACE) and tuple(map(type, values)) == _PLACED
+    return right and values[_LINE] > 0
 
 
 def _deny(code: str, message: str, solution: str) -> Finding:

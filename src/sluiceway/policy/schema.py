@@ -141,21 +141,26 @@ class _Compiler:
         return self._defined[name]
 
     def properties(self, wanted: Mapping[str, Any], _: Any) -> _Check:
-        """Check every named property that is there."""
-        inner = tuple((name, *self.parts(each)) for name, each in wanted.items())
+        """Check every named property that is there.
+
+        Each of what is there is looked up, not each of what may be: of forty properties most have ten.
+        """
+        inner = {name: self.parts(each) for name, each in wanted.items()}
 
         def check(value: Any) -> Sequence[str]:
             if value.__class__ is not dict and not isinstance(value, Mapping):
                 return ()
-            found: Sequence[str] = ()
-            for name, fitting, others, whole in inner:
-                if name in value:
-                    under = value[name]
+            wrong: dict[str, list[str]] = {}
+            for name, under in value.items():
+                if name in inner:
+                    fitting, others, whole = inner[name]
                     for each in others if under.__class__ in fitting else (whole,):
                         problems = each(under)
                         if problems:
-                            found = [*found, *(f".{name}{problem}" for problem in problems)]
-            return found
+                            wrong.setdefault(name, []).extend(problems)
+            if not wrong:
+                return ()
+            return [f".{name}{problem}" for name in inner for problem in wrong.get(name, ())]
 
         return check
 
@@ -337,7 +342,9 @@ def _min_length(_: _Compiler, wanted: int, __: Any) -> _Check:
 
 def _minimum(_: _Compiler, wanted: float, __: Any) -> _Check:
     return lambda value: (
-        (f" is {value}, which is below {wanted}",) if _is_number(value) and value < wanted else ()
+        (f" is {value}, which is below {wanted}",)
+        if (value.__class__ is int or _is_number(value)) and value < wanted
+        else ()
     )
 
 
