@@ -79,6 +79,6 @@ def as_json(values: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a fact as policies read them: without what has its default value."""
     return {
         name: value if type(value) in _PLAIN else str(value)
-        for name, default in _DEFAULTS.items()
-        if (value := values.get(name, default)) != default
+        for name, value in values.items()
+        if value != _DEFAULTS[name]
     }

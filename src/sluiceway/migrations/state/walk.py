@@ -99,6 +99,8 @@ class Walk:
         for problem in self._script.problems:
             self._problem(problem.line, problem.what)
         for number, item in enumerate(parsed, start=1):
+            if not item.problem and _does_nothing(item.actions):
+                continue  # as most do
             self.where = Where(number=number, span=item.span)
             if self._script.conditional:
                 self._enter(item.span)
@@ -463,6 +465,10 @@ class Walk:
             "in_transaction": script.in_transaction,
         }
         self.world.drafts.append(Draft(found))
+
+
+def _does_nothing(actions: Sequence[Action]) -> bool:
+    return len(actions) == 1 and actions[0].kind is Kind.OTHER and not actions[0].nested
 
 
 _BRANCHES = frozenset({"if", "loop", "handler"})
