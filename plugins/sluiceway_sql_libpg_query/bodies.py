@@ -22,6 +22,7 @@ from sluiceway_sql_libpg_query.nodes import (
     sole,
     strings,
     switched,
+    takes_one,
 )
 from sluiceway_sql_libpg_query.plpgsql import walk
 from sluiceway_sql_libpg_query.session import setting
@@ -122,7 +123,7 @@ class Reader:
         language, text = body_of(node)
         name = strings(node.get("funcname", ()))
         language = language or ("sql" if "sql_body" in node else "")
-        if len(parameters_of(node)) == 1:
+        if takes_one(node):
             self.of_rows.add(name[-1])
         nested: Sequence[Action] = ()
         if "sql_body" in node or language in {"plpgsql", "sql"}:

@@ -28,6 +28,7 @@ __all__ = [
     "sole",
     "strings",
     "switched",
+    "takes_one",
     "type_name",
     "volatile",
 ]
@@ -321,6 +322,18 @@ def parameters_of(node: Node) -> list[str]:
         if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
             found.append(str(parameter.get("name", "")))
     return found
+
+
+def takes_one(node: Node) -> bool:
+    """Say whether a function can be called with one argument, its defaults being what they are."""
+    inputs = [
+        parameter
+        for item in node.get("parameters", ())
+        if (parameter := item.get("FunctionParameter", {})).get("mode")
+        not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}
+    ]
+    needed = sum("defexpr" not in parameter for parameter in inputs)
+    return bool(inputs) and needed <= 1
 
 
 def body_of(node: Node) -> tuple[str, str]:

@@ -425,6 +425,12 @@ BEHIND = (
         TABLE,
     ),
     case(
+        "function of a row with a default",
+        "CREATE FUNCTION gone(u users, n int DEFAULT 1) RETURNS int LANGUAGE plpgsql AS"
+        " $$ BEGIN DROP TABLE logs; RETURN n; END $$; SELECT u.gone FROM users u LIMIT 1;",
+        TABLE,
+    ),
+    case(
         "function of a row, through a view",
         "CREATE FUNCTION gone(users) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE logs; RETURN 1; END $$;"
         "INSERT INTO users (id, email) VALUES (78, 'y');"
