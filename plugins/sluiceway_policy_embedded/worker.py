@@ -32,8 +32,14 @@ import select
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, BinaryIO
+
+TYPE_CHECKING = False  # importing typing takes a fifth of what all the other imports do
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, BinaryIO
+
+    Lent = Callable[[str, list[Any]], dict[str, Any]]
+    """Name and arguments of a lent function to ``{"result"}`` or ``{"error"}``."""
 
 __all__ = ["main"]
 
@@ -57,8 +63,6 @@ class BridgeError(Exception):
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_char_p)
 """Engine, name and arguments as JSON, to a JSON envelope that the library frees."""
-Lent = Callable[[str, list[Any]], dict[str, Any]]
-"""Name and arguments of a lent function to ``{"result"}`` or ``{"error"}``."""
 
 
 class Library:

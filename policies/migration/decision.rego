@@ -22,9 +22,9 @@ decision := {"deny": deny, "warn": warn, "advice": advice, "waivers": data.waive
 # custom:
 #   collects: finding
 deny contains found if {
-	some each in finding
-	rated[each.code] == "deny"
-	found := named(each)
+	some code, group in groups
+	level(code) == "deny"
+	some found in named(code, group)
 }
 
 # METADATA
@@ -33,16 +33,16 @@ deny contains found if {
 # custom:
 #   collects: finding
 warn contains found if {
-	some each in finding
-	rated[each.code] == "warn"
-	found := named(each)
+	some code, group in groups
+	level(code) == "warn"
+	some found in named(code, group)
 }
 
 # METADATA
 # title: Advice
 # description: What the rules `finding` found whose level is advice; it decides nothing.
 advice contains found if {
-	some each in finding
-	rated[each.code] == "advice"
-	found := named(each)
+	some code, group in groups
+	level(code) == "advice"
+	some found in named(code, group)
 }

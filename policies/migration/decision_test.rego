@@ -123,6 +123,40 @@ test_an_approval_names_exactly_one if {
 	]) == {sprintf("%s/a", [fixture.digest]), sprintf("%s/b", [fixture.digest]), fixture.other}
 }
 
+# What a rule says without the help of `about`.
+own(more) := object.union(
+	{
+		"code": "migration.rename-column", "msg": "Renamed.", "solution": "Wait.",
+		"at": {
+			"file": "f", "line": 1, "table": "a", "column": "",
+			"statement": "ALTER ...", "statement_hash": fixture.digest,
+		},
+	},
+	more,
+)
+
+elsewhere := own({"at": {"table": "b"}})
+
+by_name(findings) := {[found.about, found.waivable] | some found in decided.warn} if {
+	decided := migration.decision with input as dropping with migration.finding as findings
+}
+
+test_no_rule_names_or_excuses_its_findings_itself if {
+	by_name({own({})}) == {[fixture.digest, true]}
+	by_name({own({"about": "all", "waivable": true})}) == {[fixture.digest, true]}
+	by_name({own({"about": fixture.digest, "waivable": false})}) == {[fixture.digest, true]}
+	forbidden := by_name({own({"about": fixture.digest, "waivable": true})}) with data.lib.waivable as []
+	forbidden == {[fixture.digest, false]}
+	by_name({own({}), elsewhere}) == {[sprintf("%s/a", [fixture.digest]), true], [sprintf("%s/b", [fixture.digest]), true]}
+}
+
+test_a_hash_is_quoted_where_it_has_to_be if {
+	odd := fixture.migrating([fixture.fact("truncate", {"table": "a", "statement_hash": "it's"})])
+	contains(solved(odd), `waive migration.truncate/'it'\''s' --reason`)
+	nameless := fixture.migrating([fixture.fact("truncate", {"table": "a", "statement_hash": ""})])
+	contains(solved(nameless), `waive migration.truncate/'' --reason`)
+}
+
 test_the_circumstances_are_said if {
 	said(dropping) == concat("", [
 		"The table users is dropped: code that still runs fails when it next asks for it, ",

@@ -11,20 +11,31 @@ facts(kinds) := [input.facts[index] |
 ]
 
 # METADATA
-# title: Made here
-# description: The table (or other object) was made by the same script, so nobody uses it yet.
-made_here(fact) if fact.new_object == "yes"
-
-made_here(fact) if fact.temporary == true
+# title: Facts about what was there before
+# description: >-
+#   As facts, without those about a table (or another object) that the same script made, or a temporary
+#   one: nobody uses it yet.
+old_facts(kinds) := [input.facts[index] | some index in (places(kinds) - made_here)]
 
 # METADATA
-# title: Perhaps made here
+# title: Facts about what was surely there before
 # description: >-
-#   As above, or it may have been: CREATE TABLE IF NOT EXISTS makes a table or finds an old one. Good
-#   enough where nothing is lost, never where something would be refused.
-perhaps_made_here(fact) if fact.new_object in {"yes", "maybe"}
+#   As old_facts, and without those about a table that may have been made here: CREATE TABLE IF NOT
+#   EXISTS makes a table or finds an old one. Good enough where nothing is lost, never where something
+#   would be refused.
+surely_old_facts(kinds) := [input.facts[index] | some index in (places(kinds) - perhaps_made_here)]
 
-perhaps_made_here(fact) if fact.temporary == true
+places(kinds) := {index |
+	some kind in kinds
+	some index in input.kinds[kind]
+}
+
+# Where they stand is found out once for all rules, in a walk that looks at one field each.
+made_here contains index if input.facts[index].new_object == "yes"
+
+made_here contains index if input.facts[index].temporary == true
+
+perhaps_made_here := made_here | {index | input.facts[index].new_object == "maybe"}
 
 postgres if input.dialect in {"postgres", "redshift"}
 

@@ -28,83 +28,131 @@ level_words := {"deny", "warn", "advice", "off"}
 # title: About a fact
 # description: >-
 #   What a rule (its rego.metadata.rule()) says of one fact. The solution of the METADATA is filled in,
-#   and the safe SQL for this very statement follows it, a line each.
+#   and the safe SQL for this very statement follows it, a line each. It is named by the hash of its
+#   statement, as long as that does nothing else that the rule finds.
 about(rule, fact, message, safe) := {
-	"code": rule.custom.code,
-	"msg": concat("", [message, beside(fact)]),
+	"about": at.statement_hash,
+	"at": at,
+	"code": code,
+	"msg": concat("", [message, object.get(besides, fact, "")]),
 	"solution": concat("\n", array.concat([filled(rule.custom.solution, fact)], safe)),
-	"at": object.union(
+	"waivable": code in excusable,
+} if {
+	code := rule.custom.code
+	at := object.union(
 		{"file": "", "line": 1, "table": "", "column": "", "statement": "", "statement_hash": ""},
 		object.filter(fact, {"file", "line", "table", "column", "statement", "statement_hash"}),
-	),
+	)
+}
+
+excusable := {code | some code in lib.waivable_codes}
+
+# There may be thousands of findings, so what is the same for all of a code is found out once for them,
+# and they are grouped in the form in which OPA does it in one walk.
+codes := {found.code | some found in finding}
+
+groups := {code: group |
+	some code in codes
+	group := [found | some found in finding; found.code == code]
 }
 
 # METADATA
 # title: Named
 # description: >-
-#   The finding with the name by which a waiver approves it: the hash of its statement. Where one
-#   statement does the same to several tables or columns, which of them stands behind the hash, so
-#   that an approval approves exactly one.
-named(found) := object.union(found, {
-	"about": name,
-	"solution": approvable(found, name),
-	"waivable": found.code in excusable,
-}) if {
-	name := name_of(found)
+#   The findings of one code with the names by which a waiver approves them: the hash of the statement.
+#   Where one statement does the same to several tables or columns, which of them stands behind the
+#   hash, so that an approval approves exactly one.
+named(code, group) := array.concat(
+	approved_by_hash(code, [found | some found in group; not shared[found.about]]),
+	[renamed(found, name_of(found, shared)) | some found in group; shared[found.about]],
+) if {
+	all_said(code, group)
+	shared := shared_by_several(group)
+	shared != set()
+} else := approved_by_hash(code, group) if {
+	all_said(code, group)
+} else := [renamed(found, name_of(found, shared)) |
+	some found in group
+] if {
+	shared := shared_by_several(group)
 }
 
-approvable(found, name) := concat("", [found.solution, replace(text, "NAME", shell(name))]) if {
-	text := waiving[found.code]
-} else := found.solution
+# Nearly all are named by the hash alone, and then nothing has to be found out for each.
+approved_by_hash(code, group) := group if {
+	not approvable(code)
+} else := [object.union(found, {"solution": solution}) |
+	some found in group
+	solution := concat("", [found.solution, before, found.about, after])
+] if {
+	every_harmless([found.about | some found in group])
+	[before, after] := split(approval(code, "NAME"), "NAME")
+} else := [renamed(found, found.about) | some found in group]
 
-# What is the same for every finding of a code is found out once, since there may be thousands.
-codes := {found.code | some found in finding}
+# Every finding says already how it is named if its statement does nothing else.
+all_said(code, group) if {
+	waivable := lib.may_waive(code)
+	said := [found |
+		some found in group
+		found.about == found.at.statement_hash
+		found.waivable == waivable
+	]
+	count(said) == count(group)
+}
 
-rated := {code: level(code) | some code in codes}
+renamed(found, name) := object.union(found, {
+	"about": name,
+	"solution": concat("", [found.solution, approval(found.code, name)]),
+	"waivable": lib.may_waive(found.code),
+})
 
-excusable := {code | some code in codes; lib.may_waive(code)}
+approval(code, name) := sprintf("\nOr have exactly this approved: `invoke waive %s/%s --reason=... --expires=7d`", [code, shell(name)]) if {
+	approvable(code)
+} else := ""
 
 # Outside of any service nobody can approve anything.
-waiving := {code: text |
+approvable(code) if {
 	input.service != ""
-	some code in excusable
-	rated[code] == "deny"
-	text := sprintf("\nOr have exactly this approved: `invoke waive %s/NAME --reason=... --expires=7d`", [code])
+	lib.may_waive(code)
+	level(code) == "deny"
 }
 
 # What a person copies into a shell does nothing there but name the finding.
 shell(name) := name if {
-	name != ""
-	trim(name, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:./-") == ""
+	every_harmless([name])
 } else := sprintf("'%s'", [replace(name, "'", `'\''`)])
 
-name_of(found) := found.at.statement_hash if {
-	each_alone
-} else := concat("/", [found.at.statement_hash, thing(found)]) if {
-	[found.code, found.at.statement_hash] in shared
-} else := found.at.statement_hash
-
-# No statement does two things that one code is about, as is the rule.
-each_alone if count({[found.code, found.at.statement_hash] | some found in finding}) == count(finding)
-
-# What one statement does to several things by one code: neighbours, once they are sorted.
-shared contains [code, hash] if {
-	some index, [code, hash, _] in things
-	next := things[index + 1]
-	next[0] == code
-	next[1] == hash
+every_harmless(names) if {
+	not "" in names
+	trim(concat("", names), "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:./-") == ""
 }
 
-things := sort({[found.code, found.at.statement_hash, thing(found)] | some found in finding})
+name_of(found, shared) := concat("/", [found.at.statement_hash, thing(found)]) if {
+	shared[found.at.statement_hash]
+} else := found.at.statement_hash
+
+# Hashes of statements that do one thing to several. Things of one hash are neighbours, once they are
+# sorted; of a hash that is there once there is nothing to be looked at.
+shared_by_several(group) := set() if {
+	count({found.at.statement_hash | some found in group}) == count(group)
+} else := {hash |
+	repeated := neighbours(sort([found.at.statement_hash | some found in group]))
+	things := sort({[found.at.statement_hash, thing(found)] | some found in group; found.at.statement_hash in repeated})
+	some hash in neighbours([hash | some [hash, _] in things])
+}
+
+neighbours(sorted) := {each | some index, each in sorted; sorted[index + 1] == each}
 
 thing(found) := found.at.table if {
 	found.at.column == ""
 } else := concat(".", [found.at.table, found.at.column])
 
-# Nothing to be added, as is the rule, is found out at once.
-beside(fact) := "" if {
-	object.filter(fact, {"dynamic", "guessed", "in_do", "last_reader"}) == {}
-} else := concat("", [circumstances(fact), unproven(fact)])
+# What is to be added to a message, by the fact that it is about. Of most there is nothing.
+besides := {fact: concat("", [circumstances(fact), unproven(fact)]) |
+	some field in ["dynamic", "guessed", "in_do", "last_reader"]
+	some index
+	input.facts[index][field]
+	fact := input.facts[index]
+}
 
 # METADATA
 # title: Circumstances

@@ -4,22 +4,23 @@ package migration
 # title: SQL name
 # description: >-
 #   A dotted name as it is written in SQL of this dialect: quoted where it has to be, so that a line
-#   that is copied does what it says whatever the name holds.
-sql(fact, field, otherwise) := sql_name(fact[field]) if {
-	fact[field] != ""
-} else := sprintf("<%s>", [otherwise])
-
-sql_name(name) := name if {
+#   that is copied does what it says whatever the name holds. Where there is none, what it would name
+#   stands in brackets.
+sql(name, _) := name if {
 	regex.match(`^[a-z_][a-z0-9_.]*$`, name)
 	not reserved_in(name)
-} else := concat(".", [quoted(part) | some part in split(name, ".")])
+} else := concat(".", [quoted(part) | some part in split(name, ".")]) if {
+	name != ""
+}
+
+sql("", what) := sprintf("<%s>", [what])
 
 # METADATA
 # title: SQL name without a dot
 # description: The name of a column, in which a dot is a letter like any other.
-plain_sql(fact, field, otherwise) := quoted(fact[field]) if {
-	fact[field] != ""
-} else := sprintf("<%s>", [otherwise])
+plain_sql(name, _) := quoted(name) if name != ""
+
+plain_sql("", what) := sprintf("<%s>", [what])
 
 quoted(name) := name if {
 	regex.match(`^[a-z_][a-z0-9_]*$`, name)
@@ -54,5 +55,3 @@ constraint_name(fact, end) := quoted(concat("_", array.concat(
 	parts := split(object.get(fact, "table", ""), ".")
 	table := parts[count(parts) - 1]
 }
-
-type_of(fact) := object.get(fact, "type", "<type>")

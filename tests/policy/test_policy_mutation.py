@@ -14,9 +14,8 @@ from sluiceway.policy.schemata import CHOICES, schemata
 EQUIVALENT = {
     "lib/settings.rego: rule removed: texts([])": "a shortcut: without it an empty list is looked "
     "through for what is not a text, and has none",
-    "migration/finding.rego: rule removed: each_alone if count({[found.code, "
-    "found.at.statement_hash] | some found in finding}) == count(finding)": "a shortcut: without it "
-    "every finding is compared with its neighbours, and none has one",
+    "migration/finding.rego: rule removed: all_said(code, group) if {": "a shortcut: without it every "
+    "finding is named anew, as it is named already",
 }
 """Damages that no test can notice, each with the reason."""
 

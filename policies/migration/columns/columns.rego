@@ -13,8 +13,7 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"change_type"})
-	not made_here(fact)
+	some fact in old_facts({"change_type"})
 	found := about(rule, fact, sprintf("The column %s of %s becomes %s: the table may be written anew while nobody can use it.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table"), object.get(fact, "type", "another type")]), [])
 }
 
@@ -31,8 +30,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_column"})
-	not made_here(fact)
+	some fact in old_facts({"add_column"})
 	fact.volatile == true
 	found := about(rule, fact, sprintf("The new column %s of %s has a default that differs from row to row, so every row is written at once.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
 }
@@ -50,8 +48,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_column"})
-	not made_here(fact)
+	some fact in old_facts({"add_column"})
 	fact.generated == true
 	found := about(rule, fact, sprintf("The generated column %s of %s is computed for every row at once, unless it is virtual.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
 }
@@ -68,9 +65,8 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_column", "change_type"})
-	not made_here(fact)
 	postgres
+	some fact in old_facts({"add_column", "change_type"})
 	fact.type == "json"
 	found := about(rule, fact, sprintf("The column %s of %s is json, which cannot be compared.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
 }
@@ -87,7 +83,6 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"drop_default"})
-	not made_here(fact)
+	some fact in old_facts({"drop_default"})
 	found := about(rule, fact, sprintf("The default of the column %s of %s is dropped: INSERTs that rely on it store NULL or fail.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
 }

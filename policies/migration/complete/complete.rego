@@ -36,26 +36,35 @@ counted(name) if is_number(input[name])
 
 listed if is_array(input.facts)
 
+# Each fact stands in one list, that of its kind, and no list has anything else.
 as_counted if {
-	found := [index |
-		some kind, indices in input.kinds
-		some index in indices
-		input.facts[index].kind == kind
-	]
+	found := {place |
+		some kind
+		some place in input.kinds[kind]
+		input.facts[place].kind == kind
+	}
 	count(found) == count(input.facts)
-	count(found) == count([index | some index in input.kinds[_]])
-	count({index | some index in found}) == count(input.facts)
+	sum([count(listed_here) | some listed_here in input.kinds; is_array(listed_here)]) == count(input.facts)
 }
 
-placed if count(whole) == count(input.facts)
+placed if count(input.facts) == 0
 
-whole contains index if {
-	some index, fact in input.facts
-	is_number(fact.line)
-	is_string(fact.file)
-	fact.file != ""
-	is_string(fact.statement_hash)
-	fact.statement_hash != ""
+placed if {
+	texts([file | some index; file := input.facts[index].file])
+	texts([hash | some index; hash := input.facts[index].statement_hash])
+	lines := [line | some index; line := input.facts[index].line]
+	count(lines) == count(input.facts)
+	is_number(min(lines))
+	is_number(max(lines))
+}
+
+# One of each fact, and none is empty. Values of different types are ordered by their type, so what is
+# between two texts is a text, and what is between two numbers is one.
+texts(values) if {
+	count(values) == count(input.facts)
+	is_string(min(values))
+	is_string(max(values))
+	min(values) != ""
 }
 
 # METADATA

@@ -11,9 +11,8 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_constraint"})
-	not made_here(fact)
 	postgres
+	some fact in old_facts({"add_constraint"})
 	fact.constraint == "foreign key"
 	not fact.not_valid == true
 	found := about(rule, fact, sprintf("The foreign key from %s to %s is checked for every row while nobody can write to either.", [object.get(fact, "table", "a table"), object.get(fact, "references", "another table")]), validated_later(fact))
@@ -30,9 +29,8 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_constraint"})
-	not made_here(fact)
 	postgres
+	some fact in old_facts({"add_constraint"})
 	fact.constraint == "check"
 	not fact.not_valid == true
 	found := about(rule, fact, sprintf("The check on %s is made for every row while nobody can use the table.", [object.get(fact, "table", "a table")]), validated_later(fact))
@@ -50,8 +48,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_constraint", "add_column"})
-	not made_here(fact)
+	some fact in old_facts({"add_constraint", "add_column"})
 	makes_unique(fact)
 	found := about(rule, fact, sprintf("A unique constraint on %s builds its index while nobody can use the table.", [object.get(fact, "table", "a table")]), [])
 }
@@ -78,8 +75,7 @@ makes_unique(fact) if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_constraint"})
-	not made_here(fact)
+	some fact in old_facts({"add_constraint"})
 	fact.constraint == "exclude"
 	found := about(rule, fact, sprintf("An exclusion constraint on %s builds its index while nobody can use the table.", [object.get(fact, "table", "a table")]), [])
 }
@@ -87,7 +83,7 @@ finding contains found if {
 validated_later(fact) := [
 	sprintf("%s NOT VALID; -- now", [trim_suffix(object.get(fact, "statement", ""), ";")]),
 	sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s; -- by itself", [
-		sql(fact, "table", "table"),
-		plain_sql(fact, "object", "constraint"),
+		sql(object.get(fact, "table", ""), "table"),
+		plain_sql(object.get(fact, "object", ""), "constraint"),
 	]),
 ]

@@ -14,7 +14,7 @@ import data.lib
 #     Bring a release that can do without it, or gives it a value where that is required, through to the
 #     end of the path first, and contract {about} in the release after that; `invoke migrations.plan` writes the steps.
 deny contains found if {
-	some fact in input.facts
+	some fact in read_facts
 	some reader in fact.last_reader.serving
 	about := contract_about(fact)
 	message := sprintf("%s would be %s (%s, line %v), and %s %s.", [
@@ -37,12 +37,19 @@ deny contains found if {
 #   code: migration.contracted
 #   solution: Nothing needs doing; it is written down on what the statement was let through.
 warn contains found if {
-	some fact in input.facts
+	some fact in read_facts
 	released_from_readers(fact)
 	about := contract_about(fact)
 	message := sprintf("%s goes (%s, line %v): %s.", [about, fact.file, fact.line, since_when(fact.last_reader)])
 	found := lib.finding_about(rego.metadata.rule(), message, about)
 }
+
+# Only at a promotion anything is said of readers.
+read_facts := [fact |
+	some index
+	input.facts[index].last_reader
+	fact := input.facts[index]
+]
 
 # METADATA
 # title: Released from readers
@@ -53,6 +60,8 @@ released_from_readers(fact) if {
 	fact.last_reader.known == true
 	fact.last_reader.serving == []
 }
+
+released := {fact | some fact in read_facts; released_from_readers(fact)}
 
 contract_about(fact) := sprintf("%s.%s", [fact.table, fact.column]) if {
 	fact.table != ""

@@ -13,9 +13,8 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"drop_column"})
-	not made_here(fact)
-	not released_from_readers(fact)
+	some fact in old_facts({"drop_column"})
+	not fact in released
 	message := sprintf("The column %s of %s is dropped: code that still runs fails when it names it, and its values are gone.", [
 		object.get(fact, "column", "(which one cannot be told)"),
 		object.get(fact, "table", "a table"),
@@ -24,11 +23,11 @@ finding contains found if {
 }
 
 drop_column_safely(fact) := [sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [
-	sql(fact, "table", "type"),
-	column_of(fact),
+	sql(object.get(fact, "table", ""), "type"),
+	plain_sql(object.get(fact, "column", ""), "column"),
 ])] if {
 	fact.label == "type"
 } else := [sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [
-	sql(fact, "table", "table"),
-	column_of(fact),
+	sql(object.get(fact, "table", ""), "table"),
+	plain_sql(object.get(fact, "column", ""), "column"),
 ])]

@@ -14,9 +14,8 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"drop_table", "drop_schema", "drop_database"})
-	not made_here(fact)
-	not released_from_readers(fact)
+	some fact in old_facts({"drop_table", "drop_schema", "drop_database"})
+	not fact in released
 	found := about(rule, fact, dropped(fact), drop_table_safely(fact))
 }
 
@@ -35,7 +34,7 @@ drop_table_safely(fact) := [
 ] if {
 	fact.kind == "drop_table"
 	not tsql
-	old := sql(fact, "table", "table")
+	old := sql(object.get(fact, "table", ""), "table")
 	brake := constraint_name({"table": object.get(fact, "table", "")}, "dropped")
 	parts := split(object.get(fact, "table", ""), ".")
 	schema := [quoted(part) | some part in array.slice(parts, 0, count(parts) - 1)]

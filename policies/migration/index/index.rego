@@ -14,8 +14,10 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"create_index"})
-	not perhaps_made_here(fact)
+	not how_built == "always"
+	some fact in surely_old_facts({"create_index"})
+	not fact.concurrently == true
+	not fact.only == true # of a partitioned table, without building anything
 	not built_online(fact)
 	message := sprintf("The index %s is built on %s without letting anybody write to it meanwhile.", [
 		object.get(fact, "object", "(without a name)"),
@@ -23,13 +25,6 @@ finding contains found if {
 	])
 	found := about(rule, fact, message, built_safely(fact))
 }
-
-built_online(fact) if fact.concurrently == true
-
-# ON ONLY makes the index of a partitioned table without building anything.
-built_online(fact) if fact.only == true
-
-built_online(_) if how_built == "always"
 
 built_online(fact) if {
 	how_built == "default"
@@ -59,17 +54,17 @@ built_safely(fact) := [
 		";",
 	]),
 	"CREATE INDEX CONCURRENTLY <name> ON <partition> (...); -- for each partition",
-	sprintf("ALTER INDEX %s ATTACH PARTITION <name>; -- for each of them", [sql(fact, "object", "index")]),
+	sprintf("ALTER INDEX %s ATTACH PARTITION <name>; -- for each of them", [sql(object.get(fact, "object", ""), "index")]),
 ] if {
 	postgres
 	fact.partitioned in {"yes", "maybe"}
-} else := [concat("", [online, ";"])] if {
+} else := [online] if {
 	postgres
 	statement := object.get(fact, "statement", "")
 	online := regex.replace(
 		statement,
 		`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
-		"CREATE ${1}INDEX CONCURRENTLY $2",
+		"CREATE ${1}INDEX CONCURRENTLY $2;",
 	)
 	online != statement # it is such a statement
 } else := [concat("", [trim_suffix(object.get(fact, "statement", ""), ";"), " WITH (ONLINE = ON);"])] if {

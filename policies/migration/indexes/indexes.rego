@@ -11,11 +11,10 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"drop_index"})
-	not made_here(fact)
 	postgres
+	some fact in old_facts({"drop_index"})
 	not fact.concurrently == true
-	found := about(rule, fact, sprintf("The index %s is dropped, for which everybody who uses its table has to wait.", [object.get(fact, "object", "(without a name)")]), [sprintf("DROP INDEX CONCURRENTLY %s;", [sql(fact, "object", "index")])])
+	found := about(rule, fact, sprintf("The index %s is dropped, for which everybody who uses its table has to wait.", [object.get(fact, "object", "(without a name)")]), [sprintf("DROP INDEX CONCURRENTLY %s;", [sql(object.get(fact, "object", ""), "index")])])
 }
 
 # METADATA
@@ -29,8 +28,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"create_index", "drop_index", "reindex", "detach_partition"})
-	not made_here(fact)
+	some fact in old_facts({"create_index", "drop_index", "reindex", "detach_partition"})
 	fact.concurrently == true
 	fact.in_transaction == "yes"
 	found := about(rule, fact, sprintf("What concerns %s is to be done concurrently, and stands in a transaction: the server refuses it.", [object.get(fact, "object", "(without a name)")]), [])
@@ -47,9 +45,8 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"reindex"})
-	not made_here(fact)
 	postgres
+	some fact in old_facts({"reindex"})
 	not fact.concurrently == true
 	found := about(rule, fact, sprintf("%s is rebuilt while nobody can write to its table.", [object.get(fact, "object", "An index")]), [])
 }
@@ -65,8 +62,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"refresh_view"})
-	not made_here(fact)
+	some fact in old_facts({"refresh_view"})
 	not fact.concurrently == true
 	found := about(rule, fact, sprintf("The view %s is refreshed, and nobody can read it meanwhile.", [object.get(fact, "object", "(without a name)")]), [])
 }

@@ -15,9 +15,8 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"add_column", "change_type", "set_not_null"})
+	some fact in old_facts({"add_column", "change_type", "set_not_null"})
 	demands_values(fact)
-	not made_here(fact)
 	not always_written(fact)
 	found := about(rule, fact, demanded(fact), filled_first(fact))
 }
@@ -32,7 +31,7 @@ demands_values(fact) if {
 # A new column cannot be written before it is there, so only of an old one this can be proven.
 always_written(fact) if {
 	fact.kind == "set_not_null"
-	released_from_readers(fact)
+	fact in released
 }
 
 demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
@@ -48,7 +47,7 @@ demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a de
 filled_first(fact) := array.concat(added_open(fact), closed_later(fact))
 
 added_open(fact) := [sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now, without NOT NULL", [
-	sql(fact, "table", "table"), column_of(fact), type_of(fact),
+	sql(object.get(fact, "table", ""), "table"), plain_sql(object.get(fact, "column", ""), "column"), object.get(fact, "type", "<type>"),
 ])] if {
 	fact.kind == "add_column"
 } else := []
@@ -61,16 +60,14 @@ closed_later(fact) := [
 	sprintf("ALTER TABLE %s DROP CONSTRAINT %s;", [table, check]),
 ] if {
 	postgres
-	table := sql(fact, "table", "table")
-	column := column_of(fact)
+	table := sql(object.get(fact, "table", ""), "table")
+	column := plain_sql(object.get(fact, "column", ""), "column")
 	check := constraint_name(fact, "not_null")
 } else := [
 	sprintf("UPDATE %s SET %s = <value> WHERE %s IS NULL; -- in batches", [table, column, column]),
-	sprintf("ALTER TABLE %s MODIFY COLUMN %s %s NOT NULL; -- in a later release", [table, column, type_of(fact)]),
+	sprintf("ALTER TABLE %s MODIFY COLUMN %s %s NOT NULL; -- in a later release", [table, column, object.get(fact, "type", "<type>")]),
 ] if {
 	mysql
-	table := sql(fact, "table", "table")
-	column := column_of(fact)
+	table := sql(object.get(fact, "table", ""), "table")
+	column := plain_sql(object.get(fact, "column", ""), "column")
 } else := []
-
-column_of(fact) := plain_sql(fact, "column", "column")

@@ -12,8 +12,7 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"rename_table", "set_schema", "rename_schema", "rename_view"})
-	not made_here(fact)
+	some fact in old_facts({"rename_table", "set_schema", "rename_schema", "rename_view"})
 	found := about(rule, fact, sprintf("%s gets another name or place: code that still runs fails when it uses the old one.", [object.get(fact, "table", "A schema or view")]), [])
 }
 
@@ -30,8 +29,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"alter_type"})
-	not made_here(fact)
+	some fact in old_facts({"alter_type"})
 	fact.label in {"add value", "rename value"}
 	found := about(rule, fact, sprintf("The enum %s changes (%s): code that still runs does not know the new value.", [object.get(fact, "object", "(without a name)"), object.get(fact, "label", "")]), [])
 }
@@ -48,8 +46,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"drop_view", "drop_function", "drop_type", "drop_sequence", "drop_trigger"})
-	not made_here(fact)
+	some fact in old_facts({"drop_view", "drop_function", "drop_type", "drop_sequence", "drop_trigger"})
 	found := about(rule, fact, sprintf("The %s %s is dropped: code that still runs may use it.", [trim_prefix(object.get(fact, "kind", ""), "drop_"), object.get(fact, "object", "(without a name)")]), [])
 }
 
@@ -65,8 +62,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"drop_table", "drop_schema", "drop_view", "drop_function", "drop_type", "drop_sequence", "drop_column", "truncate"})
-	not made_here(fact)
+	some fact in old_facts({"drop_table", "drop_schema", "drop_view", "drop_function", "drop_type", "drop_sequence", "drop_column", "truncate"})
 	fact.cascade == true
 	found := about(rule, fact, "CASCADE takes away whatever depends on it, which is not named here.", [])
 }
@@ -82,8 +78,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"rewrite_table"})
-	not made_here(fact)
+	some fact in old_facts({"rewrite_table"})
 	found := about(rule, fact, sprintf("The table %s is written anew (%s) while nobody can use it.", [object.get(fact, "table", "a table"), object.get(fact, "label", "all of it")]), [])
 }
 
@@ -99,8 +94,7 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"attach_partition", "detach_partition"})
-	not made_here(fact)
+	some fact in old_facts({"attach_partition", "detach_partition"})
 	not fact.concurrently == true
 	found := about(rule, fact, sprintf("A partition of %s comes or goes while others wait.", [object.get(fact, "table", "a table")]), [])
 }

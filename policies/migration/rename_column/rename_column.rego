@@ -12,9 +12,8 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"rename_column"})
-	not made_here(fact)
-	not released_from_readers(fact)
+	some fact in old_facts({"rename_column"})
+	not fact in released
 	message := sprintf("The column %s of %s is renamed to %s: code that still runs fails when it uses the old name, and new code before this has run.", [
 		object.get(fact, "column", "(which one cannot be told)"),
 		object.get(fact, "table", "a table"),
@@ -24,20 +23,20 @@ finding contains found if {
 }
 
 renamed_slowly(fact) := [
-	sprintf("ALTER TYPE %s ADD ATTRIBUTE %s %s CASCADE; -- now; let code write both", [type, new, type_of(fact)]),
-	sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [type, column_of(fact)]),
+	sprintf("ALTER TYPE %s ADD ATTRIBUTE %s %s CASCADE; -- now; let code write both", [type, new, object.get(fact, "type", "<type>")]),
+	sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [type, plain_sql(object.get(fact, "column", ""), "column")]),
 ] if {
 	fact.label == "type"
-	type := sql(fact, "table", "type")
-	new := plain_sql(fact, "new_name", "new name")
+	type := sql(object.get(fact, "table", ""), "type")
+	new := plain_sql(object.get(fact, "new_name", ""), "new name")
 } else := [] if {
 	fact.label == "view"
 } else := [
-	sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now; let code write both", [table, new, type_of(fact)]),
+	sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now; let code write both", [table, new, object.get(fact, "type", "<type>")]),
 	sprintf("UPDATE %s SET %s = %s WHERE %s IS NULL; -- in batches", [table, new, old, new]),
 	sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [table, old]),
 ] if {
-	table := sql(fact, "table", "table")
-	old := column_of(fact)
-	new := plain_sql(fact, "new_name", "new name")
+	table := sql(object.get(fact, "table", ""), "table")
+	old := plain_sql(object.get(fact, "column", ""), "column")
+	new := plain_sql(object.get(fact, "new_name", ""), "new name")
 }

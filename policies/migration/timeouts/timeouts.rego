@@ -12,26 +12,21 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	postgres
-	some _, indices in unhurried
-	fact := input.facts[min(indices)]
+	some index in first_unhurried
+	fact := input.facts[index]
 	message := "This waits for as long as it takes for a lock on a table that others use, and they wait behind it."
 	found := about(rule, fact, message, ["SET lock_timeout = '5s';"])
 }
 
-# In the form that OPA groups in one walk, as in package image: there may be thousands of statements.
-unhurried := {file: indices |
-	some file in {row[0] | some row in unhurried_rows}
-	indices := [row[1] | some row in unhurried_rows; row[0] == file]
-}
+# File to the place of its first such statement. Of several places that are given for one file the last
+# one counts, so they are given from the end.
+first_unhurried := object.union_n(array.reverse([{input.facts[index].file: index} | some index in unhurried]))
 
-unhurried_rows := [[fact.file, index] |
-	some kind in locking
-	some index in input.kinds[kind]
-	fact := input.facts[index]
-	not perhaps_made_here(fact)
-	not fact.lock_timeout == true
-	not fact.concurrently == true
-]
+unhurried := ((places(locking) - perhaps_made_here) - with_timeout) - concurrent
+
+with_timeout contains index if input.facts[index].lock_timeout == true
+
+concurrent contains index if input.facts[index].concurrently == true
 
 # METADATA
 # title: Locking

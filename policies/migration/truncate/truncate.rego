@@ -13,8 +13,7 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"truncate"})
-	not made_here(fact)
+	some fact in old_facts({"truncate"})
 	message := sprintf("The table %s is emptied: every row is gone at once, and nobody can use it meanwhile.", [
 		object.get(fact, "table", "(which one cannot be told)"),
 	])
@@ -23,9 +22,9 @@ finding contains found if {
 
 deleted_slowly(fact) := [sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE <old> LIMIT 10000) AND <old>; -- until none is left", [table, table])] if {
 	postgres
-	table := sql(fact, "table", "table")
-} else := [sprintf("DELETE FROM %s WHERE <old> LIMIT 10000; -- until none is left", [sql(fact, "table", "table")])] if {
+	table := sql(object.get(fact, "table", ""), "table")
+} else := [sprintf("DELETE FROM %s WHERE <old> LIMIT 10000; -- until none is left", [sql(object.get(fact, "table", ""), "table")])] if {
 	mysql
-} else := [sprintf("DELETE TOP (10000) FROM %s WHERE <old>; -- until none is left", [sql(fact, "table", "table")])] if {
+} else := [sprintf("DELETE TOP (10000) FROM %s WHERE <old>; -- until none is left", [sql(object.get(fact, "table", ""), "table")])] if {
 	tsql
 } else := []
