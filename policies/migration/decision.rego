@@ -28,6 +28,16 @@ deny contains found if {
 }
 
 # METADATA
+# title: Findings without a code
+# description: >-
+#   What a rule found and does not name has no level, and is no finding that anybody understands: it is
+#   handed on as it is, and the gate refuses what it cannot read.
+deny contains found if {
+	some found in finding
+	not found.code
+}
+
+# METADATA
 # title: Findings that warn
 # description: What the rules `finding` found whose level is warn.
 # custom:

@@ -150,6 +150,13 @@ test_no_rule_names_or_excuses_its_findings_itself if {
 	by_name({own({}), elsewhere}) == {[sprintf("%s/a", [fixture.digest]), true], [sprintf("%s/b", [fixture.digest]), true]}
 }
 
+test_what_a_rule_of_a_site_finds_is_never_lost if {
+	placeless := {"code": "site.rule", "msg": "No.", "solution": "Ask."}
+	lost := migration.deny with input as fixture.migration
+		with data.migration.finding as {placeless, {"msg": "Without a code."}}
+	lost == {object.union(placeless, {"about": "", "waivable": false}), {"msg": "Without a code."}}
+}
+
 test_a_hash_is_quoted_where_it_has_to_be if {
 	odd := fixture.migrating([fixture.fact("truncate", {"table": "a", "statement_hash": "it's"})])
 	contains(solved(odd), `waive migration.truncate/'it'\''s' --reason`)

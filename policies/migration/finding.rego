@@ -128,7 +128,7 @@ every_harmless(names) if {
 
 name_of(found, shared) := concat("/", [found.at.statement_hash, thing(found)]) if {
 	shared[found.at.statement_hash]
-} else := found.at.statement_hash
+} else := object.get(found, ["at", "statement_hash"], "")
 
 # Hashes of statements that do one thing to several. Things of one hash are neighbours, once they are
 # sorted; of a hash that is there once there is nothing to be looked at.
