@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.migrations import judging, kept, state
+from sluiceway.migrations import judging, kept
 from sluiceway.migrations.judging import Judged, Read
 from sluiceway.migrations.kept import Kept
 from sluiceway.migrations.reading import Gathered, Reading, Skipped, gathered, understood
@@ -166,6 +166,8 @@ def _anew(
     asked: Asked | None,
 ) -> Read:
     """Read the files, and parse what was not parsed as it stands."""
+    from sluiceway.migrations import state  # not needed for files of which all is known
+
     reading = named_from_here(paths, understood(files, dialect, layout=layout))
     found: dict[str, tuple[list[dict[str, Any]], int]] = {}
     if len(parsers) > 1:
