@@ -179,8 +179,9 @@ def _anew(
         # What more was asked for before goes on being asked for.
         reuse = before.holds(asked)
         asked = before.asked if reuse else asked
+        more = kept.key_of(*known, dialect.value)
         for script in reading.scripts:
-            key = kept.script_key(script, (*known, dialect.value))
+            key = kept.script_key(script, more)
             facts = before.facts(key) if reuse else None
             if facts is None:
                 facts = state.facts_asked((script,), parsers[0], dialect, asked)
