@@ -34,7 +34,7 @@ class Workbench:
         self.config = config
         self.environ = dict(environ)
         self._registries: dict[str, Registry] = {}
-        self._plugins: dict[str, Plugins] = {}
+        self._some: Plugins | None = None
 
     @classmethod
     def open(
@@ -59,9 +59,10 @@ class Workbench:
         """Return plugins for who asks those of one *kind* of stage alone: no others are imported."""
         if "plugins" in self.__dict__:
             return self.plugins
-        if kind not in self._plugins:
-            self._plugins[kind] = loading.load(self.config, self.project, kind=kind)
-        return self._plugins[kind]
+        if self._some is None:
+            # Asked for another kind later, it imports that kind's then.
+            self._some = loading.load(self.config, self.project, kind=kind)
+        return self._some
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -90,7 +91,7 @@ class Workbench:
     @cached_property
     def engine(self) -> PolicyEngine | None:
         """The policy engine, or ``None`` when none can be used here: then every gate refuses."""
-        engine: PolicyEngine | None = self.plugins.maybe("sluiceway_policy_engine")
+        engine: PolicyEngine | None = self.plugins_for("policy").maybe("sluiceway_policy_engine")
         return engine
 
     def bundle(self) -> Bundle | SluicewayError:

@@ -81,3 +81,20 @@ def test_what_was_imported_before_is_left_alone():
         f"{IMPORTED}\nprint(sys.modules['unittest.mock'] is before, invoke.context.Mock is before.Mock)"
     )
     assert run(script) == "True True"
+
+
+def test_a_check_of_migrations_imports_what_it_needs_and_a_second_one_less(tmp_path, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    (tmp_path / "1.sql").write_text("CREATE TABLE a (id int);")
+    script = (
+        "import sys; sys.argv = ['sluiceway', 'migrations.check', '--path=1.sql', '--json']\n"
+        "from sluiceway.cli.program import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted(each for each in sys.modules if each in {'sluiceway.migrations.reports',\n"
+        "  'sluiceway.migrations.state', 'sluiceway_sql_libpg_query', 'sluiceway_policy_embedded',\n"
+        "  'sluiceway_scan_grype', 'sluiceway_deploy_docker', 'sluiceway_identity_os_user'}))"
+    )
+    needed = ["sluiceway_policy_embedded", "sluiceway_sql_libpg_query"]
+    first, second = (run(script, home=tmp_path, cwd=tmp_path) for _ in range(2))
+    assert first.splitlines()[-1] == str(["sluiceway.migrations.state", *needed])
+    assert second.splitlines()[-1] == str(needed)

@@ -1,6 +1,7 @@
 """The loader against real distributions on the import path, made for each test."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from sluiceway import plugins
 from sluiceway.config import load
 from sluiceway.errors import ActionFailed, PluginError
+from sluiceway.migrations.records import Dialect
+from sluiceway.workbench import Workbench
 
 GOOD = """
 from sluiceway.hookspecs import hookimpl
@@ -95,6 +98,22 @@ def test_who_asks_one_stage_alone_meets_no_plugin_of_another(tmp_path, install):
     with pytest.raises(PluginError) as caught:
         loaded(tmp_path, '[stages]\nflags = "acne"\n', kind="policy")
     assert caught.value.code == "plugin.unknown"
+
+
+def test_a_bench_imports_the_plugins_of_a_stage_when_they_are_asked(tmp_path, install):
+    install("acme-flags", "flags-acme", "acme_flags_waiting", GOOD)
+    path = tmp_path / "sluiceway.toml"
+    path.write_text('[service]\nname = "shop"\n[stages]\nflags = "acme"\n')
+    bench = Workbench(load(path, {}), {})
+    with closing(bench):
+        assert bench.plugins_for("sql").maybe("sluiceway_sql_parser", dialect=Dialect.POSTGRES)
+        assert bench.engine is not None
+        assert "acme_flags_waiting" not in sys.modules
+        assert bench.plugins_for("policy") is bench.plugins_for("sql")
+        assert bench.plugins_for("sql").one("sluiceway_flags") == {"SEEN": "nothing"}
+        assert "acme_flags_waiting" in sys.modules
+        assert bench.plugins_for("policy") is not bench.plugins
+        assert bench.plugins_for("policy") is bench.plugins
 
 
 def test_two_owners_of_one_name_are_refused_before_anything_is_imported(tmp_path, install):

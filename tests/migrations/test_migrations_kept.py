@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from sluiceway.migrations import checking, judging, kept
 from sluiceway.migrations.judging import Judged
 from sluiceway.migrations.kept import Kept
 from sluiceway.migrations.reading import gathered
-from sluiceway.migrations.records import Dialect, Parsed, Script, SqlParser
+from sluiceway.migrations.records import Dialect, Maybe, Parsed, Problem, Script, SqlParser
 from sluiceway.policy import bundled_policies
 from sluiceway.workbench import Workbench
 
@@ -325,6 +325,32 @@ def test_every_byte_and_name_is_part_of_the_digest(tmp_path: Path) -> None:
         seen.add(gathered([folder]).digest)
     seen.add(gathered([folder / "2.txt"]).digest)
     assert len(seen) == 5
+
+
+def test_every_field_of_a_script_is_part_of_its_key() -> None:
+    script = Script(path="a", name="b", layout="plain", text="SELECT 1", digest="sha256:1")
+    changes: list[dict[str, Any]] = [
+        {"path": "b"},
+        {"name": "a"},
+        {"layout": "goose"},
+        {"text": "SELECT 2"},
+        {"text": "SELECT \ud800"},
+        {"digest": "sha256:2"},
+        {"spans": ()},
+        {"spans": ((0, 8),)},
+        {"in_transaction": Maybe.NO},
+        {"problems": (Problem(line=1, what="w"),)},
+        {"conditional": ((0, 8),)},
+        # Nothing flows from one field into the next.
+        {"path": "at1:b", "name": ""},
+        {"path": "ab", "name": ""},
+        {"path": "", "name": "ab"},
+    ]
+    assert {name for change in changes for name in change} == {each.name for each in fields(Script)}
+    keys = {kept.script_key(replace(script, **change), "more") for change in changes}
+    keys |= {kept.script_key(script, more) for more in ("more", "less")}
+    assert len(keys) == len(changes) + 2
+    assert kept.script_key(replace(script), "more") == kept.script_key(script, "more")
 
 
 def test_only_at_a_desk_and_only_where_there_is_a_home() -> None:

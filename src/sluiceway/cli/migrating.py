@@ -95,11 +95,15 @@ def _ended(judged: Judged) -> ExitCode:
 def _show(
     shell: Shell, chosen: str, judged: Judged, why: str, since: Mapping[str, Any] | None = None
 ) -> None:
-    from sluiceway.migrations import judging, reports
+    from sluiceway.migrations import judging
 
     if chosen == "sarif":
+        from sluiceway.migrations import reports
+
         shell.console.result(reports.sarif_log(judged))
     elif chosen == "github":
+        from sluiceway.migrations import reports
+
         lines = reports.workflow_commands(judged)
         shell.console.verbatim("".join(f"{line}\n" for line in lines))
     else:

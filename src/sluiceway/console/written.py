@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 __all__ = ["indented"]
@@ -32,7 +33,7 @@ def _value(value: Any, end: str) -> str:
     """Return *value*, with *end* at the end of its lines: a line break with the spaces behind it."""
     kind = type(value)
     if kind is str:
-        return _compact(value)
+        return encode_basestring_ascii(value)
     if kind is list and value:
         return _list(value, end)
     if kind is dict and value and _TEXT.issuperset(map(type, value)):
@@ -50,7 +51,9 @@ def _object(value: dict[str, Any], end: str) -> str:
     inner = end + _STEP
     if _is_flat(value.values()):
         return f"{{{inner}{_flat(inner)(value)[1:-1]}{end}}}"
-    items = (f"{_compact(name)}: {_value(each, inner)}" for name, each in value.items())
+    items = (
+        f"{encode_basestring_ascii(name)}: {_value(each, inner)}" for name, each in value.items()
+    )
     return f"{{{inner}{f',{inner}'.join(items)}{end}}}"
 
 

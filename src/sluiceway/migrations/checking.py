@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.migrations import judging, kept, state
+from sluiceway.migrations import judging, kept
 from sluiceway.migrations.judging import Judged, Read
 from sluiceway.migrations.kept import Kept
 from sluiceway.migrations.reading import Gathered, Reading, Skipped, gathered, understood
@@ -166,6 +166,8 @@ def _anew(
     asked: Asked | None,
 ) -> Read:
     """Read the files, and parse what was not parsed as it stands."""
+    from sluiceway.migrations import state  # not needed for files of which all is known
+
     reading = named_from_here(paths, understood(files, dialect, layout=layout))
     found: dict[str, tuple[list[dict[str, Any]], int]] = {}
     if len(parsers) > 1:
@@ -177,8 +179,9 @@ def _anew(
         # What more was asked for before goes on being asked for.
         reuse = before.holds(asked)
         asked = before.asked if reuse else asked
+        more = kept.key_of(*known, dialect.value)
         for script in reading.scripts:
-            key = kept.script_key(script, (*known, dialect.value))
+            key = kept.script_key(script, more)
             facts = before.facts(key) if reuse else None
             if facts is None:
                 facts = state.facts_asked((script,), parsers[0], dialect, asked)

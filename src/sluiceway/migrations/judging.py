@@ -15,9 +15,7 @@ from typing import Any
 from sluiceway import policy
 from sluiceway.errors import ActionFailed, SluicewayError
 from sluiceway.gates import waivers
-from sluiceway.migrations import state
 from sluiceway.migrations.asked import asked_by, sent
-from sluiceway.migrations.compare import as_facts, compare
 from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.reading import Reading
 from sluiceway.migrations.records import Asked, Dialect, SqlParser
@@ -88,7 +86,9 @@ def parser_for(bench: Workbench, dialect: Dialect) -> SqlParser:
     Raises:
         ActionFailed: ``migrations.no-parser``: none of the chosen ones does.
     """
-    parser: SqlParser | None = bench.plugins.maybe("sluiceway_sql_parser", dialect=dialect)
+    parser: SqlParser | None = bench.plugins_for("sql").maybe(
+        "sluiceway_sql_parser", dialect=dialect
+    )
     if parser is None:
         raise ActionFailed(
             f"none of the chosen grammars reads {dialect} here",
@@ -106,7 +106,8 @@ def two_parsers(bench: Workbench, dialect: Dialect) -> tuple[SqlParser, SqlParse
     Raises:
         ActionFailed: ``migrations.one-parser``: there are not two.
     """
-    found = [each for _, each in bench.plugins.each("sluiceway_sql_parser", dialect=dialect)]
+    plugins = bench.plugins_for("sql")
+    found = [each for _, each in plugins.each("sluiceway_sql_parser", dialect=dialect)]
     if len(found) < _TWO:
         raise ActionFailed(
             f"there are not two grammars here that read {dialect}",
@@ -132,6 +133,9 @@ def read_facts(
     With a *second* grammar, each statement that the two read differently is one that cannot be judged.
     Of scripts that one grammar reads and that each stand alone, it may be only what is *asked* for.
     """
+    from sluiceway.migrations import state  # not needed for files of which all is known
+    from sluiceway.migrations.compare import as_facts, compare
+
     if together or second is not None:
         found = state.facts(reading.scripts, parser, dialect, together=together)
         facts = found.facts

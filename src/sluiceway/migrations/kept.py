@@ -19,10 +19,12 @@ import os
 import stat
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -93,12 +95,22 @@ def grammar(parsers: Iterable[SqlParser]) -> list[str] | None:
     return found if all(found) else None
 
 
-def script_key(script: Script, more: Sequence[str]) -> str:
-    """Return the key of the facts of a script that stands alone."""
-    return key_of(*more, *(repr(getattr(script, name)) for name in _SCRIPT))
+def script_key(script: Script, more: str) -> str:
+    """Return the key of the facts of a script that stands alone: of every field, whatever it is for.
+
+    Args:
+        script: What is read.
+        more: The key of what else decides how (:func:`key_of`).
+    """
+    parts = [more.encode()]
+    for value in _fields(script):
+        kind, text = (b"t", value) if type(value) is str else (b"r", repr(value))
+        data = text.encode("utf-8", "surrogatepass")
+        parts += [b"%s%d:" % (kind, len(data)), data]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-_SCRIPT = tuple(item.name for item in fields(Script))
+_fields = attrgetter(*(item.name for item in fields(Script)))
 
 
 @dataclass(slots=True)
@@ -331,6 +343,8 @@ _NEEDED = ("kind", "file", "migration", "statement", "statement_hash")
 
 _FINDING = ("code", "message", "solution", "about")
 _PLACE = tuple(item.name for item in fields(Place) if item.name != "line")
+_said, _placed = attrgetter(*_FINDING), attrgetter(*_PLACE)
+_NOWHERE = (0,) * (len(_PLACE) + 1)
 _PLAIN = ("gate", "allow", "policy_digest", "input_digest", "engine")
 _PARTS = ("findings", "advice")
 _LEVELS = {level.value: level for level in Level}
@@ -343,20 +357,15 @@ def _plain(decision: Decision) -> dict[str, Any]:
     A row has the places of its texts, the line last, which is 0 for one that is about no place. The same
     sentences are said of many statements, and what is long to read is long to remember.
     """
-    texts: dict[str, int] = {}
-
-    def of(text: str) -> int:
-        return texts.setdefault(text, len(texts))
+    texts: defaultdict[str, int] = defaultdict()
+    texts.default_factory = texts.__len__  # a text that is new comes last
 
     def row(each: Finding) -> list[int]:
         at = each.at
-        place = [of(getattr(at, name)) if at is not None else 0 for name in _PLACE]
-        return [
-            of(each.level.value),
-            *(of(getattr(each, name)) for name in _FINDING),
-            *place,
-            at.line if at is not None else 0,
-        ]
+        said = [texts[text] for text in (each.level.value, *_said(each))]
+        if at is None:
+            return [*said, *_NOWHERE]
+        return [*said, *[texts[text] for text in _placed(at)], at.line]
 
     found: dict[str, Any] = {
         part: [row(each) for each in getattr(decision, part)] for part in _PARTS

@@ -15,13 +15,18 @@ def one_line(text: str, limit: int = _LONGEST) -> str:
     Names of packages and summaries of advisories come from outside; a line break or an escape
     sequence in them could say something of its own wherever they are printed.
     """
-    kept = "".join(
+    # What is printable has none of them (and most texts are), which is known without looking at each.
+    kept = text if text.isprintable() else _harmless(text)
+    line = " ".join(kept.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _harmless(text: str) -> str:
+    return "".join(
         " " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character
         for character in text
         if unicodedata.category(character) not in {"Cf", "Cs"}
     )
-    line = " ".join(kept.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def counted(number: int, one: str, many: str = "") -> str:
