@@ -32,6 +32,8 @@ deny contains found if {
 # description: >-
 #   What a rule found and does not name has no level, and is no finding that anybody understands: it is
 #   handed on as it is, and the gate refuses what it cannot read.
+# custom:
+#   collects: finding
 deny contains found if {
 	some found in finding
 	not found.code
