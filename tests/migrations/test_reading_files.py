@@ -113,7 +113,7 @@ def test_folders_that_a_system_cannot_tell_apart_are_all_read(tmp_path, monkeypa
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.sql").write_text(f"SELECT {name};")
     (tmp_path / "c").symlink_to(tmp_path / "a")
-    monkeypatch.setattr("sluiceway.migrations.reading._identity", lambda _: (0, 0))
+    monkeypatch.setattr("sluiceway.migrations.walking._identity", lambda _: (0, 0))
     found = read(tmp_path, PG)
     assert {script.text for script in found.scripts} == {"SELECT a;", "SELECT b;"}
     assert len(found.scripts) == 2
@@ -137,7 +137,7 @@ def test_a_file_that_is_too_large_is_a_problem_or_refused(tmp_path, monkeypatch)
     assert script.text == ""
     assert (script.name, script.layout) == ("1_a.up.sql", "golang-migrate")
     assert "too large to be judged" in script.problems[0].what
-    monkeypatch.setattr("sluiceway.migrations.reading._ENDLESS", 10)
+    monkeypatch.setattr("sluiceway.migrations.walking._ENDLESS", 10)
     with pytest.raises(UsageError, match="larger than"):
         read(tmp_path, PG)
 

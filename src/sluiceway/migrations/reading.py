@@ -6,8 +6,6 @@ room can do; so what is left out is always listed with its reason, and what is i
 
 from __future__ import annotations
 
-import os
-import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +16,8 @@ from sluiceway.errors import UsageError
 from sluiceway.migrations.cleaning import Draft, clean, marked
 from sluiceway.migrations.layouts import LAYOUTS, Place, is_sql, natural, places
 from sluiceway.migrations.layouts.code import problem as code_problem
-from sluiceway.migrations.layouts.code import telling
 from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
+from sluiceway.migrations.walking import Skipped, below, file_bytes
 
 __all__ = [
     "Gathered",
@@ -33,14 +31,6 @@ __all__ = [
     "since",
     "understood",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file, or a part of one, that is not judged."""
-
-    path: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +125,10 @@ def gathered(paths: Sequence[Path]) -> Gathered:
         if real in seen:
             twice.append(Skipped(path.as_posix(), "named twice"))
         elif path.is_dir():
-            files, skipped = _below(path, path.as_posix() + "/", seen)
+            files, skipped = below(path, path.as_posix() + "/", seen)
             parts.append(_Part(files=files, skipped=skipped, where=str(path)))
         else:
-            single.append((path.as_posix(), _bytes(path)))
+            single.append((path.as_posix(), file_bytes(path)))
         seen.add(real)
     if single:
         parts.append(_Part(files=single, alone=len(single) == 1, where="what was named"))
@@ -147,10 +137,10 @@ def gathered(paths: Sequence[Path]) -> Gathered:
 
 def _only(path: Path) -> _Part:
     if path.is_dir():
-        files, skipped = _below(path)
+        files, skipped = below(path)
         return _Part(files=files, skipped=skipped, where=str(path))
     return _Part(
-        files=[(path.as_posix(), _bytes(path))],
+        files=[(path.as_posix(), file_bytes(path))],
         alone=True,
         where=str(path),
         beside=_settings(path),
@@ -160,7 +150,7 @@ def _only(path: Path) -> _Part:
 def _settings(path: Path) -> dict[str, bytes]:
     """Return the files beside a single one that tell how its tool runs it (Diesel, Flyway)."""
     beside = (path.with_name("metadata.toml"), path.with_name(path.name + ".conf"))
-    return {other.as_posix(): _bytes(other) for other in beside if other.is_file()}
+    return {other.as_posix(): file_bytes(other) for other in beside if other.is_file()}
 
 
 def understood(found: Gathered, dialect: Dialect, *, layout: str = "auto") -> Reading:
@@ -207,6 +197,10 @@ def _nothing(where: str) -> UsageError:
         remedy="Name a file or a folder of migrations.",
         code="migrations.none",
     )
+
+
+_LARGEST = 16 * 2**20
+"""Bytes of a file that is judged. A larger one holds data, and is refused by a problem."""
 
 
 def _reading(
@@ -326,133 +320,6 @@ def _named(scripts: list[Script]) -> list[Script]:
 def _layout(scripts: list[Script]) -> str:
     layouts = {script.layout for script in scripts} - {"code"} or {"code"}
     return layouts.pop() if len(layouts) == 1 else "mixed"
-
-
-_PRUNED = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv"})
-
-
-def _below(
-    folder: Path, prefix: str = "", seen: set[Path] | None = None
-) -> tuple[list[tuple[str, bytes]], list[Skipped]]:
-    """Return the files below *folder*, and what was not looked into."""
-    found: list[tuple[str, bytes]] = []
-    skipped: list[Skipped] = []
-    been = {_identity(folder): [folder]}
-    queue = [(folder, prefix)]
-    while queue:
-        here, before = queue.pop()
-        for entry in _entries(here):
-            path = before + entry.name
-            if entry.is_dir():
-                if entry.name in _PRUNED:
-                    skipped.append(Skipped(path, "not a folder of migrations"))
-                    continue
-                inner = Path(entry.path)
-                alike = been.setdefault(_identity(inner), [])
-                if alike and inner.resolve() in [each.resolve() for each in alike]:
-                    skipped.append(Skipped(path, "a link to a folder that is read already"))
-                else:
-                    alike.append(inner)
-                    queue.append((inner, path + "/"))
-            elif seen is not None and (real := Path(entry.path).resolve()) in seen:
-                skipped.append(Skipped(path, "named twice"))
-            else:
-                if seen is not None:
-                    seen.add(real)
-                matters = is_sql(path) or telling(entry.name)
-                found.append((path, _bytes(entry.path) if matters else b""))
-    return found, skipped
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    """Return what a folder has in common with every link to it, and on some systems with others.
-
-    Following links takes much longer, and is needed only where two are alike.
-    """
-    try:
-        found = folder.stat()
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-    return found.st_dev, found.st_ino
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-_LARGEST = 16 * 2**20
-"""Bytes of a file that is judged. A larger one holds data, and is refused by a problem."""
-_ENDLESS = 2**30
-"""Bytes of a file that is read at all."""
-
-
-def _bytes(path: Path | str) -> bytes:
-    try:
-        # A pipe is opened without waiting for whoever writes to it, and then refused.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise UsageError(
-                    f"{path} is no file",
-                    means="Nothing was judged.",
-                    remedy="Name a file or a folder of migrations.",
-                    code="migrations.unreadable",
-                )
-            data = _all_of(descriptor, found.st_size)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"there is no migration at {path}",
-            means="Nothing was judged.",
-            remedy="Name a file or a folder of migrations.",
-            code="migrations.not-found",
-        ) from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if len(data) > _ENDLESS:
-        raise UsageError(
-            f"{path} is larger than {_ENDLESS // 2**20} MiB",
-            means="Nothing was judged.",
-            remedy="Keep data out of migrations: split the file, or load its data another way.",
-            code="migrations.too-large",
-        )
-    return data
-
-
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-def _all_of(descriptor: int, size: int) -> bytes:
-    """Return what a file holds, up to one byte more than is ever read.
-
-    Files are small and many: room for the largest is not made for each.
-    """
-    pieces: list[bytes] = []
-    left = _ENDLESS + 1
-    while left > 0:
-        piece = os.read(descriptor, min(left, max(size, 1 << 12) + 1))
-        if not piece:
-            break
-        pieces.append(piece)
-        left -= len(piece)
-        if len(piece) == size:
-            break
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _unreadable(path: Path | str, error: OSError) -> UsageError:
-    return UsageError(
-        f"{path} cannot be read: {error.strerror}",
-        means="Nothing was judged.",
-        remedy="Make it a readable file or folder.",
-        code="migrations.unreadable",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
