@@ -401,6 +401,16 @@ BEHIND = (
         TABLE,
     ),
     case(
+        "trigger that is hung after rows were changed",
+        _EACH_ROW
+        + "CREATE FUNCTION h() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER h BEFORE UPDATE ON parent FOR EACH ROW EXECUTE FUNCTION h();"
+        "INSERT INTO parent (id) VALUES (7); UPDATE parent SET note = 'a' WHERE id = 7;"
+        "CREATE TRIGGER t BEFORE UPDATE ON parent FOR EACH ROW EXECUTE FUNCTION f();"
+        "UPDATE parent SET note = 'b' WHERE id = 7;",
+        TABLE,
+    ),
+    case(
         "trigger of a table that a foreign key lets follow",
         _EACH_ROW + "CREATE TABLE kids (n bigint REFERENCES users ON DELETE CASCADE);"
         "INSERT INTO users (id, email) VALUES (77, 'x'); INSERT INTO kids VALUES (77);"

@@ -4,7 +4,7 @@ tables whose foreign keys follow it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Name
@@ -26,25 +26,32 @@ class Triggers:
     _referring: dict[Key, set[Key]] = field(default_factory=dict)
     """Of a table those with a foreign key to it: what cascades to them is a change of their rows."""
 
+    _fired: dict[tuple[tuple[Key, ...], bool], list[Name]] = field(default_factory=dict)
+    """What was found out since the last of these changed: scripts have thousands of rows for a table."""
+
     def add(self, table: Iterable[Key], function: Name, *, for_row: bool) -> None:
         """Hang *function* on a table."""
+        self._fired.clear()
         for key in table:
             self._functions.setdefault(key, []).append((function, for_row))
 
     def add_part(self, part: Iterable[Key], parent: Iterable[Key]) -> None:
         """Note that a table is a partition or an heir of another."""
+        self._fired.clear()
         parents = set(parent)
         for key in part:
             self._parents.setdefault(key, set()).update(parents - {key})
 
     def add_reference(self, table: Iterable[Key], to: Iterable[Key]) -> None:
         """Note a foreign key. Whether it cascades is not asked: somebody has hung the function there."""
+        self._fired.clear()
         tables = set(table)
         for key in to:
             self._referring.setdefault(key, set()).update(tables - {key})
 
     def move(self, old: Iterable[Key], new: Iterable[Key]) -> None:
         """Let them go with a table that gets another name: from each key to the one beside it."""
+        self._fired.clear()
         for before, after in zip(old, new, strict=True):
             if before in self._functions:
                 self._functions[after] = self._functions[before]
@@ -56,37 +63,41 @@ class Triggers:
                 if before in tables:
                     tables.add(after)
 
-    def fired(self, table: Iterable[Key], *, emptied: bool = False) -> Iterator[Name]:
-        """Yield the functions that a change of rows of a table may fire, or that it is *emptied*.
+    def fired(self, table: Iterable[Key], *, emptied: bool = False) -> list[Name]:
+        """Return the functions that a change of rows of a table may fire, or that it is *emptied*.
 
         Through its parts, and its parents' on itself, only what is fired for each row. Whether a
         parent is partitioned or inherited from (then its own triggers are not its heirs') is not
         asked: the function is in the script, and somebody has hung it there.
         """
-        named = list(table)
-        for key in named:
+        if not self._functions:
+            return []
+        named = tuple(table)
+        known = self._fired.get((named, emptied))
+        if known is None:
+            known = self._fired[named, emptied] = list(self._found(named, emptied=emptied))
+        return known
+
+    def _found(self, named: tuple[Key, ...], *, emptied: bool) -> Iterator[Name]:
+        for key in (*named, *self._followers(named)):
             yield from (
                 function
                 for function, row in self._functions.get(key, ())
                 if not (emptied and row)  # TRUNCATE knows no rows
-            )
-        for key in self._followers(named):
-            yield from (
-                function for function, row in self._functions.get(key, ()) if not (emptied and row)
             )
         if emptied:
             return
         for key in self._related(named):
             yield from (function for function, row in self._functions.get(key, ()) if row)
 
-    def _followers(self, table: list[Key]) -> list[Key]:
+    def _followers(self, table: Sequence[Key]) -> list[Key]:
         """Return the tables to which a change may cascade, and what it may cascade to from there."""
         if not self._referring:
             return []
         found = _closed(table, lambda key: self._referring.get(key, ()))
         return [key for key in found if key not in table]
 
-    def _related(self, table: list[Key]) -> list[Key]:
+    def _related(self, table: Sequence[Key]) -> list[Key]:
         if not self._parents:
             return []
         above = _closed(table, lambda key: self._parents.get(key, ()))
