@@ -304,36 +304,31 @@ def arguments(items: Sequence[Node]) -> list[str]:
     return [".".join(strings(item.get("TypeName", {}).get("names", ()))) for item in items]
 
 
+def _inputs(node: Node) -> list[Node]:
+    """Return the parameters of a function that a call gives: no OUT, and no column of its result."""
+    parameters: list[Node] = [
+        item.get("FunctionParameter", {}) for item in node.get("parameters", ())
+    ]
+    return [each for each in parameters if each.get("mode") not in _RESULTS]
+
+
+_RESULTS = frozenset({"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"})
+
+
 def arguments_of(node: Node) -> tuple[str, ...]:
     """Return what tells a function from others of its name: ``(`` and the types of its input."""
-    inputs = []
-    for item in node.get("parameters", ()):
-        parameter: Node = item.get("FunctionParameter", {})
-        if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
-            inputs.append({"TypeName": parameter.get("argType", {})})
-    return ("(", *arguments(inputs))
+    return ("(", *arguments([{"TypeName": each.get("argType", {})} for each in _inputs(node)]))
 
 
 def parameters_of(node: Node) -> list[str]:
     """Return the names of a function's inputs, empty for those without one."""
-    found = []
-    for item in node.get("parameters", ()):
-        parameter: Node = item.get("FunctionParameter", {})
-        if parameter.get("mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}:
-            found.append(str(parameter.get("name", "")))
-    return found
+    return [str(each.get("name", "")) for each in _inputs(node)]
 
 
 def takes_one(node: Node) -> bool:
     """Say whether a function can be called with one argument, its defaults being what they are."""
-    inputs = [
-        parameter
-        for item in node.get("parameters", ())
-        if (parameter := item.get("FunctionParameter", {})).get("mode")
-        not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}
-    ]
-    needed = sum("defexpr" not in parameter for parameter in inputs)
-    return bool(inputs) and needed <= 1
+    inputs = _inputs(node)
+    return bool(inputs) and sum("defexpr" not in each for each in inputs) <= 1
 
 
 def body_of(node: Node) -> tuple[str, str]:
