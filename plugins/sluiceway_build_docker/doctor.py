@@ -12,6 +12,8 @@ from sluiceway_build_docker.options import options
 __all__ = ["checks"]
 
 _SECONDS = 2.0
+_TOOL_SECONDS = 10.0
+"""For a command line tool, which a busy machine may be long in starting: slow is not broken."""
 
 
 def checks(project: Project, settings: Mapping[str, Any]) -> Sequence[Check]:
@@ -22,7 +24,7 @@ def checks(project: Project, settings: Mapping[str, Any]) -> Sequence[Check]:
         from sluiceway_build_docker import buildx
         from sluiceway_build_docker.engine import host_of, opened
 
-        tool = buildx.found(chosen, project, _SECONDS)
+        tool = buildx.found(chosen, project, _TOOL_SECONDS)
         if tool is not None and tool.exports:
             detail = f"buildx with its own BuildKit ({tool.driver})"
         else:

@@ -61,6 +61,7 @@ class FolderServer(ThreadingHTTPServer):
         self.store = store
         self._count = threading.Condition()
         self._active = 0
+        self._ended = False
         self._last = time.monotonic()
 
     def run(
@@ -85,6 +86,7 @@ class FolderServer(ThreadingHTTPServer):
         self.serve_forever(poll_interval=poll_seconds)
         self.socket.close()  # nobody new; those who are being served are waited for
         with self._count:
+            self._ended = True
             self._count.wait_for(lambda: self._active == 0, timeout=5.0)
         return outcome
 
@@ -93,10 +95,15 @@ class FolderServer(ThreadingHTTPServer):
         with self._count:
             return 0.0 if self._active else time.monotonic() - self._last
 
-    def entered(self) -> None:
-        """Count a request that has begun."""
+    def entered(self) -> bool:
+        """Count a request that has begun; False when it came too late, on an open connection.
+
+        Its answer could be cut off by the end of the process. A client whose connection is closed
+        asks again, and starts the next server when it has to.
+        """
         with self._count:
-            self._active += 1
+            self._active += not self._ended
+            return not self._ended
 
     def left(self) -> None:
         """Count a request that has ended."""
@@ -125,7 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
     def _serve(self) -> None:
-        self.server.entered()
+        if not self.server.entered():
+            self.close_connection = True
+            return
         try:
             self._answer()
         except (ConnectionError, TimeoutError):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import atexit
 import errno
-import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -69,7 +66,7 @@ def ensure_running(options: Options) -> None:
     store = Store.open(options.folder)
     if probe(options, store.id, _PROBE_SECONDS) is Found.OURS:
         return
-    with _turn(options.folder):  # of two terminals one starts it and the other finds it
+    with store.turn():  # of two terminals one starts it and the other finds it
         found = probe(options, store.id, _PROBE_SECONDS)
         if found is Found.OURS:
             return
@@ -187,16 +184,6 @@ def _environment(options: Options) -> dict[str, str]:
     sources = (Path(sluiceway.__file__).parent.parent, Path(__file__).parent.parent)
     kept = {name: options.environ[name] for name in _PASSED_ON if name in options.environ}
     return {**kept, "PYTHONPATH": os.pathsep.join(dict.fromkeys(map(str, sources)))}
-
-
-@contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    handle = os.open(folder / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _ended(server: psutil.Process, seconds: float) -> bool:

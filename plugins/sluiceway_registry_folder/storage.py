@@ -93,6 +93,12 @@ class Store:
             raise _unusable(folder, f"its {mark.name} is of another format")
         return cls(folder, str(document.get("id", "")))
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Be the only process that starts a server of this folder, or says that one has ended."""
+        with _held(self.folder / _LOCK):
+            yield
+
     def repositories(self) -> list[str]:
         """Return the names of all repositories that hold a manifest, sorted."""
         root = self.folder / "repositories"
@@ -135,12 +141,8 @@ class RepositoryStore:
     def locked(self) -> Iterator[None]:
         """Be the only writer of this repository's names, among threads and processes."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.folder / "_lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with _held(self.folder / "_lock"):
             yield
-        finally:
-            os.close(handle)
 
     # --- blobs ---
 
@@ -313,6 +315,16 @@ class RepositoryStore:
             sink.write(json.dumps(entry).encode() + b"\n")
             sink.flush()
             os.fsync(sink.fileno())
+
+
+@contextmanager
+def _held(lock: Path) -> Iterator[None]:
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _begin(folder: Path, mark: Path) -> None:

@@ -214,7 +214,7 @@ def with_buildx(project, tmp_path):
 def test_a_real_buildx_builds_inside_the_engine(with_buildx, request_for, registry, said):
     settings = {"builder": "buildx", "network": "none", "cache": False}
     (check,) = plugin.sluiceway_doctor(with_buildx, settings)
-    assert (check.status, "by buildx" in check.detail) == ("ok", True)
+    assert (check.status, "by buildx" in check.detail) == ("ok", True), check
     request = request_for("FROM scratch\nCOPY . /app/\n")
     pushed = plugin.sluiceway_build(with_buildx, request, registry, settings)
     assert isinstance(pushed, Pushed)

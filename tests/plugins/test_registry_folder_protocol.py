@@ -82,6 +82,23 @@ def call(store):
     server.server_close()
 
 
+def test_an_open_connection_does_not_outlive_the_server(store):
+    """What came after the end would be answered by a process that may vanish on the way."""
+    listener = bind("127.0.0.1", 0)
+    server, stop = FolderServer(store, listener), threading.Event()
+    caller = Caller(listener.getsockname()[1])
+    thread = threading.Thread(
+        target=server.run, args=(stop, 3600.0), kwargs={"poll_seconds": 0.003}
+    )
+    thread.start()
+    assert caller("GET", "/v2/").status == 200
+    stop.set()
+    thread.join(10)
+    with pytest.raises(http.client.RemoteDisconnected):
+        caller("GET", "/v2/")
+    caller.connection.close()
+
+
 def code(answer):
     return json.loads(answer.content)["errors"][0]["code"]
 

@@ -135,10 +135,10 @@ def test_it_ends_by_itself_and_is_found_again(project, settings, port):
     settings["idle_exit_seconds"] = 1
     with opened(project, port, settings) as registry:
         described = registry.put_blob(b"content")
-        first = server_of(project)
         until(lambda: not (project.state / "registry-folder.json").exists())
         assert registry.has_blob(described.digest)  # the client starts it again
-        assert server_of(project) != first
+    # Its record may be gone again: on a busy machine a second is over before we look.
+    assert (project.state / "registry-folder.log").read_text().count("serving") == 2
 
 
 def test_of_two_terminals_one_starts_it(project, settings, port):
