@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sluiceway.config.settings import take
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Project
+from sluiceway.record import Record, field
 
 __all__ = ["NAME", "TOKEN", "Options", "read_options"]
 
@@ -35,8 +35,7 @@ _LONGEST_HOURS = 24.0 * 30
 _LONGEST_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """The plugin's settings, checked, with the run that it is asked in."""
 
     repository: str

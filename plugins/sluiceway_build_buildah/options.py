@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from sluiceway.config.build_settings import (
     check_seconds,
 )
 from sluiceway.config.settings import take
+from sluiceway.record import Record
 
 __all__ = ["PLUGIN", "Machine", "Options", "options", "prefix"]
 
@@ -27,8 +27,7 @@ _PULL = ("missing", "always", "never")
 _OVERLAY = "overlay"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """What ``[plugins.build-buildah]`` says."""
 
     isolation: str
@@ -44,8 +43,7 @@ class Options:
     args: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Record):
     """What ``auto`` depends on."""
 
     contained: bool

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from sluiceway import events, process
 from sluiceway.errors import ActionFailed, PluginError
 from sluiceway.model import BuildRequest, Built, Project
 from sluiceway.oci import Layout, document_of
+from sluiceway.record import Record
 from sluiceway_build_docker.faults import build_failed
 from sluiceway_build_docker.options import PLUGIN, Options
 
@@ -25,8 +25,7 @@ _PREFIX = re.compile(r"#\d+ (\d+\.\d+ )?")
 _CONFIG_LIMIT = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(Record):
     """A buildx that can be used."""
 
     environ: Mapping[str, str]

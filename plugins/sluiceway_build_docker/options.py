@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.config.build_settings import (
@@ -14,6 +13,7 @@ from sluiceway.config.build_settings import (
     check_seconds,
 )
 from sluiceway.config.settings import take
+from sluiceway.record import Record
 
 __all__ = ["PLUGIN", "Options", "options"]
 
@@ -23,8 +23,7 @@ _BUILDERS = ("auto", "engine", "buildx")
 _PULL = ("missing", "always")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """What ``[plugins.build-docker]`` says."""
 
     builder: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sluiceway.config.build_context import translate
+from sluiceway.record import Record
 from sluiceway_build_layers.faults import needs_engine, wrong
 from sluiceway_build_layers.tree import Kind, Node, Tree
 
@@ -19,8 +20,7 @@ __all__ = ["Ownership", "copy", "make_folder", "ownership"]
 _WILD = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ownership:
+class Ownership(Record):
     """What ``--chown`` and ``--chmod`` ask for."""
 
     user: int = 0

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record, field
 from sluiceway_build_layers.faults import needs_engine, wrong
 
 __all__ = ["Instruction", "exec_form", "parse", "read"]
@@ -46,8 +46,7 @@ _FLAGGED = frozenset({"ADD", "COPY", "FROM", "HEALTHCHECK", "RUN"})
 _LARGEST = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
+class Instruction(Record):
     """One instruction as written."""
 
     name: str

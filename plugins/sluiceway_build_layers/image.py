@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sluiceway.model import BuildRequest, Built, Project, canonical, rfc3339
 from sluiceway.oci import Layout, descriptor_json, manifest_from
 from sluiceway.oci.layout import file_digest
 from sluiceway.oci.media_types import IMAGE_CONFIG, IMAGE_LAYER, IMAGE_MANIFEST
+from sluiceway.record import Record
 from sluiceway_build_layers import words
 from sluiceway_build_layers.dockerfile import Instruction, read
 from sluiceway_build_layers.faults import needs_engine, wrong
@@ -32,8 +33,7 @@ _LABEL = "org.opencontainers.image."
 _PLATFORM = re.compile(r"([a-z0-9]+)/([a-z0-9_]+)(?:/([a-z0-9]+))?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """The plugin's settings, checked."""
 
     platform: str
@@ -41,8 +41,7 @@ class Options:
     args: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
+class _Block(Record):
     """One FROM with what follows it."""
 
     name: str

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sluiceway.record import Record
 from sluiceway_build_layers import copying, words
 from sluiceway_build_layers.dockerfile import Instruction, exec_form
 from sluiceway_build_layers.faults import needs_engine, wrong
@@ -30,8 +31,7 @@ _REMOTE = re.compile(r"(https?|ftp|git|ssh)://|git@", re.IGNORECASE)
 _SIGNAL = re.compile(r"SIG[A-Z0-9+-]+|\d{1,3}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Record):
     """What one instruction put into the image."""
 
     entries: Mapping[str, Node]

@@ -10,10 +10,10 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from sluiceway.record import Record
 from sluiceway_build_layers.faults import wrong
 
 __all__ = ["Kind", "Node", "Tree", "scan"]
@@ -30,8 +30,7 @@ class Kind(Enum):
     SPECIAL = "special file"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Record):
     """One entry of a tree."""
 
     kind: Kind

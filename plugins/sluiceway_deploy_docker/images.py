@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from sluiceway.errors import ActionFailed
 from sluiceway.model import Image, Manifest, Project, Registry
 from sluiceway.oci import describe, document_of
 from sluiceway.oci.credentials import find_credentials
+from sluiceway.record import Record
 from sluiceway_deploy_docker.engine import Engine
 from sluiceway_deploy_docker.settings import Options
 
@@ -31,8 +31,7 @@ _KEPT = 5
 _NOTHING = "Nothing was started; what served before still serves."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Record):
     """An image as its registry describes it, for one platform."""
 
     image: Image
@@ -52,8 +51,7 @@ class Wanted:
         return frozenset({configuration, self.manifest.digest, self.image.digest})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Record):
     """An image in the engine."""
 
     id: str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sluiceway_deploy_local.settings as local
 from sluiceway.config.settings import take
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Project
+from sluiceway.record import Record
 
 __all__ = ["NAME", "STOP_MARGIN_SECONDS", "Options", "host_of", "inside", "read"]
 
@@ -44,8 +45,7 @@ _LARGEST_PORT = 65535
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """The plugin's own settings, complete."""
 
     host: str

@@ -7,10 +7,10 @@ import itertools
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple, NoReturn
 
+from sluiceway.record import Record
 from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.chunked import Chunked
 from sluiceway_deploy_local.link import Link
@@ -25,8 +25,7 @@ _SERVER_PROTOCOL = 200
 _SWITCHING = 101
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Record):
     """How long and how much the proxy waits for, in seconds and bytes."""
 
     header_seconds: float = 10.0

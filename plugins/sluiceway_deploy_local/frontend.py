@@ -7,10 +7,10 @@ import contextlib
 import errno
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 
 from sluiceway.errors import ActionFailed
+from sluiceway.record import Record
 from sluiceway_deploy_local import wire
 from sluiceway_deploy_local.exchange import Exchange, Limits
 from sluiceway_deploy_local.fastpath import FastPath
@@ -26,8 +26,7 @@ _LINGER_SECONDS = 1.0
 _SWEEP_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Record, kw_only=False):
     """A new port beside the old one. Exactly one of the two is to be called, once."""
 
     keep: Callable[[], None]

@@ -12,12 +12,12 @@ import platform
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Image, Registry
+from sluiceway.record import Record
 from sluiceway_deploy_local.layers import unpack
 
 __all__ = ["Unpacked", "prepare", "prune"]
@@ -40,8 +40,7 @@ _KEPT = 5
 """Unpacked images that stay when nothing runs them, newest first: a rollback finds its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unpacked:
+class Unpacked(Record):
     """An image on this machine's disk."""
 
     digest: str

@@ -7,10 +7,10 @@ import hashlib
 import os
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from sluiceway.errors import ActionFailed
+from sluiceway.record import Record
 
 __all__ = ["Folder", "folder"]
 
@@ -19,8 +19,7 @@ _SOCKET_BYTES = 100
 """``sun_path`` holds 108 bytes on Linux and 104 elsewhere, its end mark included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Record, kw_only=False):
     """``<state>/local`` and what is in it."""
 
     root: Path

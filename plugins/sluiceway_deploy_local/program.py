@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sluiceway import process
 from sluiceway.errors import ActionFailed
+from sluiceway.record import Record, field
 from sluiceway_deploy_local.images import Unpacked
 from sluiceway_deploy_local.layers import inside
 
@@ -23,8 +24,7 @@ __all__ = ["Program", "program"]
 _PYTHONS = ("python", "python3")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Program(Record):
     """A command that serves one digest. All of it may be stored: no inherited value is in it."""
 
     digest: str

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway.errors import ActionFailed
 from sluiceway.model import rfc3339
+from sluiceway.record import Record
 from sluiceway_deploy_local.exchange import Limits
 from sluiceway_deploy_local.frontend import Frontend
 from sluiceway_deploy_local.instance import Check, Instance, Starter
@@ -32,8 +32,7 @@ _STEADY_SECONDS = 60.0
 _PERCENT = 100.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Record):
     """Who asks for a change, and whether it is still wanted."""
 
     run: str

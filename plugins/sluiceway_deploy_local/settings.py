@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from sluiceway.config.settings import take, typed, unknown_keys
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Environment
+from sluiceway.record import Record, field
 from sluiceway_deploy_local.exchange import Limits
 from sluiceway_deploy_local.sticky import Sticky
 
@@ -35,8 +36,7 @@ _KEYS_OF_THE_PIPELINE = ("COSIGN_PRIVATE_KEY", "COSIGN_PASSWORD", "REGISTRY_PASS
 _LARGEST_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Record):
     """The plugin's own settings, complete."""
 
     pass_environment: tuple[str, ...] = ()
@@ -66,8 +66,7 @@ class Settings:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Record):
     """What an environment says to this deployer."""
 
     port: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from sluiceway.migrations.records import Dialect, Script
 from sluiceway.migrations.released import Released, difference, scripts, taken
 from sluiceway.migrations.statements import spans
 from sluiceway.model import Evidence, GateRequest, Level, Maker, Project, Status, digest_of
+from sluiceway.record import Record
 from sluiceway.workbench import Workbench
 
 __all__ = ["Recorded", "evidence", "recorded", "tried"]
@@ -38,8 +38,7 @@ _MOST = 20
 """Findings and names of files in the facts; their numbers are there as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(Record):
     """What a release says to its database."""
 
     calls: tuple[Call, ...]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway import __version__, process
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import Check, CheckStatus, Evidence, GateRequest, Maker, Project, Status
+from sluiceway.record import Record
 from sluiceway_gate_smoke.http_check import Answer, ask
 from sluiceway_gate_smoke.parity import agree
 from sluiceway_gate_smoke.plan import Plan, read_plan
@@ -25,8 +25,7 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "
 _SHOWN_OUTPUT = 400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Record):
     """What came of one check."""
 
     name: str

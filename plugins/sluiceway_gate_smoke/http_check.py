@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sluiceway.model import Status
+from sluiceway.record import Record
 from sluiceway_gate_smoke.matching import mismatch
 from sluiceway_gate_smoke.plan import ANY, HttpCheck
 
@@ -24,8 +24,7 @@ Answer = tuple[Status, str]
 """A status and one line that says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Record, kw_only=False):
     """What was answered."""
 
     status: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.config.settings import take, typed, unknown_keys
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record, field
 
 __all__ = ["ANY", "HttpCheck", "ParityCheck", "Plan", "read_plan"]
 
@@ -41,8 +41,7 @@ _PARITY: Mapping[str, Any] = {
 _LONGEST_SECONDS = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpCheck:
+class HttpCheck(Record):
     """One request and what its answer must be."""
 
     name: str
@@ -57,8 +56,7 @@ class HttpCheck:
     timeout_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParityCheck:
+class ParityCheck(Record):
     """One request whose answers from two slots must agree: in status, and in what is named."""
 
     request: HttpCheck
@@ -67,8 +65,7 @@ class ParityCheck:
     """Dotted paths into the answers' JSON objects (``fees.total``); none: only the status counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Record):
     """Everything that one gate plugin is to run."""
 
     checks: tuple[HttpCheck, ...]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sluiceway.errors import ActionFailed, ConfigurationError
+from sluiceway.record import Record
 from sluiceway_identity_ssh.keys import PublicKey, unsupported
 from sluiceway_identity_ssh.sshsig import NAMESPACE
 from sluiceway_identity_ssh.wire import Malformed
@@ -24,8 +24,7 @@ _MOMENT = re.compile(r"(\d{8})(?:(\d{4})(\d{2})?)?(Z?)", re.ASCII)
 _KEY_KIND = re.compile(r"(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Record):
     """One line: this person has this key."""
 
     name: str
@@ -49,8 +48,7 @@ class Entry:
         return "", ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedSigners:
+class AllowedSigners(Record):
     """The whole file."""
 
     path: Path

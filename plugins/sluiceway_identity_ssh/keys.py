@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
+from sluiceway.record import Record
 from sluiceway_identity_ssh.wire import Malformed, Reader, mpint, string
 
 __all__ = ["KINDS", "PrivateKey", "PublicKey", "sign", "unsupported"]
@@ -43,8 +43,7 @@ _SMALLEST_RSA = 2048
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(Record, kw_only=False):
     """A public key in SSH's own encoding."""
 
     kind: str

@@ -6,7 +6,6 @@ import base64
 import binascii
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from sluiceway.errors import ConfigurationError, PluginError
 from sluiceway.model import Project
+from sluiceway.record import Record
 from sluiceway_identity_ssh import agent, keys
 from sluiceway_identity_ssh.keys import PublicKey
 from sluiceway_identity_ssh.wire import Malformed, Reader
@@ -35,8 +35,7 @@ Sign = Callable[[bytes], bytes]
 """Returns ``string algorithm, string value`` over the bytes it is given."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Record):
     """A private key that could be used, not opened yet."""
 
     where: str

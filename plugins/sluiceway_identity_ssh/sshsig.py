@@ -6,8 +6,8 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from sluiceway.record import Record
 from sluiceway_identity_ssh.keys import PublicKey
 from sluiceway_identity_ssh.wire import Malformed, Reader, string, uint32
 
@@ -25,8 +25,7 @@ _LONGEST = 1 << 16
 _WIDTH = 70
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class Signature(Record):
     """A parsed signature; nothing about it is verified yet."""
 
     key: PublicKey

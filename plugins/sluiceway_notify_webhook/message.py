@@ -6,12 +6,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway import __version__
 from sluiceway.model import Notice, digest_of, to_json
 from sluiceway.process import redact
+from sluiceway.record import Record, field
 from sluiceway_notify_webhook.options import Options
 
 __all__ = ["Message", "compose"]
@@ -21,8 +21,7 @@ _GOOD = ("promoted", "canary.passed")
 _BAD = ("rolled-back", "refused")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Record):
     """Everything that the delivery needs."""
 
     url: str = field(repr=False)

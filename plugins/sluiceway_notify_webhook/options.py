@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.config.settings import take
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Check, CheckStatus, Project
+from sluiceway.record import Record, field
 
 __all__ = ["FORMATS", "Options", "examine", "host_of", "is_loopback", "read_options"]
 
@@ -36,8 +36,7 @@ _DEFAULTS: Mapping[str, Any] = {
 _LONGEST_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """The plugin's settings, checked."""
 
     url: str = field(repr=False)

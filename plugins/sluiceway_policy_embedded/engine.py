@@ -6,7 +6,6 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from sluiceway.policy.archive import check_path
 from sluiceway.policy.builtins import refuse_forbidden
 from sluiceway.policy.engine import Answer, Bundle, EngineError, Parsed, RuleResult, RuleRun
 from sluiceway.policy.reach import may_mention_forbidden, reached
+from sluiceway.record import Record
 from sluiceway_policy_embedded.client import Worker
 from sluiceway_policy_embedded.pins import OPA_VERSION
 from sluiceway_policy_embedded.remembered import Remembered
@@ -33,8 +33,7 @@ _TRACED = 10
 """Rules that fail of which it is found out where they stopped; whoever has more begins with these."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class _Loaded(Record):
     """A query that was compiled, and the modules that it was compiled with."""
 
     key: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from sluiceway.record import Record
 
 __all__ = ["OPA_VERSION", "Pin", "PINS", "REQUIREMENT", "default_library", "pin_here"]
 
@@ -22,8 +23,7 @@ MEMBER = "opa_bindings/libopabridge.so"
 """The library's place inside the wheel, on every platform."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class Pin(Record):
     """What may be installed and loaded on one platform."""
 
     wheel: str

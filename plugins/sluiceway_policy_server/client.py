@@ -14,7 +14,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from sluiceway.policy.answers import engine_error
 from sluiceway.policy.engine import EngineError
+from sluiceway.record import Record
 
 __all__ = ["Address", "Connection"]
 
@@ -38,8 +38,7 @@ _SHOWN = 200
 _MEANS = "The gate refuses, because nothing was decided."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Record):
     """Where a server is."""
 
     url: str

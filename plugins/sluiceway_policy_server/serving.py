@@ -10,13 +10,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from sluiceway import process
 from sluiceway.errors import ActionFailed, PluginError, UsageError
 from sluiceway.policy.archive import archive, revision
 from sluiceway.policy.engine import Bundle, EngineError
+from sluiceway.record import Record
 from sluiceway_policy_server.client import Address, Connection
 from sluiceway_policy_server.engine import ServerEngine
 
@@ -29,8 +29,7 @@ _PAUSE = 0.05
 _SAID = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(Record):
     """One that runs."""
 
     url: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Project
+from sluiceway.record import Record, field
 
 __all__ = ["Options", "read"]
 
@@ -18,8 +18,7 @@ _ADDRESS = re.compile(r"(?P<host>[0-9.]+):(?P<port>[1-9][0-9]{0,4})")
 _LAST_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """Where the registry is, and what it may use."""
 
     host: str

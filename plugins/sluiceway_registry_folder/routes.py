@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from email.message import Message
 from typing import IO, Any
 from urllib.parse import quote
@@ -13,6 +12,7 @@ from urllib.parse import quote
 from sluiceway.model import Manifest, to_json
 from sluiceway.oci.documents import descriptor_json, sha256
 from sluiceway.oci.media_types import IMAGE_INDEX, MANIFEST_LIMIT, OCTET_STREAM
+from sluiceway.record import Record, field
 from sluiceway_registry_folder.body import RequestBody
 from sluiceway_registry_folder.faults import Fault
 from sluiceway_registry_folder.storage import NAME, RepositoryStore, Store
@@ -23,8 +23,7 @@ __all__ = ["ROUTES", "Call", "Reply"]
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Record):
     """One request, its address taken apart."""
 
     store: Store
@@ -44,8 +43,7 @@ class Call:
         return f"/v2/{self.names['name']}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Record):
     """One answer: a body, or a part of a file."""
 
     status: int

@@ -28,7 +28,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ from sluiceway.oci.documents import (
     subject_of,
 )
 from sluiceway.oci.layout import replacing
+from sluiceway.record import Record
 from sluiceway_registry_folder.faults import Fault, unknown_blob, unknown_manifest
 
 __all__ = ["DIGEST", "NAME", "TAG", "RepositoryStore", "Store", "TagMove"]
@@ -57,8 +57,7 @@ _FORMAT = 1
 _LOCK = "start.lock"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagMove:
+class TagMove(Record):
     """One line of a tag's history."""
 
     time: str

@@ -12,13 +12,13 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from sluiceway import oci
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Image, Registry
+from sluiceway.record import Record
 from sluiceway_sbom_catalogue import gaps, golang
 
 __all__ = ["Content", "read_image"]
@@ -45,8 +45,7 @@ _WANTED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(Record):
     """What the catalogue reads of one platform's image."""
 
     digest: str

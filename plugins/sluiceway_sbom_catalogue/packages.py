@@ -9,20 +9,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 
 from packageurl import PackageURL
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from sluiceway.record import Record
 from sluiceway_sbom_catalogue import golang
 
 __all__ = ["Package", "find"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Package:
+class Package(Record, order=True):
     """One installed package."""
 
     purl: str

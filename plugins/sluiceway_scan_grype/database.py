@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sluiceway.model import Project, rfc3339
+from sluiceway.record import Record
 from sluiceway.scanning import Package, ReportError
 
 __all__ = ["Cache", "Database", "locate", "read"]
@@ -49,8 +49,7 @@ _KNOWN_LANGUAGES = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cache:
+class Cache(Record):
     """The folder of grype's databases. It need not be there."""
 
     folder: Path
@@ -58,8 +57,7 @@ class Cache:
     """As it was named, for records that others read: never this machine's absolute path."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class Database(Record):
     """What is known about the database before it is asked."""
 
     uri: str

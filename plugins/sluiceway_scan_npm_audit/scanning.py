@@ -7,7 +7,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from sluiceway.model import (
     Status,
     Vulnerability,
 )
+from sluiceway.record import Record
 from sluiceway.scanning import (
     Package,
     ReportError,
@@ -59,8 +59,7 @@ _PROBE_SECONDS = 30.0
 _USER = re.compile(r"//[^/@]*@")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class Audit(Record):
     """What was said about one lock file."""
 
     packages: tuple[Package, ...]

@@ -7,9 +7,9 @@ Debian and Alpine); the Package URL specification; syft's ``upstream`` qualifier
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from sluiceway.record import Record
 from sluiceway.scanning import Package, packages_of
 from sluiceway.scanning.packages import normal_name
 
@@ -34,8 +34,7 @@ _SEPARATORS = {"maven": ":"}
 _SYSTEMS = frozenset({"apk", "deb"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
+class Component(Record):
     """One package of the SBOM or of a source tree."""
 
     label: str

@@ -7,12 +7,12 @@ newer releases of that tool keep it. Source: osv-scanner's documentation, "Offli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluiceway.config.settings import take
 from sluiceway.model import Project
+from sluiceway.record import Record
 
 __all__ = ["BELOW", "PLUGIN", "VARIABLE", "Location", "locate"]
 
@@ -21,8 +21,7 @@ VARIABLE = "OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY"
 BELOW = ("osv-scalibr", "osv-scanner", "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
+class Location(Record):
     """Where the advisories should be. The folder need not be there."""
 
     folder: Path

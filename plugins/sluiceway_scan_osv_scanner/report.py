@@ -7,11 +7,11 @@ Source: osv-scanner's ``pkg/models/results.go`` and reports made by osv-scanner 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from sluiceway.model import Vulnerability
+from sluiceway.record import Record
 from sluiceway.scanning import (
     LEVELS,
     UNKNOWN,
@@ -45,8 +45,7 @@ _RATINGS = ((9.0, "CRITICAL"), (7.0, "HIGH"), (4.0, "MEDIUM"), (0.0, "LOW"))  # 
 _SHOWN = 200  # characters of a summary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Record):
     """One package that osv-scanner listed."""
 
     package: Package
@@ -55,8 +54,7 @@ class Listed:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Record):
     """What one run of osv-scanner said."""
 
     listed: tuple[Listed, ...]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sluiceway.model import Project, parse_time, rfc3339
+from sluiceway.record import Record
 from sluiceway.scanning import Package, ReportError
 from sluiceway_scan_trivy.bolt import bucket_sizes
 
@@ -41,8 +41,7 @@ _SYSTEMS = {"alpine": 2, "debian": 1, "ubuntu": 2}
 """Parts of a release that name its bucket: ``debian 12``, ``alpine 3.19``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cache:
+class Cache(Record):
     """Trivy's cache folder. It need not be there."""
 
     folder: Path
@@ -50,8 +49,7 @@ class Cache:
     """As it was named, for records that others read: never this machine's absolute path."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class Database(Record):
     """What is known about the database before it is asked."""
 
     uri: str

@@ -7,10 +7,10 @@ trivy 0.76. ``Results`` and ``Vulnerabilities`` are absent, not empty, where the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.model import Vulnerability
+from sluiceway.record import Record
 from sluiceway.scanning import (
     Package,
     ReportError,
@@ -27,8 +27,7 @@ SCHEMA = 2
 _SHOWN = 200  # characters of a title
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Record):
     """What one run of trivy said."""
 
     packages: tuple[Package, ...]

@@ -7,7 +7,6 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sluiceway.errors import ConfigurationError, PluginError
 from sluiceway.model import Project
 from sluiceway.oci import is_loopback, parse_repository
 from sluiceway.oci.credentials import host_of
+from sluiceway.record import Record
 
 __all__ = ["DEFAULTS", "PLUGIN", "Cosign", "Version", "find", "judge_version", "options"]
 
@@ -42,8 +42,7 @@ _NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+js
 _NO_ROOT = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class Version(Record):
     """What ``cosign version`` says."""
 
     text: str
@@ -52,8 +51,7 @@ class Version:
     """Whose flags it takes: 2 or 3."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cosign:
+class Cosign(Record):
     """A cosign that may be used."""
 
     program: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ConfigurationError
 from sluiceway.model import Project
+from sluiceway.record import Record
 from sluiceway.signing.public_key import PublicKey, load_public_key
 from sluiceway_sign_cosign.program import PLUGIN, Cosign, options
 
@@ -23,8 +23,7 @@ _MAKE_ONE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trusted:
+class Trusted(Record):
     """One trusted key, twice: as cosign finds it and as we verify with it."""
 
     key: str

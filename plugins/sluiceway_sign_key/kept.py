@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlparse
 
 from sluiceway.errors import ActionFailed, ConfigurationError, PluginError
+from sluiceway.record import Record, field
 from sluiceway.signing.public_key import PublicKey, load_public_key
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ _NEEDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class KeptKey:
+class KeptKey(Record, kw_only=False):
     """A key to sign with that stays where it is."""
 
     address: str

@@ -12,11 +12,11 @@ import json
 import os
 import secrets
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record, field
 from sluiceway.signing.dsse import MalformedError, decoded
 from sluiceway.signing.public_key import PublicKey, public_key_from, unsupported
 
@@ -43,8 +43,7 @@ _SALT, _NONCE, _KEY = 32, 24, 32
 _MOST_KEY_FILE = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateKey:
+class PrivateKey(Record, kw_only=False):
     """A decrypted ECDSA P-256 key. Its ``repr`` shows nothing of it."""
 
     key: EllipticCurvePrivateKey = field(repr=False)
@@ -186,8 +185,7 @@ def _decrypt(pem: bytes, password: str, origin: str) -> PrivateKey:
     return PrivateKey(key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
+class _Box(Record, kw_only=False):
     salt: bytes
     cost: tuple[int, int, int]
     nonce: bytes

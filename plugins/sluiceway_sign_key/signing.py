@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from sluiceway.model import (
     Registry,
     to_json,
 )
+from sluiceway.record import Record
 from sluiceway.signing import SIGNATURE, MalformedError, bundle, simple_signing
 from sluiceway.signing.public_key import PublicKey, Signer, load_public_key
 from sluiceway.signing.records import (
@@ -53,8 +53,7 @@ _MAKE_ONE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeySource:
+class KeySource(Record):
     """Where the private key is."""
 
     path: Path | None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record
 from sluiceway.signing import MalformedError
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ _LONG_FORM = 0x80
 _KEYS = ("identity", "identity_regexp", "issuer", "issuer_regexp")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(Record):
     """Who a certificate was issued to, and which OpenID provider said so."""
 
     name: str
@@ -34,8 +33,7 @@ class Identity:
         return f"{self.name} (by {self.issuer})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Record):
     """One identity that may sign. Both halves are needed: a name means nothing by itself."""
 
     identity: re.Pattern[str]

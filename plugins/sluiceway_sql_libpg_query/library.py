@@ -11,11 +11,12 @@ import importlib.util
 import platform
 import re
 import threading
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from sluiceway.record import Record
 
 __all__ = ["LARGEST", "Failure", "installed", "parse", "parse_plpgsql", "release"]
 
@@ -40,8 +41,7 @@ _NESTED = 500
 _MARK = re.compile(rb"/\*|\*/")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Record, kw_only=False):
     """Why a text could not be parsed: the library's words, and where in the text (characters, from 1)."""
 
     message: str

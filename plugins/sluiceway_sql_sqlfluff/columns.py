@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from sluiceway.migrations.records import Column, Dialect, Name
+from sluiceway.record import Record
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind
 from sluiceway_sql_sqlfluff.words import words
@@ -43,8 +44,7 @@ _MORE_TYPE = frozenset({"TIME", "LOCAL"})
 _WORDS = frozenset({TokenKind.WORD, TokenKind.QUOTED})
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(Record, kw_only=False):
     """What a DEFAULT says."""
 
     value: bool

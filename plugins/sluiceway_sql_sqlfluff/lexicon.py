@@ -6,11 +6,11 @@ See :mod:`.shapes` for what it is good for. Where anything is not certain there 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from sluiceway.migrations.records import Dialect
+from sluiceway.record import Record
 from sluiceway_sql_sqlfluff.dynamic import PROGRAM, Variables
 from sluiceway_sql_sqlfluff.tokens import MYSQL
 from sluiceway_sql_sqlfluff.vocabulary import load
@@ -70,8 +70,7 @@ class Shape(NamedTuple):
     """The tokens, spaces too: together they are the text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
+class Lexicon(Record, kw_only=False):
     """How the statements of a dialect are cut into tokens, and these into classes."""
 
     dialect: Dialect

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sluiceway.migrations.records import Action, Dialect, Kind
+from sluiceway.record import Record
 from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
@@ -27,8 +28,7 @@ from sluiceway_sql_sqlfluff.words import words
 __all__ = ["Read", "read"]
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Record, kw_only=False):
     """What was read of one statement of a text."""
 
     start: int

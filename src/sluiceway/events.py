@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from sluiceway.record import Record
 
 __all__ = ["Event", "emit", "subscribed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Record):
     """One thing that happened. *data* is JSON data or frozen records, never a secret."""
 
     kind: str

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["LazyModule", "later"]
+__all__ = ["LazyModule", "later", "without"]
 
 
 class LazyModule:
@@ -47,3 +48,19 @@ def later(package: str, rooms: Mapping[str, str]) -> Callable[[str], Any]:
         return value
 
     return find
+
+
+@contextmanager
+def without(name: str) -> Iterator[None]:
+    """While a library is imported that can do without module *name*, let it, unless it is there already.
+
+    Whoever imports the module afterwards gets it.
+    """
+    absent = name not in sys.modules
+    if absent:
+        sys.modules[name] = None  # type: ignore[assignment] # importing it is an ImportError (Python's reference, 5.3.1)
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sluiceway.record import Record
 
 __all__ = ["STAGES", "Stage"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(Record):
     """One step of the pipeline and the hooks that serve it."""
 
     name: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
@@ -23,6 +22,7 @@ from sluiceway.config.settings import nearest
 from sluiceway.errors import ActionFailed, PluginError, SluicewayError
 from sluiceway.model import Project
 from sluiceway.pipeline import STAGES
+from sluiceway.record import Record, field
 
 __all__ = ["Found", "Plugins", "discover", "load"]
 
@@ -30,8 +30,7 @@ _KEPT = 64
 _STAGE_OF_HOOK = {hook: stage for stage in STAGES for hook in stage.hooks}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Record):
     """One installed plugin, imported or not."""
 
     name: str

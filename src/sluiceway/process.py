@@ -15,13 +15,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, unquote_plus
 
 from sluiceway import events
 from sluiceway.errors import ActionFailed
+from sluiceway.record import Record
 
 __all__ = [
     "Completed",
@@ -116,8 +116,7 @@ def check_stop() -> None:
         check()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Record):
     """A program that ended within its time."""
 
     argv: tuple[str, ...]

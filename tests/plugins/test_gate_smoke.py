@@ -343,7 +343,7 @@ def test_what_it_means_to_contain(expected: Any, actual: Any, path: str) -> None
 
 def test_a_result_is_a_frozen_record(project: Project, url: str) -> None:
     evidence = smoke(project, url, checks=[check("/api/health")])
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         evidence.status = Status.FAILED  # type: ignore[misc]
 
 

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.analysis.counters import Counters
 from sluiceway.model import CanaryLimits
+from sluiceway.record import Record
 
 __all__ = ["PEERS", "Point", "counted", "noted"]
 
@@ -35,8 +35,7 @@ _NORMAL_98 = 2.3263478740408408
 _NO_DATA_SHARE = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class Point(Record):
     """One tick, as much of it as these rules read."""
 
     at: float

@@ -8,10 +8,10 @@ a test holds both to the same answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.analysis.peers import PEERS
+from sluiceway.record import Record
 
 __all__ = ["SETTINGS", "Call", "decide"]
 
@@ -47,8 +47,7 @@ _FEWEST = 2
 _WORST = ("fail", "error", "no-data", "inconclusive")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Record):
     """What a rule says of one look."""
 
     verdict: str
@@ -89,8 +88,7 @@ def _call(verdict: str, codes: frozenset[str]) -> Call:
     return Call(verdict=verdict, outcome=outcome, codes=codes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(Record, kw_only=False):
     parameters: Mapping[str, Any]
     step: Mapping[str, Any]
     watch: Mapping[str, Any]

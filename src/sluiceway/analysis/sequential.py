@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,7 @@ from sluiceway.analysis import latency
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.histograms import Histogram
 from sluiceway.analysis.stakes import LARGEST, Stakes
+from sluiceway.record import Record, field
 
 __all__ = [
     "DEFAULT",
@@ -44,8 +45,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Record):
     """What is forgiven. None of it can make a canary pass that is worse beyond it."""
 
     error_ratio: float = 1.2
@@ -87,8 +87,7 @@ def _doubts() -> tuple[float, ...]:
     return (0.0,) * len(_CERTIFY_BETS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sequential:
+class Sequential(Record):
     """The evidence so far: a few dozen numbers."""
 
     errors_worse: Stakes = field(default_factory=_error_stakes)
@@ -109,8 +108,7 @@ class Sequential:
     """Stable's histogram before this tick: bucket to forgotten count."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class Values(Record):
     """What the evidence comes to: e-values, each 1 where nothing is known."""
 
     worse: Mapping[str, float]

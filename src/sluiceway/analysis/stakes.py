@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from sluiceway.record import Record
 
 __all__ = ["LARGEST", "Stakes"]
 
@@ -16,8 +17,7 @@ LARGEST = 1e300
 """Where a stake stops growing: beyond it a float would be infinite, and smaller is still fair."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stakes:
+class Stakes(Record):
     """A mean over several bets, each a product over ticks that is partly started late."""
 
     ticks: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sluiceway.analysis import peers, sequential
 from sluiceway.analysis.checks import checked
@@ -10,14 +10,14 @@ from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.profiles import profile_of
 from sluiceway.analysis.watch import Marks, Tally, Watch
 from sluiceway.model import CanaryLimits
+from sluiceway.record import Record
 
 __all__ = ["Tick", "tick"]
 
 _NOTHING = Counters()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(Record):
     """What both sides did in a few seconds: windows, no running totals."""
 
     seconds: float

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.analysis.counters import Counters
 from sluiceway.analysis.peers import Point
 from sluiceway.analysis.sequential import Sequential
+from sluiceway.record import Record, field
 
 __all__ = ["AtOnce", "Marks", "Measure", "Stream", "Tally", "Watch"]
 
@@ -16,8 +16,7 @@ _DETAIL = 200
 """Characters kept of what a health endpoint or an error said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtOnce:
+class AtOnce(Record):
     """What no streak has to confirm: the canary is broken, or is not what was set up."""
 
     code: str
@@ -26,8 +25,7 @@ class AtOnce:
     """A clause for a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
+class Measure(Record):
     """The last measured check of one stream: the canary's number beside the stable side's."""
 
     canary: float
@@ -38,8 +36,7 @@ class Measure:
     stable_requests: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class Stream(Record):
     """One thing that is asked again and again, with its own streak."""
 
     measured: int = 0
@@ -75,8 +72,7 @@ class Stream:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(Record):
     """One side over the whole watch: the first reading and the last."""
 
     digest: str
@@ -93,8 +89,7 @@ Marks = tuple[Counters, Counters | None]
 """Readings of (canary, stable) that a window begins with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Record):
     """What is known of a canary after some looks. A new one knows nothing."""
 
     looks: int = 0

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record
 
 __all__ = [
     "Ignore",
@@ -29,8 +29,7 @@ _HEAD = 64 * 1024
 """Bytes that are looked at: a key may follow comments, or a certificate."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Record, kw_only=False):
     pattern: re.Pattern[str]
     keeps: bool
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.migrations.dialect import Dialect
 from sluiceway.model import CanaryLimits, Environment, Project, Strategy, Waiver
+from sluiceway.record import Record, field
 
 __all__ = ["BUILD", "Config", "DeployTimes", "Migrations", "Summary"]
 
@@ -29,16 +29,14 @@ class Summary(StrEnum):
     OFF = "off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeployTimes:
+class DeployTimes(Record):
     """How long an instance may take to come and to go, in seconds."""
 
     ready_seconds: float
     drain_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migrations:
+class Migrations(Record):
     """Where the migrations of the service's database are, and whose SQL they are."""
 
     folder: Path
@@ -49,8 +47,7 @@ class Migrations:
     """The file that declares what the release reads and writes; ``None``: it does not say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Record):
     """``sluiceway.toml``, the environment and the defaults, checked and joined."""
 
     path: Path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.analysis import Counters, Outcome, Stream, Tally, Watch
 from sluiceway.console.page import Block, Cell, Column, Grid, Line, Pairs, Tone, cell
 from sluiceway.console.text import NONE, count, duration, milliseconds, percent
 from sluiceway.model import CanaryLimits
+from sluiceway.record import Record
 
 __all__ = ["Look", "canary_line", "canary_page", "started_line"]
 
@@ -28,8 +28,7 @@ _SAID = ("extend", "hold")
 """Verdicts that a person wonders about: why is it not over?"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Record):
     """One ``canary.tick``: the watch after it, and what it was judged by."""
 
     environment: str

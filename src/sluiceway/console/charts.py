@@ -11,10 +11,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sluiceway.console.text import clean
+from sluiceway.record import Record
 
 __all__ = ["STYLE", "Band", "Chart", "Curve", "Dot", "Limit", "Mark", "Tone", "clock", "svg"]
 
@@ -77,8 +77,7 @@ class Tone(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class Curve(Record):
     """One series."""
 
     name: str
@@ -90,8 +89,7 @@ class Curve:
     """The value holds until the next one: a weight."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(Record):
     """A horizontal line that a curve is compared with."""
 
     value: float
@@ -100,8 +98,7 @@ class Limit:
     """What it means to be above it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Record):
     """A moment: a vertical line with a name."""
 
     at: float
@@ -109,8 +106,7 @@ class Mark:
     tone: Tone = Tone.PLAIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dot:
+class Dot(Record):
     """One point that deserves a look."""
 
     at: float
@@ -120,8 +116,7 @@ class Dot:
     tone: Tone = Tone.BAD
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
+class Band(Record):
     """A stretch of time: a warm-up, a hold."""
 
     start: float
@@ -130,8 +125,7 @@ class Band:
     tone: Tone = Tone.PLAIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
+class Chart(Record):
     """What :func:`svg` draws."""
 
     title: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sluiceway.console.text import clean, width_of
+from sluiceway.record import Record
 
 __all__ = ["Block", "Cell", "Column", "Grid", "Line", "Pairs", "Page", "Tone", "cell", "fit"]
 
@@ -23,8 +23,7 @@ class Tone(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(Record):
     """One text, already cleaned; made by :func:`cell`."""
 
     text: str
@@ -36,8 +35,7 @@ def cell(value: Any, tone: Tone = Tone.PLAIN) -> Cell:
     return Cell(text="" if value is None else clean(value), tone=tone)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Record):
     """One paragraph, indented by *indent* cells."""
 
     cell: Cell
@@ -49,8 +47,7 @@ class Line:
         return cls(cell=cell(value, tone), indent=indent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pairs:
+class Pairs(Record):
     """Labels and their values."""
 
     items: tuple[tuple[str, Cell], ...]
@@ -66,8 +63,7 @@ class Pairs:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Record):
     """One column of a grid."""
 
     title: str
@@ -76,8 +72,7 @@ class Column:
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(Record):
     """Rows under columns; stacked, one value a line, where the columns do not fit."""
 
     columns: tuple[Column, ...]

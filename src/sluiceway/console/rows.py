@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.console.document import read
+from sluiceway.record import Record
 
 __all__ = [
     "CheckRow",
@@ -23,8 +23,7 @@ def _text(row: Mapping[str, Any], key: str) -> str:
     return "" if value is None else str(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentRow:
+class EnvironmentRow(Record):
     """One environment of the board."""
 
     environment: str
@@ -69,8 +68,7 @@ class EnvironmentRow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryRow:
+class HistoryRow(Record):
     """One entry of the history."""
 
     at: str
@@ -153,8 +151,7 @@ def _said(predicate: Mapping[str, Any]) -> str:
     return f"{_text(predicate, 'source')} → {_text(predicate, 'target')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingRow:
+class FindingRow(Record):
     """One reason of a decision."""
 
     code: str
@@ -191,8 +188,7 @@ class FindingRow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageRow:
+class StageRow(Record):
     """One stage of the pipeline and who serves it."""
 
     name: str
@@ -217,8 +213,7 @@ class StageRow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginRow:
+class PluginRow(Record):
     """One installed plugin."""
 
     name: str
@@ -243,8 +238,7 @@ class PluginRow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRow:
+class CheckRow(Record):
     """One line of the doctor."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +11,13 @@ from sluiceway.errors import SluicewayError
 from sluiceway.gates.decide import Judged, judge
 from sluiceway.model import Actor, CanaryLimits, Image, rfc3339, to_json
 from sluiceway.policy.engine import Bundle
+from sluiceway.record import Record
 from sluiceway.workbench import Workbench
 
 __all__ = ["Step", "canary", "canary_input", "needed", "sentence"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Record):
     """Which share of the traffic the canary has now."""
 
     index: int = 0

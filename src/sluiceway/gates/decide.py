@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +18,13 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
+from sluiceway.record import Record
 from sluiceway.workbench import Workbench
 
 __all__ = ["Judged", "Promotion", "judge", "migration", "promotion", "promotion_input", "rollback"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Record):
     """A decision with the input it was made from, so that it can be replayed."""
 
     decision: Decision
@@ -34,8 +33,7 @@ class Judged:
     """The artifact that the policies were pulled as, ``host/path@sha256:<hex>``; perhaps none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promotion:
+class Promotion(Record):
     """What is asked of the gate ``promotion``."""
 
     image: Image

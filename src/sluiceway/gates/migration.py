@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sluiceway.gates import waivers
 from sluiceway.migrations.released import MIGRATIONS, Difference, Released, from_predicate
 from sluiceway.model import Actor, Attestation, Image, to_json
+from sluiceway.record import Record
 from sluiceway.workbench import Workbench
 
 __all__ = ["Asked", "Known", "migration_input", "released_in", "released_with"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Record):
     """What is known of the migrations of one digest."""
 
     digest: str
@@ -31,8 +30,7 @@ class Known:
         return version or self.digest[:19]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Record):
     """What is asked of the gate ``migration`` at a promotion."""
 
     image: Image

@@ -6,11 +6,11 @@ Format: SLSA 1.0, ``https://slsa.dev/spec/v1.0/provenance``, our own and that of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway.model import Attestation, Evidence, Maker, Status, parse_time
+from sluiceway.record import Record
 
 __all__ = ["BUILD_TYPE", "PROVENANCE", "Origin", "origin", "provenance_evidence"]
 
@@ -22,8 +22,7 @@ BUILD_TYPE = "urn:sluiceway:build:dockerfile:v1"
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Record):
     """What one provenance statement says; ``""`` and ``()`` where it says nothing that is known."""
 
     builder: str

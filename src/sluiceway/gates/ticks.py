@@ -5,12 +5,12 @@ it free of grave vulnerabilities? Pure; the gate asks far more, by policy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sluiceway.gates.evidence import scan_evidence
 from sluiceway.model import Attestation, Evidence, Status, parse_time, rfc3339
+from sluiceway.record import Record
 
 __all__ = ["GRAVE", "Tick", "scan_tick", "signature_tick"]
 
@@ -22,8 +22,7 @@ _SKEW = timedelta(minutes=5)
 """How far ahead of ours a scanner's clock may be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(Record):
     """One question and its answer."""
 
     name: str

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from sluiceway.errors import ActionFailed, Busy
 from sluiceway.ledger.signing import LedgerKey
 from sluiceway.model import canonical, digest_of, parse_time, rfc3339, to_json
+from sluiceway.record import Record
 
 __all__ = ["Entry", "Lease", "Ledger"]
 
@@ -50,8 +50,7 @@ _SIZE = sa.select(sa.func.count(_ENTRIES.c.seq), sa.func.coalesce(sa.func.max(_E
 _START = "sha256:" + "0" * 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Record):
     """One line of history. Everything but :attr:`hash` and :attr:`signature` is hashed."""
 
     seq: int
@@ -73,8 +72,7 @@ class Entry:
     """Ed25519 over the hash by this ledger's key, base64."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(Record):
     """The right to act on one name (``<service>/<route>``) until it expires."""
 
     name: str

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sluiceway.migrations.records import Fact, Kind, Maybe
+from sluiceway.record import Record
 
 __all__ = ["JUDGED", "Difference", "as_facts", "compare"]
 
@@ -35,8 +35,7 @@ JUDGED = frozenset(
 """Kinds of facts on which a decision hangs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Record):
     """One thing that only one of two grammars says of a statement."""
 
     fact: Fact

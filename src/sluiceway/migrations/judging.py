@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from sluiceway.migrations.places import by_kind
 from sluiceway.migrations.reading import Reading
 from sluiceway.migrations.records import Asked, Dialect, SqlParser
 from sluiceway.model import Actor, Decision, Finding, Level, rfc3339, to_json
+from sluiceway.record import Record
 from sluiceway.workbench import Workbench
 
 __all__ = [
@@ -46,8 +46,7 @@ _TWO = 2
 _UNJUDGED = ("policy.", "input.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Read(Record):
     """What the scripts of some files do, ready for the gate."""
 
     facts: tuple[Mapping[str, Any], ...]
@@ -60,8 +59,7 @@ class Read:
     """``{"path", "why"}`` of what is not judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Record):
     """A decision about some migrations, with the input it was made from."""
 
     decision: Decision
@@ -198,8 +196,7 @@ def gate_input(
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Record):
     """What files are judged by."""
 
     bundle: policy.Bundle | SluicewayError

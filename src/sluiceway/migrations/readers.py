@@ -7,18 +7,17 @@ be replaced, nor any further along the path, nor the release itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sluiceway.migrations.uses import Uses, breaks, contracting
 from sluiceway.model import rfc3339
+from sluiceway.record import Record
 
 __all__ = ["Reader", "Stay", "last_reader", "with_readers"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class Reader(Record):
     """One release in one environment."""
 
     environment: str
@@ -32,8 +31,7 @@ class Reader:
     """It is what would be promoted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stay:
+class Stay(Record):
     """A release that has left an environment."""
 
     reader: Reader

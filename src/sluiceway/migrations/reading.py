@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from sluiceway.migrations.layouts import LAYOUTS, Place, is_sql, natural, places
 from sluiceway.migrations.layouts.code import problem as code_problem
 from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
 from sluiceway.migrations.walking import Skipped, below, file_bytes
+from sluiceway.record import Record
 
 __all__ = [
     "Gathered",
@@ -33,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Record):
     """What a folder (or a file) of migrations holds."""
 
     scripts: tuple[Script, ...]
@@ -44,8 +44,7 @@ class Reading:
     skipped: tuple[Skipped, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(Record):
     """Files that are understood as one set."""
 
     files: Sequence[tuple[str, bytes]]
@@ -55,8 +54,7 @@ class _Part:
     beside: Mapping[str, bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class Gathered(Record):
     """What stands at some paths, byte for byte, before anybody understands it."""
 
     parts: tuple[_Part, ...]
@@ -322,8 +320,7 @@ def _layout(scripts: list[Script]) -> str:
     return layouts.pop() if len(layouts) == 1 else "mixed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class News(Record):
     """What a reading holds beside what has been applied somewhere."""
 
     new: tuple[Script, ...]

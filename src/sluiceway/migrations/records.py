@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 from sluiceway.migrations.dialect import Dialect
+from sluiceway.record import Record
 
 __all__ = [
     "EXCUSES",
@@ -63,8 +64,7 @@ class Maybe(StrEnum):
     """It depends on the database: ``CREATE TABLE IF NOT EXISTS`` makes a table that may be old."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Record):
     """Something of a file that could not be read, and therefore cannot be judged."""
 
     line: int
@@ -72,8 +72,7 @@ class Problem:
     """One sentence: what is wrong, and what would help."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class Remark(Record):
     """Something about the style of a file. It decides nothing."""
 
     path: Path
@@ -84,8 +83,7 @@ class Remark:
     what: str
 
 
-@_quick
-class Script:
+class Script(Record):
     """The forward part of one migration, ready for a parser."""
 
     path: str
@@ -208,8 +206,7 @@ class Kind(StrEnum):
     """Not understood. Only in facts: a parser says ``Parsed.problem`` instead."""
 
 
-@_quick
-class Column:
+class Column(Record):
     """A column as a statement defines it."""
 
     name: str
@@ -233,8 +230,7 @@ class Column:
     check: bool = False
 
 
-@_quick
-class Action:
+class Action(Record):
     """One thing that a statement does. Which fields count is a matter of its kind.
 
     ``ALTER TABLE t ADD a int, DROP b`` is two actions. MySQL's ``MODIFY`` and ``CHANGE`` are
@@ -308,8 +304,7 @@ class Action:
     """Where it begins in its statement, in characters, when that is known."""
 
 
-@_quick
-class Parsed:
+class Parsed(Record):
     """One statement, as one grammar read it."""
 
     span: Span
@@ -336,8 +331,7 @@ class SqlParser(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Record, kw_only=False):
     """Which facts somebody asks for."""
 
     kinds: frozenset[str]
@@ -374,8 +368,7 @@ class Sparing(Protocol):
         ...
 
 
-@_quick
-class Fact:
+class Fact(Record):
     """One thing that a migration does, with what is known around it. What policies read.
 
     Its JSON leaves out what has its default value, so that thousands of facts stay small. Therefore

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from sluiceway.errors import ActionFailed, SluicewayError, UsageError
 from sluiceway.migrations.records import Dialect, Script
 from sluiceway.migrations.uses import Uses, read_uses, uses_from
 from sluiceway.model import digest_of
+from sluiceway.record import Record
 
 if TYPE_CHECKING:
     from sluiceway.config import Migrations
@@ -42,8 +42,7 @@ _REPEATABLE = "R__"
 """Flyway runs a migration whose name begins so again whenever its file changes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
+class Migration(Record):
     """One migration as it was released."""
 
     name: str
@@ -55,8 +54,7 @@ class Migration:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
+class Released(Record):
     """What a release says about its database."""
 
     version: str
@@ -68,8 +66,7 @@ class Released:
     """What its code reads and writes; ``None`` when it does not say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Record):
     """What one release migrates beyond another, as names in the order of the release."""
 
     new: tuple[str, ...]

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from sluiceway.migrations.records import Dialect, Span
+from sluiceway.record import Record
 
 __all__ = ["BETWEEN", "BLANK", "Token", "cut", "spans", "tokens"]
 
@@ -34,8 +34,7 @@ _TAG = rf"(?<!{_IN_WORD}\$)(?:{_LETTER}{_LETTER_OR_DIGIT}*)?\$"
 _DOLLAR = rf"\${_TAG}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Lexis:
+class _Lexis(Record, kw_only=False):
     """The quotes and comments of a dialect."""
 
     line_comment: str = r"--[^\n\r]*"
@@ -127,8 +126,7 @@ _LEXIS: dict[Dialect, _Lexis] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Scanner:
+class _Scanner(Record, kw_only=False):
     lexis: _Lexis
     flat: Callable[[str, int], re.Match[str] | None]
     """Finds the next quote, comment or end of a statement; its group tells where that begins."""

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sluiceway.config.settings import unknown_keys
 from sluiceway.errors import ConfigurationError
 from sluiceway.migrations.records import Kind
+from sluiceway.record import Record, field
 
 __all__ = [
     "CONTRACTING",
@@ -84,8 +84,7 @@ Fact = Mapping[str, Any]
 """A fact as policies see it: what has its default value is left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uses:
+class Uses(Record):
     """Table to the columns that a release uses of it; :data:`EVERY` among them is all."""
 
     reads: Columns = field(default_factory=dict)
@@ -99,8 +98,7 @@ class Uses:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breakage:
+class Breakage(Record):
     """One thing that a release uses and the database no longer has, or demands more for."""
 
     what: str

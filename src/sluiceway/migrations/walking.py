@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
 from sluiceway.errors import UsageError
 from sluiceway.migrations.layouts import is_sql
 from sluiceway.migrations.layouts.code import telling
+from sluiceway.record import Record
 
 __all__ = ["Skipped", "below", "file_bytes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Record, kw_only=False):
     """A file, or a part of one, that is not judged."""
 
     path: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sluiceway.model.decision import Actor
 from sluiceway.model.image import Image
+from sluiceway.record import Record
 
 __all__ = ["Approval", "ApprovalRequest", "Verdict"]
 
@@ -21,8 +21,7 @@ class Verdict(StrEnum):
     """It could not be read. A gate takes it for a rejection that it did not hear."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalRequest:
+class ApprovalRequest(Record):
     """What approval plugins are asked about."""
 
     image: Image
@@ -49,8 +48,7 @@ class ApprovalRequest:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
+class Approval(Record):
     """One voice. Whether it counts is for the policies to say."""
 
     approver: Actor

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from sluiceway.record import Record
 
 __all__ = ["Check", "CheckStatus"]
 
@@ -16,8 +17,7 @@ class CheckStatus(StrEnum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Record):
     """One thing that was looked at, with its remedy when it is not right."""
 
     name: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from sluiceway.record import Record, field
 
 __all__ = ["Actor", "Decision", "Finding", "Level", "Place", "Waiver"]
 
@@ -18,8 +19,7 @@ class Level(StrEnum):
     """Said beside a decision, never in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiver:
+class Waiver(Record):
     """A named, scoped, expiring exception to one finding code."""
 
     code: str
@@ -40,8 +40,7 @@ class Waiver:
     """A person signed it; otherwise it stands in ``sluiceway.toml``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Record):
     """The statement of a file that a finding is about."""
 
     file: str
@@ -55,8 +54,7 @@ class Place:
     column: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Record):
     """One reason of a decision."""
 
     code: str
@@ -71,8 +69,7 @@ class Finding:
     """What a waiver names behind the slash; empty when it is only the code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Record):
     """The answer of one gate to one input. Field order is the contract's JSON."""
 
     gate: str
@@ -92,8 +89,7 @@ class Decision:
     ``inconclusive``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+class Actor(Record):
     """Who acts, and how that is known."""
 
     name: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from sluiceway.record import Record, field
 
 __all__ = ["Attestation", "Evidence", "Maker", "Sbom", "Scan", "Status", "Vulnerability"]
 
@@ -32,8 +33,7 @@ class Status(StrEnum):
         return next((status for status in order if status in present), Status.NO_DATA)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Maker:
+class Maker(Record):
     """Who made a record: a plugin, with the tool it used and that tool's version."""
 
     plugin: str
@@ -41,8 +41,7 @@ class Maker:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Record):
     """One finding of fact about one subject."""
 
     kind: str
@@ -58,8 +57,7 @@ class Evidence:
     """What policies read; JSON data; its shape belongs to the kind (see ``docs/evidence.md``)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attestation:
+class Attestation(Record):
     """A signed in-toto statement about a digest, found beside the image in the registry."""
 
     predicate_type: str
@@ -74,8 +72,7 @@ class Attestation:
     """Why it was not verified, for a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sbom:
+class Sbom(Record):
     """A software bill of materials of one image."""
 
     document: Mapping[str, Any]
@@ -86,8 +83,7 @@ class Sbom:
     maker: Maker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vulnerability:
+class Vulnerability(Record):
     """One advisory that matches one package."""
 
     id: str
@@ -105,8 +101,7 @@ class Vulnerability:
     """Who says so: the advisory's address, or the name of the database it is from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Record):
     """What a vulnerability scanner said about one SBOM."""
 
     status: Status

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from sluiceway.model.json import rfc3339
+from sluiceway.record import Record, field
 
 __all__ = [
     "BuildRequest",
@@ -20,8 +20,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(Record):
     """One image in one repository, named by content."""
 
     repository: str
@@ -35,8 +34,7 @@ class Image:
         return f"{self.repository}@{self.digest}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descriptor:
+class Descriptor(Record):
     """An OCI content descriptor (image-spec, ``descriptor.md``)."""
 
     media_type: str
@@ -47,8 +45,7 @@ class Descriptor:
     artifact_type: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Record):
     """A manifest or index exactly as a registry stores it."""
 
     body: bytes
@@ -111,8 +108,7 @@ class Registry(Protocol):
         """Return a short sentence on what answers at the address; raises when nothing does."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
+class BuildRequest(Record):
     """What to build an image from. Everything that may enter the image is in this record."""
 
     context: Path
@@ -148,8 +144,7 @@ class BuildRequest:
         return {f"org.opencontainers.image.{name}": value for name, value in known.items() if value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class Built(Record):
     """The result of a build: one image in an OCI layout folder (image-spec, ``image-layout.md``)."""
 
     layout: Path
@@ -159,8 +154,7 @@ class Built:
     labels: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pushed:
+class Pushed(Record):
     """The result of a build whose own tool stored the image in the registry.
 
     The digest is the one that the tool reported for its push; whoever asked for the build reads

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sluiceway.record import Record, field, settle
+
 __all__ = ["CanaryLimits", "Environment", "Project", "Strategy"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Record):
     """One service and where its files are. Handed to every hook."""
 
     service: str
@@ -35,8 +35,7 @@ class Strategy(StrEnum):
     """Start in the idle slot, test it there, switch all traffic at once; the old slot stays warm."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(Record):
     """A named place on the path; in the registry a tag on the digest."""
 
     name: str
@@ -49,8 +48,7 @@ class Environment:
     """What the deployer needs (``port``, ``env``, ...)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CanaryLimits:
+class CanaryLimits(Record):
     """The numbers of a watch. Defaults are the mission's."""
 
     traffic_percent: float = 5.0
@@ -84,7 +82,7 @@ class CanaryLimits:
     ``traffic_percent``."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.steps))  # its JSON has a list
+        settle(self, "steps", tuple(self.steps))  # its JSON has a list
 
     @property
     def weights(self) -> tuple[float, ...]:

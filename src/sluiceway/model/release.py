@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sluiceway.model.image import Image
 from sluiceway.model.project import Environment, Strategy
+from sluiceway.record import Record, field
 
 __all__ = [
     "DeployRequest",
@@ -23,8 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fence:
+class Fence(Record):
     """Proof of holding the lease: every effect carries it and a lower token is refused."""
 
     run: str
@@ -34,8 +34,7 @@ class Fence:
     """A canary's weight returns to 0 when not renewed for this long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeployRequest:
+class DeployRequest(Record):
     """Desired state: *environment* runs *image*. Asking twice is the same as once."""
 
     environment: Environment
@@ -47,8 +46,7 @@ class DeployRequest:
     drain_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(Record):
     """One running instance of one digest behind a route."""
 
     name: str
@@ -64,8 +62,7 @@ class Slot:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class Traffic(Record):
     """A route as read back from whatever routes."""
 
     route: str
@@ -91,8 +88,7 @@ class Traffic:
         return self.slot("stable") or replace(self, slots=others).live
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(Record):
     """What a deployer did and what it reads back."""
 
     environment: str
@@ -103,8 +99,7 @@ class Deployment:
     traffic: Traffic
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(Record):
     """Cumulative counters of one slot since it was started. They only grow."""
 
     digest: str
@@ -117,8 +112,7 @@ class Side:
     ends the watch as ``canary.contradiction``. Empty buckets may be left out, on both sides or none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Record):
     """One look at both sides of a route."""
 
     route: str
@@ -136,8 +130,7 @@ class Observation:
     """The canary's weight as read back."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRequest:
+class GateRequest(Record):
     """What gate-evidence plugins are asked about."""
 
     image: Image
@@ -152,8 +145,7 @@ class GateRequest:
     """Then also where the slot that has the traffic answers; empty when none has."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(Record):
     """Something people outside should hear of. Never carries a secret."""
 
     kind: str

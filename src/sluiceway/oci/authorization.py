@@ -9,13 +9,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import parse_http_list
 
 from sluiceway.errors import ActionFailed
 from sluiceway.oci.credentials import Credentials
+from sluiceway.record import Record, field
 
 __all__ = ["Authorizer", "Challenge", "TokenRequest", "parse_challenges"]
 
@@ -26,8 +26,7 @@ _SHORTEST_SECONDS = 60.0
 """The specification's default, and its floor for what a client may assume."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
+class Challenge(Record):
     """One challenge of a ``WWW-Authenticate`` header (RFC 9110, 11.6.1)."""
 
     scheme: str
@@ -35,8 +34,7 @@ class Challenge:
     parameters: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
+class TokenRequest(Record):
     """What to ask a token server; the transport sends it and never follows a redirect with it."""
 
     realm: str

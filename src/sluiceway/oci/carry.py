@@ -27,6 +27,7 @@ from sluiceway.oci.documents import (
 )
 from sluiceway.oci.media_types import INDEX_TYPES
 from sluiceway.oci.reference import fallback_tag
+from sluiceway.record import Record
 
 __all__ = ["Carried", "carry_image"]
 
@@ -43,8 +44,7 @@ class _Mounting(Protocol):
     def mount_blob(self, digest: str, repository: str) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class Carried(Record):
     """What was brought, and what could not be."""
 
     manifest: Manifest

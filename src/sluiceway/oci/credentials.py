@@ -7,12 +7,12 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sluiceway import process
 from sluiceway.errors import ActionFailed, ConfigurationError
+from sluiceway.record import Record, field
 
 __all__ = ["Credentials", "check_environ", "docker_config_path", "find_credentials", "host_of"]
 
@@ -23,8 +23,7 @@ _TOKEN_USER = "<token>"  # noqa: S105 - docker's marker that the secret is a ref
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
+class Credentials(Record):
     """What proves who pushes. The secret is never shown."""
 
     username: str

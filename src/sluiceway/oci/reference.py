@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
 from sluiceway.errors import UsageError
 from sluiceway.model import check_digest
+from sluiceway.record import Record
 
 __all__ = [
     "Repository",
@@ -30,8 +30,7 @@ _LONGEST = 255
 _LAST_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repository:
+class Repository(Record):
     """One repository of one registry."""
 
     host: str

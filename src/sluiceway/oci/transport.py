@@ -12,7 +12,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from sluiceway.oci.authorization import Authorizer, TokenRequest, parse_challeng
 from sluiceway.oci.credentials import find_credentials
 from sluiceway.oci.http import httpx
 from sluiceway.oci.reference import Repository, is_loopback
+from sluiceway.record import Record
 
 __all__ = ["Body", "RetryPolicy", "Transport", "paced", "read_capped"]
 
@@ -45,8 +45,7 @@ _DRAINED = 64 * 1024
 _HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(Record):
     """How long to try again. All times in seconds."""
 
     attempts: int = 5

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -18,6 +17,7 @@ from sluiceway.oci.http import httpx
 from sluiceway.oci.media_types import OCTET_STREAM
 from sluiceway.oci.reference import Repository
 from sluiceway.oci.transport import Transport
+from sluiceway.record import Record
 
 __all__ = ["BROKEN", "Uploads"]
 
@@ -38,8 +38,7 @@ _RESUMPTIONS = 4
 _RANGE = re.compile(r"(?:bytes[ =])?0-(\d{1,18})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uploads:
+class Uploads(Record):
     """Uploads into one repository."""
 
     transport: Transport

@@ -16,7 +16,6 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from sluiceway.model import Evidence, Image, Manifest, Registry, Status, canonic
 from sluiceway.policy.archive import archive
 from sluiceway.policy.engine import Bundle
 from sluiceway.policy.tarball import Archive
+from sluiceway.record import Record
 
 if TYPE_CHECKING:
     from sluiceway.model import Descriptor
@@ -126,8 +126,7 @@ def pull(
     return Archive(content=content, origin=kept.name, artifact=kept.name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Record, kw_only=False):
     """A copy in the state folder: three files, each of which appears whole or not at all.
 
     The manifest and the bundle are believed only when they have the digests that they must have.

@@ -8,7 +8,6 @@ judged first.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.policy.engine import EngineError, Parsed
@@ -21,6 +20,7 @@ from sluiceway.policy.tree import (
     row_of,
     rule_name,
 )
+from sluiceway.record import Record
 
 __all__ = [
     "ALLOWED",
@@ -100,8 +100,7 @@ ALLOWED = frozenset(
 """Built-ins that are functions of their arguments."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forbidden:
+class Forbidden(Record):
     """One use of something that a policy must not use."""
 
     file: str

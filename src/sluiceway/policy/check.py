@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sluiceway.policy.builtins import find_forbidden
@@ -25,6 +25,7 @@ from sluiceway.policy.tree import (
     rule_rows,
     walk,
 )
+from sluiceway.record import Record
 
 __all__ = ["Problem", "RuleDocument", "check_bundle", "rule_documents"]
 
@@ -51,8 +52,7 @@ read(text) := yaml.unmarshal(text) if {
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Problem:
+class Problem(Record, order=True):
     """One thing that is wrong with a policy file."""
 
     file: str
@@ -68,8 +68,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleDocument:
+class RuleDocument(Record):
     """One rule that denies or warns (or either: ``finding``), with what its METADATA says about it."""
 
     package: str

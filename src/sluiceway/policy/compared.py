@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sluiceway.policy import unparse
 from sluiceway.policy.engine import Bundle, EngineError, PolicyWorkbench
 from sluiceway.policy.tree import package, rule_name
+from sluiceway.record import Record
 
 __all__ = ["UNDEFINED", "Compared", "compare"]
 
@@ -36,8 +37,7 @@ class _Undefined:
 UNDEFINED = _Undefined()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Compared(Record):
     """One comparison of a test that does not hold."""
 
     left: str
@@ -84,8 +84,7 @@ def compare(
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Probe:
+class _Probe(Record):
     """A module beside a failing test that asks for each of its lines."""
 
     package: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sluiceway.errors import ExitCode, SluicewayError
+from sluiceway.record import Record, field
 
 __all__ = [
     "Answer",
@@ -21,8 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class Bundle(Record):
     """A set of Rego modules with their data, named by content."""
 
     modules: Mapping[str, str]
@@ -77,8 +76,7 @@ class PolicyEngine(Protocol):
         """Let go of the worker or the connection. Closing twice is fine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class Parsed(Record):
     """One module as the engine's own parser sees it."""
 
     tree: Mapping[str, Any]
@@ -87,8 +85,7 @@ class Parsed:
     """The parser's message with ``file:row``; empty when the module parses."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleResult:
+class RuleResult(Record):
     """What became of one test rule."""
 
     rule: str
@@ -103,8 +100,7 @@ class RuleResult:
     """What ``print`` calls said, each with ``file:row``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleRun:
+class RuleRun(Record):
     """Several rules evaluated one by one, and the lines that they reached."""
 
     results: tuple[RuleResult, ...]
@@ -127,8 +123,7 @@ class PolicyWorkbench(PolicyEngine, Protocol):
         """Evaluate every rule (dotted path under ``data``) with coverage and without input."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Record):
     """What a query yielded."""
 
     found: tuple[Mapping[str, Any], ...]

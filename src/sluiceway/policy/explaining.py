@@ -7,7 +7,7 @@ Every change that is told of was evaluated, first by the rules and then by the w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import combinations, islice, product
 from typing import Any, cast
@@ -25,6 +25,7 @@ from sluiceway.policy.schema import schema_problems
 from sluiceway.policy.seen import Reading
 from sluiceway.policy.tree import rule_rows, rule_spans
 from sluiceway.policy.trial import Change, Trials, changed
+from sluiceway.record import Record
 
 __all__ = ["Explained", "Explanation", "Fact", "Flip", "Needed", "explain"]
 
@@ -47,8 +48,7 @@ _LAST: tuple[Place, ...] = (
 """Changing these is asking another question; tried when nothing else flips."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(Record):
     """One value that a rule read."""
 
     place: Place
@@ -58,8 +58,7 @@ class Fact:
     """Without it this finding would not be there, or would be another."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(Record):
     """A change of facts that lifts a finding, evaluated."""
 
     changes: tuple[Change, ...]
@@ -69,8 +68,7 @@ class Flip:
     """Codes that would still deny."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class Explained(Record):
     """One finding and where it comes from."""
 
     finding: Finding
@@ -82,8 +80,7 @@ class Explained:
     """The policies let a waiver that counts excuse it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
+class Needed(Record):
     """A fact without which an allowed gate would refuse, evaluated."""
 
     place: Place
@@ -92,8 +89,7 @@ class Needed:
     """The schema demands it, so that not even a rule is asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Record):
     """A decision, explained."""
 
     decision: Decision

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sluiceway.policy.engine import Bundle, PolicyWorkbench
 from sluiceway.policy.tree import rule_name, rule_spans
+from sluiceway.record import Record
 
 __all__ = ["REMOVED", "Mutant", "mutants"]
 
@@ -29,8 +29,7 @@ _DAMAGES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutant:
+class Mutant(Record):
     """One damaged file."""
 
     file: str

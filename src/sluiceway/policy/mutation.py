@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench
 from sluiceway.policy.mutants import Mutant, mutants
 from sluiceway.policy.schemata import CHOICES, Schemata, schemata
 from sluiceway.policy.tree import package, rule_name
+from sluiceway.record import Record
 
 __all__ = ["Mutant", "mutants", "survivors"]
 
@@ -18,8 +19,7 @@ _PACKAGE = "sluiceway_mutation"
 _NAMED = re.compile(r"\bdata\.([a-z_]+)(?:\.([a-z_]+))?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Suite:
+class _Suite(Record):
     """What is where in a bundle."""
 
     packages: Mapping[str, str]

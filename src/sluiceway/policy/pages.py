@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sluiceway.errors import ActionFailed
@@ -12,6 +11,7 @@ from sluiceway.policy.engine import Bundle, PolicyWorkbench
 from sluiceway.policy.reading import Reader
 from sluiceway.policy.seen import ANY, shown_path
 from sluiceway.policy.tree import rule_rows
+from sluiceway.record import Record
 
 __all__ = ["Difference", "compare_pages", "finding_pages", "write_pages"]
 
@@ -25,8 +25,7 @@ _VERBS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Difference:
+class Difference(Record, order=True):
     """One page that is not as it would be written."""
 
     page: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -12,6 +11,7 @@ from sluiceway.model import Decision, canonical, to_json
 from sluiceway.policy.answered import ask_together
 from sluiceway.policy.decide import decide
 from sluiceway.policy.engine import Bundle, PolicyEngine
+from sluiceway.record import Record
 
 __all__ = ["Outcome", "Recorded", "Replayed", "replay"]
 
@@ -34,8 +34,7 @@ class Outcome(StrEnum):
     """The engine could not evaluate it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(Record):
     """One decision as the ledger has it."""
 
     seq: int
@@ -49,8 +48,7 @@ class Recorded:
     """The input that it was made from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
+class Replayed(Record):
     """One recorded decision and what would be decided now."""
 
     recorded: Recorded

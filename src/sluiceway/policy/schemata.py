@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sluiceway.policy.engine import Bundle, Parsed
 from sluiceway.policy.mutants import REMOVED, Mutant
 from sluiceway.policy.tree import rule_spans
+from sluiceway.record import Record
 
 __all__ = ["CHOICES", "Schemata", "schemata"]
 
@@ -26,8 +27,7 @@ _BODY = re.compile(r"\bif\s+(\{)?")
 _ELSE = re.compile(r"\belse\b")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schemata:
+class Schemata(Record):
     """A bundle with damages in it; none of them is in force by itself."""
 
     bundle: Bundle

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from sluiceway.record import Record
 
 __all__ = [
     "ANY",
@@ -25,8 +26,7 @@ ANY = "*"
 """A step that only evaluation knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keyed:
+class Keyed(Record, kw_only=False):
     """A step whose name is the value found at one of these paths."""
 
     by: frozenset[Path]
@@ -36,8 +36,7 @@ Path = tuple["str | int | Keyed", ...]
 """Begins with ``input`` or ``data``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Record):
     """What is known of a value before evaluation."""
 
     constants: tuple[Any, ...] = ()
@@ -53,8 +52,7 @@ class Seen:
 UNKNOWN = Seen(anything=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Record):
     """One comparison that a rule makes: ``eq``, ``neq``, ``lt``, ... or ``in``."""
 
     operator: str
@@ -62,8 +60,7 @@ class Comparison:
     right: Seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Record):
     """What a rule reads."""
 
     value: Seen = Seen()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sluiceway.policy.bundle import Source, load_bundle
 from sluiceway.policy.compared import Compared, compare
 from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench, RuleResult
 from sluiceway.policy.tree import package, rule_name
+from sluiceway.record import Record, field
 
 __all__ = ["FileCoverage", "TestReport", "run_tests"]
 
@@ -17,8 +18,7 @@ _COMPARED = 10
 """Failing tests whose comparison is looked into: more is not read by anybody."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileCoverage:
+class FileCoverage(Record):
     """Rows of one policy file with an expression, by whether a test reached it."""
 
     covered: frozenset[int]
@@ -31,8 +31,7 @@ class FileCoverage:
         return 100.0 * len(self.covered) / rows if rows else 100.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestReport:
+class TestReport(Record):
     """What the tests said."""
 
     __test__ = False  # not a test class, whatever pytest thinks of its name

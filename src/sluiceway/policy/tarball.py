@@ -12,10 +12,10 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record, field
 
 if TYPE_CHECKING:  # most policies are in a folder
     import tarfile
@@ -45,8 +45,7 @@ _FOREIGN = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
+class Archive(Record):
     """A tar as it was read: checked bytes are parsed, and no file twice."""
 
     content: bytes = field(repr=False)
@@ -61,8 +60,7 @@ def is_archive(name: str) -> bool:
     return name.endswith(_SUFFIXES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(Record):
     """What is in an archive."""
 
     files: Mapping[str, bytes]

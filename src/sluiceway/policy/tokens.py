@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from sluiceway.record import Record
 
 __all__ = ["Token", "tokens"]
 
@@ -22,8 +23,7 @@ _PIECES = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Record, kw_only=False):
     """One piece of a module."""
 
     kind: str

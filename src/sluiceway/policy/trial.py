@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sluiceway.policy.engine import Bundle, EngineError, PolicyEngine
 from sluiceway.policy.facts import MISSING, Place, pointer, replaced
+from sluiceway.record import Record
 
 __all__ = ["Change", "Trials", "changed"]
 
@@ -16,8 +17,7 @@ _BATCH = 100
 _PACKAGE = "sluiceway_trial"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Record, kw_only=False):
     """One fact with another value."""
 
     place: Place

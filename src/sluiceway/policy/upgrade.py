@@ -8,9 +8,9 @@ has no more are replaced. Whether the result *is* v1 is for OPA's parser to say.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from sluiceway.policy.tokens import Token, tokens
+from sluiceway.record import Record
 
 __all__ = ["upgraded"]
 
@@ -22,8 +22,7 @@ _EXTENDS = frozenset({"=", ":=", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*"
 _BEFORE_TERM = _EXTENDS | {"|", ",", "(", "[", "{", ":", ";"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
+class _Edit(Record, kw_only=False):
     start: int
     end: int
     text: str

@@ -8,11 +8,12 @@ finding stays in the decision with its waiver beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sluiceway.model import Finding, Waiver, parse_time, rfc3339
+from sluiceway.record import Record, field
 
 __all__ = ["About", "Exceptions", "apply_waivers", "listed", "order"]
 
@@ -20,8 +21,7 @@ _NEVER = ("policy.", "input.")
 """A waiver excuses what a policy found; it never replaces the judgement itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class About(Record):
     """What a finding is about, and whether the policies let it be excused."""
 
     names: tuple[str, ...] = ()
@@ -32,8 +32,7 @@ class About:
     waivable: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exceptions:
+class Exceptions(Record):
     """The waivers of one input with what the policies said about them."""
 
     waivers: tuple[Waiver, ...] = ()

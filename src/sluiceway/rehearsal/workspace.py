@@ -8,10 +8,10 @@ import secrets
 import shutil
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from sluiceway.errors import UsageError
+from sluiceway.record import Record
 from sluiceway.workbench import Workbench
 
 __all__ = ["LIMITS", "PEOPLE", "Workspace"]
@@ -80,8 +80,7 @@ command = ["{python}", "service/parity/check.py", "--url", "{{url}}"]
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class Workspace(Record):
     """One rehearsal's folder."""
 
     root: Path

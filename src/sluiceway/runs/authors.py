@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.gates.change import unknown
+from sluiceway.record import Record
 from sluiceway.runs.source import Source, git
 from sluiceway.workbench import Workbench
 
@@ -22,8 +22,7 @@ _MOST = 100
 """Releases that are looked at from either end of the history."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
+class Released(Record):
     """A commit that was released before."""
 
     commit: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +27,7 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
+from sluiceway.record import Record
 from sluiceway.runs import history, migrating, promote
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import keep_decision, verified_again
@@ -53,8 +53,7 @@ _NO_WAY_BACK = "rollback.contract"
 _ALL = 100.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Record):
     """Which slot gets the traffic, and which one had it."""
 
     slot: str

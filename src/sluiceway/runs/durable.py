@@ -11,7 +11,6 @@ import logging
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos._serialization import Serializer
 
 from sluiceway.errors import ActionFailed, UsageError
+from sluiceway.record import Record
 from sluiceway.runs.sqlite import teach_where_needed
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ JSON = _Json()
 """How everything of a run is stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class Left(Record):
     """A run that nobody finished."""
 
     run: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sluiceway import __version__, oci
 from sluiceway.errors import ConfigurationError, UsageError
 from sluiceway.gates.ticks import Tick, scan_tick, signature_tick
 from sluiceway.model import Attestation, Evidence, Image, Maker, Registry
+from sluiceway.record import Record
 from sluiceway.signing.public_key import PublicKey, load_public_key
 from sluiceway.signing.records import attested_with_keys, verified_with_keys
 from sluiceway.workbench import Workbench
@@ -22,8 +22,7 @@ _FILE = "cosign.pub"
 _MAKER = Maker(plugin="core", tool="sluiceway", version=__version__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
+class Inspection(Record):
     """What was found out about one image."""
 
     image: Image
@@ -37,8 +36,7 @@ class Inspection:
         return all(tick.good for tick in self.ticks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Asked(Record):
     """Where to look and whom to trust."""
 
     registry: Registry

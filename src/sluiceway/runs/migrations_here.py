@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from sluiceway.migrations import uses
 from sluiceway.migrations.judging import NOBODY, Judged, Read
 from sluiceway.migrations.released import Difference
 from sluiceway.model import Image, digest_of
+from sluiceway.record import Record
 from sluiceway.runs import migrating
 from sluiceway.workbench import Workbench
 
@@ -27,8 +27,7 @@ _NO_IMAGE = "application/vnd.sluiceway.working-copy"
 """There is none yet: the digest is that of the migrations."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Since:
+class Since(Record):
     """What the working copy would bring to an environment."""
 
     judged: Judged

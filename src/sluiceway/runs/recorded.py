@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ActionFailed
+from sluiceway.record import Record
 
 __all__ = ["Recorded", "Step", "recorded", "runs_of", "unfinished"]
 
@@ -19,8 +19,7 @@ _NEWEST = 200
 _UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Record):
     """One step that was finished."""
 
     name: str
@@ -32,8 +31,7 @@ class Step:
     ended: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(Record):
     """One durable run."""
 
     run: str

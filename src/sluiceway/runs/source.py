@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluiceway import process
 from sluiceway.errors import UsageError
+from sluiceway.record import Record, field
 from sluiceway.workbench import Workbench
 
 __all__ = ["Source", "describe", "epoch", "git", "version"]
@@ -28,8 +28,7 @@ _SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Record):
     """The state of the build context and the Dockerfile at one moment."""
 
     commit: str

@@ -14,13 +14,13 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ActionFailed
 from sluiceway.model import digest_of, parse_time, rfc3339
+from sluiceway.record import Record
 from sluiceway.scanning.packages import normal_name
 
 __all__ = ["Advisories", "ecosystems_in", "items_in", "names_of", "package_in", "read_advisories"]
@@ -41,8 +41,7 @@ _RELEASED = frozenset({"Alpine", "Debian", "Ubuntu"})
 _LARGEST = 64 << 20  # bytes of one record; the largest real ones have a few MiB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advisories:
+class Advisories(Record):
     """What was read of some ecosystems."""
 
     digest: str

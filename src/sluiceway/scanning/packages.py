@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from sluiceway.record import Record, field
 
 __all__ = ["Key", "Package", "key_of", "normal_name", "package_at", "packages_of", "same"]
 
@@ -18,8 +19,7 @@ _IMAGES = frozenset({"oci", "docker"})
 _OS = frozenset({"apk", "deb", "rpm"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class Package(Record):
     """One package of an SBOM or of a source tree."""
 
     label: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sluiceway.model import Status
+from sluiceway.record import Record, field
 
 __all__ = ["SEVERITIES", "Match", "Report", "Scanner", "gravity"]
 
@@ -22,8 +22,7 @@ def gravity(severity: str) -> int:
     return _GRAVITY.index(severity) if severity in _GRAVITY else _GRAVITY.index("UNKNOWN")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(Record):
     """One vulnerability of one package, whoever said so and under whatever names."""
 
     id: str
@@ -50,8 +49,7 @@ class Match:
     """The tools that found it, sorted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scanner:
+class Scanner(Record):
     """One scanner's part: how it went, and what it knew."""
 
     plugin: str
@@ -70,8 +68,7 @@ class Scanner:
     """Packages that it could not judge."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Record):
     """Everything that scanners said about one subject."""
 
     subject: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from sluiceway.oci import blobs_of, document_of, manifest_from, sha256
 from sluiceway.oci.beside import unusable
 from sluiceway.oci.documents import artifact_type_of
 from sluiceway.oci.media_types import EMPTY, IMAGE_MANIFEST, INDEX_TYPES, MANIFEST_TYPES
+from sluiceway.record import Record, field
 from sluiceway.signing.dsse import IN_TOTO, MalformedError, envelope, pae, strict_json
 from sluiceway.signing.found import (
     MOST,
@@ -122,8 +123,7 @@ def put_bundle(registry: Registry, subject: Manifest, predicate_type: str, bundl
     return manifest.digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(Record):
     """A bundle beside an image; nothing in it is verified yet."""
 
     where: str

@@ -9,8 +9,9 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from sluiceway.record import Record
 
 __all__ = [
     "IN_TOTO",
@@ -31,8 +32,7 @@ class MalformedError(ValueError):
     """Signed material is not in the form that its specification asks for; says where."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Record):
     """An envelope as read; nothing in it is verified yet."""
 
     payload: bytes

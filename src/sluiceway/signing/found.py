@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Registry
 from sluiceway.oci.beside import unusable
+from sluiceway.record import Record, field
 from sluiceway.signing.dsse import IN_TOTO, Envelope, MalformedError, read_envelope, strict_json
 from sluiceway.signing.public_key import PublicKey
 
@@ -42,8 +42,7 @@ class TooManyError(MalformedError):
     """There is more beside the image than is read; nothing of it is then believed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Record):
     """One signature or attestation, and what became of checking it."""
 
     where: str

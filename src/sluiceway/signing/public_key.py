@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -29,8 +29,7 @@ __all__ = [
 _LEAST_RSA = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(Record, kw_only=False):
     """A key that signatures are verified with: ECDSA P-256 or P-384, or RSA from 2048 bits."""
 
     key: EllipticCurvePublicKey | RSAPublicKey

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sluiceway.record import Record
 
 __all__ = ["FAULTS", "HEALTHY", "Fault"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Record):
     """A canary's errors are ``errors x error_ratio + error_points``."""
 
     name: str

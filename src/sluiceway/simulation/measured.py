@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sluiceway.analysis.profiles import PROFILES
 from sluiceway.model import CanaryLimits
+from sluiceway.record import Record
 from sluiceway.simulation import limit, peers
 from sluiceway.simulation.drawing import TICK_SECONDS
 from sluiceway.simulation.faults import FAULTS, HEALTHY
@@ -26,8 +27,7 @@ SHORT, LONG = 30, 90
 _LIMITS = CanaryLimits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Record):
     """One cell of one weather."""
 
     weather: str

@@ -7,11 +7,12 @@ does with :func:`sluiceway.analysis.evidence`, without the world around it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from sluiceway.analysis import Counters, Tick, Watch, evidence, stepped, tick
 from sluiceway.model import Actor, CanaryLimits, to_json
+from sluiceway.record import Record
 from sluiceway.simulation.drawing import TICK_SECONDS, Arm, Drawn
 from sluiceway.simulation.law import TEXTS
 
@@ -38,8 +39,7 @@ Decide = Callable[[Mapping[str, Any]], Called]
 """From a gate's input: the rules' twin, or the gate."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Record):
     """What was known and decided after one tick."""
 
     seconds: float
@@ -52,8 +52,7 @@ class Look:
     safe: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Record):
     """One canary from its first tick until it ended, or the traffic did."""
 
     looks: tuple[Look, ...]

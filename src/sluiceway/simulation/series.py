@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sluiceway.analysis.sequential import Profile
+from sluiceway.record import Record
 from sluiceway.simulation import limit
 from sluiceway.simulation.drawing import TICK_SECONDS, Arm, Drawn, draw
 from sluiceway.simulation.evidence import Evidence
@@ -30,8 +30,7 @@ _AT_ONCE = 500
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Record):
     """One cell of one weather with one fault."""
 
     weather: Weather
@@ -43,8 +42,7 @@ class Plan:
     latency_limit_ms: float = 2000.0
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Record, kw_only=False):
     """Arrays of runs by ticks, by name.
 
     ``requests errors p99 slow`` of the canary's tick (``slow``: answers beyond the limit) and

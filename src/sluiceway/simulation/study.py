@@ -11,12 +11,12 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from sluiceway.analysis import Tick, rules
 from sluiceway.model import CanaryLimits
+from sluiceway.record import Record
 from sluiceway.simulation.drawing import TICK_SECONDS, draw
 from sluiceway.simulation.faults import FAULTS, HEALTHY, Fault
 from sluiceway.simulation.runs import Decide, Run, follow, tick_of
@@ -32,8 +32,7 @@ _MOST = 50.0
 """Percent: a canary that takes half of the traffic is no canary any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
+class Study(Record):
     """What is simulated."""
 
     limits: CanaryLimits

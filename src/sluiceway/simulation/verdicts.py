@@ -7,12 +7,11 @@ evidence as well, and refuses to write a figure when one verdict differs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from sluiceway.model import CanaryLimits
+from sluiceway.record import Record
 from sluiceway.simulation.drawing import TICK_SECONDS
 from sluiceway.simulation.law import Floats
 from sluiceway.simulation.series import Bools, Series
@@ -20,8 +19,7 @@ from sluiceway.simulation.series import Bools, Series
 __all__ = ["KEYS", "Keys", "Verdicts", "verdicts"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+class Keys(Record):
     """The numbers of ``policies/canary/data.json``."""
 
     worse: float = 100.0
@@ -36,8 +34,7 @@ class Keys:
 KEYS = Keys()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Record, kw_only=False):
     """When each run ended, in seconds; infinite where it did not within the simulated time."""
 
     rolled_back: Floats

@@ -6,13 +6,12 @@ afterwards and nothing was tuned on them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sluiceway.record import Record
 
 __all__ = ["TUNED_ON", "WEATHERS", "Cell", "Weather"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(Record):
     """How much traffic a service has and how often it fails when it is well."""
 
     rps: float = 50.0
@@ -28,8 +27,7 @@ class Cell:
         return f"{self.rps:g} rps, {self.error_percent:g} %"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
+class Weather(Record):
     """Wobbles are standard deviations of a logarithm, moving as AR(1) from tick to tick."""
 
     name: str

@@ -8,11 +8,11 @@ table that only one branch makes excuses nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from sluiceway.migrations.cleaning.edits import Draft, Edit, blanked
 from sluiceway.migrations.records import Dialect, Span
 from sluiceway.migrations.statements import spans, tokens
+from sluiceway.record import Record
 
 __all__ = ["clean"]
 
@@ -45,8 +45,7 @@ _LONGEST = 63
 """Characters of a name that PostgreSQL keeps; two longer ones could be told as the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Tag:
+class _Tag(Record, kw_only=False):
     kind: str
     """``open``, ``middle``, ``close``."""
     begin: int

@@ -15,12 +15,13 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import UsageError
 from sluiceway.migrations.dryrun.records import Call, Parameter
+from sluiceway.record import Record
 
 __all__ = ["read_log", "statements"]
 
@@ -51,8 +52,7 @@ _DATABASE, _PID, _SESSION, _SEVERITY, _STATE, _MESSAGE, _DETAIL, _QUERY = (
 """Columns of a csvlog."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class LogRecord(Record):
     """One record of a log, of whichever format."""
 
     line: int
@@ -119,7 +119,7 @@ def statements(text: str, where: str, *, database: str = "") -> tuple[Call, ...]
     return tuple(calls)
 
 
-def _parameters(record: Record, where: str) -> tuple[Parameter, ...]:
+def _parameters(record: LogRecord, where: str) -> tuple[Parameter, ...]:
     bound = _BOUND.match(record.detail)
     if bound is None:
         return ()
@@ -139,7 +139,7 @@ def _parameters(record: Record, where: str) -> tuple[Parameter, ...]:
 # --- formats --------------------------------------------------------------------------------------
 
 
-def _records(text: str, where: str, *, named: bool) -> Iterator[Record]:
+def _records(text: str, where: str, *, named: bool) -> Iterator[LogRecord]:
     first = text.lstrip("\ufeff\r\n ")
     if first.startswith("{"):
         return _of_json(text, where)
@@ -151,7 +151,7 @@ def _records(text: str, where: str, *, named: bool) -> Iterator[Record]:
     return _of_lines(text, where)
 
 
-def _of_json(text: str, where: str) -> Iterator[Record]:
+def _of_json(text: str, where: str) -> Iterator[LogRecord]:
     # Not str.splitlines: JSON may hold U+2028 and the like inside its strings.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -162,7 +162,7 @@ def _of_json(text: str, where: str) -> Iterator[Record]:
             raise _unusable(where, number, f"it is no JSON ({error})") from error
         if not isinstance(found, dict):
             raise _unusable(where, number, "it is no object")
-        yield Record(
+        yield LogRecord(
             line=number,
             session=str(found.get("session_id") or found.get("pid", "")),
             severity=str(found.get("error_severity", "")),
@@ -174,7 +174,7 @@ def _of_json(text: str, where: str) -> Iterator[Record]:
         )
 
 
-def _of_csv(text: str, where: str) -> Iterator[Record]:
+def _of_csv(text: str, where: str) -> Iterator[LogRecord]:
     before = csv.field_size_limit(_FIELD)
     try:
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -185,7 +185,7 @@ def _of_csv(text: str, where: str) -> Iterator[Record]:
                 raise _unusable(
                     where, rows.line_num, f"it has {len(row)} columns, a csvlog has more"
                 )
-            yield Record(
+            yield LogRecord(
                 line=rows.line_num,
                 session=row[_SESSION] or row[_PID],
                 severity=row[_SEVERITY],
@@ -201,13 +201,13 @@ def _of_csv(text: str, where: str) -> Iterator[Record]:
         csv.field_size_limit(before)
 
 
-def _of_lines(text: str, where: str) -> Iterator[Record]:
+def _of_lines(text: str, where: str) -> Iterator[LogRecord]:
     """Return the records of the format ``stderr``: a line each, with further ones of the same record.
 
     A detail, a hint and the statement of an error follow as lines of their own. Where a text goes on in
     a further line, the server puts a tab before that.
     """
-    records: list[Record] = []
+    records: list[LogRecord] = []
     last: dict[str, int] = {}
     for number, line in _joined(text):
         found = _LINE.match(line)
@@ -226,7 +226,7 @@ def _of_lines(text: str, where: str) -> Iterator[Record]:
         if base in _SEVERITIES:
             last[session] = len(records)
             records.append(
-                Record(line=number, session=session, severity=base, message=found["text"])
+                LogRecord(line=number, session=session, severity=base, message=found["text"])
             )
         elif session in last and severity in _KEPT:
             at = last[session]

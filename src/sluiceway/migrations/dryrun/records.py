@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 from sluiceway.migrations.records import Maybe
+from sluiceway.record import Record
 
 __all__ = [
     "Applied",
@@ -32,8 +32,7 @@ A column is ``("column", "public.trades.amount")`` to ``numeric(16,4) not null d
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Record):
     """A server's own words about a statement that it refused."""
 
     sqlstate: str
@@ -44,8 +43,7 @@ class Failure:
     """Of the offending character in the statement, from 1; 0 when the server named none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(Record):
     """The strongest lock on a table that a transaction holds when a statement of it ends.
 
     Only on tables that were there before the first of the new files.
@@ -56,8 +54,7 @@ class Lock:
     """As the server calls it: ``AccessExclusiveLock``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableSize:
+class TableSize(Record):
     """How large a table is where it matters."""
 
     rows: int
@@ -65,8 +62,7 @@ class TableSize:
     """With its indexes and what is stored out of line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Record):
     """One statement of a migration."""
 
     file: str
@@ -74,8 +70,7 @@ class Step:
     sql: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Record):
     """What one statement of a migration did."""
 
     step: Step
@@ -94,8 +89,7 @@ class Applied:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class Parameter(Record):
     """A value that was bound to a statement."""
 
     value: bytes | None
@@ -105,8 +99,7 @@ class Parameter:
     """The server's number of its type; 0 lets the server tell from where it stands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Record):
     """One statement of a release, as it was recorded."""
 
     sql: str
@@ -120,8 +113,7 @@ class Call:
     sqlstate: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(Record):
     """Calls of one session that belong together: a transaction, or a statement by itself."""
 
     calls: tuple[Call, ...]
@@ -129,8 +121,7 @@ class Unit:
     """Its transaction ended without a commit, so nothing after it sees what it did."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Record):
     """How a recorded statement did."""
 
     call: Call
@@ -141,8 +132,7 @@ class Attempt:
     """Of its result."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Record):
     """One object that a migration made, removed or altered."""
 
     kind: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +11,7 @@ from sluiceway.migrations.dryrun.records import Applied, Attempt, Change, Failur
 from sluiceway.migrations.dryrun.trial import Trial
 from sluiceway.migrations.dryrun.words import blocks, breaks, missing, short_mode, shortened, size
 from sluiceway.model.decision import Level
+from sluiceway.record import Record
 
 __all__ = ["Finding", "Outcome", "Report", "Rule", "judge"]
 
@@ -30,8 +30,7 @@ class Outcome(StrEnum):
     """Something that was to be tried could not be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Record):
     """What the static gate found, as far as a dry run can say something about it."""
 
     code: str
@@ -43,8 +42,7 @@ class Rule:
     """What an approval of this one statement names: ``migration.drop-table/sha256:...``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Record):
     """One thing that a person should know."""
 
     code: str
@@ -59,8 +57,7 @@ class Finding:
     times: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Record):
     """The answer."""
 
     outcome: Outcome

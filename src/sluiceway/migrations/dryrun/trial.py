@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sluiceway.errors import ActionFailed
 from sluiceway.migrations.dryrun.calls import units
@@ -20,6 +20,7 @@ from sluiceway.migrations.dryrun.records import (
 )
 from sluiceway.migrations.dryrun.words import missing
 from sluiceway.migrations.records import Maybe, Script, Span
+from sluiceway.record import Record
 
 __all__ = ["Cut", "Trial", "dry_run", "replayed", "steps"]
 
@@ -30,8 +31,7 @@ Cut = Callable[[str], Sequence[Span]]
 """Finds the statements in a text (``sluiceway.migrations.statements.spans`` for one dialect)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Trial(Record):
     """Everything that happened."""
 
     server: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from sluiceway.migrations.records import Maybe
+from sluiceway.record import Record
 
 __all__ = ["LAYOUTS", "Folders", "Peek", "Place", "natural"]
 
@@ -23,8 +24,7 @@ Peek = Callable[[str], bytes]
 """The bytes of a file, read when they are asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Record):
     """One SQL file's place among the others."""
 
     path: str
@@ -59,8 +59,7 @@ _UP_DOWN = re.compile(r"(\d+)_(.*)\.(up|down)\.(\w+)\Z", re.DOTALL)
 _STEPS = frozenset({"migration.sql", "up.sql", "down.sql"})
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
+class _At(Record, kw_only=False):
     """Where a file stands."""
 
     path: str

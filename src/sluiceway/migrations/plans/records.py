@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.model import to_json
+from sluiceway.record import Record, field
 
 __all__ = ["Check", "Draft", "Known", "Plan", "Step", "Target"]
 
@@ -14,8 +14,7 @@ _LOCK = "SET lock_timeout = '2s';"
 """A statement that waits for its lock makes everybody behind it wait; rather it fails and is retried."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Record):
     """What is changed."""
 
     table: tuple[str, ...]
@@ -32,8 +31,7 @@ class Target:
         return ".".join(self.table)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Record):
     """One migration that is to be written."""
 
     slug: str
@@ -48,8 +46,7 @@ class Draft:
         return "\n".join((_LOCK, "", *self.statements)) + "\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Record):
     """What has to hold before the next step."""
 
     what: str
@@ -59,8 +56,7 @@ class Check:
     """What it has to say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Record):
     """One release."""
 
     title: str
@@ -77,8 +73,7 @@ class Step:
     """... and to write."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Record):
     """A change, release by release."""
 
     change: str
@@ -97,8 +92,7 @@ class Plan:
         return document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Record):
     """What the folder of migrations says about the target."""
 
     type: str = ""

@@ -8,7 +8,7 @@ is called, and what was rolled back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -22,12 +22,12 @@ from sluiceway.migrations.records import (
 )
 from sluiceway.migrations.state.draft import Draft, as_json
 from sluiceway.migrations.state.walk import Walk
+from sluiceway.record import Record
 
 __all__ = ["Facts", "fact_json", "facts", "facts_asked"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Record):
     """What scripts do, in the order in which they do it."""
 
     facts: tuple[Fact, ...]

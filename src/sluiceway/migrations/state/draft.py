@@ -8,12 +8,12 @@ from typing import Any
 from sluiceway.migrations.records import Fact
 from sluiceway.migrations.state.catalogue import Branch, ColumnState
 from sluiceway.migrations.state.text import Statements
+from sluiceway.record import Record
 
 __all__ = ["At", "Draft", "as_json"]
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(Record, kw_only=False):
     """The statement that a fact is about, to be read when somebody asks for the fact."""
 
     of: Statements

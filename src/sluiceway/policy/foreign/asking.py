@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.policy.engine import Bundle, EngineError, VisitingEngine
 from sluiceway.policy.foreign.functions import LENT
+from sluiceway.record import Record, field
 
 __all__ = ["Asked", "Asker"]
 
@@ -18,8 +18,7 @@ _HANDED = "sluiceway.handed"
 """A function that is lent to a query for its values: see :meth:`Asker.ask`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Record):
     """What a query yielded."""
 
     values: Mapping[str, Any]
@@ -30,8 +29,7 @@ class Asked:
     """The error of a built-in that was taken for undefined; of several, the first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Asker(Record):
     """One bundle and how it is asked."""
 
     engine: VisitingEngine

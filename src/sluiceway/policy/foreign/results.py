@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from sluiceway.record import Record, field
 
 __all__ = ["Checked", "Finding", "Location", "Totals", "exit_status", "totals"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
+class Location(Record):
     """Where in the checked file a rule says that it is, by its ``_loc``."""
 
     file: str = ""
@@ -18,8 +18,7 @@ class Location:
     """The number as the rule wrote it; empty when it wrote none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Record):
     """One message of a rule."""
 
     message: str
@@ -38,8 +37,7 @@ class Finding:
         return made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Record):
     """One file judged by the rules of one namespace; or one test."""
 
     file: str
@@ -59,8 +57,7 @@ class Checked:
         return self.successes + sum(len(each) for each in found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(Record):
     """Sums over all files and namespaces."""
 
     tests: int

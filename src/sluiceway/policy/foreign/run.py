@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sluiceway.policy.engine import VisitingEngine
@@ -14,12 +13,12 @@ from sluiceway.policy.foreign.results import exit_status
 from sluiceway.policy.foreign.settings import Options
 from sluiceway.policy.foreign.sources import load_foreign
 from sluiceway.policy.foreign.verify import verify
+from sluiceway.record import Record
 
 __all__ = ["Ran", "run_check", "run_verify"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(Record):
     """How it ended."""
 
     judged: Judged

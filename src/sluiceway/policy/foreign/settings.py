@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.record import Record
 
 __all__ = ["Options", "conftest_settings", "options"]
 
@@ -33,8 +33,7 @@ _UNKNOWN_HERE = ("capabilities", "rego_version", "strict", "trace", "update")
 """Options of conftest whose absence would change what is found."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record):
     """How foreign policies judge."""
 
     policy: tuple[str, ...] = ("policy",)

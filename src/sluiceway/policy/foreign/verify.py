@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sluiceway.policy.engine import Bundle, EngineError, Parsed, VisitingEngine
@@ -13,6 +13,7 @@ from sluiceway.policy.foreign.judge import Judged, parsed_or_refused
 from sluiceway.policy.foreign.results import Checked, Finding
 from sluiceway.policy.foreign.rules import chosen, package_name
 from sluiceway.policy.tokens import tokens
+from sluiceway.record import Record
 
 __all__ = ["verify"]
 
@@ -23,8 +24,7 @@ _TEST = "test_"
 _TODO = "todo_test_"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Test:
+class _Test(Record):
     file: str
     space: str
     base: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from sluiceway.policy.foreign.formats import (
     azuredevops,
@@ -16,12 +15,12 @@ from sluiceway.policy.foreign.formats import (
     tap,
 )
 from sluiceway.policy.foreign.results import Checked
+from sluiceway.record import Record
 
 __all__ = ["FORMATS", "Style", "written"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
+class Style(Record):
     """What some of the formats may be told."""
 
     suppress_exceptions: bool = False
