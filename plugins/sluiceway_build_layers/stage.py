@@ -5,10 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from sluiceway.record import Record
+from sluiceway.record import Changing, Record, field
 from sluiceway_build_layers import copying, words
 from sluiceway_build_layers.dockerfile import Instruction, exec_form
 from sluiceway_build_layers.faults import needs_engine, wrong
@@ -37,16 +36,14 @@ class Layer(Record):
     entries: Mapping[str, Node]
 
 
-@dataclass(slots=True)
-class Sources:
+class Sources(Changing):
     """Where ``COPY`` may take from: the context, and the stages by name and number."""
 
     context: Tree
     stages: dict[str, Stage]
 
 
-@dataclass(slots=True)
-class Stage:
+class Stage(Changing):
     """A stage as far as it has been built."""
 
     name: str

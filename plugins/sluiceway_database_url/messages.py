@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.migrations.dryrun.records import Call, Parameter
+from sluiceway.record import Changing
 
 __all__ = ["Session"]
 
@@ -48,8 +49,7 @@ class _Cutter:
                 yield kind, body
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Changing):
     """Something that the server will answer."""
 
     kind: str
@@ -58,8 +58,7 @@ class _Waiting:
     sqlstate: str = ""
 
 
-@dataclass(slots=True)
-class _Prepared:
+class _Prepared(Changing):
     sql: str
     types: tuple[int, ...]
 

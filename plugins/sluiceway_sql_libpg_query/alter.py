@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
+from sluiceway.record import replace
 from sluiceway_sql_libpg_query.nodes import (
     Node,
     check_not_null,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from sluiceway.migrations.later import LaterActions
 from sluiceway.migrations.records import Action, Kind, Name, Parsed
+from sluiceway.record import Changing, replace
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.folding import NAME, UNKNOWN, Environment, Text, fold
 from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
@@ -52,8 +52,7 @@ class Unreadable(Exception):  # noqa: N818 - no error of the program: something 
     """A body that could not be parsed: its statement cannot be judged."""
 
 
-@dataclass(slots=True)
-class _Defined:
+class _Defined(Changing):
     """A function that the text defines."""
 
     statement: bytes

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from sluiceway.record import Changing, field
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import Node, sole, strings
@@ -31,8 +31,7 @@ _MOST = 16
 _LONGEST = 200_000
 
 
-@dataclass(slots=True)
-class Environment:
+class Environment(Changing):
     """What is known of the variables of a body."""
 
     values: dict[str, Text] = field(default_factory=dict)

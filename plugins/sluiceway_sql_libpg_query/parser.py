@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from sluiceway.migrations.later import LaterColumns
 from sluiceway.migrations.records import (
@@ -19,6 +18,7 @@ from sluiceway.migrations.records import (
     Span,
 )
 from sluiceway.migrations.statements import spans
+from sluiceway.record import replace
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
 from sluiceway_sql_libpg_query.harmless import HARMLESS

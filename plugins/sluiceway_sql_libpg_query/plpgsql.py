@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.migrations.records import Action, Kind
+from sluiceway.record import replace
 from sluiceway_sql_libpg_query.folding import UNKNOWN, Environment, Text, fold, fold_text, targets
 from sluiceway_sql_libpg_query.nodes import Node, sole
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Kind, Name
+from sluiceway.record import replace
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
 from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger, trigger
 from sluiceway_sql_libpg_query.nodes import (

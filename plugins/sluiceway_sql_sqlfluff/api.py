@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.migrations.records import Dialect
+from sluiceway.record import Changing, field
 from sluiceway_sql_sqlfluff.outline import MAX_DEPTH, MAX_NODES, Block, Outline
 
 __all__ = ["ApiEngine"]
 
 
-@dataclass(slots=True)
-class ApiEngine:
+class ApiEngine(Changing):
     """``sqlfluff.core``: a lexer and a parser a dialect."""
 
     name: str = "sqlfluff (Python)"

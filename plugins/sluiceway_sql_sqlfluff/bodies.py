@@ -7,9 +7,9 @@ end where everybody can see it; between them stand statements, each read by itse
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Action, Kind
+from sluiceway.record import Changing, field
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
 from sluiceway_sql_sqlfluff.running import called_in, dynamic_of
@@ -28,8 +28,7 @@ _PASSED = words(
 """Statements of the language itself, which change nothing but may call functions."""
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Changing):
     label: str
     actions: list[Action] = field(default_factory=list)
     before: Variables = field(default_factory=dict)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from sluiceway.migrations.records import Dialect
+from sluiceway.record import Changing, field
 
 __all__ = ["MAX_DEPTH", "MAX_ITERATIONS", "MAX_NODES", "Block", "Engine", "Outline"]
 
@@ -17,8 +17,7 @@ MAX_ITERATIONS = 3_000_000
 """Steps of the Rust core in one statement, which ends then: three to five seconds."""
 
 
-@dataclass(slots=True)
-class Block:
+class Block(Changing):
     """A statement, and the statements that it holds."""
 
     start: int
@@ -26,8 +25,7 @@ class Block:
     children: list[Block] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Outline:
+class Outline(Changing):
     """A text as one of sqlfluff's engines reads it."""
 
     blocks: list[Block]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Dialect, Kind
-from sluiceway.record import Record
+from sluiceway.record import Changing, Record
 from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
@@ -129,8 +129,7 @@ def _long(text: str, dialect: Dialect, found: list[Token], variables: Variables)
     return Read(0, len(text), tuple(actions), problem)
 
 
-@dataclass(slots=True)
-class _Whole:
+class _Whole(Changing):
     """A text, its tokens, and what its variables hold so far."""
 
     text: str
@@ -245,8 +244,7 @@ def _label(head: list[Token]) -> str:
     )
 
 
-@dataclass(slots=True)
-class _Inner:
+class _Inner(Changing):
     """Reads what a statement holds as a text: bodies, and SQL that is put together."""
 
     text: str

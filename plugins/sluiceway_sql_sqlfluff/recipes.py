@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import Enum
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any
 
 from sluiceway.migrations.records import Action, Column
+from sluiceway.record import Changing
 from sluiceway_sql_sqlfluff.reading import Read
 
 __all__ = ["MARK", "TRACE", "Recipe", "Unsure", "recipe"]
@@ -28,8 +29,7 @@ class Unsure(Exception):  # noqa: N818 - a turn of the reader, never leaves this
     """What was read is not a matter of the shape alone."""
 
 
-@dataclass(slots=True)
-class Recipe:
+class Recipe(Changing):
     """What was read of a shape, and where the names of a statement go in it."""
 
     parts: list[tuple[int, int, _Fill]]

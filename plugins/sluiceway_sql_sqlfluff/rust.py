@@ -6,18 +6,17 @@ known, and says ``None`` when they are not there or have changed. Then :mod:`.ap
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from sluiceway.migrations.records import Dialect
+from sluiceway.record import Changing, field
 from sluiceway_sql_sqlfluff.outline import MAX_DEPTH, MAX_ITERATIONS, MAX_NODES, Block, Outline
 
 __all__ = ["RustEngine", "load"]
 
 
-@dataclass(slots=True)
-class RustEngine:
+class RustEngine(Changing):
     """The lexers and parsers of the dialects that were asked for."""
 
     core: Any

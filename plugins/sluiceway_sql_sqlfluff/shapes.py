@@ -19,10 +19,10 @@ It is given up, and the statement read for itself, at anything that is not certa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from sluiceway.migrations.records import Dialect
+from sluiceway.record import Changing, field
 from sluiceway_sql_sqlfluff.columns import forget
 from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.lexicon import Lexicon, Shape, lexicon, shown
@@ -39,8 +39,7 @@ _MOST_TOKENS = 400_000
 """Of all shapes of a generation together; there are two (:class:`_Memory`)."""
 
 
-@dataclass(slots=True)
-class _Memory:
+class _Memory(Changing):
     """What is known of shapes, in two generations: what was not asked for during one is forgotten."""
 
     young: dict[tuple[Any, ...], Recipe | None] = field(default_factory=dict)
@@ -68,8 +67,7 @@ _SEEN: Any = object()
 """In the place of a recipe: there has been one of this shape."""
 
 
-@dataclass(slots=True)
-class Shapes:
+class Shapes(Changing):
     """Reads as :func:`~sluiceway_sql_sqlfluff.reading.read` does, each shape once."""
 
     version: str = ""

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, dataclass_transform, overload
 
@@ -22,7 +23,7 @@ with without("typing_extensions"):  # for older Pythons; importing it takes as l
     from msgspec import NODEFAULT
     from msgspec.structs import force_setattr
 
-__all__ = ["Record", "field", "settle"]
+__all__ = ["Changing", "Record", "field", "replace", "settle"]
 
 _Value = TypeVar("_Value")
 
@@ -79,6 +80,7 @@ def field(
 
 
 if TYPE_CHECKING:
+    from dataclasses import replace
 
     @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
     class _Kind(type):
@@ -92,13 +94,20 @@ if TYPE_CHECKING:
             order: bool = False,
         ) -> _Kind: ...
 
-    class _Base(metaclass=_Kind):
+    @dataclass_transform(field_specifiers=(field,))
+    class _ChangingKind(type): ...
+
+    class _Record(metaclass=_Kind):
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    class _Changing(metaclass=_ChangingKind):
         __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 else:
+    replace = msgspec.structs.replace
 
     class _Kind(msgspec.StructMeta):
-        def __new__(mcs, name, bases, namespace, *, kw_only=True, order=False):  # noqa: ANN001, ANN204 - above
+        def __new__(mcs, name, bases, namespace, *, frozen=True, kw_only=True, order=False):  # noqa: ANN001, ANN204 - above
             said = {key: each for key, each in namespace.items() if isinstance(each, _Said)}
             for key, each in said.items():
                 namespace[key] = msgspec.field(**each.default)
@@ -108,10 +117,14 @@ else:
             if not all(each.repr for each in said.values()):
                 namespace |= {"__repr__": _shown, "__rich_repr__": _rich}
             if not all(each.compare for each in said.values()):
-                namespace |= {"__eq__": _equal, "__hash__": _hash}
+                namespace |= {"__eq__": _equal, "__hash__": _hash if frozen else None}
             return super().__new__(
-                mcs, name, bases, namespace, frozen=True, kw_only=kw_only, order=order
+                mcs, name, bases, namespace, frozen=frozen, kw_only=kw_only, order=order
             )
+
+    class _ChangingKind(_Kind):
+        def __new__(mcs, name, bases, namespace):  # noqa: ANN001, ANN204 - above
+            return super().__new__(mcs, name, bases, namespace, frozen=False, kw_only=False)
 
     class _Fields:
         """What :mod:`dataclasses` looks for, made when it does."""
@@ -119,12 +132,16 @@ else:
         def __get__(self, record: Any, kind: type) -> dict[str, dataclasses.Field[Any]]:
             return _fields(kind)
 
-    class _Base(msgspec.Struct, metaclass=_Kind):
+    class _Record(msgspec.Struct, metaclass=_Kind):
+        __said__: ClassVar[Mapping[str, _Said]]
+        __dataclass_fields__: ClassVar = _Fields()
+
+    class _Changing(msgspec.Struct, metaclass=_ChangingKind):
         __said__: ClassVar[Mapping[str, _Said]]
         __dataclass_fields__: ClassVar = _Fields()
 
 
-class Record(_Base):
+class Record(_Record):
     """A frozen record.
 
     ::
@@ -137,6 +154,10 @@ class Record(_Base):
     Keywords of a class: ``kw_only=False`` lets its fields be given by position, ``order=True`` compares
     its records as the tuples of their fields.
     """
+
+
+class Changing(_Changing):
+    """A record whose fields are set as work goes on, given by position or name; it has no hash."""
 
 
 def settle(record: Record, name: str, value: object) -> None:
@@ -156,16 +177,21 @@ def _rich(record: Any) -> Iterator[tuple[str, Any]]:
             yield each.name, getattr(record, each.name)
 
 
-def _compared(record: Any) -> tuple[Any, ...]:
-    return tuple(getattr(record, each.name) for each in dataclasses.fields(record) if each.compare)
+@cache
+def _compared(kind: Any) -> Callable[[Any], Any]:
+    """Return what reads the fields of such a record that count."""
+    return attrgetter(*(name for name, each in _fields(kind).items() if each.compare))
 
 
 def _equal(record: Any, other: object) -> bool:
-    return type(other) is type(record) and bool(_compared(record) == _compared(other))
+    kind: Any = type(record)
+    read = _compared(kind)
+    return type(other) is kind and bool(read(record) == read(other))
 
 
 def _hash(record: Any) -> int:
-    return hash(_compared(record))
+    kind: Any = type(record)
+    return hash(_compared(kind)(record))
 
 
 @cache

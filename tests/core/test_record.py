@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 
 from sluiceway.model import to_json
-from sluiceway.record import Record, field, settle
+from sluiceway.record import Changing, Record, field, replace, settle
 
 
 class Login(Record):
@@ -165,3 +165,31 @@ def test_what_it_stands_on_brings_little_along():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\nTypedDict\n"
+
+
+class Walk(Changing):
+    depth: int
+    names: list[str] = field(default_factory=list)
+
+
+def test_one_that_changes():
+    walk = Walk(1)
+    walk.depth += 1
+    walk.names.append("a")
+    assert walk == Walk(depth=2, names=["a"])
+    assert dataclasses.replace(walk, depth=3) == replace(walk, depth=3) == Walk(3, ["a"])
+    assert Walk(1).names == []
+    with pytest.raises(TypeError):
+        hash(walk)
+    with pytest.raises(AttributeError):
+        setattr(walk, "fresh", 1)  # noqa: B010 - the type checker does not let anybody write it
+    assert repr(Walk(1)) == "Walk(depth=1, names=[])"
+
+
+def test_replacing_does_what_dataclasses_do():
+    assert replace(Login(name="a", token="t"), name="b") == Login(name="b", token="t")
+    listed: Any = [2.0]
+    for changed in (replace, dataclasses.replace):
+        assert changed(Rounded(steps=(1.0,)), steps=listed).steps == (2.0,)
+    with pytest.raises(TypeError):
+        replace(UNTYPED(name="a"), nam="b")

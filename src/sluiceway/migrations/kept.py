@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -31,6 +31,7 @@ from typing import Any, BinaryIO
 from sluiceway import __version__
 from sluiceway.migrations.records import Asked, Script, SqlParser
 from sluiceway.model import Decision, Finding, Level, Place
+from sluiceway.record import Changing, field
 
 __all__ = ["Kept", "at_the_desk", "code_digest", "folder_of", "grammar", "key_of", "script_key"]
 
@@ -113,8 +114,7 @@ def script_key(script: Script, more: str) -> str:
 _fields = attrgetter(*(item.name for item in fields(Script)))
 
 
-@dataclass(slots=True)
-class Kept:
+class Kept(Changing):
     """The answers of one set of paths, as :meth:`open` finds them in their file."""
 
     path: Path

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from sluiceway.migrations.layouts import LAYOUTS, Place, is_sql, natural, places
 from sluiceway.migrations.layouts.code import problem as code_problem
 from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
 from sluiceway.migrations.walking import Skipped, below, file_bytes
-from sluiceway.record import Record
+from sluiceway.record import Record, replace
 
 __all__ = [
     "Gathered",

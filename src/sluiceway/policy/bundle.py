@@ -13,7 +13,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from sluiceway.model import digest_of
 from sluiceway.policy.engine import Bundle
 from sluiceway.policy.schema import check_schema
 from sluiceway.policy.tarball import Archive, check_roots, is_archive, read_archive
+from sluiceway.record import Changing, field
 
 __all__ = ["Source", "bundled_policies", "check_pin", "load_bundle", "merge"]
 
@@ -108,8 +108,7 @@ def check_pin(bundle: Bundle, digest: str) -> Bundle:
     )
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Changing):
     """What one source brings."""
 
     modules: dict[str, str] = field(default_factory=dict)

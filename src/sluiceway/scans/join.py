@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sluiceway.model import Scan, Status, Vulnerability, parse_time
+from sluiceway.record import Changing, field
 from sluiceway.scans.identity import UNKNOWN_ECOSYSTEM, Key, key_of
 from sluiceway.scans.report import SEVERITIES, Match, Report, Scanner, gravity
 
@@ -142,8 +142,7 @@ def _by_package(scans: Sequence[Scan]) -> dict[Key, list[_Told]]:
     return told
 
 
-@dataclass(slots=True)
-class _Names:
+class _Names(Changing):
     """Which names were said in one breath."""
 
     beside: dict[str, set[str]] = field(default_factory=dict)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Maybe, Problem, Span
+from sluiceway.record import Changing, field
 
 __all__ = ["Draft", "blanked", "edited", "line_of"]
 
@@ -36,8 +36,7 @@ def line_of(text: str, offset: int) -> int:
     return text.count("\n", 0, offset) + 1
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Changing):
     """One file's text on its way to being a script's; the steps of cleaning change it in turn."""
 
     text: str

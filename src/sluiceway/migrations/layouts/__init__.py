@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 
 from sluiceway.migrations.layouts.tools import LAYOUTS, Folders, Peek, Place, natural
 from sluiceway.migrations.records import Dialect
+from sluiceway.record import replace
 
 __all__ = ["LAYOUTS", "Place", "is_sql", "natural", "places"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 
 from sluiceway.migrations.records import Maybe
-from sluiceway.record import Record
+from sluiceway.record import Record, replace
 
 __all__ = ["LAYOUTS", "Folders", "Peek", "Place", "natural"]
 

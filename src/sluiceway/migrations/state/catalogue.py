@@ -7,9 +7,9 @@ before, with columns of which nothing is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Dialect, Maybe, Name
+from sluiceway.record import Changing, field
 
 __all__ = ["Branch", "Catalogue", "Check", "ColumnState", "Domain", "Thing"]
 
@@ -28,8 +28,7 @@ _OF_DATABASES = frozenset({Dialect.TSQL, Dialect.SNOWFLAKE, Dialect.BIGQUERY})
 _TEMPORARY = "pg_temp"
 
 
-@dataclass(slots=True)
-class Domain:
+class Domain(Changing):
     """A domain that a script has made: what it says goes for each of its columns, later too."""
 
     not_null: bool = False
@@ -55,8 +54,7 @@ class Domain:
             below = below.base
 
 
-@dataclass(slots=True)
-class ColumnState:
+class ColumnState(Changing):
     """A column, as far as it is known."""
 
     made: Maybe = Maybe.NO
@@ -81,8 +79,7 @@ class ColumnState:
         return self.default or (self.domain is not None and self.domain.gives)
 
 
-@dataclass(slots=True)
-class Check:
+class Check(Changing):
     """A constraint that says of a column that it is not NULL."""
 
     column: str
@@ -92,8 +89,7 @@ class Check:
     """It is the NOT NULL itself (PostgreSQL 18 names them)."""
 
 
-@dataclass(slots=True)
-class Thing:
+class Thing(Changing):
     """A table, a view, an index, a type, a sequence: whatever has a name in a schema."""
 
     made: Maybe = Maybe.NO
@@ -130,8 +126,7 @@ class Thing:
         return found
 
 
-@dataclass(slots=True)
-class _Gone:
+class _Gone(Changing):
     branch: Branch
 
 

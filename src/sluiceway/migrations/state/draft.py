@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from sluiceway.migrations.records import Fact
 from sluiceway.migrations.state.catalogue import Branch, ColumnState
 from sluiceway.migrations.state.text import Statements
-from sluiceway.record import Record
+from sluiceway.record import Changing, Record
 
 __all__ = ["At", "Draft", "as_json"]
 
@@ -23,8 +23,7 @@ class At(Record, kw_only=False):
     through: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Changing):
     """What is known of a fact where its statement stands."""
 
     values: dict[str, Any]

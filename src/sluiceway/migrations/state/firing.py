@@ -5,9 +5,9 @@ tables whose foreign keys follow it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Name
+from sluiceway.record import Changing, field
 
 __all__ = ["Triggers"]
 
@@ -15,8 +15,7 @@ Key = tuple[str, str]
 """Where a table may be: schema and name. One written name may mean several of them."""
 
 
-@dataclass(slots=True)
-class Triggers:
+class Triggers(Changing):
     """What a script has hung on tables, and which of them are parts of others."""
 
     _functions: dict[Key, list[tuple[Name, bool]]] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sluiceway.migrations.dialect import MYSQL
@@ -24,6 +23,7 @@ from sluiceway.migrations.state.catalogue import Catalogue, ColumnState
 from sluiceway.migrations.state.draft import At, Draft
 from sluiceway.migrations.state.text import Statements
 from sluiceway.migrations.state.world import Routine, Where, World
+from sluiceway.record import replace
 
 __all__ = ["Walk"]
 

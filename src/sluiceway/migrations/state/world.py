@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sluiceway.migrations.records import Action, Maybe, Name
 from sluiceway.migrations.state.catalogue import Catalogue, Domain
 from sluiceway.migrations.state.draft import Draft
 from sluiceway.migrations.state.firing import Triggers
+from sluiceway.record import Changing, field
 
 __all__ = ["Routine", "Where", "World"]
 
 
-@dataclass(slots=True)
-class Routine:
+class Routine(Changing):
     """A function or procedure that a script has defined."""
 
     actions: Sequence[Action]
@@ -24,8 +23,7 @@ class Routine:
     language: str
 
 
-@dataclass(slots=True)
-class World:
+class World(Changing):
     """Everything that ROLLBACK takes back."""
 
     catalogue: Catalogue
@@ -38,8 +36,7 @@ class World:
     lock_timeout: bool = False
 
 
-@dataclass(slots=True)
-class Where:
+class Where(Changing):
     """Where the action stands that is being looked at."""
 
     number: int = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from sluiceway.record import Changing, field
 
 __all__ = ["parse"]
 
@@ -24,8 +25,7 @@ _KNOWN = _LISTS | _COMMANDS | _WORDS | _PAIRS | _TEXTS | _OTHERS
 _WITH_HEREDOCS = frozenset({"add", "copy", "run"})
 
 
-@dataclass(slots=True)
-class _Instruction:
+class _Instruction(Changing):
     word: str
     flags: list[str] | None
     values: list[str] | None
