@@ -205,3 +205,24 @@ def test_a_new_history_is_begun_when_file_and_key_are_moved_away(site):
     (state / "ledger.key").rename(state / "old.key")
     code, document = told(site, ("history",))
     assert (code, document["entries"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"\xef\xbb\xbf", 0),
+        (b"\r\n# a line of Windows\r\n", 0),
+        (b'# \xff\xfe\n[service]\nname = "x"\n', ExitCode.USAGE),
+        (b"\x00\x00", ExitCode.USAGE),
+        (b"", None),
+    ],
+)
+def test_a_configuration_of_another_editor_is_read_or_named(site, body, code):
+    path = site.root / "sluiceway.toml"
+    path.write_bytes(body + path.read_bytes() if body else b"")
+    for arguments in (("history",), ("waivers",), ("pipeline",)):
+        found, document = told(site, arguments)
+        assert found == (ExitCode.USAGE if code is None else code), (arguments, document)
+        if found:
+            assert "sluiceway.toml" in document["error"]["what"], document
+            assert document["error"]["remedy"], document
