@@ -178,6 +178,8 @@ class World:
         )
         self.remembered: dict[str, Any] = {}
         self.token = 1
+        self.asleep: Callable[[int], float] = lambda _look: 0.0
+        """For how long the process is stopped while it waits after a look."""
 
     def watch(
         self, limits: CanaryLimits, *, taken_over: bool = False, killed_in: str = ""
@@ -201,7 +203,7 @@ class World:
             lease = SimpleNamespace(token=world.token)
 
             def wait(self, seconds: float) -> None:
-                world.clock.seconds += max(seconds, 0.001)
+                world.clock.seconds += max(seconds, 0.001) + world.asleep(world.route.looks)
 
             def step(self, name: str, function: Callable[[], Any], **_: Any) -> Any:
                 if name not in world.remembered:

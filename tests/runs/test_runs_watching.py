@@ -219,6 +219,32 @@ def test_taken_over_later_than_its_lease_it_is_taken_back_unseen(world):
     assert world.route.looks == looks
 
 
+@pytest.mark.parametrize("interval", [10.0, 50.0])
+def test_asleep_for_longer_than_its_lease_it_is_taken_back_unseen(world, interval):
+    """SIGSTOP, a closed laptop: its weight went back meanwhile, and must not come again."""
+
+    def stopped(look):
+        if look != 4:
+            return 0.0
+        world.route.weight = 0.0  # as the router does when nobody renews it
+        return 31.0
+
+    world.asleep = stopped
+    seen = world.watch(replace(LIMITS, interval_seconds=interval))
+    assert (seen["verdict"], seen["code"]) == ("rollback", "canary.unwatched")
+    assert "nobody watched the canary for" in seen["reason"]
+    assert world.route.looks == 4
+    assert world.route.weight == 0.0
+
+
+@pytest.mark.parametrize("interval", [10.0, 50.0])
+def test_a_short_sleep_is_none(world, interval):
+    world.asleep = lambda look: 5.0 if look == 4 else 0.0
+    seen = world.watch(replace(LIMITS, interval_seconds=interval))
+    assert seen["code"] != "canary.unwatched"
+    assert world.route.looks > 4
+
+
 def test_what_was_said_before_a_kill_does_not_judge_what_is_seen_after_it(world):
     """Killed between writing "promote" down and remembering it: the next one looks for itself."""
     with pytest.raises(Killed):

@@ -189,7 +189,8 @@ def _canary(table: Mapping[str, Any], path: Path, origins: Mapping[str, str]) ->
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors begin a file with a mark of its byte order; it is no part of it.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(
             f"cannot read {path}: {error.strerror}", code="configuration.missing"

@@ -56,15 +56,20 @@ class LedgerKey:
                 draft.unlink()
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        except (ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise ActionFailed(
-                f"{path} is not a key: {error}",
+                f"{path} cannot be read as a key: {error}",
                 means="Entries of the ledger cannot be signed or checked without it.",
                 remedy="Restore it from a backup.",
                 code="ledger.key",
             ) from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise ActionFailed(f"{path} is not an Ed25519 key", code="ledger.key")
+            raise ActionFailed(
+                f"{path} is not an Ed25519 key",
+                means="It is not the key that this ledger was begun with.",
+                remedy="Restore it from a backup.",
+                code="ledger.key",
+            )
         return cls(key)
 
     def sign(self, text: str) -> str:

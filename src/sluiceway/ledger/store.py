@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sluiceway.errors import ActionFailed, Busy
+from sluiceway.ledger import damage
 from sluiceway.ledger.signing import LedgerKey
 from sluiceway.model import canonical, digest_of, parse_time, rfc3339, to_json
 from sluiceway.record import Record
@@ -93,29 +95,21 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._key: LedgerKey | None = None
+        self._mode = "rwc"
         self._engine = sa.create_engine(
-            f"sqlite:///{folder / 'ledger.db'}",
-            connect_args={"timeout": 30, "check_same_thread": False},
-            poolclass=sa.pool.NullPool,
+            "sqlite://", creator=self._connected, poolclass=sa.pool.NullPool
         )
         sa.event.listen(self._engine, "connect", _no_implicit_transactions)
         sa.event.listen(self._engine, "begin", _begin_immediate)
-        try:
-            with self._transaction() as connection:
-                _METADATA.create_all(connection)
-        except sa.exc.DatabaseError as error:
-            remedy = "Restore the file from a backup, or move it away to begin a new history."
-            if isinstance(error, sa.exc.OperationalError):  # the file is not what is wrong
-                remedy = (
-                    f"See that {folder} is there, that whoever runs this may write to it, and that "
-                    "its disk is not full. The history is not in doubt: leave the file where it is."
-                )
-            raise ActionFailed(
-                f"the ledger {folder / 'ledger.db'} cannot be opened: {error.orig}",
-                means="Nothing is promoted without writing it down.",
-                remedy=remedy,
-                code="ledger.unreadable",
-            ) from error
+        gone = damage.missing(folder)
+        if gone is not None:
+            raise gone
+        with self._transaction() as connection:
+            _METADATA.create_all(connection)
+            for table in (_ENTRIES, _LEASES):  # a column that is not there is found now, not later
+                connection.execute(sa.select(table).limit(0))
+        # From here on a file that is gone is an error: an empty one must not take its place.
+        self._mode = "rw"
 
     # -- history -----------------------------------------------------------------------------
 
@@ -202,9 +196,11 @@ class Ledger:
         limit: int,
         newest_first: bool,  # noqa: FBT001 - the public method takes it by name
     ) -> tuple[Entry, ...]:
+        # An index that was damaged leaves out what it has lost, and says nothing: of an expression
+        # there is none, so that the rows themselves are read.
         query = sa.select(_ENTRIES)
         if kinds:
-            query = query.where(_ENTRIES.c.kind.in_(kinds))
+            query = query.where(_ENTRIES.c.kind.concat("").in_(kinds))
         for column, value in (
             (_ENTRIES.c.environment, environment),
             (_ENTRIES.c.digest, digest),
@@ -212,11 +208,11 @@ class Ledger:
             (_ENTRIES.c.service, service),
         ):
             if value:
-                query = query.where(column == value)
+                query = query.where(column.concat("") == value)
         query = query.order_by(_ENTRIES.c.seq.desc() if newest_first else _ENTRIES.c.seq.asc())
         if limit:
             query = query.limit(limit)
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             head, (number, last) = _head(connection), connection.execute(_SIZE).one()
             if not number == last >= head:
                 raise ActionFailed(
@@ -237,8 +233,10 @@ class Ledger:
         key = self._signing_key()
         problems: list[str] = []
         previous, number = _START, 0
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(_ENTRIES).order_by(_ENTRIES.c.seq)).all()
+            found = connection.execute(sa.text("PRAGMA integrity_check(5)")).scalars()
+            problems += [f"the file is damaged: {each}" for each in found if each != "ok"]
         for number, row in enumerate(rows, 1):
             try:
                 entry = _entry(row)
@@ -271,7 +269,7 @@ class Ledger:
         """
         now = time.time()
         with self._transaction() as connection:
-            row = connection.execute(sa.select(_LEASES).where(_LEASES.c.name == name)).one_or_none()
+            row = _lease_row(connection, name)
             if row is not None and row.expires > now and (row.run, row.holder) != (run, holder):
                 raise Busy(
                     f"{name} is held by run {row.run} ({row.holder})",
@@ -307,8 +305,8 @@ class Ledger:
 
     def lease(self, name: str) -> Lease | None:
         """Return the lease *name* if it is in force now."""
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(_LEASES).where(_LEASES.c.name == name)).one_or_none()
+        with self._reading() as connection:
+            row = _lease_row(connection, name)
         if row is None or row.expires <= time.time():
             return None
         return Lease(
@@ -337,22 +335,62 @@ class Ledger:
 
     def _head_file(self) -> int:
         """Return the highest sequence number that was ever given out here (0 if unknown)."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return _head(connection)
+
+    def _connected(self) -> sqlite3.Connection:
+        where = (self._folder / "ledger.db").absolute().as_uri()
+        return sqlite3.connect(
+            f"{where}?mode={self._mode}", uri=True, timeout=30, check_same_thread=False
+        )
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise damage.unreadable(self._folder, error.orig) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             yield connection
             top = sa.select(sa.func.max(_ENTRIES.c.seq))
             number = int(connection.execute(top).scalar() or 0)
             if number > _head(connection):
                 connection.execute(sa.text(f"PRAGMA user_version = {number}"))
 
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise damage.unreadable(self._folder, error.orig) from error
+
 
 def _head(connection: sa.Connection) -> int:
     """Return the highest sequence number that the file remembers."""
     return int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
+
+
+def _lease_row(connection: sa.Connection, name: str) -> Any:
+    """Return what is kept of the lease *name*, or ``None``."""
+    row = connection.execute(sa.select(_LEASES).where(_LEASES.c.name == name)).one_or_none()
+    if row is not None and not (
+        isinstance(row.expires, (int, float))
+        and isinstance(row.token, int)
+        and isinstance(row.run, str)
+        and isinstance(row.holder, str)
+    ):
+        raise ActionFailed(
+            f"the lease of {name} in the ledger cannot be read: somebody wrote over it",
+            means="Who acts there is not known, so nobody else may.",
+            remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
+            code="ledger.broken",
+        )
+    return row
 
 
 def _no_implicit_transactions(connection: Any, _record: Any) -> None:

@@ -66,8 +66,9 @@ class Left(Record):
 class Runtime:
     """A launched DBOS in this process."""
 
-    def __init__(self, executor: str) -> None:
+    def __init__(self, executor: str, state: Path) -> None:
         self._queue = f"takeover-{executor}"
+        self._path = state / "runs.db"
 
     def start(
         self,
@@ -76,28 +77,38 @@ class Runtime:
         request: dict[str, Any],
     ) -> Any:
         """Start *workflow* as *run* in a thread and return its handle."""
-        with SetWorkflowID(run):
+        with self._readable(), SetWorkflowID(run):
             return DBOS.start_workflow(workflow, request)
 
     def take_over(self, run: str) -> Any:
         """Continue *run* in this process, and in no other, from its first unfinished step."""
-        DBOS.register_queue(self._queue, polling_interval_sec=0.05, on_conflict="always_update")
-        return DBOS.resume_workflow(run, queue_name=self._queue)
+        with self._readable():
+            DBOS.register_queue(self._queue, polling_interval_sec=0.05, on_conflict="always_update")
+            return DBOS.resume_workflow(run, queue_name=self._queue)
 
     def left_behind(self) -> tuple[Left, ...]:
         """Return the runs that are not finished, live ones included, oldest first."""
-        found = DBOS.list_workflows(status=list(_LEFT_BEHIND), load_input=True)
-        return tuple(_left(status) for status in found)
+        with self._readable():
+            found = DBOS.list_workflows(status=list(_LEFT_BEHIND), load_input=True)
+            return tuple(_left(status) for status in found)
 
     def find(self, run: str) -> Left | None:
         """Return *run* if it is not finished. An unknown run is a :class:`UsageError`."""
-        for status in DBOS.list_workflows(workflow_ids=[run]):
-            return _left(status) if status.status in _LEFT_BEHIND else None
+        with self._readable():
+            for status in DBOS.list_workflows(workflow_ids=[run]):
+                return _left(status) if status.status in _LEFT_BEHIND else None
         raise UsageError(
             f"there is no run {run!r}",
             remedy="`invoke resume` without a name lists what was left behind.",
             code="run.unknown",
         )
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise _unreadable(self._path, error) from error
 
 
 @contextmanager
@@ -118,7 +129,7 @@ def running(state: Path) -> Iterator[Runtime]:
         "console_log_level": "CRITICAL",
         "notification_listener_polling_interval_sec": 0.05,
     }
-    runtime = Runtime(executor)
+    runtime = Runtime(executor, state)
     teach_where_needed()
     try:
         DBOS(config=config)
@@ -126,16 +137,23 @@ def running(state: Path) -> Iterator[Runtime]:
         DBOS.launch()
     except Exception as error:
         DBOS.destroy()
-        raise ActionFailed(
-            f"the runs in {state / 'runs.db'} cannot be opened: {error}",
-            means="A run that could not survive being killed is not begun.",
-            remedy="Check that the folder is writable and the file is not damaged.",
-            code="runs.unreadable",
-        ) from error
+        raise _unreadable(state / "runs.db", error) from error
     try:
         yield runtime
     finally:
         DBOS.destroy()
+
+
+def _unreadable(path: Path, error: Exception) -> ActionFailed:
+    said = str(getattr(error, "orig", None) or error)  # the database's words, without the statement
+    return ActionFailed(
+        f"the runs in {path} cannot be opened: {said}",
+        means="A run that could not survive being killed is not begun.",
+        remedy="Check that the folder is writable and the file is not damaged; restore it from a "
+        "backup. Where there is none, see with `invoke status` that no canary has traffic, then move "
+        "the file away: runs that were cut off can no longer be resumed.",
+        code="runs.unreadable",
+    )
 
 
 def _left(status: Any) -> Left:

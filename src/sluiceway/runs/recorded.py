@@ -129,7 +129,7 @@ def _opened(state: Path) -> Iterator[Any]:
         yield client
     except Exception as error:
         raise ActionFailed(
-            f"the runs in {path} cannot be read: {error}",
+            f"the runs in {path} cannot be read: {getattr(error, 'orig', None) or error}",
             means="What the run did step by step is in there.",
             remedy="Check that the file is readable and not damaged. What is in the ledger is still "
             "shown by `invoke history`.",

@@ -114,10 +114,15 @@ class Soak(Looking):
         if blind > seconds:
             return self._unwatched(before, number, blind)
         due = parse_time(before["started_at"]).timestamp() + number * self.limits.interval_seconds
+        woke = time.time()
         while (left := due - time.time()) > 0:
             self.context.wait(min(left, seconds / 3))
+            blind = time.time() - woke
+            if blind > seconds:  # this process was stopped meanwhile
+                return self._unwatched(before, number, blind)
             if left > seconds / 3 and not self._renewed():
                 break  # the lease is shorter than the interval, and what it is about is gone: look
+            woke = time.time()
         return self._look(Watch.from_json(before["watch"]), before, number)
 
     def _look(self, state: Watch, before: Mapping[str, Any], number: int) -> dict[str, Any]:

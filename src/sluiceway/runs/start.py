@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sluiceway import events
-from sluiceway.errors import Busy, ExitCode, NeedsPerson, UsageError
+from sluiceway.errors import Busy, ExitCode, NeedsPerson, SluicewayError, UsageError
 from sluiceway.ledger import Lease
 from sluiceway.model import CanaryLimits, rfc3339, to_json
 from sluiceway.runs.context import RunContext, ending_of, holder, holder_is_gone
@@ -146,7 +146,11 @@ def _leased(bench: Workbench, request: Mapping[str, Any]) -> Iterator[tuple[Leas
     try:
         yield lease, seconds
     finally:
-        bench.ledger.release(lease)
+        try:
+            bench.ledger.release(lease)
+        except SluicewayError as error:
+            # It runs out by itself, and how the run ended must not be lost over it.
+            events.emit("lease.unrenewed", run=request["run"], reason=error.what)
 
 
 def _busy(error: Busy, held: Lease | None) -> Busy:

@@ -124,10 +124,15 @@ class _Watcher(Looking):
         seconds, interval = self.context.seconds, self.limits.interval_seconds
         blind = unwatched_seconds(before)
         due = parse_time(before["started_at"]).timestamp() + number * interval
+        woke = time.time()
         while (left := due - time.time()) > 0 and blind <= seconds:
             self.context.wait(min(left, seconds / 3))
-            if left > seconds / 3:  # the weight's lease is shorter than the interval
+            # Whoever was stopped meanwhile (SIGSTOP, a closed laptop) wakes up here, and must not
+            # give a canary traffic again that had lost it because nobody looked.
+            blind = max(blind, time.time() - woke)
+            if left > seconds / 3 and blind <= seconds:  # its lease is shorter than the interval
                 self._weigh(before["step"])
+            woke = time.time()
         if blind > seconds:
             reason = (
                 f"nobody watched the canary for {blind:.0f} s; its weight returned to 0 by itself "
