@@ -179,14 +179,10 @@ def _drop(clause: Cursor, table: Name, before: tuple[str, ...]) -> Iterator[Acti
             kind=Kind.DROP_INDEX, name=index, table=table, if_exists=if_exists, offset=offset
         )
         return
-    if dialect is not Dialect.POSTGRES and (
-        before == ("PARTITION",) or clause.word() in {"PARTITION", "PART", "SUBPARTITION"}
-    ):
-        yield emptied(clause, table, "drop partition")
+    if (gone := _rows_dropped(clause, table, before)) is not None:
+        yield gone
         return
-    if (mysql and (clause.take("SYSTEM", "VERSIONING") or clause.take("PERIOD"))) or (
-        clause.word() in _NOT_COLUMNS.get(dialect, ())
-    ):
+    if (mysql and clause.take("PERIOD")) or (clause.word() in _NOT_COLUMNS.get(dialect, ())):
         clause.rest()
         yield Action(kind=Kind.OTHER, name=table, offset=offset)
         return
@@ -221,6 +217,18 @@ def _drop(clause: Cursor, table: Name, before: tuple[str, ...]) -> Iterator[Acti
             cascade=cascade,
             offset=offset,
         )
+
+
+def _rows_dropped(clause: Cursor, table: Name, before: tuple[str, ...]) -> Action | None:
+    """Read a partition that is dropped, or what MariaDB keeps of rows that were changed or deleted."""
+    offset = clause.offset
+    if clause.dialect is not Dialect.POSTGRES and (
+        before == ("PARTITION",) or clause.word() in {"PARTITION", "PART", "SUBPARTITION"}
+    ):
+        return emptied(clause, table, "drop partition")
+    if clause.dialect in MYSQL and clause.take("SYSTEM", "VERSIONING"):
+        return Action(kind=Kind.TRUNCATE, name=table, label="drop versioning", offset=offset)
+    return None
 
 
 def _drop_constraint(clause: Cursor, table: Name, offset: int) -> Action:

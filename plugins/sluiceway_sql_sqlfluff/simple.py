@@ -329,6 +329,10 @@ def _rename(cursor: Cursor, _: Variables) -> Iterator[Action]:
         yield Action(kind=Kind.OTHER)
 
 
+_REPLACES = ("INSERT", "OVERWRITE")
+"""The rows that were there go before the new ones come, with no DELETE that anybody could count."""
+
+
 def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     note_run(variables)
     note_assigned(cursor, variables)
@@ -339,6 +343,9 @@ def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     ):  # whatever it runs, it is not SQL
         yield Action(kind=Kind.EXECUTE, label="unknown")
     name = _changed(cursor)
+    if cursor.dialect is Dialect.SNOWFLAKE and (cursor.word(), cursor.word(1)) == _REPLACES:
+        offset = cursor.offset
+        yield Action(kind=Kind.TRUNCATE, name=name, label="insert overwrite", offset=offset)
     yield Action(kind=Kind.CHANGE_DATA, name=name, reads=relations(cursor))
 
 
@@ -349,7 +356,9 @@ def _changed(cursor: Cursor) -> Name:
         "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "REPLACE"
     ):
         inner.next()
-    inner.take("IGNORE")
+    inner.one_of("IGNORE", "OVERWRITE")
+    if inner.one_of("ALL", "FIRST"):
+        return ()  # Snowflake: into several tables
     inner.one_of("INTO", "FROM")
     inner.take("ONLY")
     return inner.name() if inner.at_name() else ()

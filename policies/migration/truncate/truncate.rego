@@ -14,13 +14,20 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	some fact in old_facts({"truncate"})
-	message := sprintf("The table %s is emptied: every row is gone at once, and nobody can use it meanwhile.", [
-		object.get(fact, "table", "(which one cannot be told)"),
-	])
-	found := about(rule, fact, message, deleted_slowly(fact))
+	found := about(rule, fact, emptied(fact), deleted_slowly(fact))
 }
 
-deleted_slowly(fact) := [sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE <old> LIMIT 10000) AND <old>; -- until none is left", [table, table])] if {
+emptied(fact) := sprintf("The table %s no longer keeps what its rows were before: all of that is gone at once.", [
+	object.get(fact, "table", "(which one cannot be told)"),
+]) if {
+	fact.label == "drop versioning"
+} else := sprintf("The table %s is emptied: every row is gone at once, and nobody can use it meanwhile.", [
+	object.get(fact, "table", "(which one cannot be told)"),
+])
+
+deleted_slowly(fact) := [] if {
+	fact.label == "drop versioning"
+} else := [sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE <old> LIMIT 10000) AND <old>; -- until none is left", [table, table])] if {
 	postgres
 	table := sql(object.get(fact, "table", ""), "table")
 } else := [sprintf("DELETE FROM %s WHERE <old> LIMIT 10000; -- until none is left", [sql(object.get(fact, "table", ""), "table")])] if {

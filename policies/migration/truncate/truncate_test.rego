@@ -19,6 +19,13 @@ test_rows_are_deleted_in_batches if {
 	not contains(solved(speaking("db2", emptying({}))), "DELETE")
 }
 
+test_what_rows_were_before_goes_with_the_versioning if {
+	forgetting := speaking("mysql", emptying({"label": "drop versioning"}))
+	denied(forgetting) == {"migration.truncate"}
+	startswith(said(forgetting), "The table users no longer keeps")
+	not contains(solved(forgetting), "DELETE")
+}
+
 # What a waiver of this very statement is told, and one of the whole code.
 objections(code) := found if {
 	waiver := object.union(fixture.waiver, {"code": code, "environment": "", "digest": ""})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.migrations.records import Action, Column, Dialect, Maybe, Name
+from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state.catalogue import ColumnState, Domain, Thing
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "about",
+    "apart",
     "described",
     "domain_key",
     "domain_of",
@@ -20,7 +21,25 @@ __all__ = [
     "on_table",
     "owner",
     "refer",
+    "type_of",
 ]
+
+
+_SPACES = {
+    Kind.CREATE_INDEX: "index",
+    Kind.DROP_INDEX: "index",
+    Kind.CREATE_TYPE: "type",
+    Kind.CREATE_DOMAIN: "type",
+    Kind.DROP_TYPE: "type",
+    Kind.ALTER_TYPE: "type",
+    Kind.ALTER_DOMAIN: "type",
+    Kind.CREATE_SEQUENCE: "sequence",
+    Kind.DROP_SEQUENCE: "sequence",
+    Kind.DROP_FUNCTION: "function",
+    Kind.DROP_TRIGGER: "trigger",
+    Kind.EXTENSION: "extension",
+    Kind.DROP_DATABASE: "database",
+}
 
 
 def dotted(name: Name) -> str:
@@ -102,3 +121,18 @@ def on_table(walk: Walk, action: Action) -> None:
         action,
         **about(walk, action, thing, action.name) | {"concurrently": action.concurrently},
     )
+
+
+def apart(kind: Kind, name: Name) -> Name:
+    """Return the name of something that a table of the same name would not be mixed up with."""
+    space = _SPACES.get(kind)
+    return (*name[:-1], f"{space} {name[-1]}") if space and name else name
+
+
+def type_of(walk: Walk, type_: str) -> Thing | None:
+    """Return the type of that name, or of such an array, when the script has made it."""
+    if not type_:
+        return None
+    bare = type_.partition("[")[0].partition("(")[0].strip()
+    name = tuple(part.strip('"') for part in bare.split("."))
+    return walk.world.catalogue.find(apart(Kind.CREATE_TYPE, name))

@@ -103,7 +103,10 @@ class Thing(Changing):
     holds_old: bool = False
     """It is new, but something older hangs on it: what is done to it is done to that too."""
     referenced: bool = False
-    """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too."""
+    """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too. Of a type: an
+    older column is of it now, and goes with it."""
+    keys: tuple[str, ...] = ()
+    """Of an index the columns."""
     made_of: Callable[[], dict[str, ColumnState]] | None = None
     """Tells its columns, until somebody has asked for them."""
     known: dict[str, ColumnState] = field(default_factory=dict)

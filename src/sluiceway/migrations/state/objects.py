@@ -11,6 +11,7 @@ from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, N
 from sluiceway.migrations.state import columns
 from sluiceway.migrations.state.about import (
     about,
+    apart,
     described,
     domain_key,
     domain_of,
@@ -157,13 +158,15 @@ def _create_index(walk: Walk, action: Action) -> None:
         if len(name) == 1 and len(action.table) > 1:
             name = (*action.table[:-1], *name)
         catalogue.make(
-            _apart(action.kind, name), Thing(temporary=thing.temporary), maybe=action.if_exists
+            apart(action.kind, name),
+            Thing(temporary=thing.temporary, keys=action.columns),
+            maybe=action.if_exists,
         )
 
 
 def _object(walk: Walk, action: Action) -> None:
     """Something with a name of its own is dropped, renamed, refreshed, altered."""
-    own = _apart(action.kind, action.name)
+    own = apart(action.kind, action.name)
     thing = walk.world.catalogue.find(own) or Thing()
     walk.fact(
         action.kind,
@@ -185,7 +188,8 @@ def _object(walk: Walk, action: Action) -> None:
             _TAKES_ALONG.get(action.label, Kind.DROP_COLUMN),
             action,
             **about(walk, action, thing, ())
-            | {"object": dotted(action.name), "column": "", "label": "by cascade"},
+            | {"object": dotted(action.name), "column": "", "label": "by cascade"}
+            | ({"new_object": None} if thing.referenced else {}),
         )
     if action.cascade and action.kind in {Kind.DROP_SEQUENCE, Kind.DROP_FUNCTION}:
         function = action.kind is Kind.DROP_FUNCTION and walk.defines(action.name)
@@ -223,13 +227,7 @@ def _create_object(walk: Walk, action: Action) -> None:
     if action.name:
         thing = Thing(temporary=action.temporary, materialized=action.materialized)
         maybe = action.if_exists or action.or_replace
-        walk.world.catalogue.make(_apart(action.kind, action.name), thing, maybe=maybe)
-
-
-def _apart(kind: Kind, name: Name) -> Name:
-    """Return the name of something that a table of the same name would not be mixed up with."""
-    space = _SPACES.get(kind)
-    return (*name[:-1], f"{space} {name[-1]}") if space and name else name
+        walk.world.catalogue.make(apart(action.kind, action.name), thing, maybe=maybe)
 
 
 def _create_domain(walk: Walk, action: Action) -> None:
@@ -254,7 +252,7 @@ def _alter_type(walk: Walk, action: Action) -> None:
             walk.world.domains[key[0], action.new_name[-1].lower()] = moved
     if action.label in {"rename domain", "rename type"} and action.name and action.new_name:
         walk.world.catalogue.move(
-            _apart(action.kind, action.name), _apart(action.kind, action.new_name)
+            apart(action.kind, action.name), apart(action.kind, action.new_name)
         )
 
 
@@ -331,21 +329,6 @@ _TAKES_ALONG = {
     "drop": Kind.DROP_COLUMN,
     "drop server": Kind.DROP_TABLE,
     "drop foreign data wrapper": Kind.DROP_TABLE,
-}
-_SPACES = {
-    Kind.CREATE_INDEX: "index",
-    Kind.DROP_INDEX: "index",
-    Kind.CREATE_TYPE: "type",
-    Kind.CREATE_DOMAIN: "type",
-    Kind.DROP_TYPE: "type",
-    Kind.ALTER_TYPE: "type",
-    Kind.ALTER_DOMAIN: "type",
-    Kind.CREATE_SEQUENCE: "sequence",
-    Kind.DROP_SEQUENCE: "sequence",
-    Kind.DROP_FUNCTION: "function",
-    Kind.DROP_TRIGGER: "trigger",
-    Kind.EXTENSION: "extension",
-    Kind.DROP_DATABASE: "database",
 }
 _DROPS = frozenset({Kind.DROP_INDEX, Kind.DROP_VIEW, Kind.DROP_TYPE, Kind.DROP_SEQUENCE})
 _HANDLERS: dict[Kind, Callable[[Walk, Action], None]] = {
