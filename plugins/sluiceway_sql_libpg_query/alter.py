@@ -77,7 +77,6 @@ def constraint_action(
             if_exists=if_exists,
         )
     expression = constraint.get("raw_expr")
-    index = str(constraint.get("indexname", ""))
     enforced = what != "check" or bool(constraint.get("is_enforced"))
     return Action(
         kind=Kind.ADD_CONSTRAINT,
@@ -87,8 +86,7 @@ def constraint_action(
         constraint_name=str(constraint.get("conname", "")),
         references=relation(constraint.get("pktable", {})),
         not_valid=not_valid or not enforced,
-        using_index=bool(index),
-        new_name=(index,) if index else (),
+        using_index=bool(constraint.get("indexname")),
         check_not_null=check_not_null(expression) if expression and enforced else "",
         unique=what in {"unique", "primary key"},
         if_exists=if_exists,

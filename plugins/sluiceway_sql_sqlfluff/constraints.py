@@ -46,8 +46,7 @@ def constraint(cursor: Cursor, table: Name) -> Action:  # noqa: PLR0912, PLR0915
     columns: tuple[str, ...] = ()
     target: Name = ()
     check_not_null = ""
-    kind, index = "", False
-    made_of: Name = ()
+    kind, index, using_index = "", False, False
     label = ""
     if cursor.take("PRIMARY", "KEY"):
         kind = "primary key"
@@ -88,7 +87,8 @@ def constraint(cursor: Cursor, table: Name) -> Action:  # noqa: PLR0912, PLR0915
         cursor.take("IF", "NOT", "EXISTS")
         cursor.one_of("CLUSTERED", "NONCLUSTERED")
         if cursor.take("USING", "INDEX"):
-            made_of = (cursor.part(),)
+            using_index = True
+            cursor.part()
         else:
             if cursor.take("NULLS"):
                 cursor.take("NOT")
@@ -112,8 +112,7 @@ def constraint(cursor: Cursor, table: Name) -> Action:  # noqa: PLR0912, PLR0915
         constraint_name="" if index else name,
         references=target,
         check_not_null=check_not_null,
-        using_index=bool(made_of),
-        new_name=made_of,
+        using_index=using_index,
         not_valid=not_valid,
         unique=kind == "unique",
         label=label,

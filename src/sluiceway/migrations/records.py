@@ -8,10 +8,9 @@ first: ``("public", "users")``, ``("users",)``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, dataclass_transform, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from sluiceway.migrations.dialect import Dialect
 from sluiceway.record import Record
@@ -40,19 +39,6 @@ Name = tuple[str, ...]
 
 Span = tuple[int, int]
 """Where a statement begins and ends in :attr:`Script.text`, in characters, end excluded."""
-
-
-_Record = TypeVar("_Record")
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def _quick(record: type[_Record]) -> type[_Record]:
-    """Make a frozen record of which thousands are made.
-
-    That nobody changes one is held by the type checker alone: where Python holds it too, making a record
-    of so many fields takes three times as long.
-    """
-    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(record)
 
 
 class Maybe(StrEnum):
@@ -254,8 +240,7 @@ class Action(Record):
     """Of CREATE_TABLE; a tuple, or :class:`~sluiceway.migrations.later.LaterColumns`."""
     new_name: Name = ()
     """Of the renaming kinds and SET_SCHEMA; the partition that is attached or detached, and the heir
-    where a table INHERITs (ATTACH_PARTITION, labelled ``inherit``). Of a constraint the index it is
-    made of."""
+    where a table INHERITs (ATTACH_PARTITION, labelled ``inherit``)."""
     constraint: str = ""
     """``check``, ``foreign key``, ``unique``, ``primary key``, ``exclude``, ``not null``. The last one
     is a SET_NOT_NULL (``ADD CONSTRAINT n NOT NULL c`` of PostgreSQL 18)."""

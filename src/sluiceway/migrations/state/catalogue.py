@@ -105,8 +105,6 @@ class Thing(Changing):
     referenced: bool = False
     """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too. Of a type: an
     older column is of it now, and goes with it."""
-    keys: tuple[str, ...] = ()
-    """Of an index the columns."""
     made_of: Callable[[], dict[str, ColumnState]] | None = None
     """Tells its columns, until somebody has asked for them."""
     known: dict[str, ColumnState] = field(default_factory=dict)

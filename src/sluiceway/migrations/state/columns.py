@@ -8,7 +8,6 @@ from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
 from sluiceway.migrations.state.about import (
     about,
-    apart,
     described,
     dotted,
     if_new,
@@ -37,9 +36,6 @@ __all__ = [
 
 _WHOLE = MYSQL
 """Where a change of type says everything of the column anew, NOT NULL and the default too."""
-_KEYS_CLOSE = frozenset({Dialect.POSTGRES})
-"""Where a primary key makes columns NOT NULL that took NULL before, rather than being refused. What a
-column was that this script has not made is not known, so it is taken for one that took NULL."""
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -162,17 +158,14 @@ def set_not_null(walk: Walk, action: Action) -> None:
             "covered": not action.constraint
             # The old code cannot give a value to a column that it does not know.
             and column.made is Maybe.NO
-            and _proven(thing, action.column),
+            and any(
+                check.validated and check.column == action.column for check in thing.checks.values()
+            ),
             "not_valid": action.not_valid,
             "constraint": action.constraint,
             "object": action.constraint_name,
         },
     )
-
-
-def _proven(thing: Thing, column: str) -> bool:
-    """Say whether a check that was validated says that a column has no NULL."""
-    return any(check.validated and check.column == column for check in thing.checks.values())
 
 
 def drop_not_null(walk: Walk, action: Action) -> None:
@@ -226,36 +219,24 @@ def add_constraint(walk: Walk, action: Action) -> None:
             "not_valid": action.not_valid,
             "using_index": action.using_index,
             "unique": action.unique,
-            # Of a key's columns there are facts of their own.
+            # Whether a key's older columns took NULL before is not known, and nearly none did; of
+            # one that is known to, there is a fact of its own.
             "nullable": action.constraint == "primary key",
         },
     )
     # Of columns that nobody has asked for, none was added to the table.
     if action.constraint == "primary key" and thing.made_of is None:
-        _key_demands(walk, thing, action)
-
-
-def _key_demands(walk: Walk, thing: Thing, action: Action) -> None:
-    """Make the columns of a primary key NOT NULL, as the statement does where they are not yet."""
-    names = action.columns
-    if action.using_index:
-        schema = action.name[:-1] if len(action.new_name) == 1 else ()
-        index = walk.world.catalogue.find(apart(Kind.CREATE_INDEX, (*schema, *action.new_name)))
-        names = index.keys if index is not None and index.keys else ("",)
-    older = walk.dialect in _KEYS_CLOSE and walk.world.catalogue.made(thing) is not Maybe.YES
-    for name in names:
-        column = thing.column(name) if name else ColumnState()
-        if column.not_null or not (older or column.made is Maybe.YES):
-            continue
-        covered = column.made is Maybe.NO and _proven(thing, name)
-        column.not_null, column.null_branch = True, ()
-        walk.fact(
-            Kind.SET_NOT_NULL,
-            action,
-            settles=column,
-            **about(walk, action, thing, action.name)
-            | {"column": name, "constraint": action.constraint, "covered": covered},
-        )
+        for name in action.columns:
+            column = thing.columns.get(name)
+            if column is not None and column.made is Maybe.YES and not column.not_null:
+                column.not_null = True
+                walk.fact(
+                    Kind.SET_NOT_NULL,
+                    action,
+                    settles=column,
+                    **about(walk, action, thing, action.name)
+                    | {"column": name, "constraint": action.constraint},
+                )
 
 
 def _default_dropped(walk: Walk, thing: Thing, name: str) -> None:

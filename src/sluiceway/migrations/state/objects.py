@@ -159,7 +159,7 @@ def _create_index(walk: Walk, action: Action) -> None:
             name = (*action.table[:-1], *name)
         catalogue.make(
             apart(action.kind, name),
-            Thing(temporary=thing.temporary, keys=action.columns),
+            Thing(temporary=thing.temporary),
             maybe=action.if_exists,
         )
 
