@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import ssl
 import threading
 import time
@@ -215,6 +217,17 @@ class _ProxyServer(ThreadingHTTPServer):
         pass  # a client that does not trust us hangs up
 
 
+def _until_given_up(connection: HTTPConnection) -> None:
+    """Send no more and wait until the other side gives up too.
+
+    What did arrive is kept by then: a client that asks how much there is must not be quicker.
+    """
+    connection.sock.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(OSError):
+        while connection.sock.recv(65536):
+            pass
+
+
 class _ProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -261,7 +274,7 @@ class _ProxyHandler(BaseHTTPRequestHandler):
         if asked.cut is not None:
             # http.client sends the length that the headers say, and these bytes of it.
             connection.request(self.command, self.path, sent[: asked.cut], headers)
-            time.sleep(0.05)  # what is on its way arrives before the break does
+            _until_given_up(connection)
             connection.close()
             self.close_connection = True
             return
