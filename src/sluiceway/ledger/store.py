@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -344,17 +344,12 @@ class Ledger:
             f"{where}?mode={self._mode}", uri=True, timeout=30, check_same_thread=False
         )
 
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except sa.exc.DBAPIError as error:
-            raise damage.unreadable(self._folder, error.orig) from error
+    def _reading(self) -> AbstractContextManager[sa.Connection]:
+        return self._connection(self._engine.connect)
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self._writing() as connection:
+        with self._connection(self._engine.begin) as connection:
             yield connection
             top = sa.select(sa.func.max(_ENTRIES.c.seq))
             number = int(connection.execute(top).scalar() or 0)
@@ -362,9 +357,12 @@ class Ledger:
                 connection.execute(sa.text(f"PRAGMA user_version = {number}"))
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def _connection(
+        self, opened: Callable[[], AbstractContextManager[sa.Connection]]
+    ) -> Iterator[sa.Connection]:
+        """Use one, and say what it is when the file turns out to be damaged."""
         try:
-            with self._engine.begin() as connection:
+            with opened() as connection:
                 yield connection
         except sa.exc.DBAPIError as error:
             raise damage.unreadable(self._folder, error.orig) from error
