@@ -39,8 +39,8 @@ def world(engine: EmbeddedEngine, bundle: policy.Bundle, monkeypatch: pytest.Mon
         def now(cls, tz: Any = None) -> Now:
             return cls.fromtimestamp(clock.seconds, tz)
 
-    monkeypatch.setattr(watching, "time", clock)
     for module in (looking, watching):
+        monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(module, "datetime", Now)
     monkeypatch.setattr(telling, "_messengers", {})
     return World(engine, bundle, clock)

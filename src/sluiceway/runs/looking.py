@@ -6,7 +6,8 @@ in what they renew, in when they end and in what they call it; what a look asks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,7 @@ from sluiceway.runs import promote
 from sluiceway.runs.context import RunContext
 from sluiceway.runs.deciding import keep_decision
 
-__all__ = ["PASSED", "SHOWN", "Looking", "called", "detected", "unwatched", "unwatched_seconds"]
+__all__ = ["PASSED", "SHOWN", "Looking", "called", "detected", "unwatched"]
 
 PASSED = "pass"
 """The outcome of a watch after which the release goes on."""
@@ -82,6 +83,30 @@ class Looking:
         self.asked = asked
         self.environment = context.bench.config.environment(request["target"])
         self.limits = promote.limits_of(request)
+
+    def wait_for(self, before: Mapping[str, Any], number: int, renew: Callable[[], bool]) -> float:
+        """Wait until look *number* is due, and return for how many seconds nobody had watched.
+
+        More than the lease lasts ends the wait, and *renew* is not called after it: whoever was stopped
+        meanwhile (SIGSTOP, a closed laptop) wakes up here, and must not give a release traffic again
+        that it had lost because nobody looked.
+
+        Args:
+            before: The look before.
+            number: The look that is waited for.
+            renew: Called where the lease is shorter than the interval; False ends the wait.
+        """
+        seconds, interval = self.context.seconds, self.limits.interval_seconds
+        blind = _unwatched_seconds(before)
+        due = parse_time(before["started_at"]).timestamp() + number * interval
+        woke = time.time()
+        while (left := due - time.time()) > 0 and blind <= seconds:
+            self.context.wait(min(left, seconds / 3))
+            blind = max(blind, time.time() - woke)
+            if left > seconds / 3 and blind <= seconds and not renew():
+                break
+            woke = time.time()
+        return blind
 
     @cached_property
     def policies(self) -> policy.Bundle | SluicewayError:
@@ -167,7 +192,7 @@ def detected(codes: Iterable[str], evidence: Mapping[str, Any], now: datetime) -
     return now - timedelta(seconds=max(seconds, default=0.0))
 
 
-def unwatched_seconds(before: Mapping[str, Any]) -> float:
+def _unwatched_seconds(before: Mapping[str, Any]) -> float:
     """Return for how long nobody has looked."""
     return (datetime.now(UTC) - parse_time(before["at"])).total_seconds()
 

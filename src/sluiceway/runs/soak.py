@@ -22,7 +22,6 @@ from sluiceway.model import (
     Image,
     Observation,
     Traffic,
-    parse_time,
     rfc3339,
     to_json,
 )
@@ -35,7 +34,6 @@ from sluiceway.runs.looking import (
     called,
     detected,
     unwatched,
-    unwatched_seconds,
 )
 
 __all__ = ["Soak", "about_slot"]
@@ -109,20 +107,10 @@ class Soak(Looking):
 
     def tick(self, before: Mapping[str, Any], number: int) -> dict[str, Any]:
         """Wait for the next moment to look, and look."""
-        seconds = self.context.seconds
-        blind = unwatched_seconds(before)
-        if blind > seconds:
+        # Where the switch is no longer in force the next look says so, at once.
+        blind = self.wait_for(before, number, self._renewed)
+        if blind > self.context.seconds:
             return self._unwatched(before, number, blind)
-        due = parse_time(before["started_at"]).timestamp() + number * self.limits.interval_seconds
-        woke = time.time()
-        while (left := due - time.time()) > 0:
-            self.context.wait(min(left, seconds / 3))
-            blind = time.time() - woke
-            if blind > seconds:  # this process was stopped meanwhile
-                return self._unwatched(before, number, blind)
-            if left > seconds / 3 and not self._renewed():
-                break  # the lease is shorter than the interval, and what it is about is gone: look
-            woke = time.time()
         return self._look(Watch.from_json(before["watch"]), before, number)
 
     def _look(self, state: Watch, before: Mapping[str, Any], number: int) -> dict[str, Any]:

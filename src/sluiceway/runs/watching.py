@@ -35,7 +35,6 @@ from sluiceway.runs.looking import (
     called,
     detected,
     unwatched,
-    unwatched_seconds,
 )
 from sluiceway.runs.telling import UNDER_WAY
 
@@ -121,19 +120,13 @@ class _Watcher(Looking):
 
     def tick(self, before: Mapping[str, Any], number: int) -> dict[str, Any]:
         """Wait for the next moment to look, and look."""
-        seconds, interval = self.context.seconds, self.limits.interval_seconds
-        blind = unwatched_seconds(before)
-        due = parse_time(before["started_at"]).timestamp() + number * interval
-        woke = time.time()
-        while (left := due - time.time()) > 0 and blind <= seconds:
-            self.context.wait(min(left, seconds / 3))
-            # Whoever was stopped meanwhile (SIGSTOP, a closed laptop) wakes up here, and must not
-            # give a canary traffic again that had lost it because nobody looked.
-            blind = max(blind, time.time() - woke)
-            if left > seconds / 3 and blind <= seconds:  # its lease is shorter than the interval
-                self._weigh(before["step"])
-            woke = time.time()
-        if blind > seconds:
+
+        def renew() -> bool:
+            self._weigh(before["step"])
+            return True
+
+        blind = self.wait_for(before, number, renew)
+        if blind > self.context.seconds:
             reason = (
                 f"nobody watched the canary for {blind:.0f} s; its weight returned to 0 by itself "
                 "meanwhile"
