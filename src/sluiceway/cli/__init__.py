@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluiceway.cli.bytecode import keep_as_python_would
+from sluiceway.cli.collecting import begun
 from sluiceway.cli.streams import interruptible, open_closed
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ __all__ = ["namespace"]
 
 
 @interruptible()
+@begun()
 def namespace() -> Collection:
     """Return every command as an Invoke collection."""
     keep_as_python_would()

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import gc
+from sluiceway.cli.collecting import begun
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the console script."""
-    # What is imported stays until the end. Looking through it for garbage again and again, while more
-    # of it comes, takes a tenth of a start.
-    gc.disable()
-    from sluiceway import __version__
-    from sluiceway.cli.lean import what_invoke_needs
+    with begun():
+        from sluiceway import __version__
+        from sluiceway.cli.lean import what_invoke_needs
 
-    with what_invoke_needs():
-        from invoke.program import Program
+        with what_invoke_needs():
+            from invoke.program import Program
 
-    from sluiceway.cli import namespace
+        from sluiceway.cli import namespace
 
-    program = Program(
-        name="Sluiceway", binary="sluiceway", namespace=namespace(), version=__version__
-    )
-    gc.freeze()
-    gc.enable()
+        program = Program(
+            name="Sluiceway", binary="sluiceway", namespace=namespace(), version=__version__
+        )
     program.run()
 
 
