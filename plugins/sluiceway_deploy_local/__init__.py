@@ -282,7 +282,7 @@ def sluiceway_doctor(project: Project, settings: Settings) -> Sequence[Check]:
                 name=name,
                 status=CheckStatus.WARN,
                 detail="the supervisor was killed; what it ran is not routed until another starts",
-                remedy="Its guard starts one. Where that was killed too, deploy, roll back or resume.",
+                remedy="Its guard starts one. Where that was killed as well: invoke resume",
             )
         ]
     else:

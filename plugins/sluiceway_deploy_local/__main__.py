@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sluiceway.errors import SluicewayError
@@ -24,12 +25,7 @@ def _launch() -> int:
     child = os.fork()
     if child == 0:
         os.close(readable)
-
-        def started() -> None:
-            os.write(writable, b"+")
-            os.close(writable)
-
-        return guard.watch(_serve, started, _left)
+        return guard.watch(_serve, partial(guard.tell, writable), _left)
     os.close(writable)
     if os.read(readable, 1):
         return 0

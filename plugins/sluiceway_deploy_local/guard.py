@@ -14,14 +14,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
 from sluiceway_deploy_local.logs import note
 
-__all__ = ["watch"]
+__all__ = ["tell", "watch"]
 
-_LONG_SECONDS = 30.0
+_LONG_SECONDS = 5.0
 """A supervisor that lived longer was killed for something else than the one before it."""
 _SECOND_WAIT_SECONDS, _MOST_WAIT_SECONDS = 0.25, 30.0
 _ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -60,6 +61,13 @@ def watch(serve: Serve, started: Callable[[], None], needed: Callable[[], bool])
         waits = min(max(2 * waits, _SECOND_WAIT_SECONDS), _MOST_WAIT_SECONDS)
 
 
+def tell(waiting: int) -> None:
+    """Say through the pipe that the supervisor can be asked, and close it. It may be that nobody waits."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(waiting, b"+")
+    os.close(waiting)
+
+
 def _start(serve: Serve) -> tuple[int, bool]:
     """Return the supervisor's process id, and whether it can be asked: else it has ended."""
     readable, writable = os.pipe()
@@ -83,14 +91,9 @@ def _start(serve: Serve) -> tuple[int, bool]:
 
 def _run(serve: Serve, writable: int) -> NoReturn:
     """Serve, and end this process whatever happens: what is above it on the stack is the guard's."""
-
-    def started() -> None:
-        os.write(writable, b"+")
-        os.close(writable)
-
     status = 1
     try:
-        status = serve(started)
+        status = serve(partial(tell, writable))
     except BaseException:  # noqa: BLE001 - said where the guard's output goes, as Python would
         traceback.print_exc()
     finally:

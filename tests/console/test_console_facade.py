@@ -279,6 +279,12 @@ def test_resumed_runs_and_those_that_somebody_carries():
     console, out, _ = printed()
     console.resumed([], [])
     assert out.getvalue() == "No run was left behind.\n"
+    console, out, _ = printed()
+    console.resumed([], [], ["staging", "production"])
+    assert out.getvalue().splitlines() == [
+        "No run was left behind.",
+        "Served again: staging, production. Whoever routed to them had been killed.",
+    ]
 
 
 def test_a_rehearsal_says_what_happened_how_long_and_where_to_look():

@@ -173,3 +173,35 @@ def test_whoever_dies_no_canary_serves_unwatched(shop, in_production):  # noqa: 
     assert code == 0, (document, err)
     assert shop.state()["tags"]["canary"] == new
     end()
+
+
+def test_resume_serves_again_what_nobody_routes_to_any_more(shop):
+    """As after a machine was off: whoever routed is gone, and some of what was routed to as well."""
+    shop.ship("dev", "staging")
+    before = shop.state()["serving"]
+    watched = supervisor(shop)
+    watched.parent().kill()
+    watched.kill()
+    assert until(lambda: not any(shop.state()["serving"].values()), seconds=10)
+    code, document, err = shop.run("lena", "status")
+    assert code == 0, err
+    saved = json.loads((shop.bench().project.state / "local" / "state.json").read_text())
+    psutil.Process(saved["routes"]["dev"]["stable"]["identity"][0]).kill()
+
+    code, document, err = shop.run("lena", "resume")
+    assert code == 0, (document, err)
+    assert document == {"resumed": [], "live": [], "served_again": ["dev", "staging"]}
+    assert shop.state()["serving"] == before
+    bench = shop.bench()
+    for name in ("dev", "staging"):
+        environment = bench.config.environment(name)
+        assert until(
+            lambda environment=environment: (
+                bench.plugins.one("sluiceway_traffic", environment=environment)
+                .slot("stable")
+                .healthy
+            ),
+            seconds=30,
+        )
+    code, document, err = shop.run("lena", "resume")
+    assert (code, document["served_again"]) == (0, []), err

@@ -184,6 +184,28 @@ def test_it_is_tried_until_it_ends_by_itself(tmp_path: Path, last: int, status: 
     assert done.stderr.count("RuntimeError: a defect of ours") == (tried - 1) // 2
 
 
+def test_a_supervisor_whose_guard_is_killed_while_it_starts_serves_all_the_same(tmp_path: Path):
+    script = (
+        "import os, signal, sys, time\n"
+        "from sluiceway_deploy_local import guard\n\n"
+        "def serve(started):\n"
+        "    parent = os.getppid()\n"
+        "    os.kill(parent, signal.SIGKILL)\n"
+        "    while os.getppid() == parent:\n"
+        "        time.sleep(0.01)\n"
+        "    started()\n"
+        f"    open({str(tmp_path / 'served')!r}, 'w').close()\n"
+        "    return 0\n\n"
+        "guard.watch(serve, lambda: None, lambda: True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert until((tmp_path / "served").exists)
+    assert done.stderr == ""
+
+
 def test_waits_grow_and_begin_anew_after_a_long_life(monkeypatch: pytest.MonkeyPatch):
     waited: list[float] = []
     lives = iter([40.0, 1.0, 1.0, 1.0, 40.0, 1.0, 0.0])

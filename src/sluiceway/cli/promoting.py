@@ -131,9 +131,10 @@ def approvals(shell: Shell, digest: str = "") -> ExitCode:
 
 @command(help={"run": "The run to end; every one left behind when left out."})
 def resume(shell: Shell, run: str = "") -> ExitCode:
-    """Take over runs that were cut off and end them properly."""
+    """Take over runs that were cut off and end them properly; serve again what was killed."""
     from sluiceway.runs import start
     from sluiceway.runs.outcome import exit_code, failed
+    from sluiceway.runs.rerouted import rerouted
 
     if run:
         outcome = start.resume(shell.bench, run)
@@ -147,8 +148,10 @@ def resume(shell: Shell, run: str = "") -> ExitCode:
                 outcomes.append(start.resume(shell.bench, left.run))
             except SluicewayError as error:  # the other runs are ended all the same
                 outcomes.append(failed({"run": left.run, **left.request}, error, changed=None))
+    back = rerouted(shell.bench, shell.console.warn)
     shell.result(
-        {"resumed": outcomes, "live": live}, lambda console: console.resumed(outcomes, live)
+        {"resumed": outcomes, "live": live, "served_again": list(back)},
+        lambda console: console.resumed(outcomes, live, back),
     )
     return max((exit_code(outcome) for outcome in outcomes), default=ExitCode.DONE)
 

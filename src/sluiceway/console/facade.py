@@ -189,11 +189,13 @@ class Console:
 
     release = promotion = rollback = outcome
 
-    def resumed(self, ended: Iterable[Any], live: Iterable[Mapping[str, Any]]) -> None:
-        """Print how runs that were left behind ended, and which are carried by somebody."""
+    def resumed(
+        self, ended: Iterable[Any], live: Iterable[Mapping[str, Any]], back: Sequence[str] = ()
+    ) -> None:
+        """Print how runs that were left behind ended, which are carried by somebody, and what serves again."""
         from sluiceway.console import outcomes
 
-        self._print(outcomes.resumed_page(ended, live))
+        self._print(outcomes.resumed_page(ended, live, back))
 
     def rehearsal(self, document: Mapping[str, Any]) -> None:
         """Print what a rehearsal showed."""

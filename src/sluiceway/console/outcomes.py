@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluiceway.console import tables
@@ -236,12 +236,15 @@ def _verdict(verdict: str) -> Tone:
     return Tone.GOOD if verdict == "pass" else Tone.BAD
 
 
-def resumed_page(outcomes: Iterable[Any], live: Iterable[Mapping[str, Any]]) -> list[Block]:
-    """Return the runs that were taken over, and those that somebody else is carrying.
+def resumed_page(
+    outcomes: Iterable[Any], live: Iterable[Mapping[str, Any]], back: Sequence[str] = ()
+) -> list[Block]:
+    """Return the runs that were taken over, those that somebody else is carrying, and what serves again.
 
     Args:
         outcomes: How each resumed run ended.
         live: ``{"run", "carried_by"}`` of each run that was left alone.
+        back: Environments that nobody routed to, until now.
     """
     page: list[Block] = []
     for outcome in outcomes:
@@ -250,7 +253,11 @@ def resumed_page(outcomes: Iterable[Any], live: Iterable[Mapping[str, Any]]) -> 
         Line.of(f"Run {item['run']} is carried by {item['carried_by']}; left alone.", Tone.DIM)
         for item in live
     ]
-    return page or [Line.of("No run was left behind.", Tone.GOOD)]
+    page = page or [Line.of("No run was left behind.", Tone.GOOD)]
+    if back:
+        text = f"Served again: {', '.join(back)}. Whoever routed to them had been killed."
+        page.append(Line.of(text, Tone.GOOD))
+    return page
 
 
 def rehearsal_page(document: Mapping[str, Any]) -> list[Block]:
