@@ -172,6 +172,7 @@ def test_without_its_key_a_ledger_is_not_believed(site, name):
 def test_what_an_index_has_lost_is_read_all_the_same_and_found(site):
     site.decide("promote-1")
     path = site.bench.project.state / "ledger.db"
+    said("CREATE INDEX ix_entries_kind ON entries (kind)")(path)  # as ledgers had it once
     with closing(sqlite3.connect(path)) as database:
         ((page,),) = database.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'ix_entries_kind'"

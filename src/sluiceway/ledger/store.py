@@ -28,11 +28,11 @@ _ENTRIES = sa.Table(
     sa.Column("seq", sa.Integer, primary_key=True),
     sa.Column("key", sa.String, nullable=False, unique=True),
     sa.Column("at", sa.String, nullable=False),
-    sa.Column("kind", sa.String, nullable=False, index=True),
-    sa.Column("run", sa.String, nullable=False, index=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("run", sa.String, nullable=False),
     sa.Column("service", sa.String, nullable=False),
-    sa.Column("environment", sa.String, nullable=False, index=True),
-    sa.Column("digest", sa.String, nullable=False, index=True),
+    sa.Column("environment", sa.String, nullable=False),
+    sa.Column("digest", sa.String, nullable=False),
     sa.Column("actor", sa.String, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("previous", sa.String, nullable=False),
@@ -48,7 +48,14 @@ _LEASES = sa.Table(
     sa.Column("token", sa.Integer, nullable=False),
     sa.Column("expires", sa.Float, nullable=False),
 )
-_SIZE = sa.select(sa.func.count(_ENTRIES.c.seq), sa.func.coalesce(sa.func.max(_ENTRIES.c.seq), 0))
+# An index that was damaged leaves out what it has lost, or has what the rows have lost, and says
+# nothing. What is read or counted is therefore the rows (https://sqlite.org/lang_indexedby.html).
+_ROWS, _HELD = (
+    sa.select(table).suffix_with("NOT INDEXED").subquery("rows") for table in (_ENTRIES, _LEASES)
+)
+_SIZE = sa.select(sa.func.count(_ROWS.c.seq), sa.func.coalesce(sa.func.max(_ROWS.c.seq), 0))
+_UNREAD = sa.text("SELECT name FROM sqlite_master WHERE name GLOB 'ix_entries_*'")
+"""Indexes of ledgers that were begun when queries still used them: each entry was written into four."""
 _START = "sha256:" + "0" * 64
 
 
@@ -105,7 +112,9 @@ class Ledger:
         if gone is not None:
             raise gone
         with self._transaction() as connection:
-            _METADATA.create_all(connection)
+            # Only into an empty file: of a damaged one it might seem that nothing had happened yet.
+            if not connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).scalar():
+                _METADATA.create_all(connection)
             for table in (_ENTRIES, _LEASES):  # a column that is not there is found now, not later
                 connection.execute(sa.select(table).limit(0))
         # From here on a file that is gone is an error: an empty one must not take its place.
@@ -128,13 +137,14 @@ class Ledger:
         """Write one entry and return it; with a *key* that is already there, return that one."""
         signing = self._signing_key()
         with self._transaction() as connection:
-            existing = connection.execute(
-                sa.select(_ENTRIES).where(_ENTRIES.c.key == key)
-            ).one_or_none()
+            of_key = sa.select(_ROWS).where(_ROWS.c.key == key)
+            existing = connection.execute(of_key).one_or_none()
             if existing is not None:
                 return _entry(existing)
+            for name in connection.execute(_UNREAD).scalars().all():
+                connection.execute(sa.text(f"DROP INDEX {name}"))
             last = connection.execute(
-                sa.select(_ENTRIES.c.seq, _ENTRIES.c.hash).order_by(_ENTRIES.c.seq.desc()).limit(1)
+                sa.select(_ROWS.c.seq, _ROWS.c.hash).order_by(_ROWS.c.seq.desc()).limit(1)
             ).one_or_none()
             content = {
                 "seq": last.seq + 1 if last else 1,
@@ -152,8 +162,8 @@ class Ledger:
             hashed = digest_of(content)
             row = {**content, "hash": hashed, "signature": signing.sign(hashed)}
             connection.execute(sa.insert(_ENTRIES).values(row))
-            inserted = connection.execute(sa.select(_ENTRIES).where(_ENTRIES.c.key == key)).one()
-            return _entry(inserted)
+            inserted = sa.select(_ROWS).where(_ROWS.c.seq == row["seq"])
+            return _entry(connection.execute(inserted).one())
 
     def entries(
         self,
@@ -196,20 +206,18 @@ class Ledger:
         limit: int,
         newest_first: bool,  # noqa: FBT001 - the public method takes it by name
     ) -> tuple[Entry, ...]:
-        # An index that was damaged leaves out what it has lost, and says nothing: of an expression
-        # there is none, so that the rows themselves are read.
-        query = sa.select(_ENTRIES)
+        query = sa.select(_ROWS)
         if kinds:
-            query = query.where(_ENTRIES.c.kind.concat("").in_(kinds))
+            query = query.where(_ROWS.c.kind.in_(kinds))
         for column, value in (
-            (_ENTRIES.c.environment, environment),
-            (_ENTRIES.c.digest, digest),
-            (_ENTRIES.c.run, run),
-            (_ENTRIES.c.service, service),
+            (_ROWS.c.environment, environment),
+            (_ROWS.c.digest, digest),
+            (_ROWS.c.run, run),
+            (_ROWS.c.service, service),
         ):
             if value:
-                query = query.where(column.concat("") == value)
-        query = query.order_by(_ENTRIES.c.seq.desc() if newest_first else _ENTRIES.c.seq.asc())
+                query = query.where(column == value)
+        query = query.order_by(_ROWS.c.seq.desc() if newest_first else _ROWS.c.seq.asc())
         if limit:
             query = query.limit(limit)
         with self._reading() as connection:
@@ -234,7 +242,7 @@ class Ledger:
         problems: list[str] = []
         previous, number = _START, 0
         with self._reading() as connection:
-            rows = connection.execute(sa.select(_ENTRIES).order_by(_ENTRIES.c.seq)).all()
+            rows = connection.execute(sa.select(_ROWS).order_by(_ROWS.c.seq)).all()
             found = connection.execute(sa.text("PRAGMA integrity_check(5)")).scalars()
             problems += [f"the file is damaged: {each}" for each in found if each != "ok"]
         for number, row in enumerate(rows, 1):
@@ -284,9 +292,9 @@ class Ledger:
             if row is None:
                 connection.execute(sa.insert(_LEASES).values(name=name, **values))
             else:
-                connection.execute(
-                    sa.update(_LEASES).where(_LEASES.c.name == name).values(**values)
-                )
+                taken = sa.update(_LEASES).where(_LEASES.c.name == name).values(**values)
+                if connection.execute(taken).rowcount != 1:  # its index has lost it
+                    raise _lease_broken(name)
         return Lease(
             name=name,
             run=run,
@@ -375,20 +383,24 @@ def _head(connection: sa.Connection) -> int:
 
 def _lease_row(connection: sa.Connection, name: str) -> Any:
     """Return what is kept of the lease *name*, or ``None``."""
-    row = connection.execute(sa.select(_LEASES).where(_LEASES.c.name == name)).one_or_none()
+    row = connection.execute(sa.select(_HELD).where(_HELD.c.name == name)).one_or_none()
     if row is not None and not (
         isinstance(row.expires, (int, float))
         and isinstance(row.token, int)
         and isinstance(row.run, str)
         and isinstance(row.holder, str)
     ):
-        raise ActionFailed(
-            f"the lease of {name} in the ledger cannot be read: somebody wrote over it",
-            means="Who acts there is not known, so nobody else may.",
-            remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
-            code="ledger.broken",
-        )
+        raise _lease_broken(name)
     return row
+
+
+def _lease_broken(name: str) -> ActionFailed:
+    return ActionFailed(
+        f"the lease of {name} in the ledger cannot be read: somebody wrote over it",
+        means="Who acts there is not known, so nobody else may.",
+        remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
+        code="ledger.broken",
+    )
 
 
 def _no_implicit_transactions(connection: Any, _record: Any) -> None:
