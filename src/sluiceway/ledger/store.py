@@ -107,16 +107,20 @@ class Ledger:
             "sqlite://", creator=self._connected, poolclass=sa.pool.NullPool
         )
         sa.event.listen(self._engine, "connect", _no_implicit_transactions)
-        sa.event.listen(self._engine, "begin", _begin_immediate)
+        sa.event.listen(self._engine, "begin", _begin)
+        # The write lock is taken at once: two processes never build on the same last entry.
+        self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
         gone = damage.missing(folder)
         if gone is not None:
             raise gone
-        with self._transaction() as connection:
-            # Only into an empty file: of a damaged one it might seem that nothing had happened yet.
-            if not connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).scalar():
+        with self._reading() as connection:
+            # Only an empty file is given tables: without its own, a damaged one would seem new.
+            new = not connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).scalar()
+            for table in () if new else (_ENTRIES, _LEASES):
+                connection.execute(sa.select(table).limit(0))  # finds a missing column now
+        if new:
+            with self._transaction() as connection:
                 _METADATA.create_all(connection)
-            for table in (_ENTRIES, _LEASES):  # a column that is not there is found now, not later
-                connection.execute(sa.select(table).limit(0))
         # From here on a file that is gone is an error: an empty one must not take its place.
         self._mode = "rw"
 
@@ -357,7 +361,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self._connection(self._engine.begin) as connection:
+        with self._connection(self._writing.begin) as connection:
             yield connection
             top = sa.select(sa.func.max(_ENTRIES.c.seq))
             number = int(connection.execute(top).scalar() or 0)
@@ -410,9 +414,9 @@ def _no_implicit_transactions(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
-    """Take the write lock at once, so that two processes never build on the same last entry."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: sa.Connection) -> None:
+    """Begin as the connection's option says; by default to read, which waits for nobody."""
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 def _entry(row: Any) -> Entry:
