@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,11 +14,11 @@ import sqlalchemy as sa
 
 from sluiceway.errors import ActionFailed, Busy
 from sluiceway.ledger import damage
+from sluiceway.ledger.records import Entry, Lease, as_hashed, entry_of
 from sluiceway.ledger.signing import LedgerKey
-from sluiceway.model import canonical, digest_of, parse_time, rfc3339, to_json
-from sluiceway.record import Record
+from sluiceway.model import canonical, digest_of, rfc3339
 
-__all__ = ["Entry", "Lease", "Ledger"]
+__all__ = ["Ledger"]
 
 _METADATA = sa.MetaData()
 _ENTRIES = sa.Table(
@@ -57,39 +56,6 @@ _SIZE = sa.select(sa.func.count(_ROWS.c.seq), sa.func.coalesce(sa.func.max(_ROWS
 _UNREAD = sa.text("SELECT name FROM sqlite_master WHERE name GLOB 'ix_entries_*'")
 """Indexes of ledgers that were begun when queries still used them: each entry was written into four."""
 _START = "sha256:" + "0" * 64
-
-
-class Entry(Record):
-    """One line of history. Everything but :attr:`hash` and :attr:`signature` is hashed."""
-
-    seq: int
-    key: str
-    """Unique; appending the same key again changes nothing (a step repeated after a crash)."""
-    at: datetime
-    kind: str
-    """``release``, ``decision``, ``deployed``, ``canary``, ``rolled-back``, ``approval``, ``run``."""
-    run: str
-    service: str
-    environment: str
-    digest: str
-    actor: str
-    body: Mapping[str, Any]
-    previous: str
-    """Hash of the entry before."""
-    hash: str
-    signature: str
-    """Ed25519 over the hash by this ledger's key, base64."""
-
-
-class Lease(Record):
-    """The right to act on one name (``<service>/<route>``) until it expires."""
-
-    name: str
-    run: str
-    holder: str
-    token: int
-    """Rises with every new holder; effects carry it as their fence."""
-    expires: datetime
 
 
 class Ledger:
@@ -144,7 +110,7 @@ class Ledger:
             of_key = sa.select(_ROWS).where(_ROWS.c.key == key)
             existing = connection.execute(of_key).one_or_none()
             if existing is not None:
-                return _entry(existing)
+                return entry_of(existing)
             for name in connection.execute(_UNREAD).scalars().all():
                 connection.execute(sa.text(f"DROP INDEX {name}"))
             last = connection.execute(
@@ -167,7 +133,7 @@ class Ledger:
             row = {**content, "hash": hashed, "signature": signing.sign(hashed)}
             connection.execute(sa.insert(_ENTRIES).values(row))
             inserted = sa.select(_ROWS).where(_ROWS.c.seq == row["seq"])
-            return _entry(connection.execute(inserted).one())
+            return entry_of(connection.execute(inserted).one())
 
     def entries(
         self,
@@ -190,7 +156,7 @@ class Ledger:
         found = self._read(kinds, environment, digest, run, service, limit, newest_first)
         key = self._signing_key()
         for entry in found:
-            if not _as_hashed(entry) or not key.verify(entry.hash, entry.signature):
+            if not as_hashed(entry) or not key.verify(entry.hash, entry.signature):
                 raise ActionFailed(
                     f"entry {entry.seq} of the ledger was changed after it was written, or written "
                     "by somebody else",
@@ -234,7 +200,7 @@ class Ledger:
                     remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
                     code="ledger.broken",
                 )
-            return tuple(_entry(row) for row in connection.execute(query))
+            return tuple(entry_of(row) for row in connection.execute(query))
 
     def verify(self) -> tuple[int, tuple[str, ...]]:
         """Check every hash, link and signature.
@@ -251,7 +217,7 @@ class Ledger:
             problems += [f"the file is damaged: {each}" for each in found if each != "ok"]
         for number, row in enumerate(rows, 1):
             try:
-                entry = _entry(row)
+                entry = entry_of(row)
             except ActionFailed as error:
                 problems.append(error.what)
                 previous = row.hash
@@ -261,7 +227,7 @@ class Ledger:
                 break
             if entry.previous != previous:
                 problems.append(f"entry {entry.seq} does not follow the one before it")
-            if not _as_hashed(entry):
+            if not as_hashed(entry):
                 problems.append(f"entry {entry.seq} was changed after it was written")
             if not key.verify(entry.hash, entry.signature):
                 problems.append(f"entry {entry.seq} is not signed by this ledger's key")
@@ -417,44 +383,3 @@ def _no_implicit_transactions(connection: Any, _record: Any) -> None:
 def _begin(connection: sa.Connection) -> None:
     """Begin as the connection's option says; by default to read, which waits for nobody."""
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-
-def _entry(row: Any) -> Entry:
-    try:
-        at, body = parse_time(row.at), json.loads(row.body)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ActionFailed(
-            f"entry {row.seq} of the ledger cannot be read: it was changed after it was written",
-            means="What it says cannot be relied on, so nothing is decided from it.",
-            remedy="Restore the ledger from a backup.",
-            code="ledger.broken",
-        ) from error
-    return Entry(
-        seq=row.seq,
-        key=row.key,
-        at=at,
-        kind=row.kind,
-        run=row.run,
-        service=row.service,
-        environment=row.environment,
-        digest=row.digest,
-        actor=row.actor,
-        body=body,
-        previous=row.previous,
-        hash=row.hash,
-        signature=row.signature,
-    )
-
-
-def _as_hashed(entry: Entry) -> bool:
-    try:
-        return digest_of(_content(entry)) == entry.hash
-    except ValueError:  # a number that no JSON of ours has
-        return False
-
-
-def _content(entry: Entry) -> dict[str, Any]:
-    content = to_json(entry)
-    del content["hash"], content["signature"]
-    content["body"] = canonical(entry.body).decode()
-    return dict(content)
