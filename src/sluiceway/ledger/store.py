@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from sluiceway.errors import ActionFailed, Busy
 from sluiceway.ledger import damage
+from sluiceway.ledger.head import Head, keep, kept, unlike
 from sluiceway.ledger.records import Entry, Lease, as_hashed, entry_of
 from sluiceway.ledger.signing import LedgerKey
 from sluiceway.model import canonical, digest_of, rfc3339
@@ -53,6 +54,7 @@ _ROWS, _HELD = (
     sa.select(table).suffix_with("NOT INDEXED").subquery("rows") for table in (_ENTRIES, _LEASES)
 )
 _SIZE = sa.select(sa.func.count(_ROWS.c.seq), sa.func.coalesce(sa.func.max(_ROWS.c.seq), 0))
+_LAST = sa.select(_ROWS.c.seq, _ROWS.c.hash, _ROWS.c.at).order_by(_ROWS.c.seq.desc()).limit(1)
 _UNREAD = sa.text("SELECT name FROM sqlite_master WHERE name GLOB 'ix_entries_*'")
 """Indexes of ledgers that were begun when queries still used them: each entry was written into four."""
 _START = "sha256:" + "0" * 64
@@ -106,34 +108,36 @@ class Ledger:
     ) -> Entry:
         """Write one entry and return it; with a *key* that is already there, return that one."""
         signing = self._signing_key()
-        with self._transaction() as connection:
-            of_key = sa.select(_ROWS).where(_ROWS.c.key == key)
-            existing = connection.execute(of_key).one_or_none()
-            if existing is not None:
-                return entry_of(existing)
-            for name in connection.execute(_UNREAD).scalars().all():
-                connection.execute(sa.text(f"DROP INDEX {name}"))
-            last = connection.execute(
-                sa.select(_ROWS.c.seq, _ROWS.c.hash).order_by(_ROWS.c.seq.desc()).limit(1)
-            ).one_or_none()
-            content = {
-                "seq": last.seq + 1 if last else 1,
-                "key": key,
-                "at": rfc3339(datetime.now(UTC)),
-                "kind": kind,
-                "run": run,
-                "service": service,
-                "environment": environment,
-                "digest": digest,
-                "actor": actor,
-                "body": canonical(body or {}).decode(),
-                "previous": last.hash if last else _START,
-            }
-            hashed = digest_of(content)
-            row = {**content, "hash": hashed, "signature": signing.sign(hashed)}
-            connection.execute(sa.insert(_ENTRIES).values(row))
-            inserted = sa.select(_ROWS).where(_ROWS.c.seq == row["seq"])
-            return entry_of(connection.execute(inserted).one())
+        with self._connection(self._writing.connect) as connection:
+            with _transaction(connection):
+                last = self._keep_head(connection)
+                of_key = sa.select(_ROWS).where(_ROWS.c.key == key)
+                existing = connection.execute(of_key).one_or_none()
+                if existing is not None:
+                    return entry_of(existing)
+                for name in connection.execute(_UNREAD).scalars().all():
+                    connection.execute(sa.text(f"DROP INDEX {name}"))
+                content = {
+                    "seq": last.seq + 1 if last else 1,
+                    "key": key,
+                    "at": rfc3339(datetime.now(UTC)),
+                    "kind": kind,
+                    "run": run,
+                    "service": service,
+                    "environment": environment,
+                    "digest": digest,
+                    "actor": actor,
+                    "body": canonical(body or {}).decode(),
+                    "previous": last.hash if last else _START,
+                }
+                hashed = digest_of(content)
+                row = {**content, "hash": hashed, "signature": signing.sign(hashed)}
+                connection.execute(sa.insert(_ENTRIES).values(row))
+                inserted = sa.select(_ROWS).where(_ROWS.c.seq == row["seq"])
+                entry = entry_of(connection.execute(inserted).one())
+            with connection.begin():  # the entry is on the disk: its head may follow
+                self._keep_head(connection)
+            return entry
 
     def entries(
         self,
@@ -150,11 +154,13 @@ class Ledger:
 
         Raises:
             ActionFailed: When one of them was changed or is not signed, or any entry at all is missing
-                (code ``ledger.broken``): nothing is decided from history that somebody has written
-                over, or from which they may have taken a withdrawal.
+                (code ``ledger.broken``, or ``ledger.behind`` where the file is an older copy): nothing
+                is decided from history that somebody has written over, or from which they may have
+                taken a withdrawal.
         """
-        found = self._read(kinds, environment, digest, run, service, limit, newest_first)
         key = self._signing_key()
+        head = kept(self._folder, key)  # read first: whoever writes meanwhile is ahead of it
+        found = self._read(head, kinds, environment, digest, run, service, limit, newest_first)
         for entry in found:
             if not as_hashed(entry) or not key.verify(entry.hash, entry.signature):
                 raise ActionFailed(
@@ -168,6 +174,7 @@ class Ledger:
 
     def _read(
         self,
+        seen: Head | None,
         kinds: tuple[str, ...],
         environment: str,
         digest: str,
@@ -191,19 +198,20 @@ class Ledger:
         if limit:
             query = query.limit(limit)
         with self._reading() as connection:
-            head, (number, last) = _head(connection), connection.execute(_SIZE).one()
-            if not number == last >= head:
+            had, (number, last) = _had(connection), connection.execute(_SIZE).one()
+            if not number == last >= had:
                 raise ActionFailed(
-                    f"the ledger has {number} entries, and has had {max(last, head)}",
+                    f"the ledger has {number} entries, and has had {max(last, had)}",
                     means="What is missing may have withdrawn or refused something, so nothing is "
                     "decided from the rest.",
                     remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
                     code="ledger.broken",
                 )
+            self._compare(connection, seen)
             return tuple(entry_of(row) for row in connection.execute(query))
 
     def verify(self) -> tuple[int, tuple[str, ...]]:
-        """Check every hash, link and signature.
+        """Check every hash, link and signature, and that none of the newest entries is gone.
 
         Returns:
             How many entries there are, and one sentence for each thing that is wrong.
@@ -211,8 +219,18 @@ class Ledger:
         key = self._signing_key()
         problems: list[str] = []
         previous, number = _START, 0
+        seen: Head | None = None
+        try:
+            seen = kept(self._folder, key)  # first, as in entries()
+        except ActionFailed as error:
+            problems.append(error.what)
         with self._reading() as connection:
+            had = _had(connection)
             rows = connection.execute(sa.select(_ROWS).order_by(_ROWS.c.seq)).all()
+            try:
+                self._compare(connection, seen)
+            except ActionFailed as error:
+                problems.append(error.what)
             found = connection.execute(sa.text("PRAGMA integrity_check(5)")).scalars()
             problems += [f"the file is damaged: {each}" for each in found if each != "ok"]
         for number, row in enumerate(rows, 1):
@@ -232,9 +250,8 @@ class Ledger:
             if not key.verify(entry.hash, entry.signature):
                 problems.append(f"entry {entry.seq} is not signed by this ledger's key")
             previous = entry.hash
-        head = self._head_file()
-        if head and number < head:
-            problems.append(f"{head - number} entries at the end are missing")
+        if number < had:
+            problems.append(f"{had - number} entries at the end are missing")
         return number, tuple(problems)
 
     # -- leases ------------------------------------------------------------------------------
@@ -247,6 +264,8 @@ class Ledger:
         """
         now = time.time()
         with self._transaction() as connection:
+            if damage.begun(self._folder):  # nobody acts upon a history that is not the newest
+                self._keep_head(connection)
             row = _lease_row(connection, name)
             if row is not None and row.expires > now and (row.run, row.holder) != (run, holder):
                 raise Busy(
@@ -308,13 +327,38 @@ class Ledger:
 
     def _signing_key(self) -> LedgerKey:
         if self._key is None:
-            self._key = LedgerKey.load_or_create(self._folder, begun=self._head_file() > 0)
+            with self._reading() as connection:
+                begun = _had(connection) > 0
+            self._key = LedgerKey.load_or_create(self._folder, begun=begun)
         return self._key
 
-    def _head_file(self) -> int:
-        """Return the highest sequence number that was ever given out here (0 if unknown)."""
-        with self._reading() as connection:
-            return _head(connection)
+    def _compare(self, connection: sa.Connection, seen: Head | None) -> None:
+        """Raise unless the history has the entry that was *seen* (code ``ledger.behind``)."""
+        if seen is None:
+            return
+        of_number = sa.select(_ROWS.c.hash).where(_ROWS.c.seq == seen.seq)
+        if connection.execute(of_number).scalar() != seen.hash:
+            raise unlike(self._folder, seen, connection.execute(_SIZE).one()[1])
+
+    def _keep_head(self, connection: sa.Connection) -> Any:
+        """Bring ``ledger.head`` up to what is committed, and return the newest entry's row, if any.
+
+        First thing in a transaction, which has the write lock. Whoever was killed between an entry and
+        its head is caught up with here, and so is a folder that had none.
+
+        Raises:
+            ActionFailed: The newest entries are gone, or it cannot be known (codes ``ledger.behind``,
+                ``ledger.head``).
+        """
+        key = self._signing_key()
+        seen = kept(self._folder, key)
+        last = connection.execute(_LAST).one_or_none()
+        newest = Head(seq=last.seq, hash=last.hash, at=last.at) if last is not None else None
+        if seen != newest:
+            self._compare(connection, seen)
+            if newest is not None and newest.seq >= _had(connection):  # else it says so itself
+                keep(self._folder, key, newest)
+        return last
 
     def _connected(self) -> sqlite3.Connection:
         where = (self._folder / "ledger.db").absolute().as_uri()
@@ -327,12 +371,8 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with self._connection(self._writing.begin) as connection:
+        with self._connection(self._writing.connect) as connection, _transaction(connection):
             yield connection
-            top = sa.select(sa.func.max(_ENTRIES.c.seq))
-            number = int(connection.execute(top).scalar() or 0)
-            if number > _head(connection):
-                connection.execute(sa.text(f"PRAGMA user_version = {number}"))
 
     @contextmanager
     def _connection(
@@ -346,7 +386,17 @@ class Ledger:
             raise damage.unreadable(self._folder, error.orig) from error
 
 
-def _head(connection: sa.Connection) -> int:
+@contextmanager
+def _transaction(connection: sa.Connection) -> Iterator[None]:
+    """Commit what is done in the block; the file then remembers how many entries it has had."""
+    with connection.begin():
+        yield
+        number = int(connection.execute(sa.select(sa.func.max(_ROWS.c.seq))).scalar() or 0)
+        if number > _had(connection):
+            connection.execute(sa.text(f"PRAGMA user_version = {number}"))
+
+
+def _had(connection: sa.Connection) -> int:
     """Return the highest sequence number that the file remembers."""
     return int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
 
