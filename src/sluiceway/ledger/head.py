@@ -103,8 +103,8 @@ def unlike(folder: Path, head: Head, last: int) -> ActionFailed:
         means=f"{cause} What was approved, withdrawn, decided or promoted since is not in it, so nothing "
         "is decided from it and nothing written into it.",
         remedy="Put the newest ledger.db back, with its ledger.db-wal if there is one. If it is lost "
-        "for good, accept that by moving ledger.head away: what had been withdrawn since then counts "
-        "until it is withdrawn again, which `invoke approvals` and `invoke waivers` show.",
+        "for good, accept that by moving ledger.head away: waivers that were withdrawn since then, and "
+        "approvals of what was rolled back, then count again (`invoke waivers`, `invoke approvals`).",
         code="ledger.behind",
     )
 
