@@ -399,9 +399,9 @@ def test_an_entry_is_on_the_disk_before_its_head_is_written(ledger, tmp_path):
 
 def test_every_commit_is_synced(ledger):
     """A head is durable at once, so its entry has to be (https://sqlite.org/pragma.html)."""
-    with ledger._writing.connect() as connection:
+    with ledger._writing() as connection:
         found = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous")
         ]
     assert found == ["wal", 2]

@@ -181,3 +181,21 @@ def test_a_ledger_that_somebody_writes_to_is_read_without_waiting(ledger, tmp_pa
     writer.communicate("")
     append(beside, 2)
     assert ledger.verify() == (2, ())
+
+
+def test_looking_into_the_ledger_imports_no_database_library(ledger, tmp_path):
+    """That took longer than all the rest of a command that looks."""
+    append(ledger, 1)
+    program = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from sluiceway.ledger import Ledger
+        assert len(Ledger(Path(sys.argv[1])).entries()) == 1
+        print(sorted({"sqlalchemy", "dbos", "sqlite3"} & set(sys.modules)))
+        """
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    assert said == "['sqlite3']\n"

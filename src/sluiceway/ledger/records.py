@@ -50,28 +50,28 @@ class Lease(Record):
 def entry_of(row: Any) -> Entry:
     """Return the entry that *row* of the table is, or say that somebody wrote over it."""
     try:
-        at, body = parse_time(row.at), json.loads(row.body)
+        at, body = parse_time(row["at"]), json.loads(row["body"])
     except (ValueError, TypeError, AttributeError) as error:
         raise ActionFailed(
-            f"entry {row.seq} of the ledger cannot be read: it was changed after it was written",
+            f"entry {row['seq']} of the ledger cannot be read: it was changed after it was written",
             means="What it says cannot be relied on, so nothing is decided from it.",
             remedy="Restore the ledger from a backup.",
             code="ledger.broken",
         ) from error
     return Entry(
-        seq=row.seq,
-        key=row.key,
+        seq=row["seq"],
+        key=row["key"],
         at=at,
-        kind=row.kind,
-        run=row.run,
-        service=row.service,
-        environment=row.environment,
-        digest=row.digest,
-        actor=row.actor,
+        kind=row["kind"],
+        run=row["run"],
+        service=row["service"],
+        environment=row["environment"],
+        digest=row["digest"],
+        actor=row["actor"],
         body=body,
-        previous=row.previous,
-        hash=row.hash,
-        signature=row.signature,
+        previous=row["previous"],
+        hash=row["hash"],
+        signature=row["signature"],
     )
 
 

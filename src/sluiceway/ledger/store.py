@@ -1,16 +1,18 @@
-"""The append-only history, hash-chained and signed, and the leases of runs. SQLite by default."""
+"""The append-only history, hash-chained and signed, and the leases of runs, in one SQLite file.
+
+An index that was damaged leaves out what it has lost, or has what the rows have lost, and says nothing.
+What is read, counted or changed is therefore ``NOT INDEXED`` (https://sqlite.org/lang_indexedby.html).
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import sqlalchemy as sa
 
 from sluiceway.errors import ActionFailed, Busy
 from sluiceway.ledger import damage
@@ -21,41 +23,46 @@ from sluiceway.model import canonical, digest_of, rfc3339
 
 __all__ = ["Ledger"]
 
-_METADATA = sa.MetaData()
-_ENTRIES = sa.Table(
-    "entries",
-    _METADATA,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("key", sa.String, nullable=False, unique=True),
-    sa.Column("at", sa.String, nullable=False),
-    sa.Column("kind", sa.String, nullable=False),
-    sa.Column("run", sa.String, nullable=False),
-    sa.Column("service", sa.String, nullable=False),
-    sa.Column("environment", sa.String, nullable=False),
-    sa.Column("digest", sa.String, nullable=False),
-    sa.Column("actor", sa.String, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("previous", sa.String, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
-    sa.Column("signature", sa.String, nullable=False),
+_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS entries (
+        seq INTEGER NOT NULL PRIMARY KEY,
+        key VARCHAR NOT NULL UNIQUE,
+        at VARCHAR NOT NULL,
+        kind VARCHAR NOT NULL,
+        run VARCHAR NOT NULL,
+        service VARCHAR NOT NULL,
+        environment VARCHAR NOT NULL,
+        digest VARCHAR NOT NULL,
+        actor VARCHAR NOT NULL,
+        body TEXT NOT NULL,
+        previous VARCHAR NOT NULL,
+        hash VARCHAR NOT NULL,
+        signature VARCHAR NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS leases (
+        name VARCHAR NOT NULL PRIMARY KEY,
+        run VARCHAR NOT NULL,
+        holder VARCHAR NOT NULL,
+        token INTEGER NOT NULL,
+        expires FLOAT NOT NULL
+    )
+    """,
 )
-_LEASES = sa.Table(
-    "leases",
-    _METADATA,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("run", sa.String, nullable=False),
-    sa.Column("holder", sa.String, nullable=False),
-    sa.Column("token", sa.Integer, nullable=False),
-    sa.Column("expires", sa.Float, nullable=False),
-)
-# An index that was damaged leaves out what it has lost, or has what the rows have lost, and says
-# nothing. What is read or counted is therefore the rows (https://sqlite.org/lang_indexedby.html).
-_ROWS, _HELD = (
-    sa.select(table).suffix_with("NOT INDEXED").subquery("rows") for table in (_ENTRIES, _LEASES)
-)
-_SIZE = sa.select(sa.func.count(_ROWS.c.seq), sa.func.coalesce(sa.func.max(_ROWS.c.seq), 0))
-_LAST = sa.select(_ROWS.c.seq, _ROWS.c.hash, _ROWS.c.at).order_by(_ROWS.c.seq.desc()).limit(1)
-_UNREAD = sa.text("SELECT name FROM sqlite_master WHERE name GLOB 'ix_entries_*'")
+_ROWS = """
+    SELECT seq, key, at, kind, run, service, environment, digest, actor, body, previous, hash, signature
+    FROM entries NOT INDEXED
+"""
+_INSERT = """
+    INSERT INTO entries VALUES (:seq, :key, :at, :kind, :run, :service, :environment, :digest, :actor,
+        :body, :previous, :hash, :signature)
+"""
+_SIZE = "SELECT count(*) AS number, coalesce(max(seq), 0) AS last FROM entries NOT INDEXED"
+_LAST = f"{_ROWS} ORDER BY seq DESC LIMIT 1"
+_LEASE = "SELECT name, run, holder, token, expires FROM leases NOT INDEXED WHERE name = ?"
+_UNREAD = "SELECT name FROM sqlite_master WHERE name GLOB 'ix_entries_*'"
 """Indexes of ledgers that were begun when queries still used them: each entry was written into four."""
 _START = "sha256:" + "0" * 64
 
@@ -71,24 +78,19 @@ class Ledger:
         self._folder = folder
         self._key: LedgerKey | None = None
         self._mode = "rwc"
-        self._engine = sa.create_engine(
-            "sqlite://", creator=self._connected, poolclass=sa.pool.NullPool
-        )
-        sa.event.listen(self._engine, "connect", _no_implicit_transactions)
-        sa.event.listen(self._engine, "begin", _begin)
-        # The write lock is taken at once: two processes never build on the same last entry.
-        self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
         gone = damage.missing(folder)
         if gone is not None:
             raise gone
         with self._reading() as connection:
             # Only an empty file is given tables: without its own, a damaged one would seem new.
-            new = not connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).scalar()
-            for table in () if new else (_ENTRIES, _LEASES):
-                connection.execute(sa.select(table).limit(0))  # finds a missing column now
+            new = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if not new:  # a column that is not there is found now, not later
+                connection.execute(_LAST)
+                connection.execute(_LEASE, ("",))
         if new:
-            with self._transaction() as connection:
-                _METADATA.create_all(connection)
+            with self._writing() as connection:
+                for table in _TABLES:
+                    connection.execute(table)
         # From here on a file that is gone is an error: an empty one must not take its place.
         self._mode = "rw"
 
@@ -108,17 +110,17 @@ class Ledger:
     ) -> Entry:
         """Write one entry and return it; with a *key* that is already there, return that one."""
         signing = self._signing_key()
-        with self._connection(self._writing.connect) as connection:
+        with self._opened() as connection:
             with _transaction(connection):
                 last = self._keep_head(connection)
-                of_key = sa.select(_ROWS).where(_ROWS.c.key == key)
-                existing = connection.execute(of_key).one_or_none()
+                existing = connection.execute(f"{_ROWS} WHERE key = ?", (key,)).fetchone()
                 if existing is not None:
                     return entry_of(existing)
-                for name in connection.execute(_UNREAD).scalars().all():
-                    connection.execute(sa.text(f"DROP INDEX {name}"))
+                for (name,) in connection.execute(_UNREAD).fetchall():
+                    connection.execute(f"DROP INDEX {name}")
+                number = last["seq"] + 1 if last else 1
                 content = {
-                    "seq": last.seq + 1 if last else 1,
+                    "seq": number,
                     "key": key,
                     "at": rfc3339(datetime.now(UTC)),
                     "kind": kind,
@@ -128,16 +130,16 @@ class Ledger:
                     "digest": digest,
                     "actor": actor,
                     "body": canonical(body or {}).decode(),
-                    "previous": last.hash if last else _START,
+                    "previous": last["hash"] if last else _START,
                 }
                 hashed = digest_of(content)
                 row = {**content, "hash": hashed, "signature": signing.sign(hashed)}
-                connection.execute(sa.insert(_ENTRIES).values(row))
-                inserted = sa.select(_ROWS).where(_ROWS.c.seq == row["seq"])
-                entry = entry_of(connection.execute(inserted).one())
-            with connection.begin():  # the entry is on the disk: its head may follow
+                connection.execute(_INSERT, row)
+                if number > _had(connection):
+                    connection.execute(f"PRAGMA user_version = {number}")
+            with _transaction(connection):  # the entry is on the disk: its head may follow
                 self._keep_head(connection)
-            return entry
+            return entry_of(row)
 
     def entries(
         self,
@@ -183,22 +185,23 @@ class Ledger:
         limit: int,
         newest_first: bool,  # noqa: FBT001 - the public method takes it by name
     ) -> tuple[Entry, ...]:
-        query = sa.select(_ROWS)
+        wanted, values = ["1"], list[Any](kinds)
         if kinds:
-            query = query.where(_ROWS.c.kind.in_(kinds))
-        for column, value in (
-            (_ROWS.c.environment, environment),
-            (_ROWS.c.digest, digest),
-            (_ROWS.c.run, run),
-            (_ROWS.c.service, service),
+            wanted.append(f"kind IN ({', '.join('?' * len(kinds))})")
+        for name, value in (
+            ("environment", environment),
+            ("digest", digest),
+            ("run", run),
+            ("service", service),
         ):
             if value:
-                query = query.where(column == value)
-        query = query.order_by(_ROWS.c.seq.desc() if newest_first else _ROWS.c.seq.asc())
-        if limit:
-            query = query.limit(limit)
+                wanted.append(f"{name} = ?")
+                values.append(value)
+        order = "DESC" if newest_first else "ASC"
+        query = f"{_ROWS} WHERE {' AND '.join(wanted)} ORDER BY seq {order} LIMIT ?"
+        values.append(limit or -1)
         with self._reading() as connection:
-            had, (number, last) = _had(connection), connection.execute(_SIZE).one()
+            had, (number, last) = _had(connection), connection.execute(_SIZE).fetchone()
             if not number == last >= had:
                 raise ActionFailed(
                     f"the ledger has {number} entries, and has had {max(last, had)}",
@@ -208,7 +211,7 @@ class Ledger:
                     code="ledger.broken",
                 )
             self._compare(connection, seen)
-            return tuple(entry_of(row) for row in connection.execute(query))
+            return tuple(entry_of(row) for row in connection.execute(query, values))
 
     def verify(self) -> tuple[int, tuple[str, ...]]:
         """Check every hash, link and signature, and that none of the newest entries is gone.
@@ -226,19 +229,19 @@ class Ledger:
             problems.append(error.what)
         with self._reading() as connection:
             had = _had(connection)
-            rows = connection.execute(sa.select(_ROWS).order_by(_ROWS.c.seq)).all()
+            rows = connection.execute(f"{_ROWS} ORDER BY seq").fetchall()
             try:
                 self._compare(connection, seen)
             except ActionFailed as error:
                 problems.append(error.what)
-            found = connection.execute(sa.text("PRAGMA integrity_check(5)")).scalars()
-            problems += [f"the file is damaged: {each}" for each in found if each != "ok"]
+            found = connection.execute("PRAGMA integrity_check(5)").fetchall()
+            problems += [f"the file is damaged: {each}" for (each,) in found if each != "ok"]
         for number, row in enumerate(rows, 1):
             try:
                 entry = entry_of(row)
             except ActionFailed as error:
                 problems.append(error.what)
-                previous = row.hash
+                previous = row["hash"]
                 continue
             if entry.seq != number:
                 problems.append(f"entry {number} is missing: the next one is number {entry.seq}")
@@ -263,27 +266,34 @@ class Ledger:
         a new holder (after a crash, by ``resume``) gets a higher one.
         """
         now = time.time()
-        with self._transaction() as connection:
+        with self._writing() as connection:
             if damage.begun(self._folder):  # nobody acts upon a history that is not the newest
                 self._keep_head(connection)
             row = _lease_row(connection, name)
-            if row is not None and row.expires > now and (row.run, row.holder) != (run, holder):
+            if (
+                row is not None
+                and row["expires"] > now
+                and (row["run"], row["holder"]) != (run, holder)
+            ):
                 raise Busy(
-                    f"{name} is held by run {row.run} ({row.holder})",
+                    f"{name} is held by run {row['run']} ({row['holder']})",
                     means="Two runs never act on one environment at once.",
-                    remedy=f"Wait for it (its lease ends in {row.expires - now:.0f} s unless it is "
+                    remedy=f"Wait for it (its lease ends in {row['expires'] - now:.0f} s unless it is "
                     "renewed), or look at `invoke history`.",
                 )
             # From the clock as well: a ledger begun anew or restored from a backup must not hand
             # out tokens below those that a deployer has seen.
-            token = max((row.token if row is not None else 0) + 1, int(now * 1000))
-            values = {"run": run, "holder": holder, "token": token, "expires": now + seconds}
+            token = max((row["token"] if row is not None else 0) + 1, int(now * 1000))
             if row is None:
-                connection.execute(sa.insert(_LEASES).values(name=name, **values))
+                write = (
+                    "INSERT INTO leases (run, holder, token, expires, name) VALUES (?, ?, ?, ?, ?)"
+                )
             else:
-                taken = sa.update(_LEASES).where(_LEASES.c.name == name).values(**values)
-                if connection.execute(taken).rowcount != 1:  # its index has lost it
-                    raise _lease_broken(name)
+                write = (
+                    "UPDATE leases NOT INDEXED SET run = ?, holder = ?, token = ?, expires = ? "
+                    "WHERE name = ?"
+                )
+            connection.execute(write, (run, holder, token, now + seconds, name))
         return Lease(
             name=name,
             run=run,
@@ -304,24 +314,14 @@ class Ledger:
         """Return the lease *name* if it is in force now."""
         with self._reading() as connection:
             row = _lease_row(connection, name)
-        if row is None or row.expires <= time.time():
+        if row is None or row["expires"] <= time.time():
             return None
-        return Lease(
-            name=row.name,
-            run=row.run,
-            holder=row.holder,
-            token=row.token,
-            expires=datetime.fromtimestamp(row.expires, UTC),
-        )
+        return Lease(**{**row, "expires": datetime.fromtimestamp(row["expires"], UTC)})
 
     def _update_lease(self, lease: Lease, expires: float) -> bool:
-        with self._transaction() as connection:
-            result = connection.execute(
-                sa.update(_LEASES)
-                .where(_LEASES.c.name == lease.name, _LEASES.c.token == lease.token)
-                .values(expires=expires)
-            )
-            return result.rowcount == 1
+        write = "UPDATE leases NOT INDEXED SET expires = ? WHERE name = ? AND token = ?"
+        with self._writing() as connection:
+            return connection.execute(write, (expires, lease.name, lease.token)).rowcount == 1
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -332,15 +332,15 @@ class Ledger:
             self._key = LedgerKey.load_or_create(self._folder, begun=begun)
         return self._key
 
-    def _compare(self, connection: sa.Connection, seen: Head | None) -> None:
+    def _compare(self, connection: sqlite3.Connection, seen: Head | None) -> None:
         """Raise unless the history has the entry that was *seen* (code ``ledger.behind``)."""
         if seen is None:
             return
-        of_number = sa.select(_ROWS.c.hash).where(_ROWS.c.seq == seen.seq)
-        if connection.execute(of_number).scalar() != seen.hash:
-            raise unlike(self._folder, seen, connection.execute(_SIZE).one()[1])
+        found = connection.execute(f"{_ROWS} WHERE seq = ?", (seen.seq,)).fetchone()
+        if found is None or found["hash"] != seen.hash:
+            raise unlike(self._folder, seen, connection.execute(_SIZE).fetchone()["last"])
 
-    def _keep_head(self, connection: sa.Connection) -> Any:
+    def _keep_head(self, connection: sqlite3.Connection) -> Any:
         """Bring ``ledger.head`` up to what is committed, and return the newest entry's row, if any.
 
         First thing in a transaction, which has the write lock. Whoever was killed between an entry and
@@ -352,84 +352,76 @@ class Ledger:
         """
         key = self._signing_key()
         seen = kept(self._folder, key)
-        last = connection.execute(_LAST).one_or_none()
-        newest = Head(seq=last.seq, hash=last.hash, at=last.at) if last is not None else None
+        last = connection.execute(_LAST).fetchone()
+        newest = Head(seq=last["seq"], hash=last["hash"], at=last["at"]) if last else None
         if seen != newest:
             self._compare(connection, seen)
             if newest is not None and newest.seq >= _had(connection):  # else it says so itself
                 keep(self._folder, key, newest)
         return last
 
-    def _connected(self) -> sqlite3.Connection:
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """Open the file, and say what it is when it turns out to be damaged."""
         where = (self._folder / "ledger.db").absolute().as_uri()
-        return sqlite3.connect(
-            f"{where}?mode={self._mode}", uri=True, timeout=30, check_same_thread=False
-        )
-
-    def _reading(self) -> AbstractContextManager[sa.Connection]:
-        return self._connection(self._engine.connect)
+        try:
+            with closing(
+                sqlite3.connect(
+                    f"{where}?mode={self._mode}", uri=True, timeout=30, isolation_level=None
+                )
+            ) as connection:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                yield connection
+        except sqlite3.Error as error:
+            raise damage.unreadable(self._folder, error) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        with self._connection(self._writing.connect) as connection, _transaction(connection):
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Open the file as it is at one moment, waiting for nobody who writes to it."""
+        with self._opened() as connection, connection:
+            connection.execute("BEGIN")
             yield connection
 
     @contextmanager
-    def _connection(
-        self, opened: Callable[[], AbstractContextManager[sa.Connection]]
-    ) -> Iterator[sa.Connection]:
-        """Use one, and say what it is when the file turns out to be damaged."""
-        try:
-            with opened() as connection:
-                yield connection
-        except sa.exc.DBAPIError as error:
-            raise damage.unreadable(self._folder, error.orig) from error
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._opened() as connection, _transaction(connection):
+            yield connection
 
 
 @contextmanager
-def _transaction(connection: sa.Connection) -> Iterator[None]:
-    """Commit what is done in the block; the file then remembers how many entries it has had."""
-    with connection.begin():
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is done in the block.
+
+    The write lock is taken at once, so that two processes never build on the same last entry.
+    """
+    with connection:  # commits, or rolls back
+        connection.execute("BEGIN IMMEDIATE")
         yield
-        number = int(connection.execute(sa.select(sa.func.max(_ROWS.c.seq))).scalar() or 0)
-        if number > _had(connection):
-            connection.execute(sa.text(f"PRAGMA user_version = {number}"))
 
 
-def _had(connection: sa.Connection) -> int:
+def _had(connection: sqlite3.Connection) -> int:
     """Return the highest sequence number that the file remembers."""
-    return int(connection.execute(sa.text("PRAGMA user_version")).scalar() or 0)
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _lease_row(connection: sa.Connection, name: str) -> Any:
+def _lease_row(connection: sqlite3.Connection, name: str) -> Any:
     """Return what is kept of the lease *name*, or ``None``."""
-    row = connection.execute(sa.select(_HELD).where(_HELD.c.name == name)).one_or_none()
-    if row is not None and not (
-        isinstance(row.expires, (int, float))
-        and isinstance(row.token, int)
-        and isinstance(row.run, str)
-        and isinstance(row.holder, str)
+    rows = connection.execute(_LEASE, (name,)).fetchall()
+    if not rows:
+        return None
+    row = rows[0]
+    if len(rows) > 1 or not (
+        isinstance(row["expires"], (int, float))
+        and isinstance(row["token"], int)
+        and isinstance(row["run"], str)
+        and isinstance(row["holder"], str)
     ):
-        raise _lease_broken(name)
+        raise ActionFailed(
+            f"the lease of {name} in the ledger cannot be read: somebody wrote over it",
+            means="Who acts there is not known, so nobody else may.",
+            remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
+            code="ledger.broken",
+        )
     return row
-
-
-def _lease_broken(name: str) -> ActionFailed:
-    return ActionFailed(
-        f"the lease of {name} in the ledger cannot be read: somebody wrote over it",
-        means="Who acts there is not known, so nobody else may.",
-        remedy="Run `invoke audit.verify` and restore the ledger from a backup.",
-        code="ledger.broken",
-    )
-
-
-def _no_implicit_transactions(connection: Any, _record: Any) -> None:
-    """Let SQLAlchemy begin transactions itself (its documentation, SQLite dialect, 'Serializable')."""
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Begin as the connection's option says; by default to read, which waits for nobody."""
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
