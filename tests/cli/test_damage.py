@@ -167,6 +167,26 @@ def test_nothing_is_read_from_or_written_into_an_older_copy(site):
     assert (code, document["problems"]) == (ExitCode.DONE, [])
 
 
+def test_a_head_that_was_written_over_is_said_by_each_command(site):
+    site.decide("promote-1")
+    path = site.bench.project.state / "ledger.head"
+    text(path)
+    before = contents(path)
+    for arguments in READING:
+        code, document = told(site, arguments)
+        if arguments == ("audit.verify",):
+            assert (code, document["intact"]) == (ExitCode.NEEDS_PERSON, False)
+            assert str(path) in document["problems"][0]
+        else:
+            assert (code, document["error"]["code"]) == (ExitCode.UNABLE, "ledger.head"), arguments
+            assert "backup" in document["error"]["remedy"], arguments
+    for arguments in OTHERS:
+        told(site, arguments)
+    assert contents(path) == before
+    path.unlink()
+    assert told(site, ("history",))[0] == ExitCode.DONE
+
+
 @pytest.mark.parametrize("name", ["new", "whole", "older", "gone"])
 def test_doctor_says_whether_the_ledger_can_be_decided_from(site, name):
     path = site.bench.project.state / "ledger.db"

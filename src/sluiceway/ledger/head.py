@@ -77,6 +77,11 @@ def keep(folder: Path, key: LedgerKey, head: Head) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)  # the rename itself must survive, not only the bytes
+        finally:
+            os.close(opened)
     except OSError as error:
         raise ActionFailed(
             f"{path} cannot be written: {error.strerror}",
