@@ -281,8 +281,8 @@ def sluiceway_doctor(project: Project, settings: Settings) -> Sequence[Check]:
             Check(
                 name=name,
                 status=CheckStatus.WARN,
-                detail="the supervisor was killed; what it ran is not routed",
-                remedy="Deploy or roll back: the next supervisor takes it over.",
+                detail="the supervisor was killed; what it ran is not routed until another starts",
+                remedy="Its guard starts one. Where that was killed too, deploy, roll back or resume.",
             )
         ]
     else:
@@ -294,8 +294,7 @@ def sluiceway_doctor(project: Project, settings: Settings) -> Sequence[Check]:
 def sluiceway_shutdown(project: Project, settings: Settings) -> Sequence[str]:
     """Stop every service of the project on this machine, and the supervisor."""
     client = _client(project, settings)
-    answer = client.ask("stop", seconds=_ANSWER_SECONDS + 4 * client.settings.stop_seconds)
-    return tuple(answer) if answer is not None else tuple(client.end_leftovers())
+    return tuple(client.shut_down(_ANSWER_SECONDS + 4 * client.settings.stop_seconds))
 
 
 def inspect(project: Project, route: str, settings: Settings) -> Mapping[str, Any] | None:

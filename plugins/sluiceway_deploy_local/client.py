@@ -20,12 +20,13 @@ from sluiceway.model import Fence, Project
 from sluiceway_deploy_local import processes, state
 from sluiceway_deploy_local.paths import Folder, folder
 from sluiceway_deploy_local.settings import Settings, inherited
-from sluiceway_deploy_local.supervisor import PROTOCOL
+from sluiceway_deploy_local.supervisor import PROTOCOL, held
 
 __all__ = ["Client"]
 
 _START_SECONDS = 20.0
 _CONNECT_SECONDS = 5.0
+_POLL_SECONDS = 0.03
 _SHOWN_SECRET = 4
 
 
@@ -107,13 +108,26 @@ class Client:
                 text = text.replace(value, "***")
         return text
 
-    def end_leftovers(self) -> list[str]:
-        """Stop what a killed supervisor left, without starting another; say what was stopped."""
+    def shut_down(self, seconds: float) -> list[str]:
+        """Stop everything and the supervisor, or what a killed one left; say what was stopped."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            stopped = self.ask("stop", seconds=seconds)
+            if stopped is None:
+                stopped = self._end_leftovers()
+            if stopped is not None:
+                return list(stopped)
+            if time.monotonic() > deadline:
+                raise self._silent("it has been starting for long")
+            time.sleep(_POLL_SECONDS)
+
+    def _end_leftovers(self) -> list[str] | None:
+        """Stop what a killed supervisor left; ``None`` when its guard or a task has just started another."""
         if not self.folder.state.exists():
             return []
-        with self._starting():
-            if self.running():  # somebody was quicker
-                return []
+        with self._starting(), held(self.folder.lock) as lock:
+            if lock is None:
+                return None
             document = state.load(self.folder.state)
             ended = []
             for name, recorded in state.identities(document):
@@ -214,7 +228,7 @@ class Client:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise self._silent("another task has been starting it for long") from None
-                    time.sleep(0.03)
+                    time.sleep(_POLL_SECONDS)
             yield
 
     def _failed_start(self, log: Path, began: int) -> ActionFailed:

@@ -28,7 +28,7 @@ from sluiceway_deploy_local.route import Order, Route
 from sluiceway_deploy_local.settings import Settings, inherited
 from sluiceway_deploy_local.slots import SlottedRoute
 
-__all__ = ["PROTOCOL", "Supervisor", "main"]
+__all__ = ["PROTOCOL", "Supervisor", "held", "main"]
 
 PROTOCOL = 2
 """Raised when requests or answers change shape."""
@@ -440,14 +440,15 @@ def main(root: Path, settings: Settings, started: Callable[[], None]) -> int:
     """
     folder = Folder(root)
     folder.make()
-    with _held(folder.lock) as lock:
+    with held(folder.lock) as lock:
         if lock is not None:
             asyncio.run(Supervisor(folder, settings, started).run())
     return 0
 
 
 @contextlib.contextmanager
-def _held(path: Path) -> Iterator[TextIO | None]:
+def held(path: Path) -> Iterator[TextIO | None]:
+    """Hold the lock that each supervisor holds while it lives; ``None`` when somebody else does."""
     with path.open("a", encoding="utf-8") as stream:
         yield stream if _lock(stream) else None
 

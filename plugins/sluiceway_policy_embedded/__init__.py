@@ -71,12 +71,15 @@ def _engine(project: Project, settings: Mapping[str, Any]) -> EmbeddedEngine | N
     if pin is None or not Path(library).is_file():
         return None
     folder = default_folder(project.environ)
+    remembered = Remembered(folder) if folder is not None else None
     return EmbeddedEngine(
         library,
         pin.library,
         deadline_seconds=chosen["deadline_seconds"],
         memory_megabytes=chosen["memory_megabytes"],
-        remembered=Remembered(folder) if folder is not None else None,
+        remembered=remembered,
+        # Who can write the one that lies beside this program can write this program too.
+        known=remembered if library == default_library() else None,
     )
 
 

@@ -19,16 +19,20 @@ from typing import Any, BinaryIO
 
 from sluiceway import process
 from sluiceway.errors import SluicewayError
+from sluiceway.model import digest_of
 from sluiceway.policy.answers import REMEDIES, compile_code
 from sluiceway.policy.archive import document_bytes
 from sluiceway.policy.engine import EngineError
 from sluiceway.policy.tree import plain_message
+from sluiceway_policy_embedded.remembered import Remembered
 
 __all__ = ["Worker"]
 
 _LENGTH = 8
 _START_SECONDS = 30.0
 """A start takes a tenth of a second; a machine under load may take far longer."""
+_RACY_NS = 2_000_000_000
+"""No file system that is met keeps its times less exactly than that."""
 _WATCH_SECONDS = 0.1
 """How often a long evaluation's memory is looked at."""
 _CHUNK = 1 << 20
@@ -55,12 +59,20 @@ class Worker:
         library: The shared library to load.
         pinned: The SHA-256 that it must have, hexadecimal.
         memory_megabytes: How much it may use beyond what loading the library takes.
+        known: Where to find and to say which file had that hash; nowhere when left out.
 
     Raises:
         EngineError: When it cannot be started or refuses the library.
     """
 
-    def __init__(self, library: Path, pinned: str, memory_megabytes: int) -> None:
+    def __init__(
+        self,
+        library: Path,
+        pinned: str,
+        memory_megabytes: int,
+        *,
+        known: Remembered | None = None,
+    ) -> None:
         self._memory = memory_megabytes << 20
         child_reading, self._writing = os.pipe()
         self._reading, child_writing = os.pipe()
@@ -97,7 +109,7 @@ class Worker:
         """Keys of the bundles that the worker has compiled and still keeps."""
         self.prepared: set[Any] = set()
         """What was compiled with them, each with its ``key``."""
-        self._receive(time.monotonic() + _START_SECONDS, "start")
+        self._start(pinned, known)
 
     @property
     def alive(self) -> bool:
@@ -158,6 +170,18 @@ class Worker:
     def close(self) -> None:
         """Kill the process and everything in its group. Closing twice is fine."""
         self._end()
+
+    def _start(self, pinned: str, known: Remembered | None) -> None:
+        """Let the worker load its library, hashed first unless that very file is known."""
+        deadline = time.monotonic() + _START_SECONDS
+        file = self._receive(deadline, "start")["file"]
+        name = digest_of({"file": file, "sha256": pinned})
+        settled = _settled(*file[-2:])
+        trusted = known is not None and settled and name in known
+        self._send(_framed(document_bytes({"hash": not trusted})), deadline, "start")
+        self._receive(deadline, "start")
+        if known is not None and settled and not trusted:
+            known.add(name)
 
     def _send(self, body: bytes, deadline: float, doing: str) -> None:
         view = memoryview(body)
@@ -260,6 +284,16 @@ def _resident(pid: int) -> int:
     with contextlib.suppress(psutil.Error):
         return int(psutil.Process(pid).memory_info().rss)
     return 0
+
+
+def _settled(modified: int, changed: int) -> bool:
+    """Whether a file cannot become another one without another time of its last change (ctime).
+
+    Whoever writes a file can set back the time of its modification, and nobody that of its change. It
+    says nothing of what is written in the same moment as it (Git calls that "racily clean"), nor on a
+    file system that has no such time and shows the other in its place.
+    """
+    return changed != modified and time.time_ns() - changed > _RACY_NS
 
 
 def _framed(body: bytes) -> bytes:

@@ -50,6 +50,7 @@ class EmbeddedEngine:
             worker has a longer one of its own.
         memory_megabytes: How much memory the worker may use.
         remembered: Where to find and to say which policies compile as a whole; nowhere when left out.
+        known: Where to find and to say which file is the library; nowhere when left out.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class EmbeddedEngine:
         deadline_seconds: float = 5.0,
         memory_megabytes: int = 2048,
         remembered: Remembered | None = None,
+        known: Remembered | None = None,
     ) -> None:
         self._library = library
         self._pinned = pinned
@@ -68,6 +70,7 @@ class EmbeddedEngine:
         self._worker: Worker | None = None
         self._lock = threading.Lock()
         self._remembered = remembered
+        self._known_libraries = known
         self._vetted: set[str] = set()
         self._compiled: set[str] = set()
         """Keys of bundles that have compiled as a whole."""
@@ -174,7 +177,12 @@ class EmbeddedEngine:
     def _running(self) -> Worker:
         """Return a live worker; one that died since the last call is replaced."""
         if self._worker is None or not self._worker.alive:
-            self._worker = Worker(self._library, self._pinned, self._memory_megabytes)
+            self._worker = Worker(
+                self._library,
+                self._pinned,
+                self._memory_megabytes,
+                known=self._known_libraries,
+            )
         return self._worker
 
     def _prepared(self, bundle: Bundle, path: str, query: str) -> tuple[Worker, str]:

@@ -1,7 +1,11 @@
-"""Which sets of policies have compiled as a whole on this machine: a file each, named by digest.
+"""What was found out on this machine and need not be again: a file each, named by digest.
 
-A command that is asked for one gate need not compile the modules that the gate cannot reach, once they
-are known to compile. Nothing else is taken from here: what a decision depends on is found out, looked at
+Which file is the library: hashing it takes longer than loading it, and is left out where the same file,
+unchanged, had the right hash before. Who could write here and change that file unseen could as well
+change this program, which lies beside it.
+
+Which sets of policies have compiled as a whole: a command that is asked for one gate need not compile the modules that the gate cannot reach, once they
+are known to compile. Nothing else of them is taken from here: what a decision depends on is found out, looked at
 and compiled each time. So whoever could write a file here would spare us a complaint about policies that
 take no part in the decision, and no more.
 """

@@ -43,6 +43,13 @@ class Found(Record):
     """Why it cannot be loaded; empty when it can."""
 
 
+class _Taken(Record):
+    """What came of importing a plugin. Whose it is takes its distribution's METADATA to say."""
+
+    hooks: tuple[str, ...] = ()
+    problem: str = ""
+
+
 def discover() -> tuple[importlib.metadata.EntryPoint, ...]:
     """Return the entry points of group ``sluiceway`` by name.
 
@@ -86,32 +93,44 @@ class Plugins:
         self._config = config
         self.project = project
         self._points = {point.name: point for point in points}
-        self._taken: dict[str, Found] = {}
+        self._taken: dict[str, _Taken] = {}
         self._chosen = {name for names in config.stages.values() for name in names}
         self._strict = strict
 
     @cached_property
     def found(self) -> tuple[Found, ...]:
         """What is installed, by name, loaded or not."""
-        return tuple(self.take(name) for name in self._points)
+        return tuple(self._found(name) for name in self._points)
 
-    def take(self, name: str) -> Found:
+    def _found(self, name: str) -> Found:
+        taken, point = self.take(name), self._points[name]
+        owner, version = _named(point.dist)
+        return Found(
+            name=name,
+            distribution=owner,
+            version=version,
+            module=point.value,
+            hooks=taken.hooks,
+            problem=taken.problem,
+        )
+
+    def take(self, name: str) -> _Taken:
         """Import and register the installed plugin *name*, once.
 
         Raises:
             PluginError: When it is chosen and cannot be loaded.
         """
-        record = self._taken.get(name)
-        if record is None:
-            record = self._taken[name] = _register(self._manager, self._points[name])
-        if record.problem and self._strict and name in self._chosen:
+        taken = self._taken.get(name)
+        if taken is None:
+            taken = self._taken[name] = _register(self._manager, self._points[name])
+        if taken.problem and self._strict and name in self._chosen:
             raise PluginError(
-                f"plugin {name} of {record.distribution} {record.version} cannot be loaded: "
-                f"{record.problem}",
+                f"plugin {name} of {' '.join(_named(self._points[name].dist))} cannot be loaded: "
+                f"{taken.problem}",
                 remedy="Install what it lacks, update it, or choose another in [stages].",
                 code="plugin.import",
             )
-        return record
+        return taken
 
     def serving(self, hook: str) -> tuple[str, ...]:
         """Return the names of the plugins that are asked for *hook*, in order."""
@@ -119,7 +138,7 @@ class Plugins:
         names = (
             self._config.stages[stage.kind]
             if stage is not None
-            else tuple(point.name for point in self.found if not point.problem)
+            else tuple(name for name in self._points if not self.take(name).problem)
         )
         return tuple(name for name in names if self._implements(name, hook))
 
@@ -191,7 +210,7 @@ class Plugins:
         return answer
 
     def _distribution(self, name: str) -> str:
-        return self._taken[name].distribution if name in self._taken else name
+        return _owner(self._points[name]) if name in self._points else name
 
 
 def load(config: Config, project: Project, *, strict: bool = True, kind: str = "") -> Plugins:
@@ -221,14 +240,7 @@ def load(config: Config, project: Project, *, strict: bool = True, kind: str = "
     return plugins
 
 
-def _register(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> Found:
-    owner, version = _named(point.dist)
-    record = Found(
-        name=point.name,
-        distribution=owner,
-        version=version,
-        module=point.value,
-    )
+def _register(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> _Taken:
     hooks: tuple[str, ...] = ()
     problem = ""
     try:
@@ -241,14 +253,7 @@ def _register(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoin
         manager.unregister(name=point.name)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises, it is named
         problem = f"{type(error).__name__}: {error}"
-    return Found(
-        name=record.name,
-        distribution=record.distribution,
-        version=record.version,
-        module=record.module,
-        hooks=hooks,
-        problem=problem,
-    )
+    return _Taken(hooks=hooks, problem=problem)
 
 
 def _hooks(module: ModuleType) -> tuple[str, ...]:

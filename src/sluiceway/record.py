@@ -214,6 +214,8 @@ def _fields(kind: Any) -> dict[str, dataclasses.Field[Any]]:
 
 @dataclasses.dataclass(init=False, repr=False, eq=False, match_args=False)
 class _Probe:
+    """One field. Without a docstring dataclasses makes one up, which takes 3 ms."""
+
     probed: Any
 
 

@@ -29,12 +29,12 @@ def run(script: str, *, home="/", cwd=None) -> str:
     ).stdout.strip()
 
 
-def test_a_command_imports_neither_mocks_nor_yaml():
+def test_a_command_imports_neither_mocks_nor_yaml_nor_a_reader_of_e_mail():
     listing = (
         "import sys; sys.argv = ['sluiceway', '--list']\n"
         "from sluiceway.cli.program import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "rare = {'asyncio', 'ssl', 'unittest.mock', 'invoke.vendor.yaml', 'yaml'}\n"
+        "rare = {'asyncio', 'ssl', 'unittest.mock', 'invoke.vendor.yaml', 'yaml', 'email', 'csv'}\n"
         "print(sorted(rare & set(sys.modules)))"
     )
     assert run(listing).splitlines()[-1] == "[]"
@@ -73,6 +73,33 @@ def test_whoever_imports_them_afterwards_gets_them_as_they_are():
         "      invoke.vendor.yaml.safe_load('a: 1'))"
     )
     assert run(script) == "True True {'a': 1}"
+
+
+def test_invoke_says_its_version_when_it_is_asked():
+    script = (
+        f"{IMPORTED}\nprint('email' in sys.modules, hasattr(invoke, 'no_such_name'))\n"
+        "from importlib.metadata import version\n"
+        "print(invoke.__version__ == version('invoke') > '2')\n"
+        "from invoke import __version__\nprint(__version__ == invoke.__version__)\n"
+        "try:\n    invoke.nothing\nexcept AttributeError as error:\n    print(error)"
+    )
+    assert run(script).splitlines() == [
+        "False False",
+        "True",
+        "True",
+        "module 'invoke' has no attribute 'nothing'",
+    ]
+
+
+def test_what_is_installed_is_described_as_ever():
+    script = (
+        "from importlib import metadata\n"
+        "told = metadata.metadata('invoke')\n"
+        "print(told['Name'], len(metadata.files('invoke')) > 9, type(told).__module__)"
+    )
+    plain = run(script)
+    assert run(f"{IMPORTED}\n{script}") == plain
+    assert plain.startswith("invoke True ")
 
 
 def test_what_was_imported_before_is_left_alone():

@@ -77,6 +77,13 @@ def both_killed(shop, run):
     run.kill()
 
 
+def all_killed(shop, run):
+    watched = supervisor(shop)
+    watched.parent().kill()  # its guard, which would start another
+    watched.kill()
+    run.kill()
+
+
 def runner_killed_while_the_supervisor_is_stopped(shop, run):
     watching = supervisor(shop)
     watching.send_signal(signal.SIGSTOP)
@@ -103,6 +110,7 @@ def policy_worker_and_runner_killed(shop, run):
 HARM = (
     supervisor_killed,
     both_killed,
+    all_killed,
     runner_stopped,
     both_stopped,
     runner_killed_while_the_supervisor_is_stopped,
@@ -111,6 +119,7 @@ HARM = (
 )
 RUNNER_KILLED = (
     both_killed,
+    all_killed,
     runner_killed_while_the_supervisor_is_stopped,
     policy_worker_and_runner_killed,
 )

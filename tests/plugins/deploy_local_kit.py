@@ -273,6 +273,17 @@ class Site:
         document = json.loads((self.project.state / "local" / "state.json").read_text())
         return psutil.Process(document["pid"])
 
+    def kill_supervisor(self) -> int:
+        """Kill the supervisor and its guard, so that nobody starts another; return its process id."""
+        supervisor = self.supervisor()
+        guard = supervisor.parent()
+        assert guard is not None
+        assert guard.cmdline() == supervisor.cmdline(), "it is the one that was forked"
+        for process in (guard, supervisor):
+            process.kill()
+        assert until(lambda: gone(guard) and gone(supervisor))
+        return supervisor.pid
+
     def weights(self) -> dict[str, float]:
         return {slot.name: slot.weight for slot in self.traffic().slots}
 
@@ -290,6 +301,10 @@ class Site:
             except psutil.Error:
                 continue
         return found
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @contextmanager

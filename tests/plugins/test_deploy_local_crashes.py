@@ -25,24 +25,13 @@ from sluiceway_deploy_local import processes
 from sluiceway_deploy_local.logs import rotate
 from sluiceway_deploy_local.paths import folder
 
-from .deploy_local_kit import Load, ask, opened, until
+from .deploy_local_kit import Load, ask, gone, opened, until
 
 
 @pytest.fixture
 def site(tmp_path):
     with opened(tmp_path) as site:
         yield site
-
-
-def gone(process):
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-def kill_supervisor(site):
-    process = site.supervisor()
-    process.kill()
-    assert until(lambda: gone(process))
-    return process.pid
 
 
 def test_the_next_supervisor_takes_over_what_a_killed_one_ran(site):
@@ -54,7 +43,7 @@ def test_the_next_supervisor_takes_over_what_a_killed_one_ran(site):
         ask(port)
     seen = site.observe()
     running = {process.pid for process in site.serving()}
-    first = kill_supervisor(site)
+    first = site.kill_supervisor()
     assert site.traffic().slots == (), "nothing is routed, and reading starts nothing"
     (check,) = plugin.sluiceway_doctor(site.project, site.settings)
     assert check.status is CheckStatus.WARN
@@ -87,7 +76,7 @@ def bound(other, port):
 def test_a_port_that_was_taken_meanwhile_is_taken_back_when_it_is_free(site):
     site.deploy("one")
     port = site.port()
-    kill_supervisor(site)
+    site.kill_supervisor()
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         assert until(lambda: bound(other, port)), "the port goes with the last thread of the killed"
@@ -104,7 +93,7 @@ def test_what_ended_meanwhile_is_started_again_or_reported(site):
     site.deploy("one")
     site.deploy("two", "canary")
     port = site.port()
-    kill_supervisor(site)
+    site.kill_supervisor()
     for process in site.serving():
         process.kill()
     seen = site.observe()
@@ -116,7 +105,7 @@ def test_what_ended_meanwhile_is_started_again_or_reported(site):
 def test_an_adopted_process_that_ends_is_noticed(site):
     site.deploy("one")
     site.deploy("two", "canary")
-    kill_supervisor(site)
+    site.kill_supervisor()
     assert site.observe().canary_alive
     url = site.traffic().slot("canary").url
     with pytest.raises(OSError, match=r".*"):
@@ -127,7 +116,7 @@ def test_an_adopted_process_that_ends_is_noticed(site):
 def test_shutting_down_ends_what_a_killed_supervisor_left(site):
     site.deploy("one")
     (process,) = site.serving()
-    kill_supervisor(site)
+    site.kill_supervisor()
     (line,) = plugin.sluiceway_shutdown(site.project, site.settings)
     assert str(process.pid) in line
     assert site.serving() == []
@@ -137,7 +126,7 @@ def test_shutting_down_ends_what_a_killed_supervisor_left(site):
 def test_a_process_whose_pid_nobody_wrote_down_is_found_by_its_mark(site):
     site.deploy("one")
     (process,) = site.serving()
-    kill_supervisor(site)
+    site.kill_supervisor()
     path = folder(site.project.state).state
     document = json.loads(path.read_text())
     left = document["routes"]["production"]["stable"]
@@ -241,8 +230,10 @@ def test_an_idle_supervisor_leaves_and_the_next_deployment_starts_another(tmp_pa
     with opened(tmp_path, idle_exit_seconds=0.2) as site:
         site.deploy("one", "canary")
         process = site.supervisor()
+        guard = process.parent()
+        assert guard is not None
         site.drain()
-        assert until(lambda: gone(process), 10)
+        assert until(lambda: gone(process) and gone(guard), 10)
         assert site.traffic().slots == ()
         site.deploy("two")
         assert ask(site.port()) == (200, "two 0")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+import sluiceway_policy_embedded
+from sluiceway.model import Project
 from sluiceway.policy import Bundle, EngineError
+from sluiceway_policy_embedded import client
 from sluiceway_policy_embedded.engine import EmbeddedEngine
 from sluiceway_policy_embedded.pins import default_library, pin_here
 from sluiceway_policy_embedded.remembered import Remembered, default_folder
@@ -95,6 +100,107 @@ def test_what_somebody_wrote_there_lets_nothing_through(tmp_path: Path, make: Ma
     ):
         with pytest.raises(EngineError):
             engine.evaluate(given, "g.x", {"a": 1})
+
+
+class Asked(Remembered):
+    """Says what was answered to whoever asked."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.answers: list[bool] = []
+
+    def __contains__(self, digest: str) -> bool:
+        self.answers.append(super().__contains__(digest))
+        return self.answers[-1]
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library of the test's own, that counts as old enough to be remembered."""
+    monkeypatch.setattr(client, "_RACY_NS", 0)
+    path = tmp_path / "libopabridge.so"
+    shutil.copy2(default_library(), path)
+    return path
+
+
+def started(library: Path, known: Remembered) -> str:
+    """Start a worker and end it; return the code with which that failed."""
+    pin = pin_here()
+    assert pin is not None
+    engine = EmbeddedEngine(library, pin.library, known=known)
+    try:
+        engine.compile(bundle())
+    except EngineError as error:
+        return error.code
+    finally:
+        engine.close()
+    return ""
+
+
+@pytest.mark.usefixtures("make")
+def test_a_library_is_hashed_once_and_again_when_its_file_has_changed(
+    tmp_path: Path, copied: Path
+) -> None:
+    known = Asked(tmp_path / "kept")
+    assert [started(copied, known) for _ in range(3)] == ["", "", ""]
+    assert known.answers == [False, True, True]
+    before = copied.stat()
+    with copied.open("r+b") as file:  # of the same size, and as old as it was
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    os.utime(copied, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert copied.stat().st_mtime_ns == before.st_mtime_ns
+    assert copied.stat().st_size == before.st_size
+    assert started(copied, known) == "policy.engine-untrusted"
+    assert started(copied, known) == "policy.engine-untrusted"
+    assert known.answers[3:] == [False, False]
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+@pytest.mark.usefixtures("make")
+def test_a_library_is_known_for_the_hash_that_it_had_and_no_other(
+    tmp_path: Path, copied: Path
+) -> None:
+    known = Asked(tmp_path / "kept")
+    assert started(copied, known) == ""
+    engine = EmbeddedEngine(copied, "0" * 64, known=known)
+    with pytest.raises(EngineError) as caught:
+        engine.compile(bundle())
+    assert caught.value.code == "policy.engine-untrusted"
+    assert known.answers == [False, False]
+
+
+@pytest.mark.usefixtures("make")
+def test_a_library_that_may_change_within_the_same_moment_is_hashed_each_time(
+    tmp_path: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_RACY_NS", 3600 * 10**9)
+    known = Asked(tmp_path / "kept")
+    assert [started(copied, known) for _ in range(2)] == ["", ""]
+    assert known.answers == []
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_file_without_a_time_of_its_last_change_is_never_settled() -> None:
+    assert client._settled(modified=1, changed=2)
+    assert not client._settled(modified=2, changed=2)
+
+
+@pytest.mark.usefixtures("make")
+def test_only_the_library_beside_this_program_is_remembered(tmp_path: Path, copied: Path) -> None:
+    """Whoever has the cache could otherwise vouch for a file of his own."""
+    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    project = Project(service="s", root=tmp_path, state=tmp_path, environ=environ)
+    for settings, kept in (({"library": str(copied)}, 0), ({}, 1)):
+        engine = sluiceway_policy_embedded.sluiceway_policy_engine(
+            project=project, settings=settings
+        )
+        assert isinstance(engine, EmbeddedEngine)
+        engine.compile(bundle())
+        engine.close()
+        assert len(list(tmp_path.glob("cache/sluiceway/compiled/*"))) == kept
 
 
 def test_a_folder_or_file_that_others_can_write_says_nothing(tmp_path: Path) -> None:

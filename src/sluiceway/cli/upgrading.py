@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -30,6 +29,8 @@ def upgrade(
     write: bool = False,  # noqa: FBT001, FBT002 - a flag
 ) -> ExitCode:
     """Rewrite policies of Rego v0 as v1: show the difference, and write it with --write."""
+    from difflib import unified_diff
+
     from sluiceway.cli.author_engines import visiting_engine
     from sluiceway.cli.foreign import shown
     from sluiceway.policy.foreign.sources import load_foreign
@@ -53,7 +54,7 @@ def upgrade(
     difference = "".join(
         line if line.endswith("\n") else f"{line}\n"
         for name, text in after.items()
-        for line in difflib.unified_diff(
+        for line in unified_diff(
             before[name].splitlines(keepends=True), text.splitlines(keepends=True), name, name
         )
     )

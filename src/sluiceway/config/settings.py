@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -71,7 +70,9 @@ def typed(value: Any, default: Any, where: str) -> Any:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known word nearest to *word*, or ``""`` when none is near."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    from difflib import get_close_matches  # a word in a hundred is mistyped
+
+    matches = get_close_matches(word, list(known), n=1, cutoff=0.5)
     return matches[0] if matches else ""
 
 
