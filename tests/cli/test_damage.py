@@ -139,6 +139,75 @@ def test_nothing_is_read_from_or_written_over_a_damaged_ledger(site, name):
         assert contents(path) == before, f"{arguments} left another file"
 
 
+def test_nothing_is_read_from_or_written_into_an_older_copy(site):
+    site.decide("promote-1")
+    path = site.bench.project.state / "ledger.db"
+    older, head = path.read_bytes(), path.with_name("ledger.head")
+    site.decide("promote-2")
+    newest, seen = path.read_bytes(), head.read_bytes()
+    path.write_bytes(older)
+    for arguments in READING:
+        code, document = told(site, arguments)
+        if arguments == ("audit.verify",):
+            assert (code, document["intact"]) == (ExitCode.NEEDS_PERSON, False)
+            assert (document["entries"], len(document["problems"])) == (1, 1)
+            assert "has had number 2" in document["problems"][0]
+            continue
+        error = document["error"]
+        assert (code, error["code"]) == (ExitCode.UNABLE, "ledger.behind"), (arguments, document)
+        assert "withdrawn" in error["means"], arguments
+        assert "Put the newest ledger.db back" in error["remedy"], arguments
+        assert document["changed"] is False, arguments
+    for arguments in OTHERS:
+        told(site, arguments)
+    assert (path.read_bytes(), head.read_bytes()) == (older, seen)
+    path.write_bytes(newest)
+    assert told(site, ("history",))[0] == ExitCode.DONE
+    code, document = told(site, ("audit.verify",))
+    assert (code, document["problems"]) == (ExitCode.DONE, [])
+
+
+def test_a_head_that_was_written_over_is_said_by_each_command(site):
+    site.decide("promote-1")
+    path = site.bench.project.state / "ledger.head"
+    text(path)
+    before = contents(path)
+    for arguments in READING:
+        code, document = told(site, arguments)
+        if arguments == ("audit.verify",):
+            assert (code, document["intact"]) == (ExitCode.NEEDS_PERSON, False)
+            assert str(path) in document["problems"][0]
+        else:
+            assert (code, document["error"]["code"]) == (ExitCode.UNABLE, "ledger.head"), arguments
+            assert "backup" in document["error"]["remedy"], arguments
+    for arguments in OTHERS:
+        told(site, arguments)
+    assert contents(path) == before
+    path.unlink()
+    assert told(site, ("history",))[0] == ExitCode.DONE
+
+
+@pytest.mark.parametrize("name", ["new", "whole", "older", "gone"])
+def test_doctor_says_whether_the_ledger_can_be_decided_from(site, name):
+    path = site.bench.project.state / "ledger.db"
+    if name != "new":
+        site.decide("promote-1")
+        older = path.read_bytes()
+        site.decide("promote-2")
+        {"older": lambda: path.write_bytes(older), "gone": path.unlink}.get(name, lambda: None)()
+    code, document = told(site, ("doctor",))
+    (check,) = [each for each in document["checks"] if each["name"] == "ledger"]
+    if name in {"new", "whole"}:
+        assert check["status"] == "ok"
+        said = "nothing is written yet" if name == "new" else "2 entries, the newest of 20"
+        assert check["detail"].startswith(said)
+        assert path.exists() == (name == "whole"), "looking begins nothing"
+    else:
+        assert (code, check["status"]) == (ExitCode.UNABLE, "fail")
+        assert str(path) in check["detail"]
+        assert check["remedy"]
+
+
 @pytest.mark.parametrize("name", ["half", "header", "text", "folder", "dangling"])
 def test_runs_that_cannot_be_read_begin_nothing(site, name):
     assert told(site, ("promote", "--to=dev"))[0] != ExitCode.DONE
@@ -172,6 +241,7 @@ def test_without_its_key_a_ledger_is_not_believed(site, name):
 def test_what_an_index_has_lost_is_read_all_the_same_and_found(site):
     site.decide("promote-1")
     path = site.bench.project.state / "ledger.db"
+    said("CREATE INDEX ix_entries_kind ON entries (kind)")(path)  # as ledgers had it once
     with closing(sqlite3.connect(path)) as database:
         ((page,),) = database.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'ix_entries_kind'"

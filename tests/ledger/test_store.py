@@ -149,3 +149,53 @@ def test_a_new_ledger_hands_out_no_token_that_was_seen_before(tmp_path):
     (tmp_path / "b").mkdir()
     old = Ledger(tmp_path / "a").acquire("x", run="r", holder="h", seconds=1)
     assert Ledger(tmp_path / "b").acquire("x", run="r", holder="h", seconds=1).token >= old.token
+
+
+def test_a_ledger_that_somebody_writes_to_is_read_without_waiting(ledger, tmp_path):
+    append(ledger, 1)
+    program = textwrap.dedent(
+        """
+        import sqlite3, sys
+        held = sqlite3.connect(sys.argv[1], isolation_level=None)
+        held.execute("BEGIN IMMEDIATE")
+        held.execute("UPDATE entries SET actor = 'half done'")
+        print("held", flush=True)
+        sys.stdin.read()
+        held.execute("ROLLBACK")
+        """
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "ledger.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "held\n"
+    beside = Ledger(tmp_path)
+    (entry,) = beside.entries()
+    assert entry.actor == ""
+    assert beside.verify() == (1, ())
+    assert beside.lease("shop/production") is None
+    assert writer.poll() is None, "it holds the lock still"
+    writer.communicate("")
+    append(beside, 2)
+    assert ledger.verify() == (2, ())
+
+
+def test_looking_into_the_ledger_imports_no_database_library(ledger, tmp_path):
+    """That took longer than all the rest of a command that looks."""
+    append(ledger, 1)
+    program = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from sluiceway.ledger import Ledger
+        assert len(Ledger(Path(sys.argv[1])).entries()) == 1
+        print(sorted({"sqlalchemy", "dbos", "sqlite3"} & set(sys.modules)))
+        """
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    assert said == "['sqlite3']\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sluiceway.cli.engines import remedy_for_none
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Check, CheckStatus
+from sluiceway.model import Check, CheckStatus, rfc3339
 from sluiceway.workbench import Workbench
 
 __all__ = ["examine"]
@@ -49,6 +49,7 @@ def _checks(environ: Mapping[str, str]) -> Iterator[Check]:
         detail=f"{bench.config.path} describes {bench.config.service}",
     )
     yield _state(project.state)
+    yield _ledger(bench)
     for name, purpose in _SECRETS.items():
         present = bool(environ.get(name))
         yield Check(
@@ -95,6 +96,22 @@ def _state(folder: Path) -> Check:
             remedy="Make it writable, or set SLUICEWAY_STATE to a folder that is.",
         )
     return Check(name="state", status=CheckStatus.OK, detail=str(folder))
+
+
+def _ledger(bench: Workbench) -> Check:
+    """Say whether it can be decided from; whether each entry is intact is for ``audit.verify``."""
+    from sluiceway.ledger import begun
+
+    if not begun(bench.project.state):
+        return Check(name="ledger", status=CheckStatus.OK, detail="nothing is written yet")
+    try:
+        newest = bench.ledger.entries(newest_first=True, limit=1)
+    except SluicewayError as error:
+        return _failed("ledger", error)
+    detail = (
+        f"{newest[0].seq} entries, the newest of {rfc3339(newest[0].at)}" if newest else "empty"
+    )
+    return Check(name="ledger", status=CheckStatus.OK, detail=detail)
 
 
 def _registry(bench: Workbench) -> Iterator[Check]:

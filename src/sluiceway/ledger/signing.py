@@ -37,6 +37,7 @@ class LedgerKey:
                 code="ledger.key",
             )
         if not path.exists():
+            (folder / "ledger.head").unlink(missing_ok=True)  # of the history that was moved away
             body = Ed25519PrivateKey.generate().private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,

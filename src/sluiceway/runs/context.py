@@ -108,8 +108,12 @@ class RunContext:
 
         A process that was asleep (a closed laptop, SIGSTOP) wakes up here before it can act on
         an environment that another run has taken over: not even to undo.
+
+        Raises:
+            ActionFailed: The lease is gone because an older copy of the ledger was put in its place.
         """
         if not self.bench.ledger.renew(self.lease, self.seconds):
+            self.bench.ledger.entries(limit=1)  # says so when it went with the newest entries
             raise Interrupted(
                 f"run {self.run} lost its lease on {self.lease.name}",
                 means="Another run acts there now; this one changes nothing any more.",
