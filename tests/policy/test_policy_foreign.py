@@ -314,7 +314,15 @@ def test_settings_come_from_flags_then_environment_then_file(
 
 @pytest.mark.parametrize(
     "file",
-    ["policy = 1", "quiet = 3", "a = ", 'rego-version = "v0"', "strict = true", "a=" + "[" * 9999],
+    [
+        "policy = 1",
+        "quiet = 3",
+        "a = ",
+        "no_fail = true",
+        'rego-version = "v0"',
+        "strict = true",
+        "a=" + "[" * 9999,
+    ],
 )
 def test_settings_that_are_wrong_or_have_no_counterpart(tmp_path: Path, file: str) -> None:
     (tmp_path / "conftest.toml").write_text(file)
