@@ -115,7 +115,7 @@ narrow_enough(waiver) if contains(waiver.code, "/")
 narrow_enough(waiver) if waiver.package != ""
 
 narrow_enough(waiver) if {
-	is_array(data.waiver.narrow)
+	lib.texts(data.waiver.narrow)
 	every code in data.waiver.narrow {
 		code != waiver.code
 	}

@@ -107,7 +107,7 @@ test_what_may_hurt_in_many_ways_is_named if {
 	objections(given("/code", "image.vulnerability/CVE-1")) == set()
 	objections(broad) == set() with data.waiver.narrow as []
 	objections(broad) == set() with data.waiver.narrow as ["image.sbom"]
-	every wrong in [null, "image.sbom", {}] {
+	every wrong in [null, "image.sbom", {}, [null], [["image.vulnerability"]], ["image.sbom", {}]] {
 		objections(broad) == {message} with data.waiver.narrow as wrong
 	}
 	objections(given("/code", "image.vulnerability/CVE-1")) == set() with data.waiver.narrow as null

@@ -91,6 +91,7 @@ def test_an_entry_of_the_ledger_is_a_file_too(site, passing):
     [
         ("{", "policy.input", "input.json:1 is not JSON"),
         ("[]", "policy.input", "not a JSON object"),
+        ('{"a": {"b": 1, "b": 2}}', "policy.input", "the key 'b' stands there twice"),
         ("{}", "policy.unknown-gate", "does not say for which gate"),
         ('{"gate": "promotoin"}', "policy.unknown-gate", "no gate 'promotoin'"),
     ],

@@ -93,6 +93,43 @@ def test_a_flag_of_conftest_that_is_not_here_says_what_is(
     assert "Did you mean" not in said
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("policy.check", "good.yaml", "--", "bad.json"),
+        ("policy.check", "--", "bad.json"),
+        ("policy.check", "--policies=policy", "--", "bad.json"),
+        ("policy.test", "--policy=policy", "--", "x"),
+    ],
+)
+def test_nothing_behind_two_dashes_is_passed_over(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert typed(*words) == 2
+    assert "nothing is read behind --" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["--quiet=false", "--all-namespaces=true"])
+def test_a_flag_that_is_on_or_off_takes_no_value(
+    folder: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert typed("policy.check", word, "good.yaml") == 2
+    assert "takes no value" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [((), 3), (("-n", "a"), 0), (("-n", "a,b"), 3), (("-n", "[b]"), 3)]
+)
+def test_foreign_tests_are_chosen_by_their_packages(
+    folder: Path, words: tuple[str, ...], code: int
+) -> None:
+    (folder / "policy" / "b_test.rego").write_text("package b\n\ntest_b := false\n")
+    (folder / "policy" / "a_test.rego").write_text("package a\n\ntest_a := true\n")
+    assert typed("policy.test", "--policy=policy", *words) == code
+    (folder / "conftest.toml").write_text('namespace = "a"\n')
+    assert typed("policy.test", "--policy=policy", *words) == (code if words else 0)
+
+
 def test_data_that_is_a_policy_already_is_no_matter_for_a_note(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,13 +22,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.policy.conftest_cases import CASES, Case
+from tests.policy.conftest_cases import BAD, CASES, Case
 
 from sluiceway import __version__
 from sluiceway.errors import SluicewayError
 from sluiceway.policy import Bundle, bundled_policies, load_bundle
 from sluiceway.policy.foreign.run import run_check, run_verify
-from sluiceway.policy.foreign.settings import options
+from sluiceway.policy.foreign.settings import conftest_settings, options
 from sluiceway_policy_embedded.engine import EmbeddedEngine
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +124,101 @@ def test_conftest_says_the_same(
             real_text, form, unordered=case.unordered
         ), form
     assert status == case.status
+
+
+@pytest.mark.real_tool("conftest")
+@pytest.mark.parametrize(
+    "word", ["in", "./in", "in/", "to_in", "in/to_deep", "in/to_a.json", "in/../in", "{}/in"]
+)
+def test_links_are_called_by_what_they_lead_to(
+    engine: EmbeddedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    files = {"in/a.json": '{"bad": true}', "in/deep/b.yaml": "bad: true\n", "out/c.json": "{}"}
+    case = Case(name="links", files=files, words=(word.format(tmp_path),), unordered=True)
+    words = written(case, tmp_path)
+    for name, target in {
+        "in/to_a.json": "a.json",
+        "in/to_out.json": "../out/./c.json",
+        "in/to_text": "deep/b.yaml",
+        "in/to_link.json": "to_out.json",
+        "in/to_deep": "deep",
+        "in/up": "..",
+        "in/absolute": str(tmp_path / "out"),
+        "to_in": "in",
+    }.items():
+        (tmp_path / name).symlink_to(target)
+    monkeypatch.chdir(tmp_path)
+    status, text = ours(engine, case, words, "json")
+    assert (status, comparable(text, "json", unordered=True)) == (
+        1,
+        comparable(theirs(case, words, "json", tmp_path)[1], "json", unordered=True),
+    )
+
+
+@pytest.mark.real_tool("conftest")
+@pytest.mark.parametrize("target", ["nowhere.json", "lost.json"])
+def test_a_link_that_leads_nowhere_is_no_silence(
+    engine: EmbeddedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    case = Case(name="links", files={"in/a.json": "{}"}, words=("in",))
+    words = written(case, tmp_path)
+    (tmp_path / "in" / "lost.json").symlink_to(target)
+    monkeypatch.chdir(tmp_path)
+    assert ours(engine, case, words, "json") == (1, "")
+    assert theirs(case, words, "json", tmp_path)[0] == 1
+    ignoring = replace(case, arguments=("--ignore", "lost"))
+    assert ours(engine, ignoring, words, "json")[0] == 0
+    assert theirs(ignoring, words, "json", tmp_path)[0] == 0
+
+
+@pytest.mark.real_tool("conftest")
+@pytest.mark.parametrize(
+    ("files", "environ"),
+    [
+        ({"conftest.toml": 'namespace = "other"'}, {}),
+        ({"conftest.yaml": "namespace: [other]\nfail-on-warn: true\n"}, {}),
+        ({"conftest.yml": "namespace: other,main"}, {}),
+        ({"conftest.json": '{"Namespace": ["other"]}'}, {}),
+        ({"conftest.env": "NAMESPACE=other"}, {}),
+        ({"conftest.yaml": ""}, {}),
+        ({"conftest.toml": "broken", "conftest.json": "{}"}, {}),
+        ({"conftest.toml": 'namespace = "other"', "conftest.yaml": "broken: ["}, {}),
+        ({"conftest.json": ""}, {}),
+        ({"conftest.yaml": "- a"}, {}),
+        ({"conftest.ini": "namespace=other"}, {}),
+        ({"mine.yml": "namespace: other"}, {"CONFTEST_CONFIG_FILE": "mine.yml"}),
+        ({"conftest.toml": ""}, {"CONFTEST_CONFIG_FILE": "nowhere.yml"}),
+        ({"mine": 'namespace = "other"'}, {"CONFTEST_CONFIG_FILE": "mine"}),
+        ({"conftest.toml": 'namespace = "other"'}, {"CONFTEST_NAMESPACE": "main"}),
+    ],
+)
+def test_settings_are_found_where_conftest_finds_them(
+    engine: EmbeddedEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    environ: dict[str, str],
+) -> None:
+    policies = {"a.rego": BAD, "b.rego": BAD.replace("main", "other")}
+    case = Case(name="settings", policy=policies, files={"in.json": '{"bad": true}', **files})
+    written(case, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    argv = ["conftest", "test", "--no-color", "-o", "json", "in.json"]
+    ended = subprocess.run(
+        argv,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        chosen = options(conftest_settings(tmp_path, environ), {"output": "json"})
+        ran = run_check(engine, chosen, ["in.json"])
+        status, text = ran.status, ran.text
+    except SluicewayError:
+        status, text = 1, ""
+    assert (status, text) == (ended.returncode, ended.stdout)
 
 
 def test_there_are_sixty_cases() -> None:
@@ -223,7 +318,7 @@ def test_conftest_verify_says_the_same(
     monkeypatch.chdir(tmp_path)
     wanted = arguments[1:]
     for form in FORMATS:
-        ran = run_verify(engine, options({}, {"output": form}), wanted=wanted)
+        ran = run_verify(engine, options({}, {"output": form, "namespace": wanted}))
         ended = subprocess.run(
             ["conftest", "verify", "--no-color", "--output", form, *arguments],
             cwd=tmp_path,

@@ -17,7 +17,7 @@ from sluiceway.policy.foreign.functions import allowed_builtins
 from sluiceway.policy.foreign.judge import Judged
 from sluiceway.policy.foreign.parsers import UNREAD, parse_text, parser_of
 from sluiceway.policy.foreign.results import Checked, Finding
-from sluiceway.policy.foreign.run import run_check
+from sluiceway.policy.foreign.run import run_check, run_verify
 from sluiceway.policy.foreign.settings import Options, conftest_settings, options
 from sluiceway_policy_embedded.engine import EmbeddedEngine
 
@@ -238,6 +238,48 @@ def test_a_lent_function_given_something_else_is_an_error(
         check(engine, tmp_path, policy)
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("parse_config(`hcl2`, `a = 1`)", "needs conftest's parser hcl2, which is not here"),
+        ("parse_config_file(`../main.tf`)", "needs conftest's parser hcl2, which is not here"),
+        ("parse_combined_config_files([`../main.tf`])", "needs conftest's parser hcl2"),
+        ("parse_config_file(`../bytes.yaml`)", "is not UTF-8"),
+        ("parse_config_file(`../folder.yaml`)", "is no regular file"),
+    ],
+)
+def test_what_conftest_could_read_is_never_taken_for_undefined(
+    engine: EmbeddedEngine, tmp_path: Path, call: str, said: str
+) -> None:
+    (tmp_path / "main.tf").write_text("a = 1\n")
+    (tmp_path / "bytes.yaml").write_bytes(b"a: \xff\n")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "policy").mkdir()
+    with pytest.raises(EngineError, match=said) as caught:
+        lenient(engine, tmp_path / "policy", V1 % f"{call}.a == 1; msg := `m`", {})
+    assert caught.value.code in {"policy.parser", "policy.input"}
+
+
+def test_null_from_a_function_that_has_been_replaced_is_no_silence(
+    engine: EmbeddedEngine, tmp_path: Path
+) -> None:
+    policy = V1 % "is_null(parse_config(`yaml`, ``)); msg := `m`"
+    policy += "\nx if parse_config(`yaml`, ``) with parse_config as 1\n"
+    with pytest.raises(EngineError, match="yields null"):
+        lenient(engine, tmp_path, policy, {})
+
+
+def test_a_test_that_needs_another_parser_fails(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    policy = "package main\n\ntest_a if parse_config(`hcl2`, `a = 1`).a == 1\n\ntest_b := true\n"
+    (tmp_path / "a_test.rego").write_text(policy)
+    chosen = Options(policy=(str(tmp_path),), ignore_builtin_errors=True)
+    ran = run_verify(engine, chosen)
+    assert [len(each.failures) for each in ran.judged.results] == [1, 0]
+    assert ran.judged.notes == [
+        "data.main.test_a: the text needs conftest's parser hcl2, which is not here"
+    ]
+
+
 def test_an_environment_file_does_not_see_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_WORD", "hush")
     assert parse_text("dotenv", "A=$SECRET_WORD\n", ".env") == {"A": ""}
@@ -272,7 +314,15 @@ def test_settings_come_from_flags_then_environment_then_file(
 
 @pytest.mark.parametrize(
     "file",
-    ["policy = 1", "quiet = 3", "a = ", 'rego-version = "v0"', "strict = true", "a=" + "[" * 9999],
+    [
+        "policy = 1",
+        "quiet = 3",
+        "a = ",
+        "no_fail = true",
+        'rego-version = "v0"',
+        "strict = true",
+        "a=" + "[" * 9999,
+    ],
 )
 def test_settings_that_are_wrong_or_have_no_counterpart(tmp_path: Path, file: str) -> None:
     (tmp_path / "conftest.toml").write_text(file)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from sluiceway.policy.foreign.run import run_verify
+from sluiceway.policy.foreign.settings import Options
+from sluiceway.policy.renaming import renamed
 from sluiceway.policy.upgrade import upgraded
 from sluiceway_policy_embedded.engine import EmbeddedEngine
 
@@ -101,6 +108,85 @@ def test_v1_stays_as_it_is(engine: EmbeddedEngine, source: str) -> None:
     module = f"package p\n\nimport rego.v1\n\n{source}\n"
     assert engine.parse({"p.rego": module})["p.rego"].error == ""
     assert upgraded(module) == module
+
+
+NAMES = """package p
+
+contains(list, x) {
+	list[_] = x
+} {
+	list == x
+}
+
+deny[msg] {
+	in := input.allowed
+	some every
+	every = input.names[_]
+	not contains(in, every)
+	not in.any
+	msg := sprintf("%v is not in %v", [every, in])
+}
+
+ok {
+	input.contains
+	data.q.contains
+}
+
+test_named {
+	input := {"allowed": ["a"], "names": ["a", "b"]}
+	input_ := 1
+	deny == {`b is not in ["a"]`} with input as input
+	count([1 | input.names[_]]) == 2
+	input_ == 1
+}
+
+test_the_document {
+	count(deny) == 0 with input as {"names": ["a"], "allowed": ["a"]}
+	not input.names
+}
+"""
+
+
+def test_names_that_are_words_of_v1_get_another(engine: EmbeddedEngine) -> None:
+    found = upgraded(NAMES)
+    assert engine.parse({"p.rego": found})["p.rego"].error == ""
+    assert found.startswith("package p\n\ncontains_(list, x) if {\n")
+    assert "\n\ncontains_(list, x) if {\n\tlist == x\n}" in found
+    assert "in_ := input.allowed\n\tsome every_\n\tevery_ = input.names" in found
+    assert "not contains_(in_, every_)\n\tnot in_.any\n" in found
+    assert "\tinput.contains\n\tdata.q.contains\n" in found
+    assert "with input as input__\n\tcount([1 | input__.names[_]]) == 2\n\tinput_ == 1" in found
+    assert found.endswith("\tnot input.names\n}\n")
+
+
+@pytest.mark.real_tool("conftest")
+def test_names_that_are_words_of_v1_mean_what_they_did(
+    engine: EmbeddedEngine, tmp_path: Path
+) -> None:
+    policy = tmp_path / "p_test.rego"
+    policy.write_text(NAMES)
+    argv = ["conftest", "verify", "--rego-version=v0", "--output=json", "--policy", str(policy)]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    policy.write_text(upgraded(NAMES))
+    ran = run_verify(engine, Options(policy=(str(policy),), output="json"))
+    assert ran.text == ended.stdout
+    assert [each["successes"] for each in json.loads(ran.text)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import future.keywords.in\n\na if { some in in [1]; in := 2 }",
+        "import rego.v1\n\ncontains(x) if x",
+        "deny contains msg if { msg := 1 }\n\nwarn[msg] { msg := 2 }",
+        "a { contains(input.x, input.y) }",
+        "a { x := input.in; y := input.every }",
+        "a { input.x; [y | input := 1; y := input] }",
+    ],
+)
+def test_other_words_keep_their_names(source: str) -> None:
+    assert renamed(f"package p\n\n{source}\n") == f"package p\n\n{source}\n"
 
 
 def test_comments_and_imports(engine: EmbeddedEngine) -> None:

@@ -40,13 +40,13 @@ deny contains found if {
 # METADATA
 # title: What the path asks for is said in a form that is understood
 # description: >-
-#   roles and evidence of a path's row are lists of texts. In any other form ("smoke" for ["smoke"])
-#   nobody would be asked for what was meant.
+#   roles and evidence of a path's row are lists of texts, and the row has no key that nobody reads.
+#   Of "smoke" for ["smoke"], or soak_hour for soak_hours, nobody would be asked for what was meant.
 # custom:
 #   code: promotion.path
 #   solution: >-
-#     Write roles and evidence as lists of texts in data.promotion.paths.{source}.{target}, or in the
-#     service's own paths.
+#     Write roles and evidence as lists of texts, and every key as docs/policies.md has it, in
+#     data.promotion.paths.{source}.{target}, or in the service's own paths.
 deny contains found if {
 	some message in rows_not_understood
 	found := lib.finding(rego.metadata.rule(), message)
@@ -62,6 +62,28 @@ rows_not_understood contains message if {
 		lib.value(["target"]),
 		row[key],
 	])
+}
+
+rows_not_understood contains message if {
+	some key in (object.keys(step) - row_keys)
+	message := sprintf("The path from %s to %s says %s, which is none of %s.", [
+		lib.value(["source"]),
+		lib.value(["target"]),
+		key,
+		concat(", ", row_keys),
+	])
+}
+
+row_keys := {
+	"approvals",
+	"approvers",
+	"canary",
+	"evidence",
+	"exclude_committers",
+	"required_roles",
+	"reviews",
+	"roles",
+	"soak_hours",
 }
 
 known(place) if input[place] in input.environments

@@ -57,3 +57,18 @@ test_what_a_row_asks_for_is_a_list_of_texts if {
 test_a_row_that_leaves_lists_out_is_understood if {
 	denied(fixture.promotion) == {"promotion.role"} with data.promotion.paths as with_row({})
 }
+
+test_a_row_says_nothing_that_nobody_reads if {
+	row := data.promotion.paths.canary.production
+	every wrong in ["soak_hour", "Soak_hours", "required_role", "roles ", ""] {
+		paths := {"canary": {"production": object.union(row, {wrong: 1})}}
+		denied(fixture.promotion) == {"promotion.path"} with data.promotion.paths as paths
+	}
+	misspelt := {"canary": {"production": object.union(row, {"soak_hour": 24})}}
+	some found in judged(fixture.promotion).deny with data.promotion.paths as misspelt
+	startswith(found.msg, "The path from canary to production says soak_hour, which is none of approvals, ")
+	every key, value in {"soak_hours": 0, "required_roles": [], "exclude_committers": true} {
+		right := {"canary": {"production": object.union(row, {key: value})}}
+		denied(fixture.promotion) == set() with data.promotion.paths as right
+	}
+}

@@ -188,6 +188,7 @@ def command(
     words: str = "",
     short: Mapping[str, str] | None = None,
     gathered: Mapping[str, Mapping[str, str]] | None = None,
+    switches: Sequence[str] = (),
 ) -> Callable[[_Command], Task[Any]]: ...
 
 
@@ -200,6 +201,7 @@ def command(
     words: str = "",
     short: Mapping[str, str] | None = None,
     gathered: Mapping[str, Mapping[str, str]] | None = None,
+    switches: Sequence[str] = (),
 ) -> Task[Any] | Callable[[_Command], Task[Any]]:
     """Make an Invoke task of *function*, whose first parameter is a :class:`Shell`.
 
@@ -208,13 +210,13 @@ def command(
     stand by themselves as well, behind the command (a word that is a command's name begins that).
     *short* has letters for flags that another tool's users write so (``{"policy": "p"}``).
     A parameter named in *gathered* is given a mapping of flags that several commands share: the
-    name of each with what was said, ``""`` when nothing was. The table has each one's help.
+    name of each with what was said, ``""`` when nothing was. The table has each one's help; those
+    of *switches* are true or false, those of *repeated* tuples.
     """
+    table, letters, shared = help or {}, short or {}, gathered or {}
     if function is None:
-        return lambda later: _task(
-            later, name, help or {}, repeated, words, short or {}, gathered or {}
-        )
-    return _task(function, name, help or {}, repeated, words, short or {}, gathered or {})
+        return lambda later: _task(later, name, table, repeated, words, letters, shared, switches)
+    return _task(function, name, table, repeated, words, letters, shared, switches)
 
 
 def _task(
@@ -225,6 +227,7 @@ def _task(
     words: str,
     short: Mapping[str, str],
     gathered: Mapping[str, Mapping[str, str]],
+    switches: Sequence[str],
 ) -> Task[Any]:
     @functools.wraps(function)
     def body(context: object, *arguments: Any, **options: Any) -> None:
@@ -235,11 +238,18 @@ def _task(
             rest=getattr(context, "remainder", ""),
         )
         for taker, table in gathered.items():
-            options[taker] = {flag: options.pop(flag) or "" for flag in table}
+            options[taker] = {
+                flag: tuple(options.pop(flag) or ())
+                if flag in lists
+                else options.pop(flag) or unsaid
+                for flag in table
+                for unsaid in [False if flag in switches else ""]
+            }
         code = _guarded(function, shell, arguments, options)
         if code is not ExitCode.DONE:
             raise Exit(code=int(code))
 
+    lists = {*repeated, words}
     signature = inspect.signature(function)
     taken = list(signature.parameters.values())
     shared = [
@@ -248,12 +258,15 @@ def _task(
         if flag not in signature.parameters
     ]
     flags = [
-        inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default="")
+        inspect.Parameter(
+            flag,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if flag in lists else False if flag in switches else "",
+        )
         for table in gathered.values()
         for flag in table
     ]
     taken = [each for each in taken if each.name not in gathered]
-    lists = {*repeated, words}
     # Invoke takes the type of a default for the type of each value; without one it is a list.
     shown = [each.replace(default=None) if each.name in lists else each for each in taken]
     body.__signature__ = signature.replace(parameters=[*shown, *flags, *shared])  # type: ignore[attr-defined]

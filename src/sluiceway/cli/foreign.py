@@ -21,31 +21,36 @@ if TYPE_CHECKING:
 __all__ = ["check_files", "shown", "verify_folders"]
 
 _CONFTEST = "conftest"
-_NO_OPTIONS = frozenset({"config_file", "no_color", "rego_version", "show_builtin_errors"})
-"""Flags that say where options are, or what holds here anyway."""
+_NO_OPTIONS = frozenset(
+    {"allow_builtins", "config_file", "exit_code", "no_color", "rego_version"}
+    | {"show_builtin_errors"}
+)
+"""Flags that say where options are, what conftest has no word for, or what holds here anyway."""
 _STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 """Controls but tab and line end (8-bit ones too), and what turns the direction of writing."""
 
 
-def check_files(
-    shell: Shell,
-    files: Sequence[str],
-    flags: Mapping[str, Any],
-    allow: Sequence[str],
-    exit_code: str,
-) -> ExitCode:
+def check_files(shell: Shell, files: Sequence[str], flags: Mapping[str, Any]) -> ExitCode:
     """Judge *files* and print what was found."""
+    exit_code = flags["exit_code"]
 
     def judged() -> ExitCode:
         from sluiceway.policy.foreign.functions import allowed_builtins
-        from sluiceway.policy.foreign.run import run_check
+        from sluiceway.policy.foreign.run import DEFAULT_NAMESPACE, run_check
 
         chosen = _options(shell, flags)
-        also = allowed_builtins(allow)
+        also = allowed_builtins(flags["allow_builtins"])
+        for word in files:
+            if word in {"true", "false"} and not Path(word).exists():
+                raise UsageError(
+                    f"there is no file {word}, and a flag that is on or off takes no value",
+                    remedy=f"Leave out ={word}, or the whole flag.",
+                    code="policy.input",
+                )
         ran = run_check(visiting_engine(shell), chosen, files, also=also, stdin=sys.stdin.read)
         if not ran.judged.rules and exit_code != _CONFTEST:
             raise UsageError(
-                f"no rule judges in {', '.join(chosen.namespace)}",
+                f"no rule judges in {', '.join(chosen.namespace or DEFAULT_NAMESPACE)}",
                 means="Nothing would be found, whatever is in the files.",
                 remedy="Name a package that has deny, violation or warn rules with --namespace,"
                 " or judge by all with --all-namespaces.",
@@ -57,10 +62,9 @@ def check_files(
     return _with_status(shell, exit_code, judged)
 
 
-def verify_folders(
-    shell: Shell, flags: Mapping[str, Any], only: str, allow: Sequence[str], exit_code: str
-) -> ExitCode:
+def verify_folders(shell: Shell, flags: Mapping[str, Any], only: str) -> ExitCode:
     """Run the tests of foreign policies and print what they said."""
+    exit_code = flags["exit_code"]
 
     def verified() -> ExitCode:
         from sluiceway.policy.foreign.functions import allowed_builtins
@@ -69,9 +73,8 @@ def verify_folders(
         ran = run_verify(
             visiting_engine(shell),
             _options(shell, flags),
-            wanted=flags["namespace"],
             only=only,
-            also=allowed_builtins(allow),
+            also=allowed_builtins(flags["allow_builtins"]),
         )
         if not ran.judged.rules and exit_code != _CONFTEST:
             raise UsageError(
@@ -144,7 +147,7 @@ def _refuse_contradictions(flags: Mapping[str, Any]) -> None:
             "--ignore-builtin-errors and --show-builtin-errors contradict each other",
             remedy="Leave one of them out.",
         )
-    if flags["rego_version"] not in {"", "v1"}:
+    if flags["rego_version"].lower() not in {"", "v1"}:
         raise UsageError(
             f"--rego-version={flags['rego_version']}: policies are read as Rego v1 here",
             means="Nothing was judged.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ POLICIES_HELP = "A folder of policies; the configured (or bundled) one when left
 
 FOREIGN_SHORT = {"policy": "p", "namespace": "n", "data": "d", "output": "o", "config_file": "c"}
 """conftest's letters."""
-FOREIGN_HELP = {
+_TEST_FLAGS = {
     "data": "A file or folder whose JSON and YAML become data; may be repeated.",
     "output": "stdout (the default), table, json, junit, sarif, github, tap or azuredevops.",
     "quiet": "Print nothing when nothing is wrong.",
@@ -37,7 +37,32 @@ FOREIGN_HELP = {
     "rego_version": "v1; for v0 there is policy.upgrade.",
     "no_color": "Nothing is painted here in any case.",
     "allow_builtins": "A built-in that asks the clock or chance and may be used; may be repeated.",
+    "policy": "A folder of policies written for conftest, whose tests run as `conftest verify`"
+    " runs them; may be repeated.",
+    "namespace": "Only tests of this package or pattern; may be repeated.",
+    "exit_code": "conftest: end with conftest's exit status (0, 1) instead of the contract's.",
 }
+"""Flags of conftest's, and some that go with them, when tests run."""
+_CHECK_FLAGS = {
+    **_TEST_FLAGS,
+    "policy": "A folder of policies written for conftest (default: policy); may be repeated.",
+    "namespace": "Judge by this package (default: main) or pattern; may be repeated.",
+    "all_namespaces": "Judge by every package.",
+    "combine": "Judge all files together, as one list of path and contents.",
+    "parser": "The format of every FILE; by its name when left out.",
+    "ignore": "Leave out paths in which this regular expression is found.",
+    "stdin_filename": "What stdin is called in what is printed.",
+    "fail_on_warn": "Refuse for a warning too; conftest's status is then 2 and 1.",
+    "no_fail": "End with 0 whatever is found.",
+    "suppress_exceptions": "Do not show exceptions in the format stdout.",
+    "exit_code": "conftest: end with conftest's exit status (0, 1, 2) instead of the contract's.",
+}
+_LISTS = ("policy", "namespace", "data", "allow_builtins")
+_SWITCHES = (
+    *("quiet", "junit_hide_message", "ignore_builtin_errors", "show_builtin_errors", "no_color"),
+    *("github_hide_passed", "all_namespaces", "combine", "fail_on_warn", "no_fail"),
+    "suppress_exceptions",
+)
 _FETCHED = "Fetch the policies beforehand, and name their folder with --policy."
 ABSENT = {
     "--strict": "`opa check --strict DIR` checks the same.",
@@ -58,78 +83,22 @@ ABSENT = {
 @command(
     help={
         "policies": POLICIES_HELP,
-        "policy": "A folder of policies written for conftest (default: policy); may be repeated.",
         "files": "FILE... to judge by them: files, folders, patterns, - for stdin.",
-        **FOREIGN_HELP,
-        "namespace": "Judge by this package (default: main) or pattern; may be repeated.",
-        "all_namespaces": "Judge by every package.",
-        "combine": "Judge all files together, as one list of path and contents.",
-        "parser": "The format of every FILE; by its name when left out.",
-        "ignore": "Leave out paths in which this regular expression is found.",
-        "stdin_filename": "What stdin is called in what is printed.",
-        "fail_on_warn": "Refuse for a warning too; conftest's status is then 2 and 1.",
-        "no_fail": "End with 0 whatever is found.",
-        "suppress_exceptions": "Do not show exceptions in the format stdout.",
-        "exit_code": "conftest: end with conftest's exit status (0, 1, 2) instead of the contract's.",
     },
-    repeated=("policy", "namespace", "data", "allow_builtins"),
+    gathered={"flags": _CHECK_FLAGS},
+    repeated=_LISTS,
+    switches=_SWITCHES,
     words="files",
     short=FOREIGN_SHORT,
 )
 def check(
-    shell: Shell,
-    policies: str = "",
-    *,
-    policy: Sequence[str] = (),
-    files: Sequence[str] = (),
-    data: Sequence[str] = (),
-    namespace: Sequence[str] = (),
-    all_namespaces: bool = False,
-    combine: bool = False,
-    parser: str = "",
-    ignore: str = "",
-    stdin_filename: str = "",
-    output: str = "",
-    fail_on_warn: bool = False,
-    no_fail: bool = False,
-    quiet: bool = False,
-    suppress_exceptions: bool = False,
-    config_file: str = "",
-    junit_hide_message: bool = False,
-    github_hide_passed: bool = False,
-    ignore_builtin_errors: bool = False,
-    show_builtin_errors: bool = False,
-    rego_version: str = "",
-    no_color: bool = False,
-    allow_builtins: Sequence[str] = (),
-    exit_code: str = "",
+    shell: Shell, policies: str = "", *, files: Sequence[str] = (), flags: Mapping[str, Any]
 ) -> ExitCode:
     """Check the policies: syntax, types, METADATA, forbidden built-ins, entrypoints.
 
     With FILE...: judge these files by policies written for conftest, as `conftest test` does.
     """
-    flags = {
-        "policy": tuple(policy),
-        "data": tuple(data),
-        "namespace": tuple(namespace),
-        "all_namespaces": all_namespaces,
-        "combine": combine,
-        "parser": parser,
-        "ignore": ignore,
-        "stdin_filename": stdin_filename,
-        "output": output,
-        "fail_on_warn": fail_on_warn,
-        "no_fail": no_fail,
-        "quiet": quiet,
-        "suppress_exceptions": suppress_exceptions,
-        "config_file": config_file,
-        "junit_hide_message": junit_hide_message,
-        "github_hide_passed": github_hide_passed,
-        "ignore_builtin_errors": ignore_builtin_errors,
-        "show_builtin_errors": show_builtin_errors,
-        "rego_version": rego_version,
-        "no_color": no_color,
-    }
+    _refuse_rest(shell)
     if files:
         from sluiceway.cli.foreign import check_files
 
@@ -138,15 +107,22 @@ def check(
                 "--policies is for our own policies, and FILE... for foreign ones",
                 remedy="Name the folder with --policy.",
             )
-        return check_files(shell, list(files), flags, allow_builtins, exit_code)
+        return check_files(shell, list(files), flags)
     others = [key for key, value in flags.items() if value and key != "policy"]
-    if others or allow_builtins or exit_code:
-        word = (others or ["allow_builtins" if allow_builtins else "exit_code"])[0]
+    if others:
         raise UsageError(
-            f"{flag_of(word)} is for FILE..., and there is none",
+            f"{flag_of(others[0])} is for FILE..., and there is none",
             remedy="For example: invoke policy.check --policy DIR deployment.yaml",
         )
-    return _check_policies(shell, policies, policy)
+    return _check_policies(shell, policies, flags["policy"])
+
+
+def _refuse_rest(shell: Shell) -> None:
+    if shell.rest:
+        raise UsageError(
+            f"nothing is read behind --, and there is {shell.rest}",
+            remedy="Name every FILE before it, with ./ where it begins with -.",
+        )
 
 
 def _check_policies(shell: Shell, policies: str, named: Sequence[str]) -> ExitCode:
@@ -176,13 +152,10 @@ def _check_policies(shell: Shell, policies: str, named: Sequence[str]) -> ExitCo
         "only": "Only tests whose dotted name contains this.",
         "coverage_floor": "Fail below this percentage of covered lines.",
         "watch": "Run them again whenever a policy is saved.",
-        "policy": "A folder of policies written for conftest, whose tests run as `conftest verify`"
-        " runs them; may be repeated.",
-        **FOREIGN_HELP,
-        "namespace": "Only tests of this package or pattern; may be repeated.",
-        "exit_code": "conftest: end with conftest's exit status (0, 1) instead of the contract's.",
     },
-    repeated=("policy", "namespace", "data", "allow_builtins"),
+    gathered={"flags": _TEST_FLAGS},
+    repeated=_LISTS,
+    switches=_SWITCHES,
     short=FOREIGN_SHORT,
 )
 def run_tests(
@@ -192,39 +165,14 @@ def run_tests(
     coverage_floor: str = "0",
     *,
     watch: bool = False,
-    policy: Sequence[str] = (),
-    data: Sequence[str] = (),
-    namespace: Sequence[str] = (),
-    output: str = "",
-    quiet: bool = False,
-    config_file: str = "",
-    junit_hide_message: bool = False,
-    github_hide_passed: bool = False,
-    ignore_builtin_errors: bool = False,
-    show_builtin_errors: bool = False,
-    rego_version: str = "",
-    no_color: bool = False,
-    allow_builtins: Sequence[str] = (),
-    exit_code: str = "",
+    flags: Mapping[str, Any],
 ) -> ExitCode:
     """Run the tests beside the policies, with coverage.
 
     With --policy: run the tests of policies written for conftest, as `conftest verify` does.
     """
-    flags = {
-        "data": tuple(data),
-        "namespace": tuple(namespace),
-        "output": output,
-        "quiet": quiet,
-        "config_file": config_file,
-        "junit_hide_message": junit_hide_message,
-        "github_hide_passed": github_hide_passed,
-        "ignore_builtin_errors": ignore_builtin_errors,
-        "show_builtin_errors": show_builtin_errors,
-        "rego_version": rego_version,
-        "no_color": no_color,
-    }
-    if policy:
+    _refuse_rest(shell)
+    if flags["policy"]:
         from sluiceway.cli.foreign import verify_folders
 
         if policies or watch or coverage_floor != "0":
@@ -232,13 +180,11 @@ def run_tests(
                 "--policy does not go together with --policies, --watch or --coverage-floor",
                 remedy="Use --policies for all of them when the policies are your gates' own.",
             )
-        given = {**flags, "policy": tuple(policy)}
-        return verify_folders(shell, given, only, allow_builtins, exit_code)
+        return verify_folders(shell, flags, only)
     others = [key for key, value in flags.items() if value]
-    if others or allow_builtins or exit_code:
-        word = (others or ["allow_builtins" if allow_builtins else "exit_code"])[0]
+    if others:
         raise UsageError(
-            f"{flag_of(word)} is for policies written for conftest",
+            f"{flag_of(others[0])} is for policies written for conftest",
             remedy="Name their folder with --policy.",
         )
     try:

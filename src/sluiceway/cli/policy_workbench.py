@@ -272,6 +272,8 @@ def _check_gate(gate: str, bundle: Bundle) -> None:
 
 def _input(what: str) -> dict[str, Any]:
     """Read a gate's input from a file or from stdin."""
+    from sluiceway.policy.bundle import unique_keys
+
     name = "stdin" if what == "-" else what
     try:
         text = sys.stdin.read(_LARGEST) if what == "-" else Path(what).read_text(encoding="utf-8")
@@ -283,7 +285,7 @@ def _input(what: str) -> dict[str, Any]:
             code="policy.input",
         ) from error
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         place = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise UsageError(

@@ -94,11 +94,11 @@ def _uncompiled(engine: VisitingEngine, modules: Mapping[str, str]) -> str:
     """Return why the folder, all of which parses now, does not compile as a whole; or nothing."""
     from sluiceway.policy.builtins import FORBIDDEN
     from sluiceway.policy.engine import Bundle
-    from sluiceway.policy.foreign.functions import LENT, with_folders
+    from sluiceway.policy.foreign.functions import lent, with_folders
 
     bundle = with_folders(Bundle(modules=modules, data={}, digest="", origin="upgrade"))
     try:
-        engine.ask(bundle, "true", "", also=frozenset(FORBIDDEN), lent=LENT)
+        engine.ask(bundle, "true", "", also=frozenset(FORBIDDEN), lent=lent([]))
     except SluicewayError as error:
         return f"they are v1, but do not compile together: {error.what}"
     return ""

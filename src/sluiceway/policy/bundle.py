@@ -23,7 +23,7 @@ from sluiceway.policy.schema import check_schema
 from sluiceway.policy.tarball import Archive, check_roots, is_archive, read_archive
 from sluiceway.record import Changing, field
 
-__all__ = ["Source", "bundled_policies", "check_pin", "load_bundle", "merge"]
+__all__ = ["Source", "bundled_policies", "check_pin", "load_bundle", "merge", "unique_keys"]
 
 Source = Path | Archive
 """A folder of policies, a single Rego file, a tar, or a tar that was read already."""
@@ -260,7 +260,7 @@ def _unreadable(place: str, error: Exception) -> ConfigurationError:
 
 def _object(text: str, place: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         row = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise ConfigurationError(
@@ -283,7 +283,8 @@ def _refuse(constant: str) -> Any:
     raise ValueError(msg)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; a key that stands there twice is a ``ValueError``."""
     found = dict(pairs)
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]

@@ -1,14 +1,16 @@
 """Rewriting Rego v0 as v1, piece by piece: everything else stays as it was written.
 
 What changes: heads of sets get ``contains``, bodies get ``if``, ``=`` in a head becomes ``:=``,
-chained bodies become rules of their own, imports that v1 does not need go, and built-ins that v1
-has no more are replaced. Whether the result *is* v1 is for OPA's parser to say.
+chained bodies become rules of their own, imports that v1 does not need go, built-ins that v1 has no
+more are replaced, and names that v1 takes for something else get a ``_``. Whether the result *is* v1
+is for OPA's parser to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sluiceway.policy.renaming import renamed
 from sluiceway.policy.tokens import Token, tokens
 from sluiceway.record import Record
 
@@ -30,6 +32,7 @@ class _Edit(Record, kw_only=False):
 
 def upgraded(source: str) -> str:
     """Return *source* as Rego v1; what is v1 already stays as it is."""
+    source = renamed(source)
     edits = sorted(
         [*_Module(source).edits(), *_builtin_edits(source)], key=lambda edit: (edit.start, edit.end)
     )

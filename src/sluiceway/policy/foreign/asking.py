@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sluiceway.policy.engine import Bundle, EngineError, VisitingEngine
-from sluiceway.policy.foreign.functions import LENT
+from sluiceway.policy.foreign.functions import UnansweredError, lent
 from sluiceway.record import Record, field
 
 __all__ = ["Asked", "Asker"]
 
-_AT_FILE = re.compile(r"(?:conftest\.at\.(\w+): )+")
+_AT_FILE = re.compile(r"(?:conftest\.(?:at|bare)\.(\w+): )+")
 """The name under which a function is lent that reads files, as often as it is said."""
 _HANDED = "sluiceway.handed"
 """A function that is lent to a query for its values: see :meth:`Asker.ask`."""
@@ -52,6 +52,7 @@ class Asker(Record):
 
         Raises:
             EngineError: When the evaluation fails.
+            UnansweredError: When a function of conftest's cannot answer as conftest's would.
         """
         query = "; ".join(f"{name} := {term}" for name, term in values.items())
         if not self.lenient:
@@ -75,11 +76,15 @@ class Asker(Record):
         return Asked(values=answer.found[0], printed=answer.printed)
 
     def _answer(self, query: str, text: str) -> Any:
-        lent = {**LENT, _HANDED: self._handed} if self.lenient else LENT
+        unanswered: list[UnansweredError] = []
+        functions = {**lent(unanswered), **({_HANDED: self._handed} if self.lenient else {})}
         try:
-            return self.engine.ask(self.bundle, query, text, also=self.also, lent=lent)
+            answer = self.engine.ask(self.bundle, query, text, also=self.also, lent=functions)
         except EngineError as error:
-            raise _told(error) from error
+            raise (unanswered[0] if unanswered else _told(error)) from error
+        if unanswered:
+            raise unanswered[0]
+        return answer
 
     def _handed(self, values: Any) -> bool:
         self._seen.append(values)

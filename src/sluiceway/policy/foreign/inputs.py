@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def _files(word: str, ignored: re.Pattern[str] | None) -> Iterator[str]:
     if word == "-":
         yield word
     elif path.is_dir():
-        yield from _below(path, ignored, set())
+        yield from _below(_evaluated(path) if path.is_symlink() else path, ignored, set())
     elif path.exists():
         if ignored is None or not ignored.search(word):
             yield word
@@ -75,18 +76,55 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _below(folder: Path, ignored: re.Pattern[str] | None, seen: set[Path]) -> Iterator[str]:
-    """Yield files in the order of Go's ``filepath.Walk``: by name, folders where they stand."""
-    real = folder.resolve()
-    if real in seen:
+    """Yield files in the order of Go's ``filepath.Walk``: by name, folders where they stand.
+
+    A link is called by what it leads to, so that a file that is there as well is judged once.
+    """
+    if folder in seen:
         return
-    seen.add(real)
-    for path in sorted(folder.iterdir(), key=lambda each: each.name):
-        if path.is_dir():
-            yield from _below(path.resolve() if path.is_symlink() else path, ignored, seen)
-        elif path.is_file() and not (ignored and ignored.search(str(path))):
-            file = str(path.resolve() if path.is_symlink() else path)
-            if supported(file):
-                yield file
+    seen.add(folder)
+    try:
+        for name in sorted(each.name for each in folder.iterdir()):
+            path = Path(os.path.normpath(folder / name))  # `x/..` goes, as Go's Join has it
+            link = path.is_symlink()
+            if path.is_dir() and not link:
+                yield from _below(path, ignored, seen)
+            elif ignored is None or not ignored.search(str(path)):
+                real = _evaluated(path) if link else path
+                if link and real.is_dir():
+                    yield from _below(real, ignored, seen)
+                elif real.is_file() and supported(str(real)):
+                    yield str(real)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or folder} cannot be read: {error.strerror or error}",
+            means="Nothing was judged.",
+            remedy="Correct it, or leave it out with --ignore.",
+            code="policy.input",
+        ) from error
+
+
+def _evaluated(path: Path) -> Path:
+    """Return *path* without links, as Go's ``filepath.EvalSymlinks``: relative where it can be.
+
+    Raises:
+        OSError: When a link leads nowhere, or in a circle.
+    """
+    path.stat()
+    made = Path(path.anchor)
+    waiting = [*reversed(path.relative_to(made).parts)]
+    while waiting:
+        part = waiting.pop()
+        if part == "..":
+            made = made.parent if made.name not in {"", ".."} else made / part
+            continue
+        made /= part
+        if made.is_symlink():
+            target = made.readlink()
+            root = Path(target.anchor)
+            waiting += reversed(target.relative_to(root).parts)
+            made = root if target.is_absolute() else made.parent
+    return made
 
 
 def read_files(

@@ -84,32 +84,55 @@ def chosen(known: Sequence[str], wanted: Sequence[str], *, every: bool = False) 
 def _pattern(text: str) -> re.Pattern[str]:
     """Return Go's ``path.Match`` pattern as a regular expression; ``*`` and ``?`` stop at ``/``."""
     made = ""
-    index = 0
-    while index < len(text):
-        character = text[index]
-        if character == "*":
-            made += "[^/]*"
-        elif character == "?":
-            made += "[^/]"
-        elif character == "[":
-            close = text.find("]", index + 2)
-            if close < 0:
-                raise UsageError(
-                    f"the namespace pattern {text!r} has a [ without its ]",
-                    remedy="For example --namespace 'main.*'.",
-                    code="policy.namespace",
-                )
-            inner = text[index + 1 : close]
-            sign = "^" if inner.startswith("^") else ""
-            made += "[" + sign + re.sub(r"([][&~|^])", r"\\\1", inner.removeprefix("^")) + "]"
-            index = close
-        elif character == "\\" and index + 1 < len(text):
-            index += 1
-            made += re.escape(text[index])
-        else:
-            made += re.escape(character)
-        index += 1
+    rest = text
+    try:
+        while rest:
+            character, rest = rest[0], rest[1:]
+            if character == "*":
+                made += "[^/]*"
+            elif character == "?":
+                made += "[^/]"
+            elif character == "[":
+                sign = "^" if rest.startswith("^") else ""
+                ranges, rest = _ranges(rest.removeprefix("^"))
+                made += f"[{sign}{ranges}]" if ranges else "." if sign else "(?!)"
+            elif character == "\\":
+                made, rest = made + re.escape(rest[0]), rest[1:]
+            else:
+                made += re.escape(character)
+    except (IndexError, ValueError) as error:
+        raise UsageError(
+            f"the namespace pattern {text!r} has a [ or \\ that is not completed",
+            remedy="For example --namespace 'main.*'.",
+            code="policy.namespace",
+        ) from error
     return re.compile(made, re.DOTALL)
+
+
+def _ranges(rest: str) -> tuple[str, str]:
+    """Return what stands up to the ``]`` as a regular expression has it, and what is behind that.
+
+    Raises:
+        IndexError, ValueError: When a character or the ``]`` is missing.
+    """
+    made = ""
+    first = True
+    while first or rest[0] != "]":
+        low, rest = _ranged(rest)
+        high = low
+        if rest[0] == "-":
+            high, rest = _ranged(rest[1:])
+        made += f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
+        first = False
+    return made, rest[1:]
+
+
+def _ranged(rest: str) -> tuple[str, str]:
+    if rest[0] in "-]":
+        msg = "a character is due"
+        raise ValueError(msg)
+    escaped = rest[0] == "\\"
+    return rest[escaped], rest[escaped + 1 :]
 
 
 def warns(rule: str) -> bool:

@@ -15,7 +15,10 @@ from sluiceway.policy.foreign.sources import load_foreign
 from sluiceway.policy.foreign.verify import verify
 from sluiceway.record import Record
 
-__all__ = ["Ran", "run_check", "run_verify"]
+__all__ = ["DEFAULT_NAMESPACE", "Ran", "run_check", "run_verify"]
+
+DEFAULT_NAMESPACE = ("main",)
+"""By what is judged when nobody says."""
 
 
 class Ran(Record):
@@ -57,7 +60,7 @@ def run_check(
             [Path(each) for each in options.policy], [Path(each) for each in options.data]
         ),
         contents,
-        wanted=options.namespace,
+        wanted=options.namespace or DEFAULT_NAMESPACE,
         every=options.all_namespaces,
         combined=options.combine,
         also=also,
@@ -77,7 +80,6 @@ def run_verify(
     engine: VisitingEngine,
     options: Options,
     *,
-    wanted: Sequence[str] = (),
     only: str = "",
     also: Collection[str] = (),
 ) -> Ran:
@@ -85,8 +87,7 @@ def run_verify(
 
     Args:
         engine: Evaluates.
-        options: conftest's options, of which policy, data, output and quiet count.
-        wanted: Namespaces or patterns of them; all when empty.
+        options: conftest's options, of which policy, data, namespace, output and quiet count.
         only: Only tests whose dotted name contains this.
         also: Built-ins that are allowed beyond a gate's.
 
@@ -98,7 +99,7 @@ def run_verify(
     judged = verify(
         engine,
         bundle,
-        wanted=wanted,
+        wanted=options.namespace,
         only=only,
         also=also,
         lenient=options.ignore_builtin_errors,

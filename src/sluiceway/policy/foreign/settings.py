@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sluiceway.errors import ConfigurationError
+from sluiceway.policy.foreign.parsers import dotenv, yaml_text
 from sluiceway.record import Record
 
 __all__ = ["Options", "conftest_settings", "options"]
 
 _FILE = "conftest.toml"
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    ".json": json.loads,
+    ".toml": tomllib.loads,
+    ".yaml": yaml_text.parse,
+    ".yml": yaml_text.parse,
+    ".dotenv": dotenv.parse,
+    ".env": dotenv.parse,
+}
+"""Endings of ``conftest`` in the order in which it looks for them."""
+_UNREADABLE = (".properties", ".props", ".prop", ".hcl", ".tfvars", ".ini")
+"""Those that it looks for as well and then cannot read."""
 _TRUE = frozenset({"1", "t", "true"})
 _FALSE = frozenset({"", "0", "f", "false"})
 _LISTS = ("data", "namespace", "policy")
@@ -38,7 +51,8 @@ class Options(Record):
 
     policy: tuple[str, ...] = ("policy",)
     data: tuple[str, ...] = ()
-    namespace: tuple[str, ...] = ("main",)
+    namespace: tuple[str, ...] = ()
+    """Packages or patterns of them; when there is none, ``main`` judges, and all are tested."""
     all_namespaces: bool = False
     combine: bool = False
     parser: str = ""
@@ -57,31 +71,20 @@ class Options(Record):
 
 
 def conftest_settings(folder: Path, environ: Mapping[str, str], config: str = "") -> dict[str, Any]:
-    """Return what ``conftest.toml`` in *folder* and ``CONFTEST_*`` say, the environment last.
+    """Return what the file ``conftest`` in *folder* and ``CONFTEST_*`` say, the environment last.
 
     Args:
-        folder: Where the file is looked for.
-        environ: The environment.
+        folder: Where the file is looked for: ``conftest.json``, ``.toml``, ``.yaml``, ...
+        environ: The environment, which may name another file: ``CONFTEST_CONFIG_FILE``.
         config: Another file's path, which has to be there.
 
     Raises:
         ConfigurationError: ``configuration.conftest`` for what cannot be read, or has no
             counterpart here and would change what is found.
     """
-    path = Path(config) if config else folder / _FILE
-    found: dict[str, Any] = {}
-    try:
-        if config or path.is_file():
-            read = tomllib.loads(path.read_text(encoding="utf-8"))
-            found = {key.replace("-", "_").lower(): value for key, value in read.items()}
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error}",
-            remedy="Correct --config-file, or the file."
-            if config
-            else "Correct it, or take it away.",
-            code="configuration.conftest",
-        ) from error
+    given = config or environ.get("CONFTEST_CONFIG_FILE", "")
+    path = Path(given) if given else _file_in(folder)
+    found = _read(path, given=bool(given)) if path else {}
     for key in (*_LISTS, *_TEXTS, *_FLAGS, *_UNKNOWN_HERE):
         value = environ.get(f"CONFTEST_{key.upper()}", "")
         if value:
@@ -97,6 +100,43 @@ def conftest_settings(folder: Path, environ: Mapping[str, str], config: str = ""
                 code="configuration.conftest",
             )
     return {key: _typed(key, found[key]) for key in (*_LISTS, *_TEXTS, *_FLAGS) if key in found}
+
+
+def _file_in(folder: Path) -> Path | None:
+    names = (folder / f"conftest{ending}" for ending in (*_READERS, *_UNREADABLE))
+    return next((path for path in names if path.is_file()), None)
+
+
+def _read(path: Path, *, given: bool) -> dict[str, Any]:
+    """Return the options of a file, under their names in Python."""
+    reader = _READERS.get(path.suffix.lower())
+    read: Any = None
+    reason = "it is no object" if reader else f"conftest reads {', '.join(_READERS)}"
+    try:
+        text = path.read_text(encoding="utf-8")
+        if reader:
+            read = reader(text) if text.strip() or reader is json.loads else {}
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(error)
+    if not isinstance(read, dict):
+        raise ConfigurationError(
+            f"{path} cannot be read: {reason}",
+            remedy="Correct --config-file, or the file."
+            if given
+            else "Correct it, or take it away.",
+            code="configuration.conftest",
+        )
+    known = (*_LISTS, *_TEXTS, *_FLAGS, *_UNKNOWN_HERE)
+    for key in read:
+        if "_" in key and key.lower() in known:
+            raise ConfigurationError(
+                f"{path} says {key}, which conftest does not know",
+                means="conftest passes over it, and would find something else.",
+                remedy=f"Write it {key.replace('_', '-').lower()}, or in the environment:"
+                f" CONFTEST_{key.upper()}.",
+                code="configuration.conftest",
+            )
+    return {key.replace("-", "_").lower(): value for key, value in read.items()}
 
 
 def options(settings: Mapping[str, Any], flags: Mapping[str, Any]) -> Options:
