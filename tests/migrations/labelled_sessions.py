@@ -245,6 +245,17 @@ VARIABLES = (
         TRUNCATE,
     ),
     case(
+        "default of a parameter",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN 1; END $$;"
+        "CREATE FUNCTION g(i int DEFAULT f()) RETURNS int LANGUAGE sql AS 'SELECT i'; SELECT g();",
+        TRUNCATE,
+    ),
+    case(
+        "default of a parameter of a function that nobody calls",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN 1; END $$;"
+        "CREATE FUNCTION g(i int DEFAULT f()) RETURNS int LANGUAGE sql AS 'SELECT i';",
+    ),
+    case(
         "trigger for rows beside a truncate",
         "CREATE FUNCTION w() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN NULL; END $$;"
         "CREATE TABLE n (id int); CREATE TRIGGER t AFTER DELETE ON n FOR EACH ROW EXECUTE FUNCTION w(); TRUNCATE n;",
