@@ -222,6 +222,7 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         if_exists=if_exists,
         or_replace=or_replace,
         temporary=temporary,
+        label="on commit drop" if temporary and _ends_with_transaction(cursor, words) else "",
         partitioned=any(
             word == "PARTITION" and words[index + 1 : index + 2] == ["BY"]
             for index, word in enumerate(words)
@@ -229,6 +230,13 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         references=parent,
         from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
         reads=relations(cursor) if "SELECT" in words else (),
+    )
+
+
+def _ends_with_transaction(cursor: Cursor, words: list[str]) -> bool:
+    ends = ["ON", "COMMIT", "DROP"]
+    return cursor.dialect is Dialect.POSTGRES and any(
+        words[index : index + 3] == ends for index in range(len(words))
     )
 
 
