@@ -407,6 +407,26 @@ def _end(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.COMMIT)
 
 
+def _reset(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    """Read RESET of a setting, or of ALL of them."""
+    cursor.next()
+    name = () if cursor.take("ALL") or not cursor.at_name() else (cursor.name()[-1].lower(),)
+    cursor.rest()
+    yield Action(kind=Kind.SET, name=name)
+
+
+def _discard(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    """Read DISCARD: the session's own tables end, or ALL of what is its own."""
+    cursor.next()
+    word = cursor.one_of("ALL", "TEMP", "TEMPORARY")
+    cursor.rest()
+    yield (
+        Action(kind=Kind.SET, name=("discard",), body=word.lower())
+        if word
+        else Action(kind=Kind.OTHER)
+    )
+
+
 _READERS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "SET": _set,
     "DECLARE": _declare,
@@ -417,4 +437,6 @@ _READERS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "DO": _do,
     "BEGIN": _begin,
     "END": _end,
+    "RESET": _reset,
+    "DISCARD": _discard,
 }

@@ -425,26 +425,6 @@ def _use(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.SET, name=("use",))
 
 
-def _reset(cursor: Cursor, _: Variables) -> Iterator[Action]:
-    """Read RESET of a setting, or of ALL of them."""
-    cursor.next()
-    name = () if cursor.take("ALL") or not cursor.at_name() else (cursor.name()[-1].lower(),)
-    cursor.rest()
-    yield Action(kind=Kind.SET, name=name)
-
-
-def _discard(cursor: Cursor, _: Variables) -> Iterator[Action]:
-    """Read DISCARD: the session's own tables end, or ALL of what is its own."""
-    cursor.next()
-    word = cursor.one_of("ALL", "TEMP", "TEMPORARY")
-    cursor.rest()
-    yield (
-        Action(kind=Kind.SET, name=("discard",), body=word.lower())
-        if word
-        else Action(kind=Kind.OTHER)
-    )
-
-
 _NOISE = frozenset({"WORK", "TRANSACTION", "TRAN"})
 
 
@@ -494,8 +474,6 @@ VERBS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "REVOKE": _harmless,
     "ANALYZE": _harmless,
     "USE": _use,
-    "RESET": _reset,
-    "DISCARD": _discard,
     "PRAGMA": _harmless,
     "PRINT": _harmless,
     "LOCK": _lock,
