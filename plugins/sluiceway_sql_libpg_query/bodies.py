@@ -18,6 +18,7 @@ from sluiceway_sql_libpg_query.nodes import (
     Node,
     arguments_of,
     body_of,
+    called_by_defaults,
     parameters_of,
     sole,
     strings,
@@ -134,7 +135,9 @@ class Reader:
                 nested = LaterActions(lambda: tuple(reader._calls_of(written)) or NOTHING)  # noqa: SLF001
             else:
                 nested = LaterActions(lambda: reader._runs(language, text, source))  # noqa: SLF001
-            if own := tuple(_own_path(node)):
+            # What a default of a parameter calls runs where the call does not give that one.
+            defaults = [Action(kind=Kind.CALL, name=each) for each in called_by_defaults(node)]
+            if own := (*_own_path(node), *defaults):
                 nested = (*own, *nested)
         if language == "plpgsql" and _WORTH.search(text):
             self._functions[name[-1]] = _Defined(source, text, parameters_of(node), nested)

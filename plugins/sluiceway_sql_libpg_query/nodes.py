@@ -15,6 +15,7 @@ __all__ = [
     "arguments",
     "arguments_of",
     "body_of",
+    "called_by_defaults",
     "calls",
     "check_not_null",
     "column",
@@ -323,6 +324,11 @@ def arguments_of(node: Node) -> tuple[str, ...]:
 def parameters_of(node: Node) -> list[str]:
     """Return the names of a function's inputs, empty for those without one."""
     return [str(each.get("name", "")) for each in _inputs(node)]
+
+
+def called_by_defaults(node: Node) -> list[Name]:
+    """Return the functions that the defaults of a function's parameters call."""
+    return [name for each in _inputs(node) for name in functions_in(each.get("defexpr"))]
 
 
 def takes_one(node: Node) -> bool:

@@ -34,7 +34,7 @@ _STATEMENT = b'{"stmt":'
 _TAIL = 32
 """Bytes that one of the two can take."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 5
+_ANSWERS = 6
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'

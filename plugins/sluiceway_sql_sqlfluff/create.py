@@ -89,7 +89,10 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
         yield from cast(cursor)
     elif word == "DATABASE":
         kind = Kind.CREATE_SCHEMA if cursor.dialect in MYSQL else Kind.CREATE_DATABASE
-        yield _object(cursor, kind)
+        action = _object(cursor, kind)
+        if or_replace:
+            yield replace(action, kind=Kind.DROP_DATABASE, if_exists=True, label="or replace")
+        yield action
     elif word in _KINDS:
         # Oracle: a package's body stands beside its head.
         part = ("body",) if word in {"PACKAGE", "TYPE"} and cursor.take("BODY") else ()
@@ -99,6 +102,10 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
         elif word == "TRIGGER":
             yield replace(_with_function(cursor, action), or_replace=or_replace)
             return
+        elif word == "SCHEMA" and or_replace:
+            yield replace(
+                action, kind=Kind.DROP_SCHEMA, if_exists=True, cascade=True, label="or replace"
+            )
         elif word == "DOMAIN":
             cursor.take("AS")
             action = replace(action, definition=definition(cursor, action.name[-1]))
@@ -215,6 +222,7 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         if_exists=if_exists,
         or_replace=or_replace,
         temporary=temporary,
+        label="on commit drop" if temporary and _ends_with_transaction(cursor, words) else "",
         partitioned=any(
             word == "PARTITION" and words[index + 1 : index + 2] == ["BY"]
             for index, word in enumerate(words)
@@ -222,6 +230,13 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         references=parent,
         from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
         reads=relations(cursor) if "SELECT" in words else (),
+    )
+
+
+def _ends_with_transaction(cursor: Cursor, words: list[str]) -> bool:
+    ends = ["ON", "COMMIT", "DROP"]
+    return cursor.dialect is Dialect.POSTGRES and any(
+        words[index : index + 3] == ends for index in range(len(words))
     )
 
 

@@ -8,7 +8,7 @@ from sluiceway.migrations.records import Dialect, Name
 from sluiceway_sql_sqlfluff.tokens import MYSQL, Token, TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["Cursor", "Strange"]
+__all__ = ["RESERVED", "Cursor", "Strange"]
 
 _LOWER = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.DUCKDB})
 _UPPER = frozenset({Dialect.ORACLE, Dialect.SNOWFLAKE, Dialect.DB2, Dialect.ANSI})
@@ -17,7 +17,7 @@ _BLIND = frozenset({Dialect.SQLITE, Dialect.TSQL})
 _NAMES = frozenset({TokenKind.WORD, TokenKind.QUOTED})
 
 
-_RESERVED = words(
+RESERVED = words(
     "ADD ALL ALTER AND AS ASC BEGIN BETWEEN BY CASE CHECK COLUMN CONSTRAINT CREATE DEFAULT DELETE DESC"
     " DISTINCT DROP ELSE EXISTS FOREIGN FROM GRANT GROUP HAVING IF IN INDEX INSERT INTO IS JOIN KEY"
     " KEYS LIKE LIMIT MODIFY NOT NULL ON OR ORDER PRIMARY REFERENCES RENAME SELECT SET TABLE THEN TO"
@@ -132,7 +132,7 @@ class Cursor:
             if token.kind is TokenKind.VARIABLE and token.text.startswith("@"):
                 return token.text
             raise Strange
-        if token.word in _RESERVED:
+        if token.word in RESERVED:
             self.loose.append(token)
         return self.fold(token, column=column)
 

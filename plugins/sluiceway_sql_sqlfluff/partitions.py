@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.words import words
@@ -62,39 +60,58 @@ def _indexes(clause: Cursor) -> bool:
     return True
 
 
-def exchanged(clause: Cursor) -> bool:
-    """Go past Oracle's EXCHANGE PARTITION, if all of it is understood."""
-    return _sure(clause, _exchanged)
+def exchanged(clause: Cursor, table: Name) -> Action | None:
+    """Read EXCHANGE PARTITION, or T-SQL's SWITCH: the rows of a table go to another, or both change places.
+
+    Raises :class:`Strange` where not all of it is understood.
+    """
+    offset = clause.offset
+    if clause.dialect is Dialect.TSQL and clause.take("SWITCH"):
+        other = _switched(clause)
+    elif clause.take("EXCHANGE"):
+        if not clause.one_of(*_PARTS) or not _part(clause):
+            raise Strange
+        other = _other(clause)
+    else:
+        return None
+    return Action(
+        kind=Kind.ATTACH_PARTITION, name=table, new_name=other, label="exchange", offset=offset
+    )
+
+
+def _switched(clause: Cursor) -> Name:
+    """Read ``SWITCH PARTITION 2 TO dbo.t PARTITION 2 WITH (...)``; which partition may be any expression."""
+    while not clause.take("TO"):
+        clause.skip_group() or clause.next()
+    other = clause.name()
+    clause.rest()
+    return other
+
+
+def _other(clause: Cursor) -> Name:
+    clause.need("WITH", "TABLE")
+    other = clause.name()
+    if clause.one_of("INCLUDING", "EXCLUDING"):
+        clause.need("INDEXES")
+    if clause.one_of("WITH", "WITHOUT"):
+        clause.need("VALIDATION")
+    if not _indexes(clause):
+        raise Strange
+    return other
 
 
 def constraint_modified(clause: Cursor) -> bool:
     """Go past what follows Oracle's MODIFY when that is a constraint, if all of it is understood."""
-    return _sure(clause, _modified)
-
-
-def _sure(clause: Cursor, reader: Callable[[Cursor], bool]) -> bool:
     if clause.dialect is not Dialect.ORACLE:
         return False
     begin = clause.index
     try:
-        if reader(clause):
+        if _modified(clause):
             return True
     except Strange:
         pass
     clause.index = begin
     return False
-
-
-def _exchanged(clause: Cursor) -> bool:
-    if not clause.take("EXCHANGE") or clause.one_of(*_PARTS) == "" or not _part(clause):
-        return False
-    clause.need("WITH", "TABLE")
-    clause.name()
-    if clause.one_of("INCLUDING", "EXCLUDING"):
-        clause.need("INDEXES")
-    if clause.one_of("WITH", "WITHOUT"):
-        clause.need("VALIDATION")
-    return _indexes(clause)
 
 
 _STATES = words(

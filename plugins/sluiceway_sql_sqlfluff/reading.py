@@ -214,8 +214,10 @@ class _Whole(Changing):
         if made is not None:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
-            kept = replace(made, nested=nested, body=body, body_offset=offset)
             oracle = self.dialect is Dialect.ORACLE
+            if oracle:  # what its variables are declared with
+                nested = (*called_in(Cursor(outside, self.dialect, self.text)), *nested)
+            kept = replace(made, nested=nested, body=body, body_offset=offset)
             actions = tuple(stored(kept)) if oracle else (by_itself(kept),)
         else:
             if self.dialect is Dialect.ORACLE:  # what its conditions call

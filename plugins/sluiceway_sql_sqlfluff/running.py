@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.arguments import argument_of, arguments_of, given_to
-from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
+from sluiceway_sql_sqlfluff.cursor import RESERVED, Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import PROGRAM, UNKNOWN, Variables, texts
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind, tokens
 from sluiceway_sql_sqlfluff.variables import assign, note_assigned
@@ -31,7 +31,11 @@ def run(cursor: Cursor, variables: Variables) -> Iterator[Action]:
             yield Action(kind=Kind.CALL, name=called, offset=offset)
     elif cursor.dialect is Dialect.ORACLE and cursor.at_name():
         name = cursor.peek()
-        if name is not None and cursor.word(1) == ":" and cursor.word(2) == "=":
+        if cursor.word() == "RETURN":
+            yield from called_in(cursor)
+            cursor.rest()
+            yield Action(kind=Kind.OTHER)
+        elif name is not None and cursor.word(1) == ":" and cursor.word(2) == "=":
             yield from called_in(cursor)
             cursor.next()
             assign(cursor, name.text, variables)
@@ -62,6 +66,8 @@ def _called_by_name(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         cursor.index = begin
         return
     at = _RUN_BY.get(name[-1].upper()) if len(name) > 1 else None
+    if group is not None:
+        yield from called_in(group.within(group.index, group.stop))
     if at is None:
         yield Action(kind=Kind.CALL, name=name, offset=offset)
         return
@@ -188,14 +194,25 @@ def _texts_run(group: Cursor, offset: int) -> Iterator[Action]:
             yield Action(kind=Kind.EXECUTE, body=token.text, offset=offset)
 
 
+_NO_FUNCTIONS = RESERVED | words(
+    "END DECLARE LOOP WHILE FOR ELSIF EXIT CONTINUE RETURN EXCEPTION OTHERS RAISE OPEN FETCH CLOSE PRAGMA"
+    " EXECUTE IMMEDIATE REPLACE FUNCTION PROCEDURE PACKAGE BODY TRIGGER TYPE OUT NUMBER VARCHAR2 BOOLEAN"
+)
+"""Words of PL/SQL that nobody calls a function by."""
+
+
 def called_in(cursor: Cursor) -> list[Action]:
-    """Return a call for each name before a bracket."""
+    """Return a call for each name before a bracket; in Oracle for each name, which may be a function's too."""
     found: list[Action] = []
     offset = cursor.offset
     inside = cursor.tokens
-    for index in range(cursor.index, cursor.stop - 1):
+    oracle = cursor.dialect is Dialect.ORACLE
+    for index in range(cursor.index, cursor.stop if oracle else cursor.stop - 1):
         token = inside[index]
-        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or inside[index + 1].word != "(":
+        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
+            continue
+        after = inside[index + 1].word if index + 1 < cursor.stop else ""
+        if after != "(" and (not oracle or after == "." or token.word in _NO_FUNCTIONS):
             continue
         if token.word in _RUNS_SQL:
             # What it is given as a text runs as SQL, here or on another server.
@@ -390,6 +407,26 @@ def _end(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.COMMIT)
 
 
+def _reset(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    """Read RESET of a setting, or of ALL of them."""
+    cursor.next()
+    name = () if cursor.take("ALL") or not cursor.at_name() else (cursor.name()[-1].lower(),)
+    cursor.rest()
+    yield Action(kind=Kind.SET, name=name)
+
+
+def _discard(cursor: Cursor, _: Variables) -> Iterator[Action]:
+    """Read DISCARD: the session's own tables end, or ALL of what is its own."""
+    cursor.next()
+    word = cursor.one_of("ALL", "TEMP", "TEMPORARY")
+    cursor.rest()
+    yield (
+        Action(kind=Kind.SET, name=("discard",), body=word.lower())
+        if word
+        else Action(kind=Kind.OTHER)
+    )
+
+
 _READERS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "SET": _set,
     "DECLARE": _declare,
@@ -400,4 +437,6 @@ _READERS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "DO": _do,
     "BEGIN": _begin,
     "END": _end,
+    "RESET": _reset,
+    "DISCARD": _discard,
 }

@@ -342,6 +342,8 @@ def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         token.word == "PROGRAM" for token in cursor.tokens[cursor.index : cursor.stop]
     ):  # whatever it runs, it is not SQL
         yield Action(kind=Kind.EXECUTE, label="unknown")
+    if cursor.dialect in FUNCTIONS_MATTER:
+        yield from called_in(cursor)
     name = _changed(cursor)
     if cursor.dialect is Dialect.SNOWFLAKE and (cursor.word(), cursor.word(1)) == _REPLACES:
         offset = cursor.offset

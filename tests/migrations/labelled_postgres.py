@@ -128,6 +128,32 @@ _DROPS = (
         "ALTER TABLE p ATTACH PARTITION logs FOR VALUES IN (1); DROP TABLE p;",
         TABLE,
     ),
+    case(
+        "old under a new parent for a while",
+        "CREATE TABLE p (id bigint, body text) PARTITION BY LIST (id);"
+        "ALTER TABLE p ATTACH PARTITION logs FOR VALUES IN (1);"
+        "ALTER TABLE p DETACH PARTITION logs; DROP TABLE p;",
+    ),
+    case(
+        "old under a new parent that an IF may have let go",
+        "CREATE TABLE p (id bigint, body text) PARTITION BY LIST (id);"
+        "ALTER TABLE p ATTACH PARTITION logs FOR VALUES IN (1);"
+        "DO $$ BEGIN IF false THEN ALTER TABLE p DETACH PARTITION logs; END IF; END $$; DROP TABLE p;",
+        TABLE,
+    ),
+    case(
+        "old under a new partition of a new parent",
+        "CREATE TABLE p (id bigint, body text) PARTITION BY LIST (id);"
+        "CREATE TABLE q PARTITION OF p DEFAULT PARTITION BY LIST (id);"
+        "ALTER TABLE q ATTACH PARTITION logs FOR VALUES IN (1); DROP TABLE p;",
+        TABLE,
+    ),
+    case(
+        "new partitions of a new parent",
+        "CREATE TABLE p (id bigint) PARTITION BY LIST (id);"
+        "CREATE TABLE IF NOT EXISTS q PARTITION OF p DEFAULT; DROP TABLE p;",
+    ),
+    case("database of its own", "CREATE DATABASE scratch; DROP DATABASE scratch;", runs=ALONE),
     case("drop owned", "DROP OWNED BY CURRENT_USER;", TABLE, runs="refused to a superuser"),
     case("drop database", "DROP DATABASE other;", TABLE, runs="there is none"),
     case("rename table", "ALTER TABLE logs RENAME TO lines;"),

@@ -157,6 +157,37 @@ PATHS = (
         "COMMIT; DROP TABLE logs;",
         runs=ALONE,
     ),
+    case(
+        "path with the temporary last",
+        "SET search_path = public, pg_temp; CREATE TEMP TABLE logs (id int); DROP TABLE logs;",
+        TABLE,
+    ),
+    case(
+        "path with another schema first",
+        "CREATE SCHEMA x; CREATE TABLE x.logs (id int); SET search_path = public, x; DROP TABLE logs;",
+        TABLE,
+    ),
+    case(
+        "column of a table of a second schema",
+        "CREATE SCHEMA x; CREATE TABLE x.logs (id int, body text); SET search_path = public, x;"
+        "ALTER TABLE logs DROP COLUMN body;",
+        COLUMN,
+    ),
+    case(
+        "path with its own schema first",
+        "CREATE SCHEMA x; SET search_path = x, public; CREATE TABLE logs (id int, note text);"
+        "ALTER TABLE logs DROP COLUMN note; CREATE INDEX ON logs (id); DROP TABLE logs;",
+    ),
+    case(
+        "temporary for a transaction that nobody has begun",
+        "CREATE TEMP TABLE logs (id int) ON COMMIT DROP; DROP TABLE logs;",
+        TABLE,
+        runs=ALONE,
+    ),
+    case(
+        "temporary for the transaction of a block",
+        "DO $$ BEGIN CREATE TEMP TABLE logs (id int) ON COMMIT DROP; TRUNCATE logs; DROP TABLE logs; END $$;",
+    ),
     case("unfinished comment", "SELECT 1; /* x\nDROP TABLE logs;", UNPARSABLE, runs="an error"),
 )
 VARIABLES = (
@@ -212,6 +243,17 @@ VARIABLES = (
         "CREATE FUNCTION w() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN NULL; END $$;"
         "CREATE TABLE n (id int); CREATE TRIGGER t AFTER TRUNCATE ON n EXECUTE FUNCTION w(); TRUNCATE n;",
         TRUNCATE,
+    ),
+    case(
+        "default of a parameter",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN 1; END $$;"
+        "CREATE FUNCTION g(i int DEFAULT f()) RETURNS int LANGUAGE sql AS 'SELECT i'; SELECT g();",
+        TRUNCATE,
+    ),
+    case(
+        "default of a parameter of a function that nobody calls",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN TRUNCATE logs; RETURN 1; END $$;"
+        "CREATE FUNCTION g(i int DEFAULT f()) RETURNS int LANGUAGE sql AS 'SELECT i';",
     ),
     case(
         "trigger for rows beside a truncate",

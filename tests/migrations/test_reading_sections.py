@@ -47,6 +47,13 @@ FORWARD = [
     ("sql-migrate", "-- +migrate Up notransaction\na;\n-- +migrate Down\nDROP x;\n-- +migrate Up\nb;\n", ["a", "b"], Maybe.NO),
     ("sql-migrate", "before;\n-- +migrate Up\n-- +migrate StatementBegin\na;\nb\n-- +migrate StatementEnd\n", ["before", "a", "b"], Maybe.YES),
     ("sql-migrate", "-- +migrate Up\na;\n-- +migrate down\nDROP x;\n", ["a", "DROP x"], Maybe.YES),
+    ("node-pg-migrate", "-- Up Migration\na;\n-- Down Migration\nDROP x;\n", ["a"], Maybe.MAYBE),
+    ("node-pg-migrate", "--- down   migration\nDROP x;\n-- UP migration of x\na;\n", ["a"], Maybe.MAYBE),
+    ("node-pg-migrate", "before;\n-- Up Migration\na;\n", ["before", "a"], Maybe.MAYBE),
+    ("tern", "a;\n---- create above / drop below ----\nDROP x;\n", ["a"], Maybe.YES),
+    ("tern", "---- tern: disable-tx ----\na\n\n---- create above / drop below ----\n\nDROP x;\n---- create above / drop below ----\nDROP y;", ["a"], Maybe.NO),
+    ("rambler", "-- rambler up\na;\n-- rambler down\nDROP x;\n-- rambler up\nb;\n", ["a", "b"], Maybe.MAYBE),
+    ("rambler", "-- rambler down\nDROP x;\n-- rambler other\nb;\n", ["b"], Maybe.MAYBE),
     ("liquibase", "--liquibase formatted sql\n--changeset a:1\na;\n--rollback DROP x;\n--changeset b:2\nb;\n", ["a", "b"], Maybe.YES),
     ("liquibase", "-- liquibase formatted SQL\n-- changeset a:1 runInTransaction:false\na;\n/* liquibase rollback\nDROP x;\n*/\n", ["a"], Maybe.NO),
     ("liquibase", "--liquibase formatted sql\n--changeset a:1 dbms:mysql,h2\nDROP x;\n--changeset a:2 dbms:!mysql\na;\n--changeset a:3 dbms:newdb\nb;", ["a", "b"], Maybe.YES),
@@ -71,6 +78,10 @@ def test_what_is_left_out_is_listed_with_its_lines():
 
 
 REFUSED = [
+    ("-- Up Migration\nSELECT '\n-- Down Migration\nDROP x;';\n", "3: node-pg-migrate (-- Down Migration) cuts the file inside of a quote"),
+    ("-- c\n---- create above / drop below ----\nDROP x;\n", "2: tern refuses this file: it has no SQL above"),
+    ("SELECT '\n---- create above / drop below ----\nDROP x;';\n", "2: tern (drop below) cuts the file inside of a quote"),
+    ("-- rambler up\n/*\n-- rambler down\n*/ DROP x;\n", "3: rambler (-- rambler down) cuts the file inside of a quote"),
     # What goose itself refuses runs nowhere by goose: another tool may run all of it.
     ("-- +goose Down\nDROP x;\n-- +goose Up\na;\n", "1: goose refuses this file: -- +goose Down does not belong"),
     ("-- +goose Up\na;\n-- +goose Down\nb;\n-- +goose Down\nDROP x;\n", "5: goose refuses this file"),

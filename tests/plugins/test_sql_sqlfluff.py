@@ -131,6 +131,10 @@ POSTGRES = [
     ('CREATE INDEX CONCURRENTLY i ON "T" (a)', ["create_index T concurrently"]),
     ("TRUNCATE a, public.b CASCADE", ["truncate a cascade", "truncate public.b cascade"]),
     ("SELECT s.f(1)", ["call s.f"]),
+    ("RESET search_path", ["set search_path"]),
+    ("RESET ALL", ["set"]),
+    ("DISCARD TEMP", ["set discard"]),
+    ("DISCARD PLANS", []),
     ("ALTER TABLE t ADD c int NOT NULL GENERATED ALWAYS AS IDENTITY", ["add_column t c not null default"]),
     ("ALTER TABLE t ADD c timestamp with time zone DEFAULT now() NOT NULL", ["add_column t c not null default"]),
     ("ALTER TABLE t ADD c text DEFAULT NULL::text NOT NULL", ["add_column t c not null"]),
@@ -160,6 +164,12 @@ CASES = [
     *(("postgres", *case) for case in POSTGRES),
     *OTHERS,
 ]
+
+
+@pytest.mark.parametrize("text", ["TEMP TABLE t (a int) ON COMMIT DROP", "TEMPORARY TABLE t ON COMMIT DROP AS SELECT 1"])  # fmt: skip
+def test_a_table_that_ends_with_its_transaction(text):
+    (made,) = parsed("postgres", f"CREATE {text}")[0].actions
+    assert (made.temporary, made.label) == (True, "on commit drop")
 
 
 @pytest.mark.parametrize(("dialect", "text", "expected"), CASES)

@@ -240,7 +240,8 @@ class Action(Record):
     """Of CREATE_TABLE; a tuple, or :class:`~sluiceway.migrations.later.LaterColumns`."""
     new_name: Name = ()
     """Of the renaming kinds and SET_SCHEMA; the partition that is attached or detached, and the heir
-    where a table INHERITs (ATTACH_PARTITION, labelled ``inherit``)."""
+    where a table INHERITs (ATTACH_PARTITION, labelled ``inherit``), or the table that a partition changes
+    places with (``exchange``)."""
     constraint: str = ""
     """``check``, ``foreign key``, ``unique``, ``primary key``, ``exclude``, ``not null``. The last one
     is a SET_NOT_NULL (``ADD CONSTRAINT n NOT NULL c`` of PostgreSQL 18)."""

@@ -19,6 +19,7 @@ _ALWAYS = frozenset({Dialect.TSQL, Dialect.ORACLE})
 _VARIABLE = re.compile(r":(?=['\"A-Za-z_{])(?<!::)")
 _TEMPLATES = (b"{{", b"{%", b"${", b"{#")
 _MYSQL_MARKS = (b"delimiter", b"/*!", b"/*m!", b"ansi_quotes", b"no_backslash", b"sql_mode", b"names", b"charset", b"character set")  # fmt: skip
+_UP = re.compile(rb"up\s+migration")
 _LONE_CR = re.compile(r"\r(?!\n)")
 
 
@@ -48,6 +49,9 @@ def _marks(lower: bytes) -> bool:
         or b"liquibase" in lower
         or b"statement-breakpoint" in lower
         or b"txmode" in lower
+        or b"create above" in lower
+        or b"rambler" in lower
+        or (b"migration" in lower and _UP.search(lower) is not None)
     )
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from sluiceway.migrations.cleaning import halves
 from sluiceway.migrations.cleaning.edits import Draft
 from sluiceway.migrations.records import Dialect, Maybe, Span
 from sluiceway.migrations.statements import spans, tokens
@@ -32,6 +33,7 @@ MARKERS: dict[str, re.Pattern[str]] = {
     "dbmate": re.compile(r"(?m)^--[\t\n\f\r ]*migrate:(?:up|down)(?:[\t\n\f\r ]|\Z)"),
     "sql-migrate": re.compile(r"(?m)^-- \+migrate (?:Up|Down)\b"),
     "liquibase": re.compile(r"(?i)\A\s*--\s*liquibase\s*formatted"),
+    **halves.MARKERS,
 }
 """What tells that a file is of a tool."""
 _WORD_OF = {
@@ -39,6 +41,7 @@ _WORD_OF = {
     "dbmate": "migrate:",
     "sql-migrate": "+migrate",
     "liquibase": "liquibase",
+    **halves.WORDS,
 }
 """A word of each marker, without which there is no need to look for it."""
 
@@ -56,9 +59,7 @@ def tool_of(text: str) -> str:
 
 def clean(draft: Draft, tool: str, dialect: Dialect) -> None:
     """Leave only the forward part of *tool*'s file in *draft*."""
-    {"goose": _goose, "dbmate": _dbmate, "sql-migrate": _sql_migrate, "liquibase": _liquibase}[
-        tool
-    ](draft, dialect)
+    _READERS[tool](draft, dialect)
 
 
 def _lines(text: str) -> Iterator[tuple[int, int, str]]:
@@ -427,3 +428,14 @@ def _end_by(draft: Draft, lines: list[tuple[int, int, str]], dialect: Dialect) -
     for begin, end in zip([0, *cuts], [*cuts, len(draft.text)], strict=True):
         found += [(begin + a, begin + b) for a, b in spans(draft.text[begin:end], dialect)]
     draft.spans = found
+
+
+_READERS: dict[str, Callable[[Draft, Dialect], None]] = {
+    "goose": _goose,
+    "dbmate": _dbmate,
+    "sql-migrate": _sql_migrate,
+    "liquibase": _liquibase,
+    "node-pg-migrate": halves.node_pg_migrate,
+    "tern": halves.tern,
+    "rambler": halves.rambler,
+}

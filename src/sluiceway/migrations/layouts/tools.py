@@ -14,7 +14,7 @@ __all__ = ["LAYOUTS", "Folders", "Peek", "Place", "natural"]
 
 LAYOUTS = (
     "auto", "plain", "prisma", "drizzle", "diesel", "flyway", "golang-migrate", "goose", "dbmate",
-    "sql-migrate", "liquibase", "sqitch", "atlas", "code",
+    "sql-migrate", "liquibase", "node-pg-migrate", "tern", "rambler", "sqitch", "atlas", "code",
 )  # fmt: skip
 """What may be asked for. ``code`` is what a reading says that holds nothing but code."""
 

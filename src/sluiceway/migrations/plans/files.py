@@ -18,6 +18,9 @@ _HEADS = {
     "goose": ("-- +goose Up\n", "-- +goose NO TRANSACTION\n-- +goose Up\n"),
     "dbmate": ("-- migrate:up\n", "-- migrate:up transaction:false\n"),
     "sql-migrate": ("-- +migrate Up\n", "-- +migrate Up notransaction\n"),
+    "node-pg-migrate": ("-- Up Migration\n", "-- Up Migration\n"),
+    "tern": ("", "---- tern: disable-tx ----\n"),
+    "rambler": ("-- rambler up\n", "-- rambler up\n"),
 }
 _FOLDERS = {"prisma": "migration.sql", "diesel": "up.sql"}
 """Tools that keep every migration in a folder of its own, and what its file is called."""

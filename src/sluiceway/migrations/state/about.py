@@ -18,6 +18,7 @@ __all__ = [
     "domain_of",
     "dotted",
     "if_new",
+    "newness",
     "on_table",
     "owner",
     "refer",
@@ -52,14 +53,30 @@ def about(walk: Walk, action: Action, thing: Thing, name: Name) -> dict[str, Any
     return {
         "table": dotted(name),
         "column": action.column,
-        "temporary": thing.temporary
+        "temporary": (thing.temporary and not _another(walk, thing, name))
         or (walk.dialect is Dialect.TSQL and name[-1:] != () and name[-1].startswith("#")),
         "partitioned": thing.partitioned if thing.partitioned is not Maybe.NO else None,
         "materialized": thing.materialized,
         "cascade": action.cascade,
         "label": action.label,
-        "new_object": if_new(walk.world.catalogue.made(thing)),
+        "new_object": newness(walk, thing, name),
     }
+
+
+def newness(
+    walk: Walk, thing: Thing, name: Name, column: ColumnState | None = None
+) -> Maybe | None:
+    """Return how sure it is that *thing*, called *name*, or a column of it is new; as a field of a fact."""
+    made = walk.world.catalogue.made(thing, column)
+    if made is Maybe.YES and _another(walk, thing, name):
+        made = Maybe.MAYBE
+    return if_new(made)
+
+
+def _another(walk: Walk, thing: Thing, name: Name) -> bool:
+    """Say whether *name* may be that of another thing, which is older."""
+    gone = thing.ends_with and thing.ends_with != walk.where.number
+    return bool(gone) or walk.world.catalogue.unsure(name)
 
 
 def if_new(answer: Maybe) -> Maybe | None:

@@ -98,10 +98,15 @@ class Thing(Changing):
     temporary: bool = False
     passing: bool = False
     """It ends with the transaction (``ON COMMIT DROP``)."""
+    ends_with: int = 0
+    """Where nobody has begun a transaction, the statement that is one itself, perhaps, and that it ends
+    with then."""
     partitioned: Maybe = Maybe.NO
     materialized: bool = False
     holds_old: bool = False
-    """It is new, but something older hangs on it: what is done to it is done to that too."""
+    """It is new, but rows that are older may be in it."""
+    parts: list[Thing] = field(default_factory=list)
+    """Its partitions and heirs: what is done to it is done to those too."""
     referenced: bool = False
     """An older table has a foreign key to it: TRUNCATE CASCADE empties that table too. Of a type: an
     older column is of it now, and goes with it."""
@@ -176,6 +181,21 @@ class Catalogue:
                 if isinstance(found, Thing):
                     return found
         return None
+
+    def unsure(self, name: Name) -> bool:
+        """Say whether a name may mean something older: it is looked for in a schema first of which
+        nothing was heard.
+        """
+        if len(name) != 1 or len(self.path) == 1:
+            return False
+        passed = False
+        for key in self.keys(name):
+            found = self._things.get(key)
+            if isinstance(found, Thing):
+                return passed
+            # A session begins without tables of its own.
+            passed = passed or (found is None and key[0] != _TEMPORARY)
+        return False
 
     def thing(self, name: Name) -> Thing:
         """Return the thing of that name; one that was not heard of is old."""
@@ -258,6 +278,18 @@ class Catalogue:
             for thing in self._things.values()
         )
 
+    def _part_is_old(self, thing: Thing) -> bool:
+        """Say whether a part of *thing*, or a part of that, may be older than the script."""
+        waiting, seen = list(thing.parts), [thing]
+        while waiting:
+            part = waiting.pop()
+            if part.made is not Maybe.YES or part.holds_old:
+                return True
+            if not any(part is other for other in seen):
+                seen.append(part)
+                waiting.extend(part.parts)
+        return False
+
     def clear(self, schema: str) -> None:
         """Forget everything of a schema that is dropped."""
         for key, thing in self._things.items():
@@ -273,7 +305,7 @@ class Catalogue:
         if thing.made is Maybe.NO and (column is None or column.made is Maybe.NO):
             return Maybe.NO
         answers = [thing.made, column.made if column is not None else Maybe.NO]
-        if thing.holds_old and thing.made is Maybe.YES:
+        if thing.made is Maybe.YES and (thing.holds_old or self._part_is_old(thing)):
             answers[0] = Maybe.NO
         if Maybe.YES in answers:
             sure = self.inside(thing.branch) and not self.doubt

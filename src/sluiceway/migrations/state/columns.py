@@ -10,7 +10,7 @@ from sluiceway.migrations.state.about import (
     about,
     described,
     dotted,
-    if_new,
+    newness,
     on_table,
     owner,
     refer,
@@ -84,14 +84,15 @@ def drop_column(walk: Walk, action: Action) -> None:
     thing = owner(walk, action)
     column = thing.column(action.column)
     known = about(walk, action, thing, action.name)
-    walk.fact(action.kind, action, **known | {"new_object": if_new(catalogue.made(thing, column))})
+    walk.fact(
+        action.kind, action, **known | {"new_object": newness(walk, thing, action.name, column)}
+    )
     column.gone, column.null_branch = True, catalogue.branch
     thing.columns[action.column] = ColumnState(gone=True)
 
 
 def rename_column(walk: Walk, action: Action) -> None:
     """Take RENAME COLUMN, or RENAME ATTRIBUTE: it stays as old as it is."""
-    catalogue = walk.world.catalogue
     thing = owner(walk, action)
     column = thing.column(action.column)
     known = about(walk, action, thing, action.name)
@@ -101,7 +102,7 @@ def rename_column(walk: Walk, action: Action) -> None:
         **known
         | {
             "new_name": dotted(action.new_name),
-            "new_object": if_new(catalogue.made(thing, column)),
+            "new_object": newness(walk, thing, action.name, column),
         },
     )
     if action.new_name:

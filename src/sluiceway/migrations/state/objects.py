@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.later import LaterColumns
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state import columns
@@ -47,6 +48,8 @@ def _create_table(walk: Walk, action: Action) -> None:
         partitioned=Maybe.YES if action.partitioned else Maybe.NO,
         materialized=action.materialized,
     )
+    if thing.passing and walk.alone:
+        thing.ends_with = walk.where.number
     given = action.definitions
     if isinstance(given, LaterColumns) and not walk.world.domains:
         references: Sequence[Name] = given.references
@@ -59,6 +62,8 @@ def _create_table(walk: Walk, action: Action) -> None:
     if action.references:
         walk.add_part(action.name, action.references)
     walk.world.catalogue.make(action.name, thing, maybe=action.if_exists or action.or_replace)
+    if action.references and thing.made is Maybe.YES:
+        walk.world.catalogue.thing(action.references).parts.append(thing)
     if thing.made is not Maybe.YES:
         # The table that was there may have other columns of those names.
         thing.known, thing.made_of = {}, None
@@ -121,14 +126,20 @@ def _set_schema(walk: Walk, action: Action) -> None:
 def _attach(walk: Walk, action: Action) -> None:
     catalogue = walk.world.catalogue
     parent, child = catalogue.thing(action.name), catalogue.thing(action.new_name)
+    if action.label == "exchange":
+        # Rows that were there before may be in either from now on.
+        old = [catalogue.made(each) is not Maybe.YES for each in (parent, child)]
+        parent.holds_old |= old[1]
+        child.holds_old |= old[0]
+        return
     if action.kind is Kind.ATTACH_PARTITION:
         walk.add_part(action.new_name, action.name)
     if action.label != "inherit":
         parent.partitioned = Maybe.YES
-    if action.kind is Kind.ATTACH_PARTITION and (
-        catalogue.made(child) is not Maybe.YES or child.holds_old
-    ):
-        parent.holds_old = True
+    if action.kind is Kind.ATTACH_PARTITION:
+        parent.parts.append(child)
+    elif not (walk.where.conditional or action.if_exists):
+        parent.parts = [part for part in parent.parts if part is not child]
     walk.fact(
         action.kind,
         action,
@@ -299,6 +310,33 @@ def _drop_schema(walk: Walk, action: Action) -> None:
     catalogue.clear(name)
 
 
+def _create_database(walk: Walk, action: Action) -> None:
+    if action.name:
+        maybe = action.if_exists or walk.where.conditional
+        name = dotted(apart(Kind.DROP_DATABASE, action.name))
+        walk.world.schemas.setdefault(name, Maybe.MAYBE if maybe else Maybe.YES)
+
+
+def _drop_database(walk: Walk, action: Action) -> None:
+    known, catalogue = walk.world.schemas, walk.world.catalogue
+    if walk.dialect in MYSQL:  # where it is a schema, which tables can be moved to
+        name = action.name[-1] if action.name else ""
+        made = known.pop(name, Maybe.NO)
+        if any(catalogue.made(thing) is not Maybe.YES for thing in catalogue.of_schema(name)):
+            made = Maybe.NO
+        if name:
+            catalogue.clear(name)
+    else:
+        made = known.pop(dotted(apart(action.kind, action.name)), Maybe.NO)
+    walk.fact(
+        action.kind,
+        action,
+        object=dotted(action.name),
+        new_object=if_new(made),
+        label=action.label,
+    )
+
+
 _ONLY_EMPTY = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT, Dialect.TSQL})
 """Where DROP SCHEMA takes no table along unless it says so."""
 
@@ -372,6 +410,7 @@ _HANDLERS: dict[Kind, Callable[[Walk, Action], None]] = {
     Kind.CREATE_SCHEMA: _create_schema,
     Kind.DROP_SCHEMA: _drop_schema,
     Kind.RENAME_SCHEMA: _rename_schema,
-    Kind.DROP_DATABASE: _object,
+    Kind.CREATE_DATABASE: _create_database,
+    Kind.DROP_DATABASE: _drop_database,
     Kind.EXTENSION: _extension,
 }

@@ -258,6 +258,11 @@ class Walk:
             schema = action.new_name[-2:-1] or name[:-1]
             self.world.routines[(*schema, action.new_name[-1])] = moved
 
+    @property
+    def alone(self) -> bool:
+        """Whether the statement may be a transaction by itself."""
+        return not self._open and self._script.in_transaction is not Maybe.YES
+
     def move_triggers(self, old: Name, new: Name) -> None:
         """Let the triggers of a table that is renamed go with it."""
         keys = self.world.catalogue.keys(old)
