@@ -7,12 +7,13 @@ import json
 import pytest
 from invoke.program import Program
 
-from sluiceway.cli import command, namespace
+from sluiceway.cli import namespace, parsing
 
 WITH_ARGUMENTS = (
     "approve",
     "waive",
     "flags.eval",
+    "policy.eval",
     "policy.explain",
     "policy.new",
     "policy.upgrade",
@@ -94,7 +95,7 @@ def test_whoever_interrupts_before_anything_began_ends_it_as_ever(capsys, monkey
     def interrupted(*_arguments):
         raise KeyboardInterrupt
 
-    where = "sluiceway.cli" if busy == "open_closed" else "sluiceway.cli.command"
+    where = "sluiceway.cli" if busy == "open_closed" else "sluiceway.cli.parsing"
     monkeypatch.setattr(f"{where}.{busy}", interrupted)
     assert run(capsys, "flags.list") == (130, "", "")
 
@@ -103,5 +104,25 @@ def test_whoever_interrupts_while_a_line_is_parsed_ends_it_as_ever(capsys, monke
     def interrupted(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "_parse_argv", interrupted)
+    monkeypatch.setattr(parsing, "_parse_argv", interrupted)
     assert run(capsys, "flags.list") == (130, "", "")
+
+
+def every_command():
+    root = namespace()
+    return sorted(set(root.task_names) - {"migrations.record"})
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_what_nobody_reads_is_refused_before_anything_is_done(tmp_path, capsys, monkeypatch, name):
+    """`promote --to=staging -- --digest=...` promoted what `dev` holds, as if no digest had been said."""
+    monkeypatch.chdir(tmp_path)
+    words = ["x"] if name in WITH_ARGUMENTS else []
+    code, out, _ = run(capsys, name, *words, "--json", "--", "--digest=sha256:a", "x y")
+    assert code == 2
+    document = json.loads(out)
+    assert document["error"]["what"] == (
+        "nothing is read behind --, and there is --digest=sha256:a x y"
+    )
+    assert document["changed"] is False
+    assert list(tmp_path.iterdir()) == []

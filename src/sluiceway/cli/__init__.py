@@ -46,7 +46,7 @@ def namespace() -> Collection:
         upgrading,
         waiving,
     )
-    from sluiceway.cli.command import usage_errors_exit_with_two
+    from sluiceway.cli.parsing import usage_errors_exit_with_two
 
     root = Collection(
         building.build,

@@ -97,7 +97,8 @@ def dry_run(
         "layout": "Whose folder it is, where that cannot be seen.",
         "from_log": "Take the statements out of this log of a PostgreSQL server; runs no command.",
         "database": "Only of this database, with --from-log.",
-    }
+    },
+    rest=True,
 )
 def record(
     shell: Shell,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.cli.command import flag_of
+from sluiceway.cli.parsing import flag_of
 from sluiceway.errors import UsageError
 
 if TYPE_CHECKING:  # every command imports this module, and only a few need the records

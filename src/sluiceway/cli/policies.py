@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.author_engines import author_engine, workbench_engine
-from sluiceway.cli.command import Shell, command, flag_of
+from sluiceway.cli.command import Shell, command
+from sluiceway.cli.parsing import flag_of
 from sluiceway.errors import ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +99,6 @@ def check(
 
     With FILE...: judge these files by policies written for conftest, as `conftest test` does.
     """
-    _refuse_rest(shell)
     if files:
         from sluiceway.cli.foreign import check_files
 
@@ -115,14 +115,6 @@ def check(
             remedy="For example: invoke policy.check --policy DIR deployment.yaml",
         )
     return _check_policies(shell, policies, flags["policy"])
-
-
-def _refuse_rest(shell: Shell) -> None:
-    if shell.rest:
-        raise UsageError(
-            f"nothing is read behind --, and there is {shell.rest}",
-            remedy="Name every FILE before it, with ./ where it begins with -.",
-        )
 
 
 def _check_policies(shell: Shell, policies: str, named: Sequence[str]) -> ExitCode:
@@ -171,7 +163,6 @@ def run_tests(
 
     With --policy: run the tests of policies written for conftest, as `conftest verify` does.
     """
-    _refuse_rest(shell)
     if flags["policy"]:
         from sluiceway.cli.foreign import verify_folders
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sluiceway.cli.command import Shell, command, flag_of
+from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs, write_summary
 from sluiceway.cli.lengths import length
 from sluiceway.cli.limits import CANARY_FLAGS, SOAK_FLAGS, canary_replaced, soak_replaced
+from sluiceway.cli.parsing import flag_of
 from sluiceway.errors import ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.cli.command import Shell, command, flag_of
+from sluiceway.cli.command import Shell, command
 from sluiceway.cli.limits import CANARY_FLAGS, canary_replaced
+from sluiceway.cli.parsing import flag_of
 from sluiceway.errors import ActionFailed, ExitCode, SluicewayError, UsageError
 
 if TYPE_CHECKING:
