@@ -236,17 +236,16 @@ def _task(
             rest=getattr(context, "remainder", ""),
         )
         for taker, table in gathered.items():
-            options[taker] = {
-                flag: tuple(options.pop(flag) or ())
-                if flag in lists
-                else options.pop(flag) or unsaid
-                for flag in table
-                for unsaid in [False if flag in switches else ""]
-            }
+            options[taker] = {flag: said(flag, options.pop(flag)) for flag in table}
         asked = _refuse_rest if shell.rest and not rest else function
         code = _guarded(asked, shell, arguments, options)
         if code is not ExitCode.DONE:
             raise Exit(code=int(code))
+
+    def said(flag: str, value: Any) -> Any:
+        if flag in lists:
+            return tuple(value or ())
+        return value or (False if flag in switches else "")
 
     lists = {*repeated, words}
     signature = inspect.signature(function)
