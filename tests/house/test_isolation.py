@@ -20,8 +20,10 @@ def inner(tmp_path):
 
     def run(body: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "test_inner.py").write_text(body)
+        # With folders of its own: in the usual place it would first remove what older runs have left.
+        own = ("-p", "no:cacheprovider", f"--basetemp={tmp_path / 'made'}")
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-rs", "-q", "-p", "no:cacheprovider", tmp_path],
+            [sys.executable, "-m", "pytest", "-rs", "-q", *own, tmp_path],
             cwd=tmp_path,
             env={**os.environ, **environ},
             capture_output=True,

@@ -204,4 +204,4 @@ def test_resume_serves_again_what_nobody_routes_to_any_more(shop):
             seconds=30,
         )
     code, document, err = shop.run("lena", "resume")
-    assert (code, document["served_again"]) == (0, []), err
+    assert (code, document) == (0, {"resumed": [], "live": []}), err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.command import Shell, command
 from sluiceway.cli.github import write_outputs, write_summary
@@ -150,10 +150,10 @@ def resume(shell: Shell, run: str = "") -> ExitCode:
             except SluicewayError as error:  # the other runs are ended all the same
                 outcomes.append(failed({"run": left.run, **left.request}, error, changed=None))
     back = rerouted(shell.bench, shell.console.warn)
-    shell.result(
-        {"resumed": outcomes, "live": live, "served_again": list(back)},
-        lambda console: console.resumed(outcomes, live, back),
-    )
+    document: dict[str, Any] = {"resumed": outcomes, "live": live}
+    if back:
+        document["served_again"] = list(back)
+    shell.result(document, lambda console: console.resumed(outcomes, live, back))
     return max((exit_code(outcome) for outcome in outcomes), default=ExitCode.DONE)
 
 
