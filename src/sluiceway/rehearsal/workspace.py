@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -38,6 +39,8 @@ LIMITS = {
 few, so that a wider share of them is needed. Its people are proven like real ones, so that these
 numbers stand in its own data rather than behind ``rehearsal = true``."""
 _MARK = ".rehearsal"
+_UNASKED = range(20_000, 32_768)
+_TRIED = 200
 _CONFIGURATION = """\
 # The example service as its team would configure it; `docs/getting-started.md` explains each key.
 [service]
@@ -226,9 +229,19 @@ def _clear(root: Path) -> None:
 
 
 def _free_ports(number: int) -> list[int]:
-    """Return ports that are free now. They are freed again, so a neighbour may be faster."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return ports that are free now, and that no system gives to whoever asks for just any.
+
+    From 32768 on Linux does, and from 49152 on others, for connections as well: one of those is taken
+    by a neighbour now and then, before it is used or while what uses it is started again.
+    """
+    found: list[int] = []
+    for port in secrets.SystemRandom().sample(_UNASKED, _TRIED):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == number:
+            return found
+    raise UsageError(
+        f"no port from {_UNASKED.start} to {_UNASKED.stop - 1} seems to be free on 127.0.0.1",
+        remedy="Stop what listens there.",
+        code="demo.no-port",
+    )
