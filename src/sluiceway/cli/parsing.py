@@ -182,8 +182,9 @@ def usage_errors_exit_with_two(
 ) -> None:
     """Let Invoke's parser raise errors that end with exit code 2 and name the nearest word.
 
-    It also lets a command take words by themselves (see :func:`sluiceway.cli.command.command`). *absent* has, for some
-    commands, flags of a tool whose users write them here too, each with what there is instead.
+    It also lets a command take words by themselves (see :func:`sluiceway.cli.command.command`).
+    *absent* has, for some commands, flags of a tool whose users write them here too, each with what
+    there is instead.
     """
     _UsageError.commands = commands
     _UsageError.absent = absent
