@@ -34,7 +34,7 @@ _STATEMENT = b'{"stmt":'
 _TAIL = 32
 """Bytes that one of the two can take."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 6
+_ANSWERS = 7
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
@@ -56,6 +56,8 @@ _REFERENCES = re.compile(rb'"pktable":' + _RELATION + rb'[^{}]*\}(?!,"fk_attrs":
 _REPLACE = 80
 """Bytes between which and the end of a view's tree its REPLACE stands."""
 
+_INDIRECT = b'"indirection":['
+_STRING = re.compile(rb'\{"String":\{"sval":(%b)\}\}' % _WORD[1:-1])
 
 class LibPgQuery:
     """PostgreSQL's grammar (18), of libpg_query."""
@@ -223,8 +225,10 @@ def _actions(
 
 
 def _of_rows(chunk: bytes, reader: Reader) -> list[Name]:
-    """Return the functions that ``a.f`` calls, where the row ``a`` has no column of that name."""
-    fields = {str(decoded(word)) for word in _FIELD.findall(chunk)} & reader.of_rows
+    """Return the functions that ``a.f`` and ``(a).f`` call, where the row ``a`` has no column of that name."""
+    # What stands behind brackets may be nested in more of them: any word will do.
+    words = (_STRING if _INDIRECT in chunk else _FIELD).findall(chunk)
+    fields = {str(decoded(word)) for word in words} & reader.of_rows
     return [(name,) for name in sorted(fields)]
 
 

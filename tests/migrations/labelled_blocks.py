@@ -276,7 +276,6 @@ _EACH_ROW = (
     "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
     " $$ BEGIN DROP TABLE IF EXISTS logs; RETURN NEW; END $$;"
 )
-_ROW = "CREATE FUNCTION {} RETURNS int LANGUAGE plpgsql AS 'BEGIN DROP TABLE logs; RETURN 1; END';"
 _PARTITIONED = (
     "CREATE TABLE days (n int) PARTITION BY RANGE (n);"
     "CREATE TABLE old PARTITION OF days FOR VALUES FROM (0) TO (9);"
@@ -428,26 +427,6 @@ BEHIND = (
         "CREATE TRIGGER t AFTER DELETE ON toys FOR EACH STATEMENT EXECUTE FUNCTION f();"
         "DELETE FROM users WHERE id = 77;",
         TABLE,
-    ),
-    case(
-        "function of a row, called as a column is read",
-        _ROW.format("gone(users)") + "SELECT u.gone FROM users u LIMIT 1;",
-        TABLE,
-    ),
-    case(
-        "function of a row with a default",
-        _ROW.format("gone(u users, n int DEFAULT 1)") + "SELECT u.gone FROM users u LIMIT 1;",
-        TABLE,
-    ),
-    case(
-        "function of a row, through a view",
-        _ROW.format("gone(users)") + "INSERT INTO users (id, email) VALUES (78, 'y');"
-        "CREATE VIEW v AS SELECT u.gone FROM users u WHERE u.id = 78; SELECT gone FROM v;",
-        TABLE,
-    ),
-    case(
-        "column of the name of a function of something else",
-        "CREATE FUNCTION name(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT u.name FROM users u;",
     ),
     case(
         "function of a default",

@@ -21,7 +21,7 @@ from .labelled_kit import (
     case,
 )
 from .labelled_sessions import DOMAINS, PATHS, VARIABLES
-from .labelled_types import TYPES
+from .labelled_types import ROWS, TYPES
 
 __all__ = ["ALONE", "CASES", "INSERTS", "SCHEMA", "Case"]
 
@@ -422,4 +422,5 @@ CASES = (
     + VARIABLES
     + ERRORS
     + TYPES
+    + ROWS
 )
