@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sluiceway.migrations.later import LaterColumns
 from sluiceway.migrations.records import (
@@ -24,7 +24,15 @@ from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import Node, calls, decoded
-from sluiceway_sql_libpg_query.quiet import CALLS, DEFERRED, FLAT, PROGRAM, QUERIES, WRAPPED, quiet
+from sluiceway_sql_libpg_query.quiet import (
+    CALLS,
+    DEFERRED,
+    FLAT,
+    PROGRAM,
+    QUERIES,
+    WRAPPED,
+    looked_at,
+)
 from sluiceway_sql_libpg_query.statements import NOTHING, columns, handlers
 
 __all__ = ["LibPgQuery"]
@@ -33,6 +41,9 @@ _STATEMENT = b'{"stmt":'
 """In a string of JSON every quote is escaped, so that nothing in a statement can look like this."""
 _TAIL = 32
 """Bytes that one of the two can take."""
+_FUNCTION = b'{"CreateFunctionStmt":'
+_PASSED = Parsed(span=(0, 0), actions=NOTHING)
+"""A statement that nobody has to look at."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
 _ANSWERS = 7
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
@@ -45,6 +56,8 @@ _FIELD = re.compile(
     % (_WORD.replace(b"(", b"(?:", 1), _WORD[1:-1])
 )
 """The last word of a name with dots that may be a column's."""
+_INDIRECT = b'"indirection":['
+_STRING = re.compile(rb'\{"String":\{"sval":(%b)\}\}' % _WORD[1:-1])
 _TARGET = re.compile(rb'"relation":' + _RELATION)
 _PART = re.compile(rb'"ctequery":\{"(?:Insert|Update|Delete|Merge)Stmt":\{"relation":' + _RELATION)
 _VIEW = re.compile(rb'\{"ViewStmt":\{"view":' + _RELATION)
@@ -56,8 +69,6 @@ _REFERENCES = re.compile(rb'"pktable":' + _RELATION + rb'[^{}]*\}(?!,"fk_attrs":
 _REPLACE = 80
 """Bytes between which and the end of a view's tree its REPLACE stands."""
 
-_INDIRECT = b'"indirection":['
-_STRING = re.compile(rb'\{"String":\{"sval":(%b)\}\}' % _WORD[1:-1])
 
 class LibPgQuery:
     """PostgreSQL's grammar (18), of libpg_query."""
@@ -70,27 +81,43 @@ class LibPgQuery:
 
     def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
         """Return the statements of *script* in order."""
-        return _parsed(script, dialect, _tree(script))
+        return _parsed(script, dialect, _trees(script))
 
     def spared(self, script: Script, dialect: Dialect, asked: Asked) -> int | list[Parsed]:
-        """Return the statements as :meth:`parse`, or their number when none is asked about."""
-        tree = _tree(script)
-        trees = tree.split(_STATEMENT)[1:] if tree is not None else None
-        if trees is not None and quiet(trees, asked):
+        """Return the statements as :meth:`parse`, or their number when none is asked about.
+
+        Of those that change nothing about what is asked for, no more than that they are there.
+        """
+        trees = _trees(script)
+        places = looked_at(trees, asked) if trees is not None else None
+        if trees is not None and places is not None and not places:
             return len(trees)
-        return _parsed(script, dialect, tree)
+        return _parsed(script, dialect, trees, places)
 
 
-def _tree(script: Script) -> bytes | None:
-    """Return the tree of a script that is parsed as a whole, if it can be."""
+def _trees(script: Script) -> list[bytes] | None:
+    """Return the trees of a script's statements, if it can be parsed as a whole."""
     tree = library.parse(_encoded(script.text)) if script.spans is None else None
-    return tree if isinstance(tree, bytes) else None
+    return _split(tree) if isinstance(tree, bytes) else None
 
 
-def _parsed(script: Script, dialect: Dialect, tree: bytes | None) -> list[Parsed]:
-    """Return the statements of a script: from the tree of the whole, or each parsed for itself."""
+def _split(tree: bytes) -> list[bytes]:
+    """Return each statement of a tree, ``{"DropStmt":{...}},"stmt_location":7,"stmt_len":12},``."""
+    return tree.split(_STATEMENT)[1:]
+
+
+def _parsed(
+    script: Script,
+    dialect: Dialect,
+    trees: Sequence[bytes] | None,
+    places: Collection[int] | None = None,
+) -> list[Parsed]:
+    """Return the statements of a script: from the trees of the whole, or each parsed for itself.
+
+    Only those at *places* are read, if that is given.
+    """
     try:
-        whole = _read(script.text, tree, None) if tree is not None else None
+        whole = _read(script.text, trees, None, places) if trees is not None else None
     except Unreadable:
         whole = None
     if whole is not None:
@@ -101,7 +128,7 @@ def _parsed(script: Script, dialect: Dialect, tree: bytes | None) -> list[Parsed
     found: list[Parsed] = []
     for span in cut:
         found.extend(_one(script.text, span, together))
-    if tree is None and script.spans is None and not any(item.problem for item in found):
+    if trees is None and script.spans is None and not any(item.problem for item in found):
         # What is in no piece, a comment without its end, is the server's to refuse.
         failure = library.parse(_encoded(script.text))
         if isinstance(failure, Failure):
@@ -138,22 +165,29 @@ def _encoded(text: str) -> bytes:
 def _statements(text: str, outer: Reader | None = None) -> list[Parsed] | None:
     """Return the statements of a text, or ``None`` when it does not parse as a whole."""
     tree = library.parse(_encoded(text))
-    return None if isinstance(tree, Failure) else _read(text, tree, outer)
+    return None if isinstance(tree, Failure) else _read(text, _split(tree), outer)
 
 
-def _read(text: str, tree: bytes, outer: Reader | None) -> list[Parsed] | None:
-    """Return the statements of a text from its tree, or ``None`` when that is too deep."""
+def _read(
+    text: str,
+    trees: Sequence[bytes],
+    outer: Reader | None,
+    places: Collection[int] | None = None,
+) -> list[Parsed] | None:
+    """Return the statements of a text from their trees, or ``None`` when one is too deep."""
     source = _encoded(text)
     # Offsets of the library count bytes.
     narrow = len(source) == len(text)
-    reader = Reader(_statements, outer, wary=b'{"CreateFunctionStmt":' in tree)
+    wary = any(tree.startswith(_FUNCTION) for tree in trees)
+    reader = Reader(_statements, outer, wary=wary)
     found: list[Parsed] = []
-    pieces = tree.split(_STATEMENT)
     characters = at = 0
-    for number in range(1, len(pieces)):
-        # Each statement ends with "}", and a comma or the end of the list and of the tree.
-        chunk = pieces[number][: -2 if number < len(pieces) - 1 else -3]
-        chunk, location, length = _place(chunk)
+    for place, tree in enumerate(trees):
+        if places is not None and place not in places:
+            found.append(_PASSED)
+            continue
+        # It ends with "}", and a comma or the end of the list and of the tree.
+        chunk, location, length = _place(tree[: -2 if place < len(trees) - 1 else -3])
         kind = chunk[2 : chunk.index(b'"', 2)].decode()
         end = location + length if length else len(source)
         if narrow:

@@ -7,8 +7,11 @@ in doubt here is read: a script is passed over only where that can change nothin
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from enum import Enum, auto
+from functools import lru_cache
 
 from sluiceway.migrations.records import Asked, Kind
 from sluiceway_sql_libpg_query.harmless import HARMLESS
@@ -18,14 +21,14 @@ from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, handlers
 __all__ = [
     "CALLS",
     "DEFERRED",
-    "DOTTED",
     "FLAT",
     "MATTERS",
     "PROGRAM",
     "QUERIES",
+    "ROW",
     "SUBTYPES",
     "WRAPPED",
-    "quiet",
+    "looked_at",
 ]
 
 DEFERRED = frozenset({"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "CreatePolicyStmt"})
@@ -36,8 +39,12 @@ QUERIES = frozenset(
 WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 CALLS = b'"FuncCall":{"funcname"'
 PROGRAM = b'"is_program":true'
-DOTTED = b'"}},{"String":{"sval":'
-"""In a name with a dot, which may call a function of the row that its first word names."""
+ROW = re.compile(
+    rb'"(?:ColumnRef":\{"fields":\[\{"String":\{"sval":"(?:[^"\\]|\\.)*"\}\},|indirection":\[)\{"String":'
+)
+"""``a.f`` and ``(a).f``, which may call a function of the row that stands before the dot."""
+_DOTTED, _INDIRECT = b'"}},{"String":{"sval":', b'"indirection":['
+"""One of which is in each such tree, and which are found sooner."""
 FLAT = 300
 """Brackets in a tree that is not nested too deeply to be read, whoever asks for it."""
 
@@ -46,6 +53,7 @@ _SUBTYPE = re.compile(rb'"subtype":"(AT_\w+)"')
 _REMOVED = re.compile(rb'"removeType":"(OBJECT_\w+)"')
 _RENAMED = re.compile(rb'"renameType":"(OBJECT_\w+)"')
 _MAY_FORBID_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY|IDENTITY|CHECK)"')
+_NAMED = re.compile(rb'"relname":("(?:[^"\\]|\\.)*")')
 _FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY)"')
 
 SUBTYPES: dict[str, tuple[Kind, ...]] = {
@@ -79,12 +87,18 @@ _EXCUSED = frozenset({Kind.ADD_COLUMN, Kind.CHANGE_TYPE})
 def _alter(tree: bytes, asked: Asked) -> bool:
     if b'"objtype":"OBJECT_TYPE"' in tree and Kind.ALTER_TYPE in asked.kinds:
         return True
-    kinds = {kind for word in _SUBTYPE.findall(tree) for kind in _BY_SUBTYPE.get(word, ())}
+    kinds = _left_by(frozenset(_SUBTYPE.findall(tree)))
     if Kind.ADD_CONSTRAINT in kinds and _FORBIDS_NULL.search(tree):
-        kinds.add(Kind.SET_NOT_NULL)
-    if not _may_forbid_null(tree):
-        kinds -= _EXCUSED - asked.others
-    return not asked.kinds.isdisjoint(kinds)
+        kinds |= {Kind.SET_NOT_NULL}
+    wanted = asked.kinds & kinds
+    if not wanted:
+        return False
+    return not wanted <= _EXCUSED - asked.others or _may_forbid_null(tree)
+
+
+@lru_cache(maxsize=256)
+def _left_by(subtypes: frozenset[bytes]) -> frozenset[Kind]:
+    return frozenset(kind for word in subtypes for kind in _BY_SUBTYPE.get(word, ()))
 
 
 def _may_forbid_null(tree: bytes) -> bool:
@@ -156,46 +170,177 @@ MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
 }
 """Whether a statement, by its tree, may leave a fact that is asked for. Of those that are read, and are
 neither here nor queries (DO, CALL, domains, ...), each may."""
-_READ = {name.encode() for name in {*handlers, *WRAPPED} - QUERIES - {"ViewStmt"}}
-_QUERIES = {name.encode() for name in QUERIES}
+_TABLES = {
+    "AlterTableStmt": b'"objtype":"OBJECT_TABLE"',
+    "CreateForeignTableStmt": b"",
+    "CreateStmt": b"",
+    "CreateTableAsStmt": b"",
+    "DropStmt": b'"removeType":"OBJECT_TABLE"',
+    "IndexStmt": b"",
+    "TruncateStmt": b"",
+}
+"""Statements that say nothing but of the tables that they name, where this is in their trees."""
+_CHANGES = {name.encode() for name in QUERIES - {"SelectStmt"} | {"TruncateStmt"}}
 _DEFERRED = {name.encode() for name in DEFERRED}
-_BY_KIND = {name.encode(): matters for name, matters in MATTERS.items()}
 
 
-def quiet(trees: Sequence[bytes], asked: Asked) -> bool:
-    """Say whether no fact that is asked for comes of these statements, which are a whole script.
+class _Part(Enum):
+    """What has to be known of a statement to know all that is asked for of its script."""
+
+    EVERYTHING = auto()
+    """It may do anything, so that nothing of the script can be left out."""
+    ASKED = auto()
+    """It may leave a fact that is asked for, about the tables that it names."""
+    BESIDE = auto()
+    """It leaves none, and says what those tables are that it names."""
+    SESSION = auto()
+    """It leaves none, and says something of all that follows."""
+    FUNCTION = auto()
+    """It leaves none unless the function is run."""
+    UNKNOWN = auto()
+    """It leaves none; what it says of others is not known here."""
+    NOTHING = auto()
+
+
+# Each is asked for thousands of times, and a class of Python 3.11 takes its time to tell.
+_EVERYTHING, _ASKED, _BESIDE, _SESSION, _FUNCTION, _UNKNOWN, _NOTHING = _Part
+
+
+_OTHERS = {
+    "CreateFunctionStmt": _FUNCTION,
+    **dict.fromkeys(
+        (
+            "CompositeTypeStmt",
+            "CreateEnumStmt",
+            "CreateExtensionStmt",
+            "CreateRangeStmt",
+            "CreateSchemaStmt",
+            "CreateSeqStmt",
+            "CreateTrigStmt",
+            "DiscardStmt",
+            "TransactionStmt",
+            "VariableSetStmt",
+        ),
+        _SESSION,
+    ),
+}
+
+
+def _of_schema(kind: str) -> Callable[[bytes, Asked], _Part]:
+    """Return what tells the part of a statement that is read."""
+    matters = MATTERS.get(kind)
+    tables = _TABLES.get(kind)
+    otherwise = _OTHERS.get(kind, _UNKNOWN)
+
+    def part(tree: bytes, asked: Asked) -> _Part:
+        # What is too deep to be read is a fact of its own.
+        if matters is None or tree.count(b"{") > FLAT:
+            return _EVERYTHING
+        named = tables is not None and tables in tree
+        if matters(tree, asked):
+            return _ASKED if named else _EVERYTHING
+        return _BESIDE if named else otherwise
+
+    return part
+
+
+def _of_query(tree: bytes, _asked: Asked) -> _Part:
+    makes = b'"intoClause"' in tree
+    if _CATALOGUE in tree or PROGRAM in tree or (makes and tree.count(b"{") > FLAT):
+        return _EVERYTHING
+    return _BESIDE if makes else _NOTHING
+
+
+_PARTS: dict[bytes, Callable[[bytes, Asked], _Part]] = {
+    **{kind.encode(): _of_schema(kind) for kind in {*handlers, *WRAPPED}},
+    **{kind.encode(): _of_query for kind in QUERIES},
+    b"ViewStmt": lambda *_: _BESIDE,
+}
+"""What tells the part of a statement of each kind; of the others nothing is read."""
+
+
+def looked_at(trees: Sequence[bytes], asked: Asked) -> Collection[int] | None:
+    """Return which of these statements, a whole script, are to be read for the facts that are asked for.
+
+    None of them, where no such fact comes of any. Otherwise those that may leave one, and what else the
+    script does to the same tables: what is said of a table that is nowhere named beside them changes
+    nothing that is asked for.
 
     Args:
         trees: Each ``{"DropStmt":{...}}``, with anything behind it.
         asked: Which are asked for.
+
+    Returns:
+        Their places in *trees*, or ``None`` for all of them.
     """
-    defines = runs = False
-    for tree in trees:
-        kind = tree[2 : tree.index(b'"', 2)]
-        if kind in _READ:
-            matters = _BY_KIND.get(kind)
-            # What is too deep to be read is a fact of its own.
-            if matters is None or matters(tree, asked) or tree.count(b"{") > FLAT:
-                return False
-            defines = defines or kind == b"CreateFunctionStmt"
-        elif kind in _QUERIES:
-            if _CATALOGUE in tree or PROGRAM in tree:
-                return False
-            if b'"intoClause"' in tree and tree.count(b"{") > FLAT:
-                return False
-            # A change of data runs triggers, and a WITH may hold one.
-            runs = runs or kind != b"SelectStmt" or b'"withClause":' in tree
-        if kind == b"ViewStmt":
-            runs = runs or CALLS in tree or DOTTED in tree  # for whoever looks at it
-        elif CALLS in tree and kind not in _DEFERRED:
-            if not _harmless(calls(tree)):
-                return False
-            runs = True
-        elif kind not in _DEFERRED:
-            runs = runs or DOTTED in tree
-    # Where the script has functions of its own, none of them is run.
-    return not (defines and runs)
+    first: list[int] = []
+    beside: list[int] = []
+    session: list[int] = []
+    functions: list[int] = []
+    unknown = False
+    for place, tree in enumerate(trees):
+        part = _part(tree, asked)
+        if part is _EVERYTHING:
+            return None
+        if part is _ASKED:
+            first.append(place)
+        elif part is _BESIDE:
+            beside.append(place)
+        elif part is _SESSION:
+            session.append(place)
+        elif part is _FUNCTION:
+            functions.append(place)
+        elif part is _UNKNOWN:
+            unknown = True
+    if (first and unknown) or (functions and _may_run([trees[each] for each in functions], trees)):
+        return None
+    return {*first, *session, *_about_the_same(trees, first, beside)} if first else ()
+
+
+def _part(tree: bytes, asked: Asked) -> _Part:
+    kind = _kind(tree)
+    if CALLS in tree and kind not in _DEFERRED and not _harmless(calls(tree)):
+        return _EVERYTHING
+    decide = _PARTS.get(kind)
+    return decide(tree, asked) if decide is not None else _NOTHING
+
+
+def _kind(tree: bytes) -> bytes:
+    return tree[2 : tree.index(b'"', 2)]
 
 
 def _harmless(names: Iterable[Sequence[str]]) -> bool:
     return all(name[-1] in HARMLESS for name in names)
+
+
+def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
+    """Say whether a script may run one of the functions that it defines."""
+    given = [(_kind(tree), tree) for tree in trees]
+    # A view's are run for whoever looks at it.
+    running = [tree for kind, tree in given if kind not in _DEFERRED or kind == b"ViewStmt"]
+    if any(kind == b"CreateTrigStmt" for kind, _ in given) and any(
+        # A change of data runs triggers, and a WITH may hold one.
+        kind in _CHANGES or b'"withClause":' in tree
+        for kind, tree in given
+    ):
+        return True
+    if any((_DOTTED in tree or _INDIRECT in tree) and ROW.search(tree) for tree in running):
+        return True
+    defined = b"".join(functions)
+    called = {name[-1] for tree in running if CALLS in tree for name in calls(tree)}
+    return any(json.dumps(name, ensure_ascii=False).encode() in defined for name in called)
+
+
+def _about_the_same(
+    trees: Sequence[bytes], matter: Iterable[int], beside: Iterable[int]
+) -> Iterator[int]:
+    """Yield those of *beside* that name a table of those that *matter*, or of another such one."""
+    text = b"".join([trees[number] for number in matter])
+    left = [(number, _NAMED.findall(trees[number])) for number in beside]
+    while left:
+        near = [each for each in left if any(name in text for name in each[1])]
+        if not near:
+            return
+        yield from (number for number, _ in near)
+        left = [each for each in left if each not in near]
+        text = b"".join([name for _, names in near for name in names])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -118,6 +119,38 @@ DROP OWNED BY u
 DROP DATABASE d
 NO SQL AT ALL
 """.strip().splitlines()
+BODY = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN DROP TABLE u; END$$"
+HUNG = "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"
+BESIDE = """
+CREATE TABLE t (a int, b text DEFAULT now())
+CREATE TABLE t (LIKE u)
+CREATE TABLE t PARTITION OF u DEFAULT
+CREATE TABLE t () INHERITS (u)
+CREATE TABLE t (a int REFERENCES u (a))
+CREATE TABLE IF NOT EXISTS t (a int REFERENCES u (a))
+CREATE TEMP TABLE t (a int)
+CREATE TABLE t AS SELECT * FROM u
+CREATE MATERIALIZED VIEW t AS SELECT * FROM u
+ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u (a)
+ALTER TABLE t ADD COLUMN a int REFERENCES u (a)
+ALTER TABLE t ADD COLUMN b text
+ALTER TABLE t ATTACH PARTITION u DEFAULT
+ALTER TABLE t DETACH PARTITION u
+ALTER TABLE t RENAME TO u
+ALTER TABLE s.t RENAME TO u
+ALTER TABLE t DROP COLUMN a
+ALTER TABLE t ALTER COLUMN a SET NOT NULL
+CREATE INDEX i ON t (a)
+INSERT INTO t VALUES (1)
+UPDATE t SET a = 1
+DROP TABLE t
+DROP TABLE t, u
+DROP TABLE IF EXISTS s.t CASCADE
+TRUNCATE t CASCADE
+SET search_path = s
+BEGIN
+COMMIT
+""".strip().splitlines()
 DEEP = (
     "ALTER TABLE t ADD CONSTRAINT c CHECK (a" + "+1" * 5_000 + " > 0)",
     "CREATE TABLE t (a int CHECK (a" + "+1" * 5_000 + " > 0)) PARTITION BY RANGE (a)",
@@ -164,6 +197,57 @@ def test_statements_together_for_those_who_ask_by_default() -> None:
     assert passed_over(together, ASKED) > 20
     pairs = [f"{one};\n{other}" for one in PIECES for other in PIECES]
     assert passed_over(chance.sample(pairs, 1000), ASKED[:1]) > 100
+
+
+def test_statements_about_several_tables() -> None:
+    """What is said of other tables is left out, and what has to do with those asked about is not."""
+    chance = random.Random(27)
+    names = ("t", "u", "v", "w", "x")
+    texts = []
+    for number in range(1000):
+        # Where all is about tables, much can be left out; much else forbids that.
+        choice = [*PIECES, *BESIDE] if number % 2 else BESIDE
+        pieces = chance.choices(choice, k=chance.randrange(2, 9))
+        for old in ("t", "u", "v", "f"):
+            pieces = [re.sub(rf"\b{old}\b", chance.choice(names), piece) for piece in pieces]
+        texts.append(";\n".join(pieces))
+    passed_over(texts, ASKED)
+    assert left_out(texts) > 200
+
+
+def left_out(texts: Sequence[str]) -> int:
+    """Return how many statements were not read beside others that were."""
+    parser, asked = LibPgQuery(), ASKED[0]
+    assert asked is not None
+    read = [parser.spared(script(text), Dialect.POSTGRES, asked) for text in texts]
+    return sum(
+        item.span == (0, 0) for found in read if not isinstance(found, int) for item in found
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("CREATE TABLE t (a int); CREATE TABLE u (a int); DROP TABLE t", 1),
+        ("CREATE TABLE t (a int REFERENCES u); CREATE TABLE u (a int); DROP TABLE t", 0),
+        ("CREATE TABLE t (a int); CREATE TABLE u (LIKE t); CREATE TABLE v (LIKE u); DROP TABLE v", 0),
+        ('CREATE TABLE "T" (a int); CREATE TABLE "a""b" (a int); DROP TABLE "T"', 1),
+        ("CREATE TABLE ä (a int); CREATE TABLE ö (a int); DROP TABLE ä; DROP TABLE s.ü", 1),
+        ("CREATE TABLE t (a int); ALTER TABLE t RENAME TO u; CREATE TABLE w (a int); DROP TABLE u", 0),
+        ("SET search_path = s; CREATE TABLE u (a int); BEGIN; DROP TABLE t; COMMIT", 1),
+        ("SELECT 1; INSERT INTO t VALUES (1); UPDATE u SET a = 1; DROP TABLE t", 3),
+        ("CREATE TABLE u (a int DEFAULT f()); DROP TABLE t", 0),
+        (f"{BODY}; CREATE TABLE u (a date DEFAULT now()); INSERT INTO t VALUES (1); DROP TABLE t", 3),
+        (f"{BODY}; SELECT f(); DROP TABLE t", 0),
+        (f"{BODY}; SELECT (r).f FROM r; DROP TABLE t", 0),
+        (f"{BODY}; {HUNG}; INSERT INTO t VALUES (1); DROP TABLE t", 0),
+        (f"{BODY}; {HUNG}; CREATE TABLE u (a int); DROP TABLE t", 2),
+        ("CREATE TABLE u (a int); DROP VIEW t; DROP TABLE t", 0),
+    ],
+)  # fmt: skip
+def test_what_is_left_out(text: str, number: int) -> None:
+    passed_over([text], ASKED)
+    assert left_out([text]) == number
 
 
 def test_every_labelled_migration() -> None:

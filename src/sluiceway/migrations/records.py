@@ -350,7 +350,8 @@ class Sparing(Protocol):
         """Return the statements of a script that stands alone, as ``parse`` does.
 
         Or only how many they are, where none of them can leave a fact that is *asked* for: most
-        scripts of most projects are like that, and need not be looked at any closer.
+        scripts of most projects are like that, and need not be looked at any closer. In other
+        scripts a statement that changes nothing of such a fact may be given without what it does.
         """
         ...
 
