@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from sluiceway.migrations.records import Column, Name
 
@@ -75,15 +76,14 @@ _TYPE = re.compile(
     """
 )
 _SPACE = re.compile(r"\s+")
-_DECODER = json.JSONDecoder()
+_DECODER = msgspec.json.Decoder()
 
 
 def decoded(tree: bytes) -> Any:
     """Return a part of a tree as the library writes it, without spaces."""
     if tree[:1] == b'"' and b"\\" not in tree:
         return tree[1:-1].decode("utf-8", "surrogatepass")
-    # What json.loads does besides costs as much for a small tree.
-    return _DECODER.raw_decode(tree.decode("utf-8", "surrogatepass"))[0]
+    return _DECODER.decode(tree)
 
 
 def sole(node: Node) -> tuple[str, Node]:
@@ -192,12 +192,7 @@ def functions_in(node: Any) -> Iterable[Name]:
 
 def calls(tree: bytes) -> list[Name]:
     """Return the names of the functions that a tree calls, each once, from its bytes."""
-    found: dict[bytes, Name] = {}
-    for match in _CALL.finditer(tree):
-        words = match.group(1)
-        if words not in found:
-            found[words] = _called(words)
-    return list(found.values())
+    return [_called(words) for words in dict.fromkeys(_CALL.findall(tree))]
 
 
 @lru_cache(maxsize=512)

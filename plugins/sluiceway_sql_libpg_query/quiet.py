@@ -25,7 +25,6 @@ __all__ = [
     "MATTERS",
     "PROGRAM",
     "QUERIES",
-    "ROW",
     "SUBTYPES",
     "WRAPPED",
     "looked_at",
@@ -39,7 +38,7 @@ QUERIES = frozenset(
 WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 CALLS = b'"FuncCall":{"funcname"'
 PROGRAM = b'"is_program":true'
-ROW = re.compile(
+_ROW = re.compile(
     rb'"(?:ColumnRef":\{"fields":\[\{"String":\{"sval":"(?:[^"\\]|\\.)*"\}\},|indirection":\[)\{"String":'
 )
 """``a.f`` and ``(a).f``, which may call a function of the row that stands before the dot."""
@@ -324,7 +323,7 @@ def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
         for kind, tree in given
     ):
         return True
-    if any((_DOTTED in tree or _INDIRECT in tree) and ROW.search(tree) for tree in running):
+    if any((_DOTTED in tree or _INDIRECT in tree) and _ROW.search(tree) for tree in running):
         return True
     defined = b"".join(functions)
     called = {name[-1] for tree in running if CALLS in tree for name in calls(tree)}
