@@ -48,11 +48,12 @@ FLAT = 300
 """Brackets in a tree that is not nested too deeply to be read, whoever asks for it."""
 
 _CATALOGUE = b'"relname":"pg_'
+_CASCADE = b'"behavior":"DROP_CASCADE"'
 _SUBTYPE = re.compile(rb'"subtype":"(AT_\w+)"')
 _REMOVED = re.compile(rb'"removeType":"(OBJECT_\w+)"')
 _RENAMED = re.compile(rb'"renameType":"(OBJECT_\w+)"')
 _MAY_FORBID_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY|IDENTITY|CHECK)"')
-_NAMED = re.compile(rb'"relname":("(?:[^"\\]|\\.)*")')
+_NAMED = re.compile(rb'"(?:relname|newname)":("(?:[^"\\]|\\.)*")')
 _FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY)"')
 
 SUBTYPES: dict[str, tuple[Kind, ...]] = {
@@ -110,7 +111,7 @@ def _drop(tree: bytes, asked: Asked) -> bool:
     removed = _REMOVED.search(tree)
     kind, _ = DROPS.get(removed[1].decode(), (None, "")) if removed else (None, "")
     kinds = {kind} if kind else set()
-    if kind in {Kind.DROP_TYPE, Kind.EXTENSION} and b'"behavior":"DROP_CASCADE"' in tree:
+    if kind in {Kind.DROP_TYPE, Kind.EXTENSION} and _CASCADE in tree:
         kinds |= {Kind.DROP_COLUMN, Kind.DROP_TABLE}
     return not asked.kinds.isdisjoint(kinds)
 
@@ -171,12 +172,17 @@ MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
 neither here nor queries (DO, CALL, domains, ...), each may."""
 _TABLES = {
     "AlterTableStmt": b'"objtype":"OBJECT_TABLE"',
+    "ClusterStmt": b"",
     "CreateForeignTableStmt": b"",
     "CreateStmt": b"",
     "CreateTableAsStmt": b"",
     "DropStmt": b'"removeType":"OBJECT_TABLE"',
     "IndexStmt": b"",
+    "LockStmt": b"",
+    "RefreshMatViewStmt": b"",
+    "RenameStmt": b'"relation":{',
     "TruncateStmt": b"",
+    "VacuumStmt": b"",
 }
 """Statements that say nothing but of the tables that they name, where this is in their trees."""
 _CHANGES = {name.encode() for name in QUERIES - {"SelectStmt"} | {"TruncateStmt"}}
@@ -193,7 +199,7 @@ class _Part(Enum):
     BESIDE = auto()
     """It leaves none, and says what those tables are that it names."""
     SESSION = auto()
-    """It leaves none, and says something of all that follows."""
+    """It leaves none, and says something of all that follows, or of what is no table."""
     FUNCTION = auto()
     """It leaves none unless the function is run."""
     UNKNOWN = auto()
@@ -209,6 +215,7 @@ _OTHERS = {
     "CreateFunctionStmt": _FUNCTION,
     **dict.fromkeys(
         (
+            "AlterEnumStmt",
             "CompositeTypeStmt",
             "CreateEnumStmt",
             "CreateExtensionStmt",
@@ -217,6 +224,7 @@ _OTHERS = {
             "CreateSeqStmt",
             "CreateTrigStmt",
             "DiscardStmt",
+            "DropStmt",
             "TransactionStmt",
             "VariableSetStmt",
         ),
@@ -229,25 +237,30 @@ def _of_schema(kind: str) -> Callable[[bytes, Asked], _Part]:
     """Return what tells the part of a statement that is read."""
     matters = MATTERS.get(kind)
     tables = _TABLES.get(kind)
-    otherwise = _OTHERS.get(kind, _UNKNOWN)
+    otherwise = _OTHERS.get(kind)
 
     def part(tree: bytes, asked: Asked) -> _Part:
-        # What is too deep to be read is a fact of its own.
-        if matters is None or tree.count(b"{") > FLAT:
+        if matters is None:
             return _EVERYTHING
         named = tables is not None and tables in tree
-        if matters(tree, asked):
+        # What is too deep to be read is a fact of its own.
+        if matters(tree, asked) or tree.count(b"{") > FLAT:
             return _ASKED if named else _EVERYTHING
-        return _BESIDE if named else otherwise
+        if otherwise is None:
+            return _BESIDE if named else _UNKNOWN
+        # What else goes with it is not known.
+        return otherwise if _CASCADE not in tree else _UNKNOWN
 
     return part
 
 
 def _of_query(tree: bytes, _asked: Asked) -> _Part:
     makes = b'"intoClause"' in tree
-    if _CATALOGUE in tree or PROGRAM in tree or (makes and tree.count(b"{") > FLAT):
+    if _CATALOGUE in tree or PROGRAM in tree:
         return _EVERYTHING
-    return _BESIDE if makes else _NOTHING
+    if not makes:
+        return _NOTHING
+    return _ASKED if tree.count(b"{") > FLAT else _BESIDE
 
 
 _PARTS: dict[bytes, Callable[[bytes, Asked], _Part]] = {
@@ -293,7 +306,10 @@ def looked_at(trees: Sequence[bytes], asked: Asked) -> Collection[int] | None:
             unknown = True
     if (first and unknown) or (functions and _may_run([trees[each] for each in functions], trees)):
         return None
-    return {*first, *session, *_about_the_same(trees, first, beside)} if first else ()
+    if not first:
+        return ()
+    read = [*first, *session]
+    return {*read, *_about_the_same(trees, read, beside)}
 
 
 def _part(tree: bytes, asked: Asked) -> _Part:
@@ -331,10 +347,10 @@ def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
 
 
 def _about_the_same(
-    trees: Sequence[bytes], matter: Iterable[int], beside: Iterable[int]
+    trees: Sequence[bytes], read: Iterable[int], beside: Iterable[int]
 ) -> Iterator[int]:
-    """Yield those of *beside* that name a table of those that *matter*, or of another such one."""
-    text = b"".join([trees[number] for number in matter])
+    """Yield those of *beside* that name what those do that are *read*, or another such one."""
+    text = b"".join([trees[number] for number in read])
     left = [(number, _NAMED.findall(trees[number])) for number in beside]
     while left:
         near = [each for each in left if any(name in text for name in each[1])]

@@ -148,6 +148,12 @@ DROP TABLE t, u
 DROP TABLE IF EXISTS s.t CASCADE
 TRUNCATE t CASCADE
 SET search_path = s
+DROP VIEW t
+DROP SEQUENCE t
+REFRESH MATERIALIZED VIEW t
+VACUUM ANALYZE t
+ALTER TABLE t RENAME a TO u
+ALTER VIEW t RENAME TO u
 BEGIN
 COMMIT
 """.strip().splitlines()
@@ -186,7 +192,7 @@ def passed_over(texts: Sequence[str], every: Sequence[Asked | None]) -> int:
 
 def test_each_statement_by_itself_for_whoever_asks_for_any_kind() -> None:
     assert passed_over(PIECES, EACH) > 2000
-    assert passed_over(DEEP, EACH[::25]) > 0
+    assert passed_over(DEEP, [*EACH[::25], *ASKED]) > 0
 
 
 def test_statements_together_for_those_who_ask_by_default() -> None:
@@ -211,7 +217,11 @@ def test_statements_about_several_tables() -> None:
         for old in ("t", "u", "v", "f"):
             pieces = [re.sub(rf"\b{old}\b", chance.choice(names), piece) for piece in pieces]
         texts.append(";\n".join(pieces))
-    passed_over(texts, ASKED)
+    rules = [
+        Asked(frozenset(chance.sample(list(Kind), 8)), frozenset(chance.sample(list(Kind), 4)))
+        for _ in range(5)
+    ]
+    passed_over(texts, [*ASKED, *rules])
     assert left_out(texts) > 200
 
 
@@ -233,7 +243,9 @@ def left_out(texts: Sequence[str]) -> int:
         ("CREATE TABLE t (a int); CREATE TABLE u (LIKE t); CREATE TABLE v (LIKE u); DROP TABLE v", 0),
         ('CREATE TABLE "T" (a int); CREATE TABLE "a""b" (a int); DROP TABLE "T"', 1),
         ("CREATE TABLE ä (a int); CREATE TABLE ö (a int); DROP TABLE ä; DROP TABLE s.ü", 1),
-        ("CREATE TABLE t (a int); ALTER TABLE t RENAME TO u; CREATE TABLE w (a int); DROP TABLE u", 0),
+        ("CREATE TABLE t (a int); ALTER TABLE t RENAME TO u; CREATE TABLE w (a int); DROP TABLE u", 1),
+        ("CREATE TABLE t (a int); ALTER TABLE t RENAME a TO w; CREATE TABLE u (a int)", 1),
+        ("CREATE TABLE t (a int); DROP TABLE t; CREATE INDEX i ON t (a); CREATE TABLE u (a int)", 1),
         ("SET search_path = s; CREATE TABLE u (a int); BEGIN; DROP TABLE t; COMMIT", 1),
         ("SELECT 1; INSERT INTO t VALUES (1); UPDATE u SET a = 1; DROP TABLE t", 3),
         ("CREATE TABLE u (a int DEFAULT f()); DROP TABLE t", 0),
@@ -242,11 +254,17 @@ def left_out(texts: Sequence[str]) -> int:
         (f"{BODY}; SELECT (r).f FROM r; DROP TABLE t", 0),
         (f"{BODY}; {HUNG}; INSERT INTO t VALUES (1); DROP TABLE t", 0),
         (f"{BODY}; {HUNG}; CREATE TABLE u (a int); DROP TABLE t", 2),
-        ("CREATE TABLE u (a int); DROP VIEW t; DROP TABLE t", 0),
+        ("CREATE TABLE u (a int); DROP VIEW t; DROP TABLE t", 1),
+        ("CREATE VIEW u AS SELECT 1; DROP VIEW u; DROP TABLE t", 0),
+        ("CREATE TABLE u (a int); DROP SEQUENCE s CASCADE; DROP TABLE t", 0),
+        ("CREATE TABLE u (a int); DROP SCHEMA s; DROP TABLE t", 0),
+        ("CREATE TABLE u (a int); ALTER SCHEMA s RENAME TO r; DROP TABLE t", 0),
+        ("CREATE TABLE u (a int); VACUUM u; ANALYZE; LOCK u; DROP TABLE t", 4),
+        ("CREATE TABLE u (a int); ALTER TYPE m ADD VALUE 'a'; DROP INDEX i; DROP TABLE t", 1),
     ],
 )  # fmt: skip
 def test_what_is_left_out(text: str, number: int) -> None:
-    passed_over([text], ASKED)
+    passed_over([text], [*ASKED, *EACH])
     assert left_out([text]) == number
 
 
