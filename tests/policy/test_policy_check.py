@@ -19,6 +19,7 @@ from sluiceway.policy import (
     run_tests,
 )
 from sluiceway.policy.builtins import ALLOWED, FORBIDDEN
+from sluiceway.record import replace
 
 META = """# METADATA
 # title: T
@@ -43,6 +44,21 @@ def problems(engine: PolicyWorkbench, source: str, **more: Any) -> list[tuple[st
 
 def test_a_good_policy_has_none(engine: PolicyWorkbench) -> None:
     assert problems(engine, GOOD, schemas={"g": {}}) == []
+
+
+def test_a_code_that_no_rule_has_is_said(engine: PolicyWorkbench) -> None:
+    """A waiver of g.no could be for everything at once, though the site wanted it narrow."""
+    lists = {"lib": {"waivable": ["g.no"]}, "waiver": {"narrow": ["g.mo", 7, "other.code"]}}
+    given = replace(bundle(GOOD, schemas={"g": {}}), data=lists)
+    found = [each.message for each in check_bundle(engine, given) if "names" in each.message]
+    assert found == [
+        "data.waiver.narrow names 'g.mo', and no rule has that code; did you mean g.no?",
+        "data.waiver.narrow names 'other.code', and no rule has that code",
+    ]
+    odd = replace(given, data={"lib": [], "waiver": {"narrow": "g.mo"}})
+    assert not [each for each in check_bundle(engine, odd) if "names" in each.message]
+    without_gates = replace(given, schemas={})
+    assert not [each for each in check_bundle(engine, without_gates) if "names" in each.message]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ engine's own YAML, so that nothing here understands a part of Rego in its own wa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sluiceway.config.settings import nearest
 from sluiceway.policy.builtins import find_forbidden
 from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench
 from sluiceway.policy.idle import idle_problems
@@ -35,6 +36,8 @@ _RATED = "finding"
 """A set of this name is a rule whose level is data; deny and warn only collect what it found."""
 _CODE = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+")
 _TESTS = "_test.rego"
+_OF_CODES = (("lib", "waivable"), ("waiver", "narrow"))
+"""Where data lists codes of findings."""
 _METADATA = Bundle(
     modules={
         "sluiceway/metadata.rego": """package sluiceway.metadata
@@ -110,8 +113,10 @@ def check_bundle(engine: PolicyWorkbench, bundle: Bundle) -> list[Problem]:
     problems += _entrypoint_problems(bundle, good)
     policies = {name: tree for name, tree in good.items() if not name.endswith(_TESTS)}
     problems += [_problem(*found) for found in idle_problems(bundle, policies)]
-    for document in rule_documents(engine, bundle, parsed):
+    documents = rule_documents(engine, bundle, parsed)
+    for document in documents:
         problems += _metadata_problems(document)
+    problems += _code_problems(bundle, documents)
     return sorted(set(problems))
 
 
@@ -265,9 +270,29 @@ def _entrypoint_problems(
             yield _problem(f"schemas/{gate}/input.json", 1, "policy.entrypoint", message)
 
 
-def _metadata_problems(document: RuleDocument) -> Iterator[Problem]:
+def _code_problems(bundle: Bundle, documents: Sequence[RuleDocument]) -> Iterator[Problem]:
+    """A code that is misspelt in the data about codes means none: what was to be narrow is not."""
+    codes = {code for each in documents if isinstance(code := _custom(each).get("code"), str)}
+    for place in _OF_CODES if bundle.schemas else ():
+        value: Any = bundle.data
+        for step in place:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        for word in value if isinstance(value, list) else ():
+            if isinstance(word, str) and word not in codes:
+                guess = nearest(word, sorted(codes))
+                message = f"data.{'.'.join(place)} names {word!r}, and no rule has that code" + (
+                    f"; did you mean {guess}?" if guess else ""
+                )
+                yield _problem("data", 1, "policy.unused-data", message)
+
+
+def _custom(document: RuleDocument) -> Mapping[str, Any]:
     custom = document.metadata.get("custom")
-    custom = custom if isinstance(custom, Mapping) else {}
+    return custom if isinstance(custom, Mapping) else {}
+
+
+def _metadata_problems(document: RuleDocument) -> Iterator[Problem]:
+    custom = _custom(document)
     texts = {
         "title": document.metadata.get("title"),
         "description": document.metadata.get("description"),
