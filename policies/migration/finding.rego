@@ -32,7 +32,9 @@ level_words := {"deny", "warn", "advice", "off"}
 #   and the safe SQL follows it, a line each. A finding is named by the hash of its statement, as long as
 #   that does nothing else that the rule finds. There may be thousands, so a rule says all of it at once:
 #   for OPA calling a function costs more than most of what is done for a finding.
-findings(rule, said) := {fact: {
+findings(rule, said) := {} if {
+	said == [] # as of most rules
+} else := {fact: {
 	"about": at.statement_hash,
 	"at": at,
 	"code": code,
