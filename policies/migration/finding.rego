@@ -25,25 +25,44 @@ level(code) := found if {
 level_words := {"deny", "warn", "advice", "off"}
 
 # METADATA
-# title: About a fact
+# title: Findings
 # description: >-
-#   What a rule (its rego.metadata.rule()) says of one fact. The solution of the METADATA is filled in,
-#   and the safe SQL for this very statement follows it, a line each. It is named by the hash of its
-#   statement, as long as that does nothing else that the rule finds.
-about(rule, fact, message, safe) := {
+#   What a rule (its rego.metadata.rule()) says of facts, by the fact. What it says of each is given as the
+#   fact, the message and the safe SQL for this very statement: the solution of the METADATA is filled in,
+#   and the safe SQL follows it, a line each. A finding is named by the hash of its statement, as long as
+#   that does nothing else that the rule finds. There may be thousands, so a rule says all of it at once:
+#   for OPA calling a function costs more than most of what is done for a finding.
+findings(rule, said) := {} if {
+	said == [] # as of most rules
+} else := {fact: {
 	"about": at.statement_hash,
 	"at": at,
 	"code": code,
-	"msg": concat("", [message, object.get(besides, fact, "")]),
-	"solution": concat("\n", array.concat([filled(rule.custom.solution, fact)], safe)),
-	"waivable": code in excusable,
+	"msg": message,
+	"solution": concat("\n", array.concat([solutions[index]], safe)),
+	"waivable": waivable,
+} |
+	some index, [fact, message, safe] in with_besides(said)
+	at := where_each[index]
 } if {
 	code := rule.custom.code
-	at := object.union(
-		{"file": "", "line": 1, "table": "", "column": "", "statement": "", "statement_hash": ""},
-		object.filter(fact, {"file", "line", "table", "column", "statement", "statement_hash"}),
-	)
+	waivable := code in excusable
+	those := [each[0] | some each in said]
+	solutions := filled(rule.custom.solution, those)
+	where_each := statements(those)
 }
+
+# The statement of each and what it is about, with something for what is not known.
+statements(those) := [{
+	"file": object.get(fact, "file", ""),
+	"line": object.get(fact, "line", 1),
+	"table": object.get(fact, "table", ""),
+	"column": object.get(fact, "column", ""),
+	"statement": object.get(fact, "statement", ""),
+	"statement_hash": object.get(fact, "statement_hash", ""),
+} |
+	some fact in those
+]
 
 excusable := {code | some code in lib.waivable_codes}
 
@@ -146,6 +165,12 @@ thing(found) := found.at.table if {
 	found.at.column == ""
 } else := concat(".", [found.at.table, found.at.column])
 
+with_besides(said) := said if {
+	besides == {}
+} else := [[fact, concat("", [message, object.get(besides, fact, "")]), safe] |
+	some [fact, message, safe] in said
+]
+
 # What is to be added to a message, by the fact that it is about. Of most there is nothing.
 besides := {fact: concat("", [circumstances(fact), unproven(fact)]) |
 	some field in ["dynamic", "guessed", "in_do", "last_reader"]
@@ -178,14 +203,16 @@ unproven(fact) := sprintf(" That nobody uses it any more is not proven: %v.", [f
 
 # METADATA
 # title: Filled
-# description: A solution with the names of this fact in place of the words in braces.
-filled(solution, fact) := solution if {
+# description: A solution for each of these facts, with its names in place of the words in braces.
+filled(solution, those) := [solution | some _ in those] if {
 	not contains(solution, "{")
-} else := strings.replace_n(
+} else := [strings.replace_n(
 	{
 		"{table}": object.get(fact, "table", "the table"),
 		"{column}": object.get(fact, "column", "the column"),
 		"{new_name}": object.get(fact, "new_name", "the new name"),
 	},
 	solution,
-)
+) |
+	some fact in those
+]

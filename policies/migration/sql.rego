@@ -7,6 +7,9 @@ package migration
 #   that is copied does what it says whatever the name holds. Where there is none, what it would name
 #   stands in brackets.
 sql(name, _) := name if {
+	regex.match(`^[a-z_][a-z0-9_]*$`, name) # as most are: no part has to be looked at by itself
+	not name in reserved_here
+} else := name if {
 	regex.match(`^[a-z_][a-z0-9_.]*$`, name)
 	not reserved_in(name)
 } else := concat(".", [quoted(part) | some part in split(name, ".")]) if {

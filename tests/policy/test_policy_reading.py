@@ -57,6 +57,16 @@ def read(engine: PolicyWorkbench, source: str, name: str = "x") -> tuple[set[str
         ("x if p.one\n\np[k] contains 1 if { some k in [`one`, `two`]; input[k] }", {"input.one"}),
         ("x if input.a with input.a as input.b", {"input.a", "input.b"}),
         ("x if { [a, b] := [input.a, input.b]; a.c; b }", {"input.a", "input.b", "input.a.c"}),
+        (
+            "x if { o := {`a`: input.a, `b`: {`c`: input.c}}; o.a.d; o.b.c.d }",
+            {"input.a", "input.c", "input.a.d", "input.c.d"},
+        ),
+        (
+            "x if { some k in [`a`, `b`]; {`a`: input.a, `b`: input.b, `c`: input.c}[k].d }",
+            {"input.a", "input.b", "input.c", "input.a.d", "input.b.d"},
+        ),
+        ("x if { {`a`: input.a, `b`: input.b}[input.k].d }", {"input.a.d", "input.b.d", "input.k"}),
+        ("x if { {input.k: input.a, `b`: input.b}.b.d }", {"input.k", "input.a.d", "input.b.d"}),
     ],
 )
 def test_paths_that_decide(engine: PolicyWorkbench, source: str, wanted: set[str]) -> None:

@@ -13,8 +13,13 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"change_type"})
-	found := about(rule, fact, sprintf("The column %s of %s becomes %s: the table may be written anew while nobody can use it.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table"), object.get(fact, "type", "another type")]), [])
+	concerned := old_facts({"change_type"})
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The column %s of %s becomes %s: the table may be written anew while nobody can use it.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table"), object.get(fact, "type", "another type")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -30,9 +35,16 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"add_column"})
-	fact.volatile == true
-	found := about(rule, fact, sprintf("The new column %s of %s has a default that differs from row to row, so every row is written at once.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
+	concerned := [fact |
+		some fact in old_facts({"add_column"})
+		fact.volatile == true
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The new column %s of %s has a default that differs from row to row, so every row is written at once.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -48,9 +60,16 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"add_column"})
-	fact.generated == true
-	found := about(rule, fact, sprintf("The generated column %s of %s is computed for every row at once, unless it is virtual.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
+	concerned := [fact |
+		some fact in old_facts({"add_column"})
+		fact.generated == true
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The generated column %s of %s is computed for every row at once, unless it is virtual.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -66,9 +85,16 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	postgres
-	some fact in old_facts({"add_column", "change_type"})
-	fact.type == "json"
-	found := about(rule, fact, sprintf("The column %s of %s is json, which cannot be compared.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
+	concerned := [fact |
+		some fact in old_facts({"add_column", "change_type"})
+		fact.type == "json"
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The column %s of %s is json, which cannot be compared.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -83,6 +109,11 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"drop_default"})
-	found := about(rule, fact, sprintf("The default of the column %s of %s is dropped: INSERTs that rely on it store NULL or fail.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")]), [])
+	concerned := old_facts({"drop_default"})
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The default of the column %s of %s is dropped: INSERTs that rely on it store NULL or fail.", [object.get(fact, "column", "(which one cannot be told)"), object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }

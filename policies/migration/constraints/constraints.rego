@@ -12,10 +12,17 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	postgres
-	some fact in old_facts({"add_constraint"})
-	fact.constraint == "foreign key"
-	not fact.not_valid == true
-	found := about(rule, fact, sprintf("The foreign key from %s to %s is checked for every row while nobody can write to either.", [object.get(fact, "table", "a table"), object.get(fact, "references", "another table")]), validated_later(fact))
+	concerned := [fact |
+		some fact in old_facts({"add_constraint"})
+		fact.constraint == "foreign key"
+		not fact.not_valid == true
+	]
+	said := findings(rule, [[fact, message, validated_later(fact)] |
+		some fact in concerned
+		message := sprintf("The foreign key from %s to %s is checked for every row while nobody can write to either.", [object.get(fact, "table", "a table"), object.get(fact, "references", "another table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -30,10 +37,17 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	postgres
-	some fact in old_facts({"add_constraint"})
-	fact.constraint == "check"
-	not fact.not_valid == true
-	found := about(rule, fact, sprintf("The check on %s is made for every row while nobody can use the table.", [object.get(fact, "table", "a table")]), validated_later(fact))
+	concerned := [fact |
+		some fact in old_facts({"add_constraint"})
+		fact.constraint == "check"
+		not fact.not_valid == true
+	]
+	said := findings(rule, [[fact, message, validated_later(fact)] |
+		some fact in concerned
+		message := sprintf("The check on %s is made for every row while nobody can use the table.", [object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -48,9 +62,16 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"add_constraint", "add_column"})
-	makes_unique(fact)
-	found := about(rule, fact, sprintf("A unique constraint on %s builds its index while nobody can use the table.", [object.get(fact, "table", "a table")]), [])
+	concerned := [fact |
+		some fact in old_facts({"add_constraint", "add_column"})
+		makes_unique(fact)
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("A unique constraint on %s builds its index while nobody can use the table.", [object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 makes_unique(fact) if {
@@ -75,9 +96,16 @@ makes_unique(fact) if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"add_constraint"})
-	fact.constraint == "exclude"
-	found := about(rule, fact, sprintf("An exclusion constraint on %s builds its index while nobody can use the table.", [object.get(fact, "table", "a table")]), [])
+	concerned := [fact |
+		some fact in old_facts({"add_constraint"})
+		fact.constraint == "exclude"
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("An exclusion constraint on %s builds its index while nobody can use the table.", [object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 validated_later(fact) := [

@@ -13,21 +13,37 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"drop_column"})
-	not fact in released
-	message := sprintf("The column %s of %s is dropped: code that still runs fails when it names it, and its values are gone.", [
-		object.get(fact, "column", "(which one cannot be told)"),
-		object.get(fact, "table", "a table"),
+	concerned := [fact |
+		some fact in old_facts({"drop_column"})
+		not fact in released
+	]
+	said := findings(rule, [[fact, message, safe] |
+		some [fact, safe] in columns_dropped_safely(concerned)
+		message := sprintf("The column %s of %s is dropped: code that still runs fails when it names it, and its values are gone.", [
+			object.get(fact, "column", "(which one cannot be told)"),
+			object.get(fact, "table", "a table"),
+		])
 	])
-	found := about(rule, fact, message, drop_column_safely(fact))
+	some fact in concerned
+	found := said[fact]
 }
 
-drop_column_safely(fact) := [sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [
-	sql(object.get(fact, "table", ""), "type"),
-	plain_sql(object.get(fact, "column", ""), "column"),
-])] if {
-	fact.label == "type"
-} else := [sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [
-	sql(object.get(fact, "table", ""), "table"),
-	plain_sql(object.get(fact, "column", ""), "column"),
-])]
+# Each of these facts with the lines that do it safely.
+columns_dropped_safely(gone) := array.concat(of_tables, of_types) if {
+	of_tables := [[fact, [later]] |
+		some fact in gone
+		not fact.label == "type"
+		later := sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [
+			sql(object.get(fact, "table", ""), "table"),
+			plain_sql(object.get(fact, "column", ""), "column"),
+		])
+	]
+	of_types := [[fact, [later]] |
+		some fact in gone
+		fact.label == "type"
+		later := sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [
+			sql(object.get(fact, "table", ""), "type"),
+			plain_sql(object.get(fact, "column", ""), "column"),
+		])
+	]
+}

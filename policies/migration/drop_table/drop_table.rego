@@ -14,28 +14,38 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"drop_table", "drop_schema", "drop_database"})
-	not fact in released
-	found := about(rule, fact, dropped(fact), drop_table_safely(fact))
+	concerned := [fact |
+		some fact in old_facts({"drop_table", "drop_schema", "drop_database"})
+		not fact in released
+	]
+	said := findings(rule, array.concat(tables_dropped(concerned), others_dropped(concerned)))
+	some fact in concerned
+	found := said[fact]
 }
 
-dropped(fact) := sprintf("The table %s is dropped: code that still runs fails when it next asks for it, and its rows are gone.", [
-	object.get(fact, "table", "(which one cannot be told)"),
-]) if {
+tables_dropped(gone) := [[fact, message, drop_table_safely(object.get(fact, "table", ""))] |
+	some fact in gone
 	fact.kind == "drop_table"
-} else := sprintf("The %s %s is dropped, with every table in it.", [
-	trim_prefix(object.get(fact, "kind", ""), "drop_"),
-	object.get(fact, "object", "(which one cannot be told)"),
-])
+	message := sprintf("The table %s is dropped: code that still runs fails when it next asks for it, and its rows are gone.", [
+		object.get(fact, "table", "(which one cannot be told)"),
+	])
+]
 
-drop_table_safely(fact) := [
-	sprintf("ALTER TABLE %s RENAME TO %s; -- now", [old, brake]),
+others_dropped(gone) := [[fact, message, []] |
+	some fact in gone
+	not fact.kind == "drop_table"
+	message := sprintf("The %s %s is dropped, with every table in it.", [
+		trim_prefix(object.get(fact, "kind", ""), "drop_"),
+		object.get(fact, "object", "(which one cannot be told)"),
+	])
+]
+
+drop_table_safely(name) := [
+	sprintf("ALTER TABLE %s RENAME TO %s; -- now", [sql(name, "table"), brake]),
 	sprintf("DROP TABLE %s; -- in a later release", [concat(".", array.concat(schema, [brake]))]),
 ] if {
-	fact.kind == "drop_table"
 	not tsql
-	old := sql(object.get(fact, "table", ""), "table")
-	brake := constraint_name({"table": object.get(fact, "table", "")}, "dropped")
-	parts := split(object.get(fact, "table", ""), ".")
+	brake := constraint_name({"table": name}, "dropped")
+	parts := split(name, ".")
 	schema := [quoted(part) | some part in array.slice(parts, 0, count(parts) - 1)]
 } else := []

@@ -15,21 +15,25 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	not how_built == "always"
-	some fact in surely_old_facts({"create_index"})
-	not fact.concurrently == true
-	not fact.only == true # of a partitioned table, without building anything
-	not built_online(fact)
-	message := sprintf("The index %s is built on %s without letting anybody write to it meanwhile.", [
-		object.get(fact, "object", "(without a name)"),
-		object.get(fact, "table", "a table"),
+	blocking := [fact |
+		some fact in perhaps_blocking(surely_old_facts({"create_index"}))
+		not fact.concurrently == true
+		not fact.only == true # of a partitioned table, without building anything
+	]
+	said := findings(rule, [[fact, message, safe] |
+		some [fact, safe] in built_safely(blocking)
+		message := sprintf("The index %s is built on %s without letting anybody write to it meanwhile.", [
+			object.get(fact, "object", "(without a name)"),
+			object.get(fact, "table", "a table"),
+		])
 	])
-	found := about(rule, fact, message, built_safely(fact))
+	some fact in blocking
+	found := said[fact]
 }
 
-built_online(fact) if {
+perhaps_blocking(builds) := [fact | some fact in builds; asked_to_stop(fact)] if {
 	how_built == "default"
-	not asked_to_stop(fact)
-}
+} else := builds
 
 asked_to_stop(fact) if {
 	some word in split(fact.label, " ")
@@ -43,7 +47,33 @@ blocking_builds := {"algorithm=copy", "fulltext", "lock=exclusive", "lock=shared
 
 how_built := data.migration.index_online[input.dialect]
 
-built_safely(fact) := [
+# Each of these facts with the lines that do it safely.
+built_safely(builds) := array.concat(of_partitioned, of_others) if {
+	postgres
+	of_partitioned := [[fact, by_partition(fact)] | some fact in builds; fact.partitioned in {"yes", "maybe"}]
+	of_others := [[fact, safe] |
+		some fact in builds
+		not object.get(fact, "partitioned", "no") in {"yes", "maybe"}
+		statement := object.get(fact, "statement", "")
+		safe := [online |
+			online := regex.replace(
+				statement,
+				`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
+				"CREATE ${1}INDEX CONCURRENTLY $2;",
+			)
+			online != statement # it is such a statement
+		]
+	]
+} else := [[fact, [online]] |
+	some fact in builds
+	online := concat("", [trim_suffix(object.get(fact, "statement", ""), ";"), " WITH (ONLINE = ON);"])
+] if {
+	tsql
+} else := [[fact, ["ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"]] | some fact in builds] if {
+	mysql
+} else := [[fact, []] | some fact in builds]
+
+by_partition(fact) := [
 	"-- the table is partitioned, and a partitioned index cannot be built concurrently:",
 	concat("", [
 		regex.replace(
@@ -55,20 +85,4 @@ built_safely(fact) := [
 	]),
 	"CREATE INDEX CONCURRENTLY <name> ON <partition> (...); -- for each partition",
 	sprintf("ALTER INDEX %s ATTACH PARTITION <name>; -- for each of them", [sql(object.get(fact, "object", ""), "index")]),
-] if {
-	postgres
-	fact.partitioned in {"yes", "maybe"}
-} else := [online] if {
-	postgres
-	statement := object.get(fact, "statement", "")
-	online := regex.replace(
-		statement,
-		`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
-		"CREATE ${1}INDEX CONCURRENTLY $2;",
-	)
-	online != statement # it is such a statement
-} else := [concat("", [trim_suffix(object.get(fact, "statement", ""), ";"), " WITH (ONLINE = ON);"])] if {
-	tsql
-} else := ["ALTER TABLE ... ADD INDEX ..., ALGORITHM=INPLACE, LOCK=NONE;"] if {
-	mysql
-} else := []
+]

@@ -12,9 +12,16 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	postgres
-	some fact in old_facts({"drop_index"})
-	not fact.concurrently == true
-	found := about(rule, fact, sprintf("The index %s is dropped, for which everybody who uses its table has to wait.", [object.get(fact, "object", "(without a name)")]), [sprintf("DROP INDEX CONCURRENTLY %s;", [sql(object.get(fact, "object", ""), "index")])])
+	concerned := [fact |
+		some fact in old_facts({"drop_index"})
+		not fact.concurrently == true
+	]
+	said := findings(rule, [[fact, message, [sprintf("DROP INDEX CONCURRENTLY %s;", [sql(object.get(fact, "object", ""), "index")])]] |
+		some fact in concerned
+		message := sprintf("The index %s is dropped, for which everybody who uses its table has to wait.", [object.get(fact, "object", "(without a name)")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -28,10 +35,17 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"create_index", "drop_index", "reindex", "detach_partition"})
-	fact.concurrently == true
-	fact.in_transaction == "yes"
-	found := about(rule, fact, sprintf("What concerns %s is to be done concurrently, and stands in a transaction: the server refuses it.", [object.get(fact, "object", "(without a name)")]), [])
+	concerned := [fact |
+		some fact in old_facts({"create_index", "drop_index", "reindex", "detach_partition"})
+		fact.concurrently == true
+		fact.in_transaction == "yes"
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("What concerns %s is to be done concurrently, and stands in a transaction: the server refuses it.", [object.get(fact, "object", "(without a name)")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -46,9 +60,16 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	postgres
-	some fact in old_facts({"reindex"})
-	not fact.concurrently == true
-	found := about(rule, fact, sprintf("%s is rebuilt while nobody can write to its table.", [object.get(fact, "object", "An index")]), [])
+	concerned := [fact |
+		some fact in old_facts({"reindex"})
+		not fact.concurrently == true
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("%s is rebuilt while nobody can write to its table.", [object.get(fact, "object", "An index")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -62,7 +83,14 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"refresh_view"})
-	not fact.concurrently == true
-	found := about(rule, fact, sprintf("The view %s is refreshed, and nobody can read it meanwhile.", [object.get(fact, "object", "(without a name)")]), [])
+	concerned := [fact |
+		some fact in old_facts({"refresh_view"})
+		not fact.concurrently == true
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The view %s is refreshed, and nobody can read it meanwhile.", [object.get(fact, "object", "(without a name)")])
+	])
+	some fact in concerned
+	found := said[fact]
 }

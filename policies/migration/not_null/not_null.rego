@@ -15,17 +15,19 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"add_column", "change_type", "set_not_null"})
-	demands_values(fact)
-	not always_written(fact)
-	found := about(rule, fact, demanded(fact), filled_first(fact))
-}
-
-demands_values(fact) if {
-	not fact.nullable == true
-	not fact.default_at_end == true
-	not fact.generated == true
-	not fact.covered == true
+	concerned := [fact |
+		some fact in old_facts({"add_column", "change_type", "set_not_null"})
+		not fact.nullable == true
+		not fact.default_at_end == true
+		not fact.generated == true
+		not fact.covered == true
+		not always_written(fact)
+	]
+	said := findings(rule, [[fact, demanded(fact), filled_first(fact)] |
+		some fact in concerned
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # A new column cannot be written before it is there, so only of an old one this can be proven.

@@ -12,8 +12,13 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"rename_table", "set_schema", "rename_schema", "rename_view"})
-	found := about(rule, fact, sprintf("%s gets another name or place: code that still runs fails when it uses the old one.", [object.get(fact, "table", "A schema or view")]), [])
+	concerned := old_facts({"rename_table", "set_schema", "rename_schema", "rename_view"})
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("%s gets another name or place: code that still runs fails when it uses the old one.", [object.get(fact, "table", "A schema or view")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -29,9 +34,16 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"alter_type"})
-	fact.label in {"add value", "rename value"}
-	found := about(rule, fact, sprintf("The enum %s changes (%s): code that still runs does not know the new value.", [object.get(fact, "object", "(without a name)"), object.get(fact, "label", "")]), [])
+	concerned := [fact |
+		some fact in old_facts({"alter_type"})
+		fact.label in {"add value", "rename value"}
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The enum %s changes (%s): code that still runs does not know the new value.", [object.get(fact, "object", "(without a name)"), object.get(fact, "label", "")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -46,8 +58,13 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"drop_view", "drop_function", "drop_type", "drop_sequence", "drop_trigger"})
-	found := about(rule, fact, sprintf("The %s %s is dropped: code that still runs may use it.", [trim_prefix(object.get(fact, "kind", ""), "drop_"), object.get(fact, "object", "(without a name)")]), [])
+	concerned := old_facts({"drop_view", "drop_function", "drop_type", "drop_sequence", "drop_trigger"})
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The %s %s is dropped: code that still runs may use it.", [trim_prefix(object.get(fact, "kind", ""), "drop_"), object.get(fact, "object", "(without a name)")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -62,9 +79,15 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"drop_table", "drop_schema", "drop_view", "drop_function", "drop_type", "drop_sequence", "drop_column", "truncate"})
-	fact.cascade == true
-	found := about(rule, fact, "CASCADE takes away whatever depends on it, which is not named here.", [])
+	concerned := [fact |
+		some fact in old_facts({"drop_table", "drop_schema", "drop_view", "drop_function", "drop_type", "drop_sequence", "drop_column", "truncate"})
+		fact.cascade == true
+	]
+	said := findings(rule, [[fact, "CASCADE takes away whatever depends on it, which is not named here.", []] |
+		some fact in concerned
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -78,8 +101,13 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"rewrite_table"})
-	found := about(rule, fact, sprintf("The table %s is written anew (%s) while nobody can use it.", [object.get(fact, "table", "a table"), object.get(fact, "label", "all of it")]), [])
+	concerned := old_facts({"rewrite_table"})
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("The table %s is written anew (%s) while nobody can use it.", [object.get(fact, "table", "a table"), object.get(fact, "label", "all of it")])
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # METADATA
@@ -94,7 +122,14 @@ finding contains found if {
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"attach_partition", "detach_partition"})
-	not fact.concurrently == true
-	found := about(rule, fact, sprintf("A partition of %s comes or goes while others wait.", [object.get(fact, "table", "a table")]), [])
+	concerned := [fact |
+		some fact in old_facts({"attach_partition", "detach_partition"})
+		not fact.concurrently == true
+	]
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("A partition of %s comes or goes while others wait.", [object.get(fact, "table", "a table")])
+	])
+	some fact in concerned
+	found := said[fact]
 }

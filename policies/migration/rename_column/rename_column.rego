@@ -12,14 +12,20 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"rename_column"})
-	not fact in released
-	message := sprintf("The column %s of %s is renamed to %s: code that still runs fails when it uses the old name, and new code before this has run.", [
-		object.get(fact, "column", "(which one cannot be told)"),
-		object.get(fact, "table", "a table"),
-		object.get(fact, "new_name", "another name"),
+	concerned := [fact |
+		some fact in old_facts({"rename_column"})
+		not fact in released
+	]
+	said := findings(rule, [[fact, message, renamed_slowly(fact)] |
+		some fact in concerned
+		message := sprintf("The column %s of %s is renamed to %s: code that still runs fails when it uses the old name, and new code before this has run.", [
+			object.get(fact, "column", "(which one cannot be told)"),
+			object.get(fact, "table", "a table"),
+			object.get(fact, "new_name", "another name"),
+		])
 	])
-	found := about(rule, fact, message, renamed_slowly(fact))
+	some fact in concerned
+	found := said[fact]
 }
 
 renamed_slowly(fact) := [

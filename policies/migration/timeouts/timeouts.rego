@@ -12,10 +12,13 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	postgres
-	some index in first_unhurried
-	fact := input.facts[index]
-	message := "This waits for as long as it takes for a lock on a table that others use, and they wait behind it."
-	found := about(rule, fact, message, ["SET lock_timeout = '5s';"])
+	concerned := [input.facts[index] | some index in first_unhurried]
+	said := findings(rule, [[fact, message, ["SET lock_timeout = '5s';"]] |
+		some fact in concerned
+		message := "This waits for as long as it takes for a lock on a table that others use, and they wait behind it."
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 # File to the place of its first such statement. Of several places that are given for one file the last

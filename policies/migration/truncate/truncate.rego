@@ -13,8 +13,12 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in old_facts({"truncate"})
-	found := about(rule, fact, emptied(fact), deleted_slowly(fact))
+	concerned := old_facts({"truncate"})
+	said := findings(rule, [[fact, emptied(fact), deleted_slowly(fact)] |
+		some fact in concerned
+	])
+	some fact in concerned
+	found := said[fact]
 }
 
 emptied(fact) := sprintf("The table %s no longer keeps what its rows were before: all of that is gone at once.", [

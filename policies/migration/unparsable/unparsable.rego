@@ -14,10 +14,14 @@ package migration
 finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
-	some fact in facts({"unparsable", "execute"})
-	message := sprintf("Nobody can tell what this does: %s.", [trim_suffix(
-		object.get(fact, "label", "the statement was not understood"),
-		".",
-	)])
-	found := about(rule, fact, message, [])
+	concerned := facts({"unparsable", "execute"})
+	said := findings(rule, [[fact, message, []] |
+		some fact in concerned
+		message := sprintf("Nobody can tell what this does: %s.", [trim_suffix(
+			object.get(fact, "label", "the statement was not understood"),
+			".",
+		)])
+	])
+	some fact in concerned
+	found := said[fact]
 }

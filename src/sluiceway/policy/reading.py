@@ -26,6 +26,7 @@ from sluiceway.policy.seen import (
     below,
     elements,
     key_of,
+    member,
     union,
 )
 from sluiceway.policy.tree import aliases, package, rule_name, walk
@@ -264,7 +265,11 @@ class _Body:
                 return Seen(items=items)
             case "object":
                 pairs = [(self.term(k, frame), self.term(v, frame)) for k, v in value or []]
-                return Seen(items=tuple(v for _, v in pairs))
+                names = [k["value"] for k, _ in value or [] if k.get("type") == "string"]
+                return Seen(
+                    items=tuple(v for _, v in pairs),
+                    keys=tuple(names) if len(names) == len(pairs) else None,
+                )
             case "arraycomprehension" | "setcomprehension" | "objectcomprehension":
                 for _ in range(2):
                     for inner in (value or {}).get("body") or []:
@@ -336,13 +341,13 @@ class _Body:
         """Return what stands *steps* below a value, recording the paths that are read."""
         for step in steps:
             facts = {(*path, part) for path in seen.facts for part in _parts(step)}
-            items = seen.items or ()
-            inner = union(list(items)) if items else Seen()
+            inner = member(seen, step)
             constants = tuple(one for constant in seen.constants for one in below(constant, step))
             seen = Seen(
                 constants=(*constants, *inner.constants),
                 facts=frozenset(facts) | inner.facts,
                 items=inner.items,
+                keys=inner.keys,
                 anything=seen.anything or inner.anything,
             )
         frame.judged.update(path for path in seen.facts if len(path) > 1)

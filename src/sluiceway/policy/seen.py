@@ -18,6 +18,7 @@ __all__ = [
     "below",
     "elements",
     "key_of",
+    "member",
     "shown_path",
     "union",
 ]
@@ -44,7 +45,9 @@ class Seen(Record):
     facts: frozenset[Path] = frozenset()
     """It may be what stands at one of these paths."""
     items: tuple[Seen, ...] | None = None
-    """Its elements, when it is written as a list or set."""
+    """Its elements, when it is written as a list, a set or an object."""
+    keys: tuple[str, ...] | None = None
+    """The name of each of these, when it is written as an object and they are written there."""
     anything: bool = False
     """It may be something else as well."""
 
@@ -107,8 +110,18 @@ def elements(collection: Seen) -> Seen:
         constants=(*constants, *inner.constants),
         facts=frozenset((*path, ANY) for path in collection.facts) | inner.facts,
         items=inner.items,
+        keys=inner.keys,
         anything=collection.anything or inner.anything,
     )
+
+
+def member(collection: Seen, step: Seen) -> Seen:
+    """Return what stands in a list, set or object that is written out, under *step*."""
+    items = collection.items or ()
+    if collection.keys is not None and step.constants and not step.facts and not step.anything:
+        named = zip(collection.keys, items, strict=True)
+        items = tuple(item for key, item in named if key in step.constants)
+    return union(items)
 
 
 def union(values: Sequence[Seen]) -> Seen:
@@ -116,11 +129,13 @@ def union(values: Sequence[Seen]) -> Seen:
     constants: list[Any] = []
     for value in values:
         constants += [each for each in value.constants if _unlike(each, constants)]
-    items = [value.items for value in values if value.items is not None]
+    written = [value for value in values if value.items is not None]
+    named = bool(written) and all(value.keys is not None for value in written)
     return Seen(
         constants=tuple(constants),
         facts=frozenset(path for value in values for path in value.facts),
-        items=tuple(item for each in items for item in each) if items else None,
+        items=tuple(item for each in written for item in each.items or ()) if written else None,
+        keys=tuple(key for each in written for key in each.keys or ()) if named else None,
         anything=any(value.anything for value in values),
     )
 
@@ -132,7 +147,7 @@ def _unlike(value: Any, known: list[Any]) -> bool:
 def key_of(value: Any) -> Any:
     """Return something to look up what was seen by."""
     if isinstance(value, Seen):
-        return (repr(value.constants), value.facts, key_of(value.items), value.anything)
+        return (repr(value.constants), value.facts, key_of(value.items), value.keys, value.anything)
     if isinstance(value, tuple):
         return tuple(key_of(item) for item in value)
     return value
