@@ -205,9 +205,8 @@ class Folders:
 
     def _diesel(self, at: _Folder, name: str) -> _Said:
         """``<version>_<name>/up.sql``; hyphens do not count (migrations_internals, version_from_string)."""
-        folder = _below(at.root, at.step)
-        off = "metadata.toml" in self._names(folder) and re.search(
-            rb"(?m)^\s*run_in_transaction\s*=\s*false", self._peek(f"{folder}/metadata.toml")
+        off = "metadata.toml" in at.names and re.search(
+            rb"(?m)^\s*run_in_transaction\s*=\s*false", self._peek(f"{at.start}metadata.toml")
         )
         version = at.step.partition("_")[0].replace("-", "")
         skip = "a backward half beside up.sql" if name == "down.sql" else ""
