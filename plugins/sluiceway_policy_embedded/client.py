@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import select
@@ -16,6 +15,8 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import msgspec
 
 from sluiceway import process
 from sluiceway.errors import SluicewayError
@@ -210,7 +211,7 @@ class Worker:
             if wanted == _LENGTH <= len(body):
                 wanted += int.from_bytes(body[:_LENGTH])
         try:
-            answer = json.loads(bytes(body[_LENGTH:]))
+            answer = msgspec.json.decode(memoryview(body)[_LENGTH:])
         except (ValueError, RecursionError) as error:
             raise EngineError(
                 f"the policy engine's answer cannot be read: {error}",

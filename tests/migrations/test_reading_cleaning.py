@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sluiceway.migrations.cleaning import plain
 from sluiceway.migrations.reading import from_texts
 from sluiceway.migrations.records import Dialect
 from sluiceway.migrations.statements import spans
@@ -368,6 +369,43 @@ def test_what_looks_like_a_command_inside_of_a_program_is_the_program_s():
     program = f"CREATE PROCEDURE p IS BEGIN\n{body}END;"
     oracle = read(f"PROMPT one's\n{program}\n/\nEXIT WHEN\nDROP TABLE x;\n", Dialect.ORACLE)
     assert statements(oracle) == [program, "DROP TABLE x"]
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbfa;", "a;".encode("utf-16"), b"a;\xff", b"a;\xc3", b"a;\0", b"{{ x }}", b"{% if x %}", b"${x}",
+        b"{# x #}", b"-- x\rDROP TABLE t;", b"--\n\nMIGRATE:up", b"a;\n--migrate:down", b"-- +migrate Up",
+        b"a;\n--\xc2\xa0+GOOSE Up", b"\n--\n--\nliquibase formatted sql", b"--> statement-breakpoint",
+        b"a; ---- create above / drop below ----", b"-- rambler down", b"--\nup\nmigration", b"-- -- Up  Migration",
+    ],
+)  # fmt: skip
+def test_what_may_be_more_than_sql_is_looked_into(data, dialect):
+    assert plain(data, dialect) is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        (PG, "\\i x.sql"), (PG, "SELECT :'x'"), (PG, "SELECT :x"), (PG, "COPY t FROM STDIN;\n1\n"), (PG, "SET NAMES latin1"),
+        (PG, "SET client_encoding = latin1"), (PG, "SET standard_conforming_strings = off"),
+        (MYSQL, "DELIMITER //"), (MYSQL, "/*!50001 a */"), (MARIADB, "/*M! a */"), (MYSQL, "SET sql_mode = ansi"),
+        (MYSQL, "SET NAMES gbk"), (MYSQL, "SET CHARACTER SET gbk"), (Dialect.SQLITE, ".read x"), (Dialect.SQLITE, "a;\n.read x"),
+        (Dialect.TSQL, "SELECT 1"), (Dialect.ORACLE, "SELECT 1"),
+    ],
+)  # fmt: skip
+def test_what_a_client_may_obey_is_looked_into(dialect, text):
+    assert plain(text.encode(), dialect) is None
+
+
+def test_most_files_are_plain():
+    text = (
+        "-- This migration sets é.\r\nALTER TABLE t ALTER c SET DEFAULT '{}'::jsonb; -- goes up\n"
+    )
+    assert plain(text.encode(), PG) == text
+    script = read(text)
+    assert (script.text, script.problems, script.spans) == (text, (), None)
 
 
 def test_drizzle_cuts_at_its_marks_in_comments_too():

@@ -12,6 +12,7 @@ from sluiceway.errors import UsageError
 from sluiceway.migrations.reading import from_texts, read, read_all, since
 from sluiceway.migrations.records import Dialect, Maybe
 from sluiceway.migrations.statements import spans
+from sluiceway.migrations.walking import file_bytes
 
 PG = Dialect.POSTGRES
 
@@ -106,6 +107,29 @@ def test_links_and_devices(tmp_path):
         read(tmp_path, PG)
     with pytest.raises(UsageError, match=r"4\.sql is no file"):
         read(tmp_path / "4.sql", PG)
+
+
+@pytest.mark.parametrize("size", [0, 10, 5000, 3 << 20])
+@pytest.mark.parametrize("end", [0, 10, 4096, 4097, 5000, 9000, 3 << 20, 5 << 20])
+def test_a_file_that_changes_while_it_is_read_is_read_to_its_end(tmp_path, monkeypatch, size, end):
+    path = tmp_path / "1.sql"
+    path.write_bytes(b"x" * size)
+    fstat = os.fstat
+
+    def meanwhile(descriptor):
+        found = fstat(descriptor)
+        path.write_bytes(b"y" * end)
+        return found
+
+    monkeypatch.setattr(os, "fstat", meanwhile)
+    assert file_bytes(path) == b"y" * end
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this system has no such file")
+def test_a_file_whose_size_nobody_knows_is_read_to_its_end():
+    found = file_bytes("/proc/self/smaps")
+    assert len(found) > 1 << 13
+    assert found.endswith(b"\n")
 
 
 def test_folders_that_a_system_cannot_tell_apart_are_all_read(tmp_path, monkeypatch):

@@ -200,6 +200,12 @@ def test_whether_the_tool_runs_the_file_in_one_transaction(name, others, expecte
     assert reading.scripts[0].in_transaction is expected
 
 
+def test_settings_of_diesel_may_stand_where_its_folders_do():
+    for path, settings in (("up.sql", "metadata.toml"), ("/a/up.sql", "/a/metadata.toml")):
+        files = {path: "SELECT 1;", settings: "run_in_transaction = false\n"}
+        assert read(files, layout="diesel").scripts[0].in_transaction is Maybe.NO
+
+
 def test_a_broken_journal_orders_by_names():
     reading = read({"1_b.sql": "", "0_a.sql": "", "meta/_journal.json": "{"})
     assert paths(reading) == ["0_a.sql", "1_b.sql"]

@@ -7,6 +7,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluiceway.migrations.cleaning import Draft, clean, plain
 from sluiceway.migrations.reading import from_texts
 from sluiceway.migrations.records import Dialect
 from sluiceway.migrations.statements import BLANK, spans, tokens
@@ -22,6 +23,11 @@ PIECES = [
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 DIALECTS = st.sampled_from(list(Dialect))
+MARKS = [
+    "SELECT 1;", "\n", "--", "-- ", "\n--", "--\n", "-", "é", "\u00a0", "\x1c", "Up", "up ", "\nmigration", "Migration", "down migration",
+    "migrate:up", "migrate:down", "+migrate Up", "+goose Up", "+goose down", "liquibase", " formatted sql", "rambler up", "rambler",
+    "-> statement-breakpoint", "---- create above / drop below ----",
+]  # fmt: skip
 
 
 @given(TEXTS, DIALECTS)
@@ -52,6 +58,15 @@ def test_cleaning_moves_nothing(text, dialect):
     assert re.findall(r"[\r\n]", script.text) == re.findall(r"[\r\n]", text)
     for begin, end in script.spans or ():
         assert 0 <= begin < end <= len(text)
+
+
+@given(st.lists(st.sampled_from(MARKS), max_size=8).map("".join), DIALECTS)
+@settings(max_examples=400, deadline=None)
+def test_a_file_that_shows_to_be_plain_is_what_cleaning_leaves_of_it(text, dialect):
+    data = text.encode()
+    if (found := plain(data, dialect)) is not None:
+        assert found == text
+        assert clean(data, dialect, tool="") == (Draft(text=text), "")
 
 
 QUOTES = {

@@ -143,6 +143,34 @@ def test_memory_is_watched_where_the_system_does_not_limit_it(
         worker.close()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"result": [',
+        b'{"result": [NaN]}',
+        b'{"result": [1e999]}',
+        b'{"result": ["\\ud800"]}',
+        b'{"result": ["\xff"]}',
+        b'{"result": []} {}',
+        b"[" * 50_000,
+        b"",
+    ],
+)
+def test_an_answer_that_is_no_json_decides_nothing(answer: bytes) -> None:
+    worker = Worker(default_library(), library_hash(), 2048)
+    reading, writing = os.pipe()
+    try:
+        # What the worker itself never says, in the place of what it says.
+        os.dup2(reading, worker._reading)
+        os.write(writing, len(answer).to_bytes(8) + answer)
+        with pytest.raises(EngineError, match="the policy engine's answer cannot be read"):
+            worker.ask({"op": "parse", "modules": {}}, time.monotonic() + 60)
+    finally:
+        os.close(reading)
+        os.close(writing)
+        worker.close()
+
+
 def test_killed_between_two_evaluations_it_starts_again(engine: EmbeddedEngine) -> None:
     engine.evaluate(GOOD, "g.x", {"a": 1})
     first = engine.worker_pid

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from sluiceway.errors import SluicewayError
 from sluiceway.migrations import judging, kept
 from sluiceway.migrations.judging import Judged, Read
 from sluiceway.migrations.kept import Kept
-from sluiceway.migrations.reading import Gathered, Reading, Skipped, gathered, understood
+from sluiceway.migrations.reading import Gathered, gathered, understood
 from sluiceway.migrations.records import Asked, Dialect, SqlParser
 from sluiceway.workbench import Workbench
 
-__all__ = ["check", "named_from_here", "parsers_for"]
+__all__ = ["check", "from_here", "parsers_for"]
 
 
 def check(
@@ -53,7 +52,7 @@ def check(
     known = kept.grammar(parsers) if cache is not None else None
     if cache is None or known is None:
         read = judging.read_facts(
-            named_from_here(paths, understood(files, dialect, layout=layout)),
+            understood(files, dialect, layout=layout, prefix=from_here(paths)),
             parsers[0],
             dialect,
             second=parsers[1] if strict else None,
@@ -168,7 +167,7 @@ def _anew(
     """Read the files, and parse what was not parsed as it stands."""
     from sluiceway.migrations import state  # not needed for files of which all is known
 
-    reading = named_from_here(paths, understood(files, dialect, layout=layout))
+    reading = understood(files, dialect, layout=layout, prefix=from_here(paths))
     found: dict[str, tuple[list[dict[str, Any]], int]] = {}
     if len(parsers) > 1:
         read = judging.read_facts(reading, parsers[0], dialect, second=parsers[1])
@@ -204,13 +203,8 @@ def _anew(
     return read
 
 
-def named_from_here(paths: Sequence[Path], reading: Reading) -> Reading:
-    """Return *reading* with each file named as one would from the current folder."""
+def from_here(paths: Sequence[Path]) -> str:
+    """Return what stands before the path of each file, as one names it from the current folder."""
     if len(paths) > 1 or not paths[0].is_dir():
-        return reading
-    folder = (paths[0] / "_").as_posix()[:-1]
-    return replace(
-        reading,
-        scripts=tuple([each.named(folder + each.path) for each in reading.scripts]),
-        skipped=tuple([Skipped(folder + each.path, each.why) for each in reading.skipped]),
-    )
+        return ""
+    return (paths[0] / "_").as_posix()[:-1]

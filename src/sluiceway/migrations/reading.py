@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from sluiceway.errors import UsageError
-from sluiceway.migrations.cleaning import Draft, clean, marked
+from sluiceway.migrations.cleaning import Draft, clean, marked, plain
 from sluiceway.migrations.layouts import LAYOUTS, Place, is_sql, natural, places
 from sluiceway.migrations.layouts.code import problem as code_problem
 from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
@@ -150,8 +150,16 @@ def _settings(path: Path) -> dict[str, bytes]:
     return {other.as_posix(): file_bytes(other) for other in beside if other.is_file()}
 
 
-def understood(found: Gathered, dialect: Dialect, *, layout: str = "auto") -> Reading:
+def understood(
+    found: Gathered, dialect: Dialect, *, layout: str = "auto", prefix: str = ""
+) -> Reading:
     """Return what *found* says, in the order in which a tool would apply it. Pure.
+
+    Args:
+        found: What stands there.
+        dialect: Whose SQL it is.
+        layout: Whose tool's folder it is.
+        prefix: What stands before the path of each file; the names of migrations go without it.
 
     Raises:
         UsageError: it holds no migration; *layout* is unknown.
@@ -165,6 +173,7 @@ def understood(found: Gathered, dialect: Dialect, *, layout: str = "auto") -> Re
             alone=part.alone,
             skipped=part.skipped,
             beside=part.beside,
+            prefix=prefix,
         )
         for part in found.parts
     ]
@@ -172,7 +181,7 @@ def understood(found: Gathered, dialect: Dialect, *, layout: str = "auto") -> Re
     return Reading(
         scripts=tuple(script for reading in readings for script in reading.scripts),
         layout=layouts.pop() if len(layouts) == 1 else "mixed",
-        skipped=(*(entry for reading in readings for entry in reading.skipped), *found.twice),
+        skipped=(*(each for reading in readings for each in reading.skipped), *found.twice),
     )
 
 
@@ -209,6 +218,7 @@ def _reading(
     alone: bool = False,
     skipped: Sequence[Skipped] = (),
     beside: Mapping[str, bytes] | None = None,
+    prefix: str = "",
 ) -> Reading:
     if layout not in LAYOUTS:
         raise UsageError(
@@ -241,22 +251,37 @@ def _reading(
             continue
         if len(data[place.path]) > _LARGEST:
             what = f"larger than {_LARGEST // 2**20} MiB, too large to be judged: keep data out of migrations"
-            scripts.append(_refused(place.path, data[place.path], what, place))
+            scripts.append(_refused(prefix + place.path, data[place.path], what, place))
+            continue
+        text = plain(data[place.path], dialect)
+        if text is not None:
+            scripts.append(_plain(prefix, place, text, data[place.path]))
             continue
         draft, tool = _draft(place, data[place.path], dialect, layout, known)
         left += [Skipped(place.path, why) for why in draft.left_out]
-        scripts.append(_script(place, draft, tool, data[place.path]))
+        scripts.append(_script(prefix, place, draft, tool, data[place.path]))
     for path in sorted(code, key=natural):
         if what := code_problem(path, data[path]):
-            scripts.append(_refused(path, data[path], what))
+            scripts.append(_refused(prefix + path, data[path], what))
         else:
             left.append(Skipped(path, "not SQL, and no migration"))
     if not scripts:
         raise _nothing(where)
     return Reading(
-        scripts=tuple(_named(_ordered(scripts))),
+        scripts=tuple(_named(_ordered(scripts), prefix)),
         layout=_layout(scripts),
-        skipped=tuple(left),
+        skipped=tuple([Skipped(prefix + each.path, each.why) for each in left]),
+    )
+
+
+def _plain(prefix: str, place: Place, text: str, data: bytes) -> Script:
+    return Script(
+        path=prefix + place.path,
+        name=place.name,
+        layout=place.layout,
+        text=text,
+        digest=_digest(data),
+        in_transaction=_mode(place, text, Maybe.MAYBE),
     )
 
 
@@ -268,21 +293,30 @@ def _draft(
     return clean(data, dialect, tool=tool, path=place.path, known=known)
 
 
-def _script(place: Place, draft: Draft, tool: str, data: bytes) -> Script:
-    mode = draft.in_transaction if place.in_transaction is None else place.in_transaction
-    if mode is Maybe.MAYBE and place.layout in _WHOLE and draft.text.count(";") <= 1:
-        mode = Maybe.NO  # sent as it stands: only several statements share a transaction
+def _script(prefix: str, place: Place, draft: Draft, tool: str, data: bytes) -> Script:
     return Script(
-        path=place.path,
+        path=prefix + place.path,
         name=place.name,
         layout=tool or place.layout,
         text=draft.text,
-        digest="sha256:" + sha256(data).hexdigest(),
+        digest=_digest(data),
         spans=None if draft.spans is None else tuple(draft.spans),
-        in_transaction=mode,
+        in_transaction=_mode(place, draft.text, draft.in_transaction),
         problems=tuple(draft.problems),
         conditional=tuple(draft.conditional),
     )
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + sha256(data).hexdigest()
+
+
+def _mode(place: Place, text: str, said: Maybe) -> Maybe:
+    """Return whether one transaction holds the file, of which its own marks have *said* something."""
+    mode = said if place.in_transaction is None else place.in_transaction
+    if mode is Maybe.MAYBE and place.layout in _WHOLE and text.count(";") <= 1:
+        return Maybe.NO  # sent as it stands: only several statements share a transaction
+    return mode
 
 
 _WHOLE = frozenset({"prisma", "golang-migrate"})
@@ -295,7 +329,7 @@ def _refused(path: str, data: bytes, what: str, place: Place | None = None) -> S
         name=place.name if place else path.rpartition("/")[2],
         layout=place.layout if place else "code",
         text="",
-        digest="sha256:" + sha256(data).hexdigest(),
+        digest=_digest(data),
         problems=(Problem(line=1, what=what),),
     )
 
@@ -306,12 +340,15 @@ def _ordered(scripts: list[Script]) -> list[Script]:
     return scripts
 
 
-def _named(scripts: list[Script]) -> list[Script]:
+def _named(scripts: list[Script], prefix: str) -> list[Script]:
     """Give scripts of one name their paths for names, so that each is told from the others."""
     counts = Counter(script.name for script in scripts)
     if len(counts) == len(scripts):
         return scripts
-    return [replace(s, name=s.path) if counts[s.name] > 1 else s for s in scripts]
+    return [
+        replace(script, name=script.path[len(prefix) :]) if counts[script.name] > 1 else script
+        for script in scripts
+    ]
 
 
 def _layout(scripts: list[Script]) -> str:

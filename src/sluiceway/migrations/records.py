@@ -99,20 +99,6 @@ class Script(Record):
         """Return the line, from 1, on which the character at *offset* stands."""
         return self.text.count("\n", 0, offset) + 1
 
-    def named(self, path: str) -> Script:
-        """Return the same script, its file named another way; quicker than ``replace``."""
-        return Script(
-            path=path,
-            name=self.name,
-            layout=self.layout,
-            text=self.text,
-            digest=self.digest,
-            spans=self.spans,
-            in_transaction=self.in_transaction,
-            problems=self.problems,
-            conditional=self.conditional,
-        )
-
 
 class Kind(StrEnum):
     """What a statement, or one part of it, does to the schema."""

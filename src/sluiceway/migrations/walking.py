@@ -115,8 +115,7 @@ def file_bytes(path: Path | str) -> bytes:
         UsageError: ``migrations.not-found``, ``migrations.unreadable`` (no file, too), ``migrations.too-large``.
     """
     try:
-        # A pipe is opened without waiting for whoever writes to it, and then refused.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        descriptor = os.open(path, _READING)
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
@@ -126,7 +125,10 @@ def file_bytes(path: Path | str) -> bytes:
                     remedy="Name a file or a folder of migrations.",
                     code="migrations.unreadable",
                 )
-            data = _all_of(descriptor, found.st_size)
+            # Files are small and many: room for the largest is not made for each.
+            data = os.read(descriptor, min(max(found.st_size, 1 << 12), _ENDLESS) + 1)
+            if len(data) != found.st_size:
+                data = _all_of(descriptor, data)
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
@@ -148,25 +150,24 @@ def file_bytes(path: Path | str) -> bytes:
     return data
 
 
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_READING = os.O_RDONLY | sum(
+    getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
+)
+"""A pipe is opened without waiting for whoever writes to it, and then refused."""
 
 
-def _all_of(descriptor: int, size: int) -> bytes:
-    """Return what a file holds, up to one byte more than is ever read.
+def _all_of(descriptor: int, first: bytes) -> bytes:
+    """Return what a file holds of which the *first* part was read and was not as long as expected.
 
-    Files are small and many: room for the largest is not made for each.
+    It has changed meanwhile, or its system does not know its size; at most one byte more is read than
+    any file may have.
     """
-    pieces: list[bytes] = []
-    left = _ENDLESS + 1
-    while left > 0:
-        piece = os.read(descriptor, min(left, max(size, 1 << 12) + 1))
-        if not piece:
-            break
-        pieces.append(piece)
-        left -= len(piece)
-        if len(piece) == size:
-            break
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    pieces = [first]
+    left = _ENDLESS + 1 - len(first)
+    while pieces[-1] and left > 0:
+        pieces.append(os.read(descriptor, min(left, 1 << 20)))
+        left -= len(pieces[-1])
+    return b"".join(pieces)
 
 
 def _unreadable(path: Path | str, error: OSError) -> UsageError:

@@ -51,7 +51,10 @@ is not looked into, so that refusing it takes no longer than writing it down."""
 _VERDICTS = ("continue", "extend", "hold", "promote", "rollback")
 _OUTCOMES = ("error", "fail", "inconclusive", "no-data", "pass", "running")
 _PROMOTE = "promote"
-_Judged = tuple[Finding, About]
+_Judged = tuple[Finding, Mapping[str, Any]]
+"""A finding, and the entry that it was made from: what it is about is asked when there are waivers."""
+_OURS: Mapping[str, Any] = {"waivable": False}
+"""What stands for the entry of a finding that no rule has made."""
 
 
 def decide(
@@ -155,7 +158,7 @@ def _excused(
     The second list is advice; the third is the verdict of a canary with its outcome, or nothing.
     """
     value, problems = _asked(engine, bundle, gate, document)
-    judged: list[_Judged] = [(problem, _NEVER) for problem in problems]
+    judged: list[_Judged] = [(problem, _OURS) for problem in problems]
     exceptions = Exceptions()
     said: dict[str, str] = {}
     if not problems:
@@ -163,17 +166,20 @@ def _excused(
         try:
             said = _verdict(value)
         except ValueError as error:
-            judged.append((_malformed(gate, f"data.{gate}.decision {error}"), _NEVER))
+            judged.append((_malformed(gate, f"data.{gate}.decision {error}"), _OURS))
         try:
             exceptions = _exceptions(value, document)
         except ValueError as error:
-            judged.append((_malformed(gate, f"data.{gate}.decision.waivers {error}"), _NEVER))
-    findings = [
-        apply_waivers(finding, about, exceptions, document, now=now)
-        for finding, about in judged
-        if finding.level is not Level.ADVICE
-    ]
+            judged.append((_malformed(gate, f"data.{gate}.decision.waivers {error}"), _OURS))
     advice = [finding for finding, _ in judged if finding.level is Level.ADVICE]
+    judged = [each for each in judged if each[0].level is not Level.ADVICE]
+    if exceptions.waivers:
+        findings = [
+            apply_waivers(finding, _about(entry), exceptions, document, now=now)
+            for finding, entry in judged
+        ]
+    else:
+        findings = [finding for finding, _ in judged]
     needed = {each.waived.id for each in findings if each.waived is not None}
     findings += [exceptions.warnings[id_] for id_ in needed & exceptions.warnings.keys()]
     return findings, advice, said
@@ -229,7 +235,7 @@ def _read(value: Any, gate: str) -> Iterator[_Judged]:
     """Yield the findings of a decision document; whatever is not one is a deny of its own."""
     if not isinstance(value, Mapping) or not value.keys() >= _ASKED or not value.keys() <= _ALSO:
         shape = "an object with the keys deny and warn, and perhaps advice, waivers, verdict and outcome"
-        yield _malformed(gate, f"data.{gate}.decision is not {shape}"), _NEVER
+        yield _malformed(gate, f"data.{gate}.decision is not {shape}"), _OURS
         return
     for level, name in _LEVELS:
         yield from _entries(value.get(name, []), level, gate, f"decision.{name}")
@@ -261,24 +267,26 @@ def _contradiction(gate: str, verdict: str, *, allow: bool) -> str:
 
 def _entries(entries: Any, level: Level, gate: str, where: str) -> Iterator[_Judged]:
     if not isinstance(entries, list):
-        yield _malformed(gate, f"data.{gate}.{where} is not a set"), _NEVER
+        yield _malformed(gate, f"data.{gate}.{where} is not a set"), _OURS
         return
     known: set[_Form] = set()
     for entry in entries:
         problem = _entry_problem(entry, known)
         if problem:
-            yield _malformed(gate, f"a finding in data.{gate}.{where} {problem}"), _NEVER
+            yield _malformed(gate, f"a finding in data.{gate}.{where} {problem}"), _OURS
             continue
         at = entry.get("at")
-        finding = Finding(
-            code=entry["code"],
-            level=level,
-            message=entry["msg"],
-            solution=entry["solution"],
-            at=None if at is None else Place(**at),
-            about=entry.get("about", ""),
+        yield (
+            Finding(
+                code=entry["code"],
+                level=level,
+                message=entry["msg"],
+                solution=entry["solution"],
+                at=None if at is None else Place(**at),
+                about=entry.get("about", ""),
+            ),
+            entry,
         )
-        yield finding, _NEVER if level is Level.ADVICE else _about(entry)
 
 
 def _about(entry: Mapping[str, Any]) -> About:
@@ -340,7 +348,7 @@ def _entry_problem(entry: Any, known: set[_Form] | None = None) -> str:
         entry: What a policy says.
         known: Forms of entries that were found to be right. Thousands of entries have a few.
     """
-    if not isinstance(entry, Mapping):
+    if entry.__class__ is not dict and not isinstance(entry, Mapping):
         return "is not an object"
     form = (tuple(entry), tuple(map(type, entry.values())))
     if known is None or form not in known:

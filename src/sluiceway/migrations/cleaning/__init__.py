@@ -18,46 +18,63 @@ _ALWAYS = frozenset({Dialect.TSQL, Dialect.ORACLE})
 """Lines of the client end statements: every file of theirs is looked through."""
 _VARIABLE = re.compile(r":(?=['\"A-Za-z_{])(?<!::)")
 _TEMPLATES = (b"{{", b"{%", b"${", b"{#")
-_MYSQL_MARKS = (b"delimiter", b"/*!", b"/*m!", b"ansi_quotes", b"no_backslash", b"sql_mode", b"names", b"charset", b"character set")  # fmt: skip
-_UP = re.compile(rb"up\s+migration")
+_MYSQL_MARKS = ("delimiter", "/*!", "/*m!", "ansi_quotes", "no_backslash", "sql_mode", "names", "charset", "character set")  # fmt: skip
+_UP = re.compile(r"up[ \t\n\r\f\v]+migration")
+_COMMENTS = re.compile(r"--[^!-,.-~]*[^\n]*")
+"""Comments. One in which nothing is visible goes on with the next line, as dbmate and Liquibase read it.
+They are a small part of a long file, and looking for many words all over it takes long."""
 _LONE_CR = re.compile(r"\r(?!\n)")
 
 
-def plain(data: bytes, dialect: Dialect) -> bool:
-    """Tell quickly that a file holds nothing but SQL, so that its text is what it decodes to."""
-    if dialect in _ALWAYS or b"\0" in data or data[:1] in {b"\xef", b"\xff", b"\xfe"}:
-        return False
-    lower = data.lower()
+def plain(data: bytes, dialect: Dialect) -> str | None:
+    """Return the text of a file that quickly shows to be nothing but SQL; else ``None``.
+
+    That is the text to which :func:`clean` comes as well, and it has no problem and no tool's marks.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    if dialect in _ALWAYS or "\0" in text or text.startswith("\ufeff"):
+        return None
+    lower = text.lower()
     if (
-        (b"{" in data and any(mark in data for mark in _TEMPLATES))
-        or (b"--" in data and _marks(lower))
-        or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n"))
+        ("{" in text and any(mark in data for mark in _TEMPLATES))
+        or ("--" in text and _marks(lower))
+        or ("\r" in text and text.count("\r") != text.count("\r\n"))
     ):
-        return False
+        return None
     if dialect in _PSQL:
-        return not (b"\\" in data or b"stdin" in lower or (b"set" in lower and _settings(lower)))
-    if dialect in MYSQL:
-        return not any(mark in lower for mark in _MYSQL_MARKS)
-    return dialect is not Dialect.SQLITE or not (b"\n." in data or data[:1] == b".")
+        odd = (
+            "\\" in text
+            or (":" in text and _VARIABLE.search(text) is not None)
+            or "stdin" in lower
+            or ("set" in lower and _settings(lower))
+        )
+    elif dialect in MYSQL:
+        odd = any(mark in lower for mark in _MYSQL_MARKS)
+    else:
+        odd = dialect is Dialect.SQLITE and ("\n." in text or text.startswith("."))
+    return None if odd else text
 
 
-def _marks(lower: bytes) -> bool:
+def _marks(lower: str) -> bool:
     """Say whether a word of a tool's marks stands there. Spelt out: it is asked of every file."""
+    comments = "\n".join(_COMMENTS.findall(lower))
     return (
-        b"migrate" in lower
-        or b"goose" in lower
-        or b"liquibase" in lower
-        or b"statement-breakpoint" in lower
-        or b"txmode" in lower
-        or b"create above" in lower
-        or b"rambler" in lower
-        or (b"migration" in lower and _UP.search(lower) is not None)
+        "migrate" in comments
+        or "goose" in comments
+        or "liquibase" in comments
+        or "statement-breakpoint" in comments
+        or "create above" in comments
+        or "rambler" in comments
+        or ("migration" in lower and _UP.search(lower) is not None)
     )
 
 
-def _settings(lower: bytes) -> bool:
+def _settings(lower: str) -> bool:
     """Say whether the name of a setting stands there that changes what quotes mean."""
-    return b"names" in lower or b"client_encoding" in lower or b"standard_conforming" in lower
+    return "names" in lower or "client_encoding" in lower or "standard_conforming" in lower
 
 
 def marked(data: bytes) -> str:
@@ -72,6 +89,8 @@ def clean(
 ) -> tuple[Draft, str]:
     """Return what is left of *data* as SQL, and the tool whose marks it holds.
 
+    Most files are :func:`plain`, and need not be given here.
+
     Args:
         data: The file.
         dialect: Whose SQL it is.
@@ -81,8 +100,6 @@ def clean(
     """
     text, problems = decode(data)
     draft = Draft(text=text, problems=problems)
-    if plain(data, dialect) and not (dialect in _PSQL and ":" in text and _VARIABLE.search(text)):
-        return draft, tool
     from sluiceway.migrations.cleaning import clients, psql, sections, settings, templates
 
     found = sections.tool_of(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from operator import attrgetter
 
 from sluiceway.migrations.layouts.tools import LAYOUTS, Folders, Peek, Place, natural
 from sluiceway.migrations.records import Dialect
@@ -52,10 +53,13 @@ def places(
         found = [replace(place, skip="") for place in found]
     else:
         variants = _Variants(folders, dialect)
-        for at, place in enumerate(found):
+        for at, place in enumerate(found) if variants else ():
             if not place.skip and (why := variants.why(place.path)):
                 found[at] = replace(place, skip=why)
-    return sorted(found, key=lambda place: (place.layout, place.key))
+    return sorted(found, key=_ORDER)
+
+
+_ORDER = attrgetter("layout", "key")
 
 
 _SQL = re.compile(
@@ -65,10 +69,11 @@ _SQL = re.compile(
 
 def is_sql(path: str) -> bool:
     """Tell by its name whether a file holds SQL, or a template of it."""
-    return bool(_SQL.search(path))
+    return path.endswith(".sql") or _SQL.search(path) is not None
 
 
 _POP = re.compile(r"\d+_[^.]+\.(\w+)\.(?:up|down)\.sql\Z")
+_POP_ENDS = (".up.sql", ".down.sql")
 
 
 class _Variants:
@@ -95,8 +100,17 @@ class _Variants:
         self.named = {
             folder
             for folder, names in folders.items()
-            if any((match := _POP.match(name)) and match[1].lower() in ours for name in names)
+            if any(
+                name.endswith(_POP_ENDS)
+                and (match := _POP.match(name))
+                and match[1].lower() in ours
+                for name in names
+            )
         }
+
+    def __bool__(self) -> bool:
+        """Whether there may be any."""
+        return bool(self.of_folder or self.named)
 
     def other(self, word: str) -> bool:
         dialects = _DIALECTS.get(word.lower())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sluiceway.migrations.records import Maybe
-from sluiceway.record import Record, replace
+from sluiceway.record import Record
 
 __all__ = ["LAYOUTS", "Folders", "Peek", "Place", "natural"]
 
@@ -40,16 +40,18 @@ class Place(Record):
 _NUMBER = re.compile(r"(\d+)", re.ASCII)
 
 
-@lru_cache(maxsize=1024)
 def natural(path: str) -> Key:
     """Return a key that orders by numbers where there are numbers, else by text, folder by folder."""
-    key: list[Key] = []
-    for part in path.split("/"):
-        # Every second piece is a number; one that is empty keeps texts and numbers apart.
-        pieces: list[object] = list(_NUMBER.split(part))
-        pieces[1::2] = [(int(str(number)), number) for number in pieces[1::2]]
-        key.append(tuple(pieces))
-    return tuple(key)
+    return tuple([_pieces(part) for part in path.split("/")])
+
+
+def _pieces(part: str) -> Key:
+    """Return the key of one folder's or file's name."""
+    # Every second piece is a number; one that is empty keeps texts and numbers apart.
+    pieces: list[Any] = _NUMBER.split(part)
+    for at in range(1, len(pieces), 2):
+        pieces[at] = (int(pieces[at]), pieces[at])
+    return tuple(pieces)
 
 
 _FLYWAY = re.compile(r"(?:([VUB])(\d[\d._]*?)|R)__.*\.sql\Z", re.DOTALL)
@@ -58,15 +60,30 @@ _UP_DOWN = re.compile(r"(\d+)_(.*)\.(up|down)\.(\w+)\Z", re.DOTALL)
 _STEPS = frozenset({"migration.sql", "up.sql", "down.sql"})
 
 
-class _At(Record, kw_only=False):
-    """Where a file stands."""
+_Said = tuple[Key, str, Maybe | None]
+"""What a tool says of one file: :attr:`Place.key`, :attr:`Place.skip` and :attr:`Place.in_transaction`."""
 
-    path: str
+
+class _Folder(Record):
+    """Where files stand, and what is the same for each of them."""
+
+    start: str
+    """Of their paths: all but the name."""
+    names: set[str]
+    """Of all that is in the folder."""
     root: str
     """The folder of all the migrations."""
     step: str
     """The folder of this migration alone, in those tools that give each its own; else empty."""
-    name: str
+    layout: str
+    prefix: str
+    """What a migration's name has before the file's."""
+    key: Key
+    """Of the root."""
+    ask: Callable[[_Folder, str], _Said]
+    """What its tool says of the file of a name."""
+    forward: Sequence[tuple[str, set[str]]]
+    """Folders beside it that may hold its files' forward halves, and what is in each."""
 
 
 def _below(folder: str, name: str) -> str:
@@ -80,9 +97,9 @@ class Folders:
         self._folders = folders
         self._peek = peek
         self._layout = layout
-        self._known: dict[tuple[str, bool], str] = {}
+        self._known: dict[tuple[str, bool], _Folder] = {}
         self._orders: dict[str, dict[str, int]] = {}
-        self._tools: dict[str, Callable[[Place, _At], Place]] = {
+        self._tools: dict[str, Callable[[_Folder, str], _Said]] = {
             "plain": self._plain,
             "prisma": self._prisma,
             "diesel": self._diesel,
@@ -96,32 +113,63 @@ class Folders:
 
     def place(self, path: str) -> Place:
         """Return the place of one SQL file."""
-        folder, _, name = path.rpartition("/")
-        root, _, step = folder.rpartition("/")
-        stepped = name in _STEPS and bool(step)
-        at = _At(path, root, step, name) if stepped else _At(path, folder, "", name)
-        if (layout := self._known.get((folder, stepped))) is None:
-            layout = self._layout if self._layout != "auto" else self._of(folder, at)
-            self._known[folder, stepped] = layout
-        own = f"{at.step}/{name}" if stepped and layout != "plain" else name
-        base = Place(path=path, name=own, layout=layout, key=())
-        return self._tools.get(layout, self._numbered)(base, at)
+        folder, slash, name = path.rpartition("/")
+        start = folder + slash
+        stepped = name in _STEPS and bool(folder.rpartition("/")[2])
+        if (at := self._known.get((start, stepped))) is None:
+            at = self._known[start, stepped] = self._at(start, name, stepped=stepped)
+        key, skip, mode = at.ask(at, name)
+        return Place(
+            path=path,
+            name=at.prefix + name,
+            layout=at.layout,
+            key=key,
+            skip=skip,
+            in_transaction=mode,
+        )
+
+    def _at(self, start: str, name: str, *, stepped: bool) -> _Folder:
+        """Return what is the same for every file of a folder, of which *name* is the first."""
+        folder = start.removesuffix("/")
+        parent, _, last = folder.rpartition("/")
+        root, step = (parent, last) if stepped else (folder, "")
+        layout = self._layout if self._layout != "auto" else self._of(folder, root, step, name)
+        return _Folder(
+            start=start,
+            names=self._folders[folder],
+            root=root,
+            step=step,
+            layout=layout,
+            prefix=f"{step}/" if stepped and layout != "plain" else "",
+            key=natural(root),
+            ask=self._tools.get(layout, self._numbered),
+            forward=[
+                (ahead, self._names(_below(parent, ahead)))
+                for ahead in _FORWARD_FOLDERS.get(last, ())
+            ],
+        )
 
     def _names(self, folder: str) -> set[str]:
         return self._folders.get(folder, set())
 
-    def _of(self, folder: str, at: _At) -> str:
+    def _of(self, folder: str, root: str, step: str, first: str) -> str:
         """Return whose folder it is, by the names in it."""
         names = self._folders[folder]
         parent, _, last = folder.rpartition("/")
         signs = (
-            ("drizzle", "_journal.json" in self._names(_below(at.root, "meta"))),
-            ("drizzle", at.name == "migration.sql" and "snapshot.json" in names),
-            ("prisma", bool(at.step) and "migration.sql" in names),
-            ("diesel", bool(at.step) and "up.sql" in names),
-            ("plain", bool(at.step)),
-            ("flyway", any(_FLYWAY.match(name) for name in names)),
-            ("golang-migrate", any((m := _UP_DOWN.match(name)) and m[3] == "up" for name in names)),
+            ("drizzle", "_journal.json" in self._names(_below(root, "meta"))),
+            ("drizzle", first == "migration.sql" and "snapshot.json" in names),
+            ("prisma", bool(step) and "migration.sql" in names),
+            ("diesel", bool(step) and "up.sql" in names),
+            ("plain", bool(step)),
+            ("flyway", any("__" in name and _FLYWAY.match(name) for name in names)),
+            (
+                "golang-migrate",
+                any(
+                    ".up." in name and (m := _UP_DOWN.match(name)) and m[3] == "up"
+                    for name in names
+                ),
+            ),
             (
                 "sqitch",
                 last in {"deploy", "revert", "verify"} and "sqitch.plan" in self._names(parent),
@@ -130,61 +178,47 @@ class Folders:
         )
         return next((layout for layout, there in signs if there), "plain")
 
-    def _plain(self, base: Place, at: _At) -> Place:
-        return Place(
-            path=base.path,
-            name=base.name,
-            layout=base.layout,
-            key=(natural(at.root), 0, natural(at.name)),
-            skip="" if self._layout == "plain" else self._backward(at),
-        )
+    def _plain(self, at: _Folder, name: str) -> _Said:
+        backward = "" if self._layout == "plain" else self._backward(at, name)
+        return (at.key, 0, _pieces(name)), backward, None
 
-    def _numbered(self, base: Place, at: _At) -> Place:
+    def _numbered(self, at: _Folder, name: str) -> _Said:
         """goose, sql-migrate, Liquibase and others: by the number that the name begins with."""
-        return replace(base, key=(natural(at.root), 1, natural(base.name)))
+        return (at.key, 1, natural(at.prefix + name)), "", None
 
-    def _backward(self, at: _At) -> str:
+    def _backward(self, at: _Folder, name: str) -> str:
         """Return why a file of no known tool is a backward half: its forward half is beside it."""
-        folder = at.path.rpartition("/")[0]
-        names = self._folders[folder]
-        for end, forward in _HALVES if at.name.endswith(_ENDS) else ():
-            if at.name.endswith(end):
-                stem = at.name.removesuffix(end)
-                if found := names & {stem + suffix for suffix in forward}:
+        for end, forward in _HALVES if name.endswith(_ENDS) else ():
+            if name.endswith(end):
+                stem = name.removesuffix(end)
+                if found := at.names & {stem + suffix for suffix in forward}:
                     return f"the backward half of {min(found)}"
-        parent, _, last = folder.rpartition("/")
-        for ahead in _FORWARD_FOLDERS.get(last, ()):
-            if at.name in self._names(_below(parent, ahead)):
-                return f"the backward half of {ahead}/{at.name}"
+        for ahead, names in at.forward:
+            if name in names:
+                return f"the backward half of {ahead}/{name}"
         return ""
 
-    def _prisma(self, base: Place, at: _At) -> Place:
+    def _prisma(self, at: _Folder, name: str) -> _Said:
         """``<time>_<name>/migration.sql``, by the folder's name (migrate's list_migrations)."""
-        skip = "a backward half beside migration.sql" if at.name == "down.sql" else ""
-        return replace(base, key=(natural(at.root), 0, at.step, at.name), skip=skip)
+        skip = "a backward half beside migration.sql" if name == "down.sql" else ""
+        return (at.key, 0, at.step, name), skip, None
 
-    def _diesel(self, base: Place, at: _At) -> Place:
+    def _diesel(self, at: _Folder, name: str) -> _Said:
         """``<version>_<name>/up.sql``; hyphens do not count (migrations_internals, version_from_string)."""
-        folder = _below(at.root, at.step)
-        off = "metadata.toml" in self._names(folder) and re.search(
-            rb"(?m)^\s*run_in_transaction\s*=\s*false", self._peek(f"{folder}/metadata.toml")
+        off = "metadata.toml" in at.names and re.search(
+            rb"(?m)^\s*run_in_transaction\s*=\s*false", self._peek(f"{at.start}metadata.toml")
         )
         version = at.step.partition("_")[0].replace("-", "")
-        return replace(
-            base,
-            key=(natural(at.root), 0, version, at.step, at.name),
-            skip="a backward half beside up.sql" if at.name == "down.sql" else "",
-            in_transaction=Maybe.NO if off else Maybe.YES,
-        )
+        skip = "a backward half beside up.sql" if name == "down.sql" else ""
+        return (at.key, 0, version, at.step, name), skip, Maybe.NO if off else Maybe.YES
 
-    def _drizzle(self, base: Place, at: _At) -> Place:
+    def _drizzle(self, at: _Folder, name: str) -> _Said:
         """By ``meta/_journal.json`` (drizzle-orm, migrator.ts); what is not in it comes last."""
         if at.root not in self._orders:
             self._orders[at.root] = self._journal(at.root)
-        tag = at.step or at.name.removesuffix(".sql")
+        tag = at.step or name.removesuffix(".sql")
         order = self._orders[at.root].get(tag)
-        key = (natural(at.root), int(order is None), order or 0, natural(tag))
-        return replace(base, key=key, in_transaction=Maybe.YES)
+        return (at.key, int(order is None), order or 0, natural(tag)), "", Maybe.YES
 
     def _journal(self, root: str) -> dict[str, int]:
         folder = _below(root, "meta")
@@ -196,22 +230,22 @@ class Folders:
         except (ValueError, KeyError, TypeError):
             return {}
 
-    def _flyway(self, base: Place, at: _At) -> Place:
+    def _flyway(self, at: _Folder, name: str) -> _Said:
         """By version, then the repeatable ones by description (ResourceNameParser, MigrationVersion)."""
-        match = _FLYWAY.match(at.name)
-        off = f"{at.name}.conf" in self._names(at.path.rpartition("/")[0]) and re.search(
-            rb"(?m)^\s*executeInTransaction\s*=\s*false", self._peek(f"{at.path}.conf")
+        match = _FLYWAY.match(name)
+        off = f"{name}.conf" in at.names and re.search(
+            rb"(?m)^\s*executeInTransaction\s*=\s*false", self._peek(f"{at.start}{name}.conf")
         )
-        base = replace(base, in_transaction=Maybe.NO if off else Maybe.YES)
+        mode = Maybe.NO if off else Maybe.YES
         if not match:
-            first = _CALLBACK.match(at.name) and at.name.startswith(("before", "create"))
-            return replace(base, key=("", 0 if first else 4, natural(at.name)))
+            first = _CALLBACK.match(name) and name.startswith(("before", "create"))
+            return ("", 0 if first else 4, natural(name)), "", mode
         if not match[1]:
-            return replace(base, key=("", 3, at.name))
+            return ("", 3, name), "", mode
         version = _version(match[2])
-        if match[1] == "U" and self._has_version(version):
-            base = replace(base, skip=f"Flyway's undo of version {match[2]}")
-        return replace(base, key=("", 1, version, match[1] != "B", at.name))
+        undone = match[1] == "U" and self._has_version(version)
+        skip = f"Flyway's undo of version {match[2]}" if undone else ""
+        return ("", 1, version, match[1] != "B", name), skip, mode
 
     def _has_version(self, version: Key) -> bool:
         return any(
@@ -220,15 +254,15 @@ class Folders:
             for name in names
         )
 
-    def _golang_migrate(self, base: Place, at: _At) -> Place:
+    def _golang_migrate(self, at: _Folder, name: str) -> _Said:
         """``<number>_<name>.up.sql``, by the number (golang-migrate, source/parse.go)."""
-        match = _UP_DOWN.match(at.name)
+        match = _UP_DOWN.match(name)
         if not match:
-            return self._numbered(base, at)
+            return self._numbered(at, name)
         skip = "a backward half in a folder of .up.sql" if match[3] == "down" else ""
-        return replace(base, key=(natural(at.root), 0, int(match[1]), at.name), skip=skip)
+        return (at.key, 0, int(match[1]), name), skip, None
 
-    def _sqitch(self, base: Place, at: _At) -> Place:
+    def _sqitch(self, at: _Folder, name: str) -> _Said:
         """``deploy/`` in the order of ``sqitch.plan``; ``revert/`` and ``verify/`` beside it."""
         parent, _, last = at.root.rpartition("/")
         if parent not in self._orders:
@@ -236,24 +270,20 @@ class Folders:
             plan = self._peek(_below(parent, "sqitch.plan")) if there else b""
             changes = re.findall(rb"(?m)^(?![%@#\s])(\S+)", plan)
             self._orders[parent] = {
-                name.decode("utf-8", "replace"): i for i, name in enumerate(changes)
+                change.decode("utf-8", "replace"): i for i, change in enumerate(changes)
             }
-        order = self._orders[parent].get(at.name.removesuffix(".sql"), len(self._orders[parent]))
-        backward = last != "deploy" and at.name in self._names(_below(parent, "deploy"))
-        return replace(
-            base,
-            key=(natural(parent), order, natural(at.name)),
-            skip=f"not run by sqitch deploy ({last}/)" if backward else "",
-        )
+        order = self._orders[parent].get(name.removesuffix(".sql"), len(self._orders[parent]))
+        backward = last != "deploy" and name in self._names(_below(parent, "deploy"))
+        skip = f"not run by sqitch deploy ({last}/)" if backward else ""
+        return (natural(parent), order, natural(name)), skip, None
 
-    def _atlas(self, base: Place, at: _At) -> Place:
-        none = re.search(rb"(?m)^-- atlas:txmode none", self._peek(at.path))
-        key = (natural(at.root), 0, at.name)
-        return replace(base, key=key, in_transaction=Maybe.NO if none else Maybe.YES)
+    def _atlas(self, at: _Folder, name: str) -> _Said:
+        none = re.search(rb"(?m)^-- atlas:txmode none", self._peek(at.start + name))
+        return (at.key, 0, name), "", Maybe.NO if none else Maybe.YES
 
-    def _dbmate(self, base: Place, at: _At) -> Place:
+    def _dbmate(self, at: _Folder, name: str) -> _Said:
         """By the name as text: 10 before 9 (dbmate, FindMigrations)."""
-        return replace(base, key=(natural(at.root), 0, at.name))
+        return (at.key, 0, name), "", None
 
 
 _HALVES: tuple[tuple[str, tuple[str, ...]], ...] = (
