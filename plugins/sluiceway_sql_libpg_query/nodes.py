@@ -15,6 +15,7 @@ __all__ = [
     "Node",
     "arguments",
     "arguments_of",
+    "behind_dots",
     "body_of",
     "called_by_defaults",
     "calls",
@@ -23,6 +24,7 @@ __all__ = [
     "constant_null",
     "decoded",
     "functions_in",
+    "made",
     "name_of",
     "option",
     "parameters_of",
@@ -37,8 +39,15 @@ __all__ = [
 
 Node = Mapping[str, Any]
 
-_CALL = re.compile(
-    rb'"FuncCall":\{"funcname":\[((?:\{"String":\{"sval":"(?:[^"\\]|\\.)*"\}\},?)+)\]'
+_WORD = rb'"(?:[^"\\]|\\.)*"'
+_WORDS = rb'\[((?:\{"String":\{"sval":%b\}\},?)+)\]' % _WORD
+_CALL = re.compile(rb'"FuncCall":\{"funcname":' + _WORDS)
+_MADE = re.compile(rb'"funcname":' + _WORDS)
+_INDIRECT = b'"indirection":['
+_STRING = re.compile(rb'\{"String":\{"sval":(%b)\}\}' % _WORD)
+_FIELD = re.compile(
+    rb'"ColumnRef":\{"fields":\[(?:\{"String":\{"sval":%b\}\},)+\{"String":\{"sval":(%b)\}\}\]'
+    % (_WORD, _WORD)
 )
 _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"})
 _VOLATILE = frozenset(
@@ -193,6 +202,22 @@ def functions_in(node: Any) -> Iterable[Name]:
 def calls(tree: bytes) -> list[Name]:
     """Return the names of the functions that a tree calls, each once, from its bytes."""
     return [_called(words) for words in dict.fromkeys(_CALL.findall(tree))]
+
+
+def made(tree: bytes) -> Name:
+    """Return the name of the function that a ``CreateFunctionStmt`` makes, from its bytes."""
+    found = _MADE.search(tree)
+    return _called(found[1]) if found is not None else ()
+
+
+def behind_dots(tree: bytes) -> set[str]:
+    """Return the last words of names with dots, which may be a column's or a function's of a row.
+
+    Both ``a.f`` and ``(a).f``; what stands behind brackets may be nested in more of them, so that
+    then any word will do.
+    """
+    words = (_STRING if _INDIRECT in tree else _FIELD).findall(tree)
+    return {str(decoded(word)) for word in words}
 
 
 @lru_cache(maxsize=512)

@@ -23,7 +23,7 @@ from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.bodies import Reader, Unreadable, placed
 from sluiceway_sql_libpg_query.harmless import HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
-from sluiceway_sql_libpg_query.nodes import Node, calls, decoded
+from sluiceway_sql_libpg_query.nodes import Node, behind_dots, calls, decoded
 from sluiceway_sql_libpg_query.quiet import (
     CALLS,
     DEFERRED,
@@ -51,13 +51,6 @@ _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
 _RELATION = rb'\{(?:"catalogname":%b,)?(?:"schemaname":%b,)?"relname":%b' % (_WORD, _WORD, _WORD)
 _NAMED = re.compile(rb'"relname":%b' % _WORD)
-_FIELD = re.compile(
-    rb'"ColumnRef":\{"fields":\[(?:\{"String":\{"sval":%b\}\},)+\{"String":\{"sval":(%b)\}\}\]'
-    % (_WORD.replace(b"(", b"(?:", 1), _WORD[1:-1])
-)
-"""The last word of a name with dots that may be a column's."""
-_INDIRECT = b'"indirection":['
-_STRING = re.compile(rb'\{"String":\{"sval":(%b)\}\}' % _WORD[1:-1])
 _TARGET = re.compile(rb'"relation":' + _RELATION)
 _PART = re.compile(rb'"ctequery":\{"(?:Insert|Update|Delete|Merge)Stmt":\{"relation":' + _RELATION)
 _VIEW = re.compile(rb'\{"ViewStmt":\{"view":' + _RELATION)
@@ -260,9 +253,7 @@ def _actions(
 
 def _of_rows(chunk: bytes, reader: Reader) -> list[Name]:
     """Return the functions that ``a.f`` and ``(a).f`` call, where the row ``a`` has no column of that name."""
-    # What stands behind brackets may be nested in more of them: any word will do.
-    words = (_STRING if _INDIRECT in chunk else _FIELD).findall(chunk)
-    fields = {str(decoded(word)) for word in words} & reader.of_rows
+    fields = behind_dots(chunk) & reader.of_rows
     return [(name,) for name in sorted(fields)]
 
 

@@ -7,15 +7,14 @@ in doubt here is read: a script is passed over only where that can change nothin
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum, auto
 from functools import lru_cache
 
 from sluiceway.migrations.records import Asked, Kind
-from sluiceway_sql_libpg_query.harmless import HARMLESS
-from sluiceway_sql_libpg_query.nodes import calls
+from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
+from sluiceway_sql_libpg_query.nodes import behind_dots, calls, made
 from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, handlers
 
 __all__ = [
@@ -38,16 +37,12 @@ QUERIES = frozenset(
 WRAPPED = frozenset({"DoStmt", "CreateFunctionStmt", "CallStmt", "PrepareStmt", "ExplainStmt"})
 CALLS = b'"FuncCall":{"funcname"'
 PROGRAM = b'"is_program":true'
-_ROW = re.compile(
-    rb'"(?:ColumnRef":\{"fields":\[\{"String":\{"sval":"(?:[^"\\]|\\.)*"\}\},|indirection":\[)\{"String":'
-)
-"""``a.f`` and ``(a).f``, which may call a function of the row that stands before the dot."""
-_DOTTED, _INDIRECT = b'"}},{"String":{"sval":', b'"indirection":['
-"""One of which is in each such tree, and which are found sooner."""
 FLAT = 300
 """Brackets in a tree that is not nested too deeply to be read, whoever asks for it."""
 
 _CATALOGUE = b'"relname":"pg_'
+_TEXT = b'"A_Const":{"sval":'
+_RUN_TEXTS = EXECUTES | {"set_config"}
 _CASCADE = b'"behavior":"DROP_CASCADE"'
 _SUBTYPE = re.compile(rb'"subtype":"(AT_\w+)"')
 _REMOVED = re.compile(rb'"removeType":"(OBJECT_\w+)"')
@@ -314,7 +309,7 @@ def looked_at(trees: Sequence[bytes], asked: Asked) -> Collection[int] | None:
 
 def _part(tree: bytes, asked: Asked) -> _Part:
     kind = _kind(tree)
-    if CALLS in tree and kind not in _DEFERRED and not _harmless(calls(tree)):
+    if CALLS in tree and kind not in _DEFERRED and not _foreseen(tree):
         return _EVERYTHING
     decide = _PARTS.get(kind)
     return decide(tree, asked) if decide is not None else _NOTHING
@@ -324,26 +319,33 @@ def _kind(tree: bytes) -> bytes:
     return tree[2 : tree.index(b'"', 2)]
 
 
-def _harmless(names: Iterable[Sequence[str]]) -> bool:
-    return all(name[-1] in HARMLESS for name in names)
+def _foreseen(tree: bytes) -> bool:
+    """Say whether the functions that a statement calls do nothing, unless the script makes them."""
+    names = {name[-1] for name in calls(tree)}
+    if names <= HARMLESS:
+        return True
+    # Any other may run a text that it is given.
+    return names.isdisjoint(_RUN_TEXTS) and _TEXT not in tree and tree.count(b"{") <= FLAT
 
 
 def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
-    """Say whether a script may run one of the functions that it defines."""
+    """Say whether a script may run one of the functions that it makes, or what calls one is too deep."""
     given = [(_kind(tree), tree) for tree in trees]
     # A view's are run for whoever looks at it.
     running = [tree for kind, tree in given if kind not in _DEFERRED or kind == b"ViewStmt"]
+    if any(tree.count(b"{") > FLAT for tree in running):
+        return True
     if any(kind == b"CreateTrigStmt" for kind, _ in given) and any(
         # A change of data runs triggers, and a WITH may hold one.
         kind in _CHANGES or b'"withClause":' in tree
         for kind, tree in given
     ):
         return True
-    if any((_DOTTED in tree or _INDIRECT in tree) and _ROW.search(tree) for tree in running):
-        return True
-    defined = b"".join(functions)
+    names = {made(tree)[-1] for tree in functions}
     called = {name[-1] for tree in running if CALLS in tree for name in calls(tree)}
-    return any(json.dumps(name, ensure_ascii=False).encode() in defined for name in called)
+    return not (
+        names.isdisjoint(called) and all(names.isdisjoint(behind_dots(tree)) for tree in running)
+    )
 
 
 def _about_the_same(

@@ -86,6 +86,10 @@ SELECT x.gone FROM t x
 CREATE VIEW w AS SELECT x.gone FROM t x
 CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()
 SELECT f()
+SELECT g(a), u.b FROM u
+CREATE TABLE t (a int DEFAULT g(), b int DEFAULT f())
+CREATE INDEX i ON t (g(a))
+UPDATE t SET a = g(b) FROM u WHERE u.f = t.f
 SELECT f('DROP TABLE t')
 SELECT now()
 SELECT set_config('lock_timeout', '1s', false)
@@ -248,10 +252,19 @@ def left_out(texts: Sequence[str]) -> int:
         ("CREATE TABLE t (a int); DROP TABLE t; CREATE INDEX i ON t (a); CREATE TABLE u (a int)", 1),
         ("SET search_path = s; CREATE TABLE u (a int); BEGIN; DROP TABLE t; COMMIT", 1),
         ("SELECT 1; INSERT INTO t VALUES (1); UPDATE u SET a = 1; DROP TABLE t", 3),
-        ("CREATE TABLE u (a int DEFAULT f()); DROP TABLE t", 0),
+        ("CREATE TABLE u (a int DEFAULT f()); DROP TABLE t", 1),
+        ("CREATE TABLE u (a text DEFAULT f('')); DROP TABLE t", 0),
+        ("SELECT dblink(a) FROM u; DROP TABLE t", 0),
+        ("SELECT set_config(a, b, true) FROM u; DROP TABLE t", 0),
+        (f"SELECT f({'1+' * 400}1); DROP TABLE t", 0),
         (f"{BODY}; CREATE TABLE u (a date DEFAULT now()); INSERT INTO t VALUES (1); DROP TABLE t", 3),
         (f"{BODY}; SELECT f(); DROP TABLE t", 0),
+        (f"{BODY}; SELECT g() FROM u; DROP TABLE t", 2),
+        (f"{BODY}; SELECT now(), {'1+' * 400}1; DROP TABLE t", 0),
         (f"{BODY}; SELECT (r).f FROM r; DROP TABLE t", 0),
+        (f"{BODY}; SELECT r.f FROM r; DROP TABLE t", 0),
+        (f"{BODY}; SELECT r.g, f FROM r; CREATE VIEW v AS SELECT s.f.g; DROP TABLE t", 3),
+        (f"{BODY}; CREATE VIEW v AS SELECT f() FROM u; DROP TABLE t", 0),
         (f"{BODY}; {HUNG}; INSERT INTO t VALUES (1); DROP TABLE t", 0),
         (f"{BODY}; {HUNG}; CREATE TABLE u (a int); DROP TABLE t", 2),
         ("CREATE TABLE u (a int); DROP VIEW t; DROP TABLE t", 1),
