@@ -42,6 +42,7 @@ FLAT = 300
 
 _CATALOGUE = b'"relname":"pg_'
 _TEXT = b'"A_Const":{"sval":'
+_OF_TABLE = b'"relation":{'
 _RUN_TEXTS = EXECUTES | {"set_config"}
 _CASCADE = b'"behavior":"DROP_CASCADE"'
 _SUBTYPE = re.compile(rb'"subtype":"(AT_\w+)"')
@@ -175,7 +176,7 @@ _TABLES = {
     "IndexStmt": b"",
     "LockStmt": b"",
     "RefreshMatViewStmt": b"",
-    "RenameStmt": b'"relation":{',
+    "RenameStmt": _OF_TABLE,
     "TruncateStmt": b"",
     "VacuumStmt": b"",
 }
@@ -333,7 +334,11 @@ def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
     given = [(_kind(tree), tree) for tree in trees]
     # A view's are run for whoever looks at it.
     running = [tree for kind, tree in given if kind not in _DEFERRED or kind == b"ViewStmt"]
-    if any(tree.count(b"{") > FLAT for tree in running):
+    # What is renamed and is no table may be one of them.
+    if any(
+        tree.count(b"{") > FLAT or (_kind(tree) == b"RenameStmt" and _OF_TABLE not in tree)
+        for tree in running
+    ):
         return True
     if any(kind == b"CreateTrigStmt" for kind, _ in given) and any(
         # A change of data runs triggers, and a WITH may hold one.

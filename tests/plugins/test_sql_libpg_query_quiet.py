@@ -265,6 +265,8 @@ def left_out(texts: Sequence[str]) -> int:
         (f"{BODY}; SELECT r.f FROM r; DROP TABLE t", 0),
         (f"{BODY}; SELECT r.g, f FROM r; CREATE VIEW v AS SELECT s.f.g; DROP TABLE t", 3),
         (f"{BODY}; CREATE VIEW v AS SELECT f() FROM u; DROP TABLE t", 0),
+        (f"{BODY}; ALTER FUNCTION f RENAME TO g; SELECT g() FROM u", 0),
+        (f"{BODY}; ALTER TABLE t RENAME TO g; SELECT g() FROM u; DROP TABLE u", 3),
         (f"{BODY}; {HUNG}; INSERT INTO t VALUES (1); DROP TABLE t", 0),
         (f"{BODY}; {HUNG}; CREATE TABLE u (a int); DROP TABLE t", 2),
         ("CREATE TABLE u (a int); DROP VIEW t; DROP TABLE t", 1),
