@@ -1,8 +1,8 @@
-"""Scripts in which nobody is interested, told from the trees of their statements without reading these.
+"""Statements in which nobody is interested, told from the trees of a script without reading these.
 
 Most statements of most projects can leave no fact that any rule asks for. To know that of a whole
 script, it is enough to know which statements are in it, and of some of them a word or two. Whatever is
-in doubt here is read: a script is passed over only where that can change nothing.
+in doubt here is read: a statement is passed over only where that can change nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ _SUBTYPE = re.compile(rb'"subtype":"(AT_\w+)"')
 _REMOVED = re.compile(rb'"removeType":"(OBJECT_\w+)"')
 _RENAMED = re.compile(rb'"renameType":"(OBJECT_\w+)"')
 _MAY_FORBID_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY|IDENTITY|CHECK)"')
-_NAMED = re.compile(rb'"(?:relname|newname)":("(?:[^"\\]|\\.)*")')
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NAMED = re.compile(rb'"(?:relname|newname)":(%b)' % _QUOTED.pattern)
 _FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY)"')
 
 SUBTYPES: dict[str, tuple[Kind, ...]] = {
@@ -332,13 +333,12 @@ def _foreseen(tree: bytes) -> bool:
 def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
     """Say whether a script may run one of the functions that it makes, or what calls one is too deep."""
     given = [(_kind(tree), tree) for tree in trees]
+    # What is renamed and is no table may be one of them.
+    if any(kind == b"RenameStmt" and _OF_TABLE not in tree for kind, tree in given):
+        return True
     # A view's are run for whoever looks at it.
     running = [tree for kind, tree in given if kind not in _DEFERRED or kind == b"ViewStmt"]
-    # What is renamed and is no table may be one of them.
-    if any(
-        tree.count(b"{") > FLAT or (_kind(tree) == b"RenameStmt" and _OF_TABLE not in tree)
-        for tree in running
-    ):
+    if any(tree.count(b"{") > FLAT for tree in running):
         return True
     if any(kind == b"CreateTrigStmt" for kind, _ in given) and any(
         # A change of data runs triggers, and a WITH may hold one.
@@ -354,15 +354,19 @@ def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
 
 
 def _about_the_same(
-    trees: Sequence[bytes], read: Iterable[int], beside: Iterable[int]
+    trees: Sequence[bytes], read: Iterable[int], beside: Sequence[int]
 ) -> Iterator[int]:
     """Yield those of *beside* that name what those do that are *read*, or another such one."""
-    text = b"".join([trees[number] for number in read])
-    left = [(number, _NAMED.findall(trees[number])) for number in beside]
-    while left:
-        near = [each for each in left if any(name in text for name in each[1])]
-        if not near:
-            return
-        yield from (number for number, _ in near)
-        left = [each for each in left if each not in near]
-        text = b"".join([name for _, names in near for name in names])
+    if not beside:
+        return
+    names = {number: _NAMED.findall(trees[number]) for number in beside}
+    naming: dict[bytes, list[int]] = {}
+    for number in beside:
+        for name in names[number]:
+            naming.setdefault(name, []).append(number)
+    waiting = {word for number in read for word in _QUOTED.findall(trees[number])}
+    while waiting:
+        # Each name is followed once: a script may have thousands, one leading to the next.
+        near = {number for word in waiting for number in naming.pop(word, ())}
+        yield from near
+        waiting = {name for number in near for name in names[number]}
