@@ -31,7 +31,7 @@ from sluiceway_sql_libpg_query.quiet import (
     PROGRAM,
     QUERIES,
     WRAPPED,
-    looked_at,
+    Looking,
 )
 from sluiceway_sql_libpg_query.statements import NOTHING, columns, handlers
 
@@ -71,6 +71,7 @@ class LibPgQuery:
     def __init__(self) -> None:
         # The library's, and a number of our own that changes when our answers do.
         self.version = f"{library.release()}+{_ANSWERS}"
+        self._looking: Looking | None = None
 
     def parse(self, script: Script, dialect: Dialect) -> list[Parsed]:
         """Return the statements of *script* in order."""
@@ -82,8 +83,13 @@ class LibPgQuery:
         Of those that change nothing about what is asked for, no more than that they are there.
         """
         trees = _trees(script)
-        places = looked_at(trees, asked) if trees is not None else None
-        if trees is not None and places is not None and not places:
+        if trees is None:
+            return _parsed(script, dialect, None)
+        looking = self._looking
+        if looking is None or looking.asked is not asked:
+            looking = self._looking = Looking(asked)
+        places = looking.at(trees)
+        if places is not None and not places:
             return len(trees)
         return _parsed(script, dialect, trees, places)
 

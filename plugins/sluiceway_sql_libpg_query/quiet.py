@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum, auto
-from functools import lru_cache
 
 from sluiceway.migrations.records import Asked, Kind
 from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
@@ -26,7 +25,7 @@ __all__ = [
     "QUERIES",
     "SUBTYPES",
     "WRAPPED",
-    "looked_at",
+    "Looking",
 ]
 
 DEFERRED = frozenset({"CreateFunctionStmt", "ViewStmt", "CreateTrigStmt", "CreatePolicyStmt"})
@@ -50,7 +49,10 @@ _REMOVED = re.compile(rb'"removeType":"(OBJECT_\w+)"')
 _RENAMED = re.compile(rb'"renameType":"(OBJECT_\w+)"')
 _MAY_FORBID_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY|IDENTITY|CHECK)"')
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_NAMED = re.compile(rb'"(?:relname|newname)":(%b)' % _QUOTED.pattern)
+_RELATION = re.compile(rb'"relname":(%b)' % _QUOTED.pattern)
+_NEW_NAME = re.compile(rb'"newname":(%b)' % _QUOTED.pattern)
+_FEW = 32
+"""Names that are looked for one by one."""
 _FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY)"')
 
 SUBTYPES: dict[str, tuple[Kind, ...]] = {
@@ -77,25 +79,37 @@ SUBTYPES: dict[str, tuple[Kind, ...]] = {
 }
 """What each part of an ALTER TABLE may leave; the others leave nothing."""
 _BY_SUBTYPE = {word.encode(): kinds for word, kinds in SUBTYPES.items()}
+_ADDED = b"AT_AddConstraint"
 _EXCUSED = frozenset({Kind.ADD_COLUMN, Kind.CHANGE_TYPE})
 """Of these, facts say that the column takes NULL, unless the script has domains or the column forbids it."""
 
 
-def _alter(tree: bytes, asked: Asked) -> bool:
-    if b'"objtype":"OBJECT_TYPE"' in tree and Kind.ALTER_TYPE in asked.kinds:
-        return True
-    kinds = _left_by(frozenset(_SUBTYPE.findall(tree)))
-    if Kind.ADD_CONSTRAINT in kinds and _FORBIDS_NULL.search(tree):
-        kinds |= {Kind.SET_NOT_NULL}
-    wanted = asked.kinds & kinds
-    if not wanted:
-        return False
-    return not wanted <= _EXCUSED - asked.others or _may_forbid_null(tree)
+_Tells = Callable[[bytes], bool]
 
 
-@lru_cache(maxsize=256)
-def _left_by(subtypes: frozenset[bytes]) -> frozenset[Kind]:
-    return frozenset(kind for word in subtypes for kind in _BY_SUBTYPE.get(word, ()))
+def _alter(asked: Asked) -> _Tells:
+    types = Kind.ALTER_TYPE in asked.kinds
+    forbidding = Kind.SET_NOT_NULL in asked.kinds
+    excused = _EXCUSED - asked.others
+    # Of each part whether what it leaves is asked for at any rate, or only where it forbids NULL.
+    surely = {
+        word: not wanted <= excused
+        for word, kinds in _BY_SUBTYPE.items()
+        if (wanted := asked.kinds.intersection(kinds))
+    }
+
+    def matters(tree: bytes) -> bool:
+        if types and b'"objtype":"OBJECT_TYPE"' in tree:
+            return True
+        perhaps = False
+        for word in _SUBTYPE.findall(tree):
+            sure = surely.get(word)
+            if sure or (word == _ADDED and forbidding and _FORBIDS_NULL.search(tree)):
+                return True
+            perhaps = perhaps or sure is False
+        return perhaps and _may_forbid_null(tree)
+
+    return matters
 
 
 def _may_forbid_null(tree: bytes) -> bool:
@@ -104,30 +118,41 @@ def _may_forbid_null(tree: bytes) -> bool:
     return _MAY_FORBID_NULL.search(tree) is not None or b"serial" in tree or b'"missing_ok"' in tree
 
 
-def _drop(tree: bytes, asked: Asked) -> bool:
-    removed = _REMOVED.search(tree)
-    kind, _ = DROPS.get(removed[1].decode(), (None, "")) if removed else (None, "")
-    kinds = {kind} if kind else set()
-    if kind in {Kind.DROP_TYPE, Kind.EXTENSION} and _CASCADE in tree:
-        kinds |= {Kind.DROP_COLUMN, Kind.DROP_TABLE}
-    return not asked.kinds.isdisjoint(kinds)
+def _drop(asked: Asked) -> _Tells:
+    more = not asked.kinds.isdisjoint({Kind.DROP_COLUMN, Kind.DROP_TABLE})
+
+    def matters(tree: bytes) -> bool:
+        removed = _REMOVED.search(tree)
+        kind, _ = DROPS.get(removed[1].decode(), (None, "")) if removed else (None, "")
+        if kind in asked.kinds:
+            return True
+        return more and kind in {Kind.DROP_TYPE, Kind.EXTENSION} and _CASCADE in tree
+
+    return matters
 
 
-def _rename(tree: bytes, asked: Asked) -> bool:
-    renamed = _RENAMED.search(tree)
-    kind = RENAMES.get(renamed[1].decode(), Kind.ALTER_TYPE) if renamed else Kind.ALTER_TYPE
-    return kind in asked.kinds
+def _rename(asked: Asked) -> _Tells:
+    def matters(tree: bytes) -> bool:
+        renamed = _RENAMED.search(tree)
+        kind = RENAMES.get(renamed[1].decode(), Kind.ALTER_TYPE) if renamed else Kind.ALTER_TYPE
+        return kind in asked.kinds
+
+    return matters
 
 
-def _create_schema(tree: bytes, asked: Asked) -> bool:
-    return b'"schemaElts":' in tree
+def _create_schema(_: Asked) -> _Tells:
+    return lambda tree: b'"schemaElts":' in tree
 
 
-def _leaves(*kinds: Kind) -> Callable[[bytes, Asked], bool]:
-    return lambda _, asked: not asked.kinds.isdisjoint(kinds)
+def _leaves(*kinds: Kind) -> Callable[[Asked], _Tells]:
+    def asks(asked: Asked) -> _Tells:
+        matters = not asked.kinds.isdisjoint(kinds)
+        return lambda _: matters
+
+    return asks
 
 
-MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
+MATTERS: dict[str, Callable[[Asked], _Tells]] = {
     "AlterTableStmt": _alter,
     "DropStmt": _drop,
     "RenameStmt": _rename,
@@ -165,8 +190,8 @@ MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
         _leaves(),
     ),
 }
-"""Whether a statement, by its tree, may leave a fact that is asked for. Of those that are read, and are
-neither here nor queries (DO, CALL, domains, ...), each may."""
+"""What tells whether a statement, by its tree, may leave a fact that is asked for. Of those that are read,
+and are neither here nor queries (DO, CALL, domains, ...), each may."""
 _TABLES = {
     "AlterTableStmt": b'"objtype":"OBJECT_TABLE"',
     "ClusterStmt": b"",
@@ -230,91 +255,94 @@ _OTHERS = {
 }
 
 
-def _of_schema(kind: str) -> Callable[[bytes, Asked], _Part]:
+def _of_schema(kind: str, asked: Asked) -> Callable[[bytes], _Part]:
     """Return what tells the part of a statement that is read."""
-    matters = MATTERS.get(kind)
+    if kind not in MATTERS:
+        return lambda _: _EVERYTHING
+    matters = MATTERS[kind](asked)
     tables = _TABLES.get(kind)
     otherwise = _OTHERS.get(kind)
 
-    def part(tree: bytes, asked: Asked) -> _Part:
-        if matters is None:
-            return _EVERYTHING
-        named = tables is not None and tables in tree
+    def part(tree: bytes) -> _Part:
         # What is too deep to be read is a fact of its own.
-        if matters(tree, asked) or tree.count(b"{") > FLAT:
-            return _ASKED if named else _EVERYTHING
+        if matters(tree) or tree.count(b"{") > FLAT:
+            return _ASKED if tables is not None and tables in tree else _EVERYTHING
         if otherwise is None:
-            return _BESIDE if named else _UNKNOWN
+            return _BESIDE if tables is not None and tables in tree else _UNKNOWN
         # What else goes with it is not known.
         return otherwise if _CASCADE not in tree else _UNKNOWN
 
     return part
 
 
-def _of_query(tree: bytes, _asked: Asked) -> _Part:
-    makes = b'"intoClause"' in tree
+def _of_query(tree: bytes) -> _Part:
     if _CATALOGUE in tree or PROGRAM in tree:
         return _EVERYTHING
-    if not makes:
+    if b'"intoClause"' not in tree:
         return _NOTHING
     return _ASKED if tree.count(b"{") > FLAT else _BESIDE
 
 
-_PARTS: dict[bytes, Callable[[bytes, Asked], _Part]] = {
-    **{kind.encode(): _of_schema(kind) for kind in {*handlers, *WRAPPED}},
-    **{kind.encode(): _of_query for kind in QUERIES},
-    b"ViewStmt": lambda *_: _BESIDE,
-}
-"""What tells the part of a statement of each kind; of the others nothing is read."""
-
-
-def looked_at(trees: Sequence[bytes], asked: Asked) -> Collection[int] | None:
-    """Return which of these statements, a whole script, are to be read for the facts that are asked for.
-
-    None of them, where no such fact comes of any. Otherwise those that may leave one, and what else the
-    script does to the same tables: what is said of a table that is nowhere named beside them changes
-    nothing that is asked for.
+class Looking:
+    """Tells which statements of a script are to be read for the facts that are asked for.
 
     Args:
-        trees: Each ``{"DropStmt":{...}}``, with anything behind it.
         asked: Which are asked for.
-
-    Returns:
-        Their places in *trees*, or ``None`` for all of them.
     """
-    first: list[int] = []
-    beside: list[int] = []
-    session: list[int] = []
-    functions: list[int] = []
-    unknown = False
-    for place, tree in enumerate(trees):
-        part = _part(tree, asked)
-        if part is _EVERYTHING:
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        # What tells the part of a statement of each kind; of the others nothing is read.
+        self._parts: dict[bytes, Callable[[bytes], _Part]] = {
+            **{kind.encode(): _of_schema(kind, asked) for kind in {*handlers, *WRAPPED}},
+            **{kind.encode(): _of_query for kind in QUERIES},
+            b"ViewStmt": lambda _: _BESIDE,
+        }
+
+    def at(self, trees: Sequence[bytes]) -> Collection[int] | None:
+        """Return which of these statements, a whole script, are to be read.
+
+        None of them, where no fact that is asked for comes of any. Otherwise those that may leave one,
+        and what else the script does to the same tables: what is said of a table that is nowhere named
+        beside them changes nothing that is asked for.
+
+        Args:
+            trees: Each ``{"DropStmt":{...}}``, with anything behind it.
+
+        Returns:
+            Their places in *trees*, or ``None`` for all of them.
+        """
+        first: list[int] = []
+        beside: list[int] = []
+        session: list[int] = []
+        functions: list[int] = []
+        unknown = False
+        for place, tree in enumerate(trees):
+            kind = _kind(tree)
+            if CALLS in tree and kind not in _DEFERRED and not _foreseen(tree):
+                return None
+            decide = self._parts.get(kind)
+            part = decide(tree) if decide is not None else _NOTHING
+            if part is _EVERYTHING:
+                return None
+            if part is _ASKED:
+                first.append(place)
+            elif part is _BESIDE:
+                beside.append(place)
+            elif part is _SESSION:
+                session.append(place)
+            elif part is _FUNCTION:
+                functions.append(place)
+            elif part is _UNKNOWN:
+                unknown = True
+        if first and unknown:
             return None
-        if part is _ASKED:
-            first.append(place)
-        elif part is _BESIDE:
-            beside.append(place)
-        elif part is _SESSION:
-            session.append(place)
-        elif part is _FUNCTION:
-            functions.append(place)
-        elif part is _UNKNOWN:
-            unknown = True
-    if (first and unknown) or (functions and _may_run([trees[each] for each in functions], trees)):
-        return None
-    if not first:
-        return ()
-    read = [*first, *session]
-    return {*read, *_about_the_same(trees, read, beside)}
-
-
-def _part(tree: bytes, asked: Asked) -> _Part:
-    kind = _kind(tree)
-    if CALLS in tree and kind not in _DEFERRED and not _foreseen(tree):
-        return _EVERYTHING
-    decide = _PARTS.get(kind)
-    return decide(tree, asked) if decide is not None else _NOTHING
+        if functions and _may_run([trees[each] for each in functions], trees):
+            return None
+        if not first:
+            return ()
+        read = [*first, *session]
+        return {*read, *_about_the_same(trees, read, beside)}
 
 
 def _kind(tree: bytes) -> bytes:
@@ -354,19 +382,30 @@ def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
 
 
 def _about_the_same(
-    trees: Sequence[bytes], read: Iterable[int], beside: Sequence[int]
+    trees: Sequence[bytes], read: Sequence[int], beside: Sequence[int]
 ) -> Iterator[int]:
     """Yield those of *beside* that name what those do that are *read*, or another such one."""
     if not beside:
         return
-    names = {number: _NAMED.findall(trees[number]) for number in beside}
+    names = {number: _names(trees[number]) for number in beside}
     naming: dict[bytes, list[int]] = {}
     for number in beside:
         for name in names[number]:
             naming.setdefault(name, []).append(number)
-    waiting = {word for number in read for word in _QUOTED.findall(trees[number])}
+    if len(naming) <= _FEW:
+        # To look for a name is quicker than to look at every word. What it finds besides is read too.
+        waiting = {name for name in naming if any(name in trees[number] for number in read)}
+    else:
+        waiting = {word for number in read for word in _QUOTED.findall(trees[number])}
     while waiting:
         # Each name is followed once: a script may have thousands, one leading to the next.
         near = {number for word in waiting for number in naming.pop(word, ())}
         yield from near
         waiting = {name for number in near for name in names[number]}
+
+
+def _names(tree: bytes) -> list[bytes]:
+    """Return the tables that a tree names, in quotes."""
+    found = _RELATION.findall(tree)
+    # Two patterns in one would be tried at every byte.
+    return found + _NEW_NAME.findall(tree) if b'"newname"' in tree else found
