@@ -188,4 +188,14 @@ test_names_are_quoted_where_they_have_to_be if {
 	contains(solved(one("drop_table", {})), "ALTER TABLE <table> RENAME TO dropped;")
 	contains(solved(one("drop_column", {"table": "t", "column": "a.b"})), `DROP COLUMN "a.b";`)
 	contains(solved(one("drop_column", {"table": "<x>; y"})), `TABLE "<x>; y" DROP COLUMN <column>;`)
+	contains(solved(one("drop_table", {"table": "Orders"})), `ALTER TABLE "Orders" RENAME TO "Orders_dropped";`)
+}
+
+test_a_constraint_is_named_after_what_it_is_about if {
+	every table, begin in {"t": "t_", "app.t": "t_", "user": "user_"} {
+		contains(solved(one("set_not_null", {"table": table, "column": "c"})), sprintf("ADD CONSTRAINT %sc_not_null CHECK (c IS", [begin]))
+	}
+	contains(solved(one("set_not_null", {"column": "c"})), "ALTER TABLE <table> ADD CONSTRAINT c_not_null CHECK (c IS")
+	contains(solved(one("set_not_null", {"table": "t", "column": "a.B"})), `ADD CONSTRAINT "t_a.B_not_null" CHECK ("a.B" IS`)
+	contains(solved(one("set_not_null", {"table": "T", "column": "c"})), `ALTER TABLE "T" ADD CONSTRAINT "T_c_not_null" CHECK (c IS`)
 }

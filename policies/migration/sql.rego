@@ -19,12 +19,50 @@ sql(name, _) := name if {
 sql("", what) := sprintf("<%s>", [what])
 
 # METADATA
-# title: SQL name without a dot
-# description: The name of a column, in which a dot is a letter like any other.
-plain_sql(name, _) := quoted(name) if name != ""
+# title: Tables in SQL
+# description: >-
+#   Each table and other object that a fact names, as sql writes it. It is found out once for all rules:
+#   there may be thousands of facts, and for OPA calling a function costs more than most of what is done
+#   for a finding.
+tables_in_sql := object.union(
+	{name: name | some name in ordinary(table_names)},
+	{name: written |
+		some name in (table_names - ordinary(table_names))
+		name != ""
+		written := sql(name, "table")
+	},
+)
 
-plain_sql("", what) := sprintf("<%s>", [what])
+# METADATA
+# title: Columns in SQL
+# description: Each column that a fact names, as quoted writes it.
+columns_in_sql := object.union(
+	{name: name | some name in ordinary(column_names)},
+	{name: written |
+		some name in (column_names - ordinary(column_names))
+		name != ""
+		written := quoted(name)
+	},
+)
 
+table_names := named_in("table") | named_in("object")
+
+column_names := named_in("column") | named_in("new_name")
+
+named_in(field) := {name |
+	some index
+	name := input.facts[index][field]
+}
+
+# Names that are written as they are.
+ordinary(names) := {name |
+	some name in names
+	regex.match(`^[a-z_][a-z0-9_]*$`, name)
+} - reserved_here
+
+# METADATA
+# title: Quoted
+# description: A name in which a dot is a letter like any other, as it is written in SQL of this dialect.
 quoted(name) := name if {
 	regex.match(`^[a-z_][a-z0-9_]*$`, name)
 	not name in reserved_here
@@ -51,7 +89,11 @@ reserved_elsewhere := {"add", "alter", "before", "between", "by", "call", "chang
 # METADATA
 # title: Name of a constraint
 # description: A name for a constraint on a column, made of the last part of its table.
-constraint_name(fact, end) := quoted(concat("_", array.concat(
+constraint_name(fact, end) := concat("_", [fact.table, fact.column, end]) if {
+	tables_in_sql[fact.table] == fact.table # as most are: neither in a schema nor in quotes
+	columns_in_sql[fact.column] == fact.column
+	not contains(fact.table, ".")
+} else := quoted(concat("_", array.concat(
 	[part | some part in [table, object.get(fact, "column", "")]; part != ""],
 	[end],
 ))) if {

@@ -111,7 +111,11 @@ finding contains found if {
 validated_later(fact) := [
 	sprintf("%s NOT VALID; -- now", [trim_suffix(object.get(fact, "statement", ""), ";")]),
 	sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s; -- by itself", [
-		sql(object.get(fact, "table", ""), "table"),
-		plain_sql(object.get(fact, "object", ""), "constraint"),
+		object.get(tables_in_sql, object.get(fact, "table", ""), "<table>"),
+		constraint_in_sql(fact),
 	]),
 ]
+
+constraint_in_sql(fact) := quoted(fact.object) if {
+	fact.object != ""
+} else := "<constraint>"

@@ -14,6 +14,8 @@ test_a_constraint_that_looks_at_every_row if {
 		solved(advising("add_constraint", {"table": "users", "object": "c", "constraint": "check", "statement": "ALTER TABLE users ADD CONSTRAINT c CHECK (a > 0)"})),
 		"ALTER TABLE users ADD CONSTRAINT c CHECK (a > 0) NOT VALID; -- now\nALTER TABLE users VALIDATE CONSTRAINT c; -- by itself",
 	)
+	contains(solved(advising("add_constraint", {"table": "users", "object": "a.B", "constraint": "check"})), `VALIDATE CONSTRAINT "a.B";`)
+	contains(solved(advising("add_constraint", {"constraint": "check"})), "ALTER TABLE <table> VALIDATE CONSTRAINT <constraint>;")
 }
 
 test_a_unique_constraint if {

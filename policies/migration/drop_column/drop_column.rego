@@ -34,16 +34,16 @@ columns_dropped_safely(gone) := array.concat(of_tables, of_types) if {
 		some fact in gone
 		not fact.label == "type"
 		later := sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [
-			sql(object.get(fact, "table", ""), "table"),
-			plain_sql(object.get(fact, "column", ""), "column"),
+			object.get(tables_in_sql, object.get(fact, "table", ""), "<table>"),
+			object.get(columns_in_sql, object.get(fact, "column", ""), "<column>"),
 		])
 	]
 	of_types := [[fact, [later]] |
 		some fact in gone
 		fact.label == "type"
 		later := sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [
-			sql(object.get(fact, "table", ""), "type"),
-			plain_sql(object.get(fact, "column", ""), "column"),
+			object.get(tables_in_sql, object.get(fact, "table", ""), "<type>"),
+			object.get(columns_in_sql, object.get(fact, "column", ""), "<column>"),
 		])
 	]
 }

@@ -41,6 +41,13 @@ others_dropped(gone) := [[fact, message, []] |
 ]
 
 drop_table_safely(name) := [
+	sprintf("ALTER TABLE %s RENAME TO %s_dropped; -- now", [name, name]),
+	sprintf("DROP TABLE %s_dropped; -- in a later release", [name]),
+] if {
+	not tsql
+	tables_in_sql[name] == name # as most are: neither in a schema nor in quotes
+	not contains(name, ".")
+} else := [
 	sprintf("ALTER TABLE %s RENAME TO %s; -- now", [sql(name, "table"), brake]),
 	sprintf("DROP TABLE %s; -- in a later release", [concat(".", array.concat(schema, [brake]))]),
 ] if {

@@ -55,12 +55,8 @@ built_safely(builds) := array.concat(of_partitioned, of_others) if {
 		some fact in builds
 		not object.get(fact, "partitioned", "no") in {"yes", "maybe"}
 		statement := object.get(fact, "statement", "")
-		safe := [online |
-			online := regex.replace(
-				statement,
-				`(?i)^create\s+(unique\s+)?index\b\s*(.*?);?$`,
-				"CREATE ${1}INDEX CONCURRENTLY $2;",
-			)
+		safe := [concat("", [trim_suffix(online, ";"), ";"]) |
+			online := regex.replace(statement, `(?i)^create\s+(unique\s+)?index\b\s*`, "CREATE ${1}INDEX CONCURRENTLY ")
 			online != statement # it is such a statement
 		]
 	]

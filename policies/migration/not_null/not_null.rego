@@ -23,9 +23,7 @@ finding contains found if {
 		not fact.covered == true
 		not always_written(fact)
 	]
-	said := findings(rule, [[fact, demanded(fact), filled_first(fact)] |
-		some fact in concerned
-	])
+	said := findings(rule, array.concat(added_so(concerned), changed_so(concerned)))
 	some fact in concerned
 	found := said[fact]
 }
@@ -36,40 +34,40 @@ always_written(fact) if {
 	fact in released
 }
 
-demanded(fact) := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
-	object.get(fact, "column", "(which one cannot be told)"),
-	object.get(fact, "table", "a table"),
-]) if {
+added_so(those) := [[fact, message, array.concat([open], closed_later(fact, table, column))] |
+	some fact in those
 	fact.kind == "add_column"
-} else := sprintf("The column %s of %s becomes NOT NULL without a default: INSERTs of code that does not give it fail, and so does the statement when a row has none.", [
-	object.get(fact, "column", "(which one cannot be told)"),
-	object.get(fact, "table", "a table"),
-])
+	message := sprintf("The column %s is added to %s as NOT NULL without a default: INSERTs of code that does not know it fail, and so does the statement when the table has rows.", [
+		object.get(fact, "column", "(which one cannot be told)"),
+		object.get(fact, "table", "a table"),
+	])
+	table := object.get(tables_in_sql, object.get(fact, "table", ""), "<table>")
+	column := object.get(columns_in_sql, object.get(fact, "column", ""), "<column>")
+	open := sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now, without NOT NULL", [table, column, object.get(fact, "type", "<type>")])
+]
 
-filled_first(fact) := array.concat(added_open(fact), closed_later(fact))
+changed_so(those) := [[fact, message, closed_later(fact, table, column)] |
+	some fact in those
+	not fact.kind == "add_column"
+	message := sprintf("The column %s of %s becomes NOT NULL without a default: INSERTs of code that does not give it fail, and so does the statement when a row has none.", [
+		object.get(fact, "column", "(which one cannot be told)"),
+		object.get(fact, "table", "a table"),
+	])
+	table := object.get(tables_in_sql, object.get(fact, "table", ""), "<table>")
+	column := object.get(columns_in_sql, object.get(fact, "column", ""), "<column>")
+]
 
-added_open(fact) := [sprintf("ALTER TABLE %s ADD COLUMN %s %s; -- now, without NOT NULL", [
-	sql(object.get(fact, "table", ""), "table"), plain_sql(object.get(fact, "column", ""), "column"), object.get(fact, "type", "<type>"),
-])] if {
-	fact.kind == "add_column"
-} else := []
-
-closed_later(fact) := [
-	sprintf("UPDATE %s SET %s = <value> WHERE %s IS NULL; -- in batches", [table, column, column]),
-	sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID; -- in a later release, and each by itself", [table, check, column]),
-	sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s;", [table, check]),
-	sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;", [table, column]),
-	sprintf("ALTER TABLE %s DROP CONSTRAINT %s;", [table, check]),
-] if {
+closed_later(fact, table, column) := [sprintf(closed_by_a_check, [table, column, constraint_name(fact, "not_null")])] if {
 	postgres
-	table := sql(object.get(fact, "table", ""), "table")
-	column := plain_sql(object.get(fact, "column", ""), "column")
-	check := constraint_name(fact, "not_null")
-} else := [
-	sprintf("UPDATE %s SET %s = <value> WHERE %s IS NULL; -- in batches", [table, column, column]),
-	sprintf("ALTER TABLE %s MODIFY COLUMN %s %s NOT NULL; -- in a later release", [table, column, object.get(fact, "type", "<type>")]),
-] if {
+} else := [sprintf(closed_at_once, [table, column, object.get(fact, "type", "<type>")])] if {
 	mysql
-	table := sql(object.get(fact, "table", ""), "table")
-	column := plain_sql(object.get(fact, "column", ""), "column")
 } else := []
+
+closed_by_a_check := `UPDATE %[1]s SET %[2]s = <value> WHERE %[2]s IS NULL; -- in batches
+ALTER TABLE %[1]s ADD CONSTRAINT %[3]s CHECK (%[2]s IS NOT NULL) NOT VALID; -- in a later release, and each by itself
+ALTER TABLE %[1]s VALIDATE CONSTRAINT %[3]s;
+ALTER TABLE %[1]s ALTER COLUMN %[2]s SET NOT NULL;
+ALTER TABLE %[1]s DROP CONSTRAINT %[3]s;`
+
+closed_at_once := `UPDATE %[1]s SET %[2]s = <value> WHERE %[2]s IS NULL; -- in batches
+ALTER TABLE %[1]s MODIFY COLUMN %[2]s %[3]s NOT NULL; -- in a later release`

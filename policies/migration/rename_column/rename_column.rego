@@ -30,11 +30,12 @@ finding contains found if {
 
 renamed_slowly(fact) := [
 	sprintf("ALTER TYPE %s ADD ATTRIBUTE %s %s CASCADE; -- now; let code write both", [type, new, object.get(fact, "type", "<type>")]),
-	sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [type, plain_sql(object.get(fact, "column", ""), "column")]),
+	sprintf("ALTER TYPE %s DROP ATTRIBUTE %s CASCADE; -- in a later release", [type, old]),
 ] if {
 	fact.label == "type"
-	type := sql(object.get(fact, "table", ""), "type")
-	new := plain_sql(object.get(fact, "new_name", ""), "new name")
+	type := object.get(tables_in_sql, object.get(fact, "table", ""), "<type>")
+	old := object.get(columns_in_sql, object.get(fact, "column", ""), "<column>")
+	new := object.get(columns_in_sql, object.get(fact, "new_name", ""), "<new name>")
 } else := [] if {
 	fact.label == "view"
 } else := [
@@ -42,7 +43,7 @@ renamed_slowly(fact) := [
 	sprintf("UPDATE %s SET %s = %s WHERE %s IS NULL; -- in batches", [table, new, old, new]),
 	sprintf("ALTER TABLE %s DROP COLUMN %s; -- in a later release", [table, old]),
 ] if {
-	table := sql(object.get(fact, "table", ""), "table")
-	old := plain_sql(object.get(fact, "column", ""), "column")
-	new := plain_sql(object.get(fact, "new_name", ""), "new name")
+	table := object.get(tables_in_sql, object.get(fact, "table", ""), "<table>")
+	old := object.get(columns_in_sql, object.get(fact, "column", ""), "<column>")
+	new := object.get(columns_in_sql, object.get(fact, "new_name", ""), "<new name>")
 }

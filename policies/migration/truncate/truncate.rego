@@ -14,28 +14,33 @@ finding contains found if {
 	rule := rego.metadata.rule()
 	wanted(rule)
 	concerned := old_facts({"truncate"})
-	said := findings(rule, [[fact, emptied(fact), deleted_slowly(fact)] |
-		some fact in concerned
-	])
+	said := findings(rule, array.concat(emptied(concerned), unversioned(concerned)))
 	some fact in concerned
 	found := said[fact]
 }
 
-emptied(fact) := sprintf("The table %s no longer keeps what its rows were before: all of that is gone at once.", [
-	object.get(fact, "table", "(which one cannot be told)"),
-]) if {
-	fact.label == "drop versioning"
-} else := sprintf("The table %s is emptied: every row is gone at once, and nobody can use it meanwhile.", [
-	object.get(fact, "table", "(which one cannot be told)"),
-])
+emptied(those) := [[fact, message, safe] |
+	some fact in those
+	not fact.label == "drop versioning"
+	message := sprintf("The table %s is emptied: every row is gone at once, and nobody can use it meanwhile.", [
+		object.get(fact, "table", "(which one cannot be told)"),
+	])
+	table := object.get(tables_in_sql, object.get(fact, "table", ""), "<table>")
+	safe := [sprintf(way, [table]) | way := deleted_slowly]
+]
 
-deleted_slowly(fact) := [] if {
+unversioned(those) := [[fact, message, []] |
+	some fact in those
 	fact.label == "drop versioning"
-} else := [sprintf("DELETE FROM %s WHERE ctid IN (SELECT ctid FROM %s WHERE <old> LIMIT 10000) AND <old>; -- until none is left", [table, table])] if {
+	message := sprintf("The table %s no longer keeps what its rows were before: all of that is gone at once.", [
+		object.get(fact, "table", "(which one cannot be told)"),
+	])
+]
+
+deleted_slowly := "DELETE FROM %[1]s WHERE ctid IN (SELECT ctid FROM %[1]s WHERE <old> LIMIT 10000) AND <old>; -- until none is left" if {
 	postgres
-	table := sql(object.get(fact, "table", ""), "table")
-} else := [sprintf("DELETE FROM %s WHERE <old> LIMIT 10000; -- until none is left", [sql(object.get(fact, "table", ""), "table")])] if {
+} else := "DELETE FROM %s WHERE <old> LIMIT 10000; -- until none is left" if {
 	mysql
-} else := [sprintf("DELETE TOP (10000) FROM %s WHERE <old>; -- until none is left", [sql(object.get(fact, "table", ""), "table")])] if {
+} else := "DELETE TOP (10000) FROM %s WHERE <old>; -- until none is left" if {
 	tsql
-} else := []
+}
