@@ -62,14 +62,15 @@ canary_passed if {
 
 default canary_requests := "(not set)"
 
+# A canary that nobody has asked anything of has shown nothing, whatever the setting says.
 canary_requests := data.promotion.canary_minimum_requests if {
-	is_number(data.promotion.canary_minimum_requests)
+	lib.at_least(data.promotion.canary_minimum_requests, 1)
 }
 
 default canary_hours := "(not set)"
 
 canary_hours := data.promotion.canary_max_age_hours if is_number(data.promotion.canary_max_age_hours)
 
-canary_measured if lib.at_least(input.evidence.canary.facts.requests, data.promotion.canary_minimum_requests)
+canary_measured if lib.at_least(input.evidence.canary.facts.requests, canary_requests)
 
 canary_recent if lib.within(input.evidence.canary.made_at, data.promotion.canary_max_age_hours)

@@ -17,6 +17,10 @@ test_canary if {
 test_canary_without_settings_is_refused_and_says_so if {
 	some found in judged(fixture.promotion).deny with data.promotion.canary_minimum_requests as null
 	contains(found.msg, "fewer than the (not set)")
+	every few in [0, -1, "50", 0.5] {
+		some also in judged(fixture.promotion).deny with data.promotion.canary_minimum_requests as few
+		contains(also.msg, "fewer than the (not set)")
+	}
 	some other in judged(fixture.promotion).deny with data.promotion.canary_max_age_hours as "week"
 	contains(other.msg, "last (not set) hours")
 }
