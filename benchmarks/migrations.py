@@ -112,6 +112,72 @@ def mysql_statement(number: int, chance: random.Random) -> str:
     )[kind]
 
 
+_SQLITE_TYPES = ("text", "integer", "real", "blob", "varchar(255)", "datetime", "decimal(10, 2)")
+
+
+def sqlite_statement(number: int, chance: random.Random) -> str:
+    """Return one statement as migrations of SQLite have them."""
+    table, column = f"table_{chance.randrange(200)}", f"column_{number}"
+    kind = chance.choices(range(9), weights=(25, 25, 15, 5, 4, 3, 10, 5, 8))[0]
+    columns = "".join(
+        f'    "column_{number + each}" {chance.choice(_SQLITE_TYPES)} NOT NULL DEFAULT \'\',\n'
+        for each in range(chance.randrange(1, 7))
+    )
+    return (
+        (
+            f'CREATE TABLE "new_{number}" (\n    "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,\n{columns}'
+            f'    "owner" integer REFERENCES "{table}" ("id") ON DELETE CASCADE\n);'
+        ),
+        f"ALTER TABLE {table} ADD COLUMN {column} {chance.choice(_SQLITE_TYPES)};",
+        f"CREATE INDEX {column}_idx ON {table} ({column});",
+        f'CREATE UNIQUE INDEX IF NOT EXISTS "{column}_key" ON "{table}" ("{column}", "id");',
+        f"ALTER TABLE {table} DROP COLUMN {column};",
+        f'DROP TABLE IF EXISTS "{table}_old";',
+        f"UPDATE {table} SET {column} = 1 WHERE {column} IS NULL AND id > {number};",
+        f"ALTER TABLE {table} RENAME COLUMN {column} TO {column}_new;",
+        f"INSERT INTO {table} (id, name, {column}) VALUES ({number}, 'name {number}', CURRENT_TIMESTAMP);",
+    )[kind]
+
+
+_TSQL_TYPES = ("nvarchar(255)", "int", "bigint", "bit", "datetime2", "decimal(10, 2)")
+
+
+def tsql_statement(number: int, chance: random.Random) -> str:
+    """Return one statement as migrations of SQL Server have them, each in a batch of its own."""
+    table, column = f"table_{chance.randrange(200)}", f"column_{number}"
+    kind = chance.choices(range(9), weights=(25, 25, 12, 10, 4, 3, 10, 6, 5))[0]
+    columns = "".join(
+        f"    [column_{number + each}] {chance.choice(_TSQL_TYPES)} NOT NULL,\n"
+        for each in range(chance.randrange(1, 7))
+    )
+    return (
+        (
+            f"CREATE TABLE [dbo].[new_{number}] (\n    [id] bigint IDENTITY(1, 1) NOT NULL,\n{columns}"
+            f"    CONSTRAINT [PK_new_{number}] PRIMARY KEY CLUSTERED ([id] ASC)\n);"
+        ),
+        f"ALTER TABLE [dbo].[{table}] ADD [{column}] {chance.choice(_TSQL_TYPES)} NULL;",
+        f"CREATE NONCLUSTERED INDEX [IX_{column}] ON [dbo].[{table}] ([{column}]);",
+        (
+            f"ALTER TABLE [dbo].[{table}] ADD CONSTRAINT [FK_{column}] FOREIGN KEY ([{column}])"
+            " REFERENCES [dbo].[o] ([id]);"
+        ),
+        f"ALTER TABLE [dbo].[{table}] DROP COLUMN [{column}];",
+        f"DROP TABLE IF EXISTS [dbo].[{table}_old];",
+        f"UPDATE [dbo].[{table}] SET [{column}] = 1 WHERE [{column}] IS NULL AND [id] > {number};",
+        f"INSERT INTO [dbo].[{table}] ([id], [name]) VALUES ({number}, N'name {number}');",
+        f"EXEC sp_rename N'dbo.{table}.{column}', N'{column}_new', N'COLUMN';",
+    )[kind] + "\nGO"
+
+
+_WRITTEN: dict[Dialect, Callable[[int, random.Random], str]] = {
+    Dialect.MYSQL: mysql_statement,
+    Dialect.MARIADB: mysql_statement,
+    Dialect.SQLITE: sqlite_statement,
+    Dialect.TSQL: tsql_statement,
+}
+"""What writes a statement of a dialect; files of the others are given as a corpus."""
+
+
 def write(folder: Path, files: int, made: Callable[[int, random.Random], str] = statement) -> None:
     """Write *files* migrations, the same every time."""
     chance = random.Random(20261126)
@@ -242,6 +308,8 @@ def main() -> int:
     options.add_argument("--command", action="store_true")
     options.add_argument("--check", action="store_true")
     given = options.parse_args()
+    if not given.corpus and given.dialect not in {Dialect.POSTGRES, *_WRITTEN}:
+        options.error(f"no files of {given.dialect} can be written here: name some, --corpus DIR")
     missed = False
     with tempfile.TemporaryDirectory() as folder, squawk() as program:
         made = Path(folder) / "migrations"
@@ -257,7 +325,9 @@ def main() -> int:
         if given.dialect is not Dialect.POSTGRES:
             other, made = made, Path(folder) / str(given.dialect)
             made.mkdir()
-            write(made, given.files, mysql_statement)
+            writer = _WRITTEN.get(given.dialect)
+            if writer is not None:
+                write(made, given.files, writer)
             goal, later = OTHER_GOAL, OTHER_AGAIN
         for corpus in given.corpus or [made]:
             first, second = compared(ours, program, corpus, given.rounds, other)
