@@ -120,7 +120,7 @@ def sqlite_statement(number: int, chance: random.Random) -> str:
     table, column = f"table_{chance.randrange(200)}", f"column_{number}"
     kind = chance.choices(range(9), weights=(25, 25, 15, 5, 4, 3, 10, 5, 8))[0]
     columns = "".join(
-        f'    "column_{number + each}" {chance.choice(_SQLITE_TYPES)} NOT NULL DEFAULT \'\',\n'
+        f"    \"column_{number + each}\" {chance.choice(_SQLITE_TYPES)} NOT NULL DEFAULT '',\n"
         for each in range(chance.randrange(1, 7))
     )
     return (

@@ -149,8 +149,8 @@ class _Classes(dict[str, str]):
             return self._text(token)
         if first in _QUOTES:
             return self._quoted(token, _QUOTES[first])
-        if token[-1] == "'":  # COMMENT 'x', x'1F', b'1'
-            return "\0" + token[: token.index("'")] if token[1].isalpha() else token
+        if token[-1] == "'":  # COMMENT 'x', x'1F', b'1', N'x'
+            return self._marked(token)
         if first.isdigit():
             return self._number(token)
         if first.isalpha() or first == "_":
@@ -182,6 +182,12 @@ class _Classes(dict[str, str]):
         if token[1:2] == "x":
             return _HEX
         return _FRACTION if "." in token else _WHOLE
+
+    def _marked(self, token: str) -> str:
+        mark = token[: token.index("'")]
+        if mark in {"N", "n"}:
+            return token if self._text(token[1:]) == token[1:] else "\0" + mark
+        return "\0" + mark if token[1].isalpha() else token
 
     def _text(self, token: str) -> str:
         if not self.rows:
@@ -232,6 +238,8 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
         parts += [r"0x[0-9A-Fa-f]+", r"[xX]'(?:[0-9A-Fa-f]{2})+'", r"[bB]'[01]+'"]
     if dialect in MYSQL | {Dialect.TSQL}:
         parts.append(r"@[A-Za-z_][A-Za-z0-9_]*")
+    if dialect is Dialect.TSQL:
+        parts.insert(0, rf"[nN]{text}")
     if dialect in MYSQL | {Dialect.SQLITE, Dialect.CLICKHOUSE}:
         parts.append(r"`[A-Za-z0-9_ ]+`")
     if dialect in {Dialect.TSQL, Dialect.SQLITE}:

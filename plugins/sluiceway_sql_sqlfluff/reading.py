@@ -441,9 +441,10 @@ def _understood(
 ) -> tuple[Action, ...] | None:
     """Return what a statement does when every token of it is understood, else ``None``."""
     first = found[0].word
-    if first == "EXECUTE" and dialect is Dialect.TSQL:
-        return None  # nothing says where the last argument ends
-    if first not in _FULLY_READ and first not in _FULLY_READ_TOO.get(dialect, ()):
+    if dialect is Dialect.TSQL and first in {"EXEC", "EXECUTE"}:
+        if not _given_texts_alone(found):
+            return None  # nothing says where the last argument ends
+    elif first not in _FULLY_READ and first not in _FULLY_READ_TOO.get(dialect, ()):
         return None
     cursor = Cursor(found, dialect, text)
     changed = dict(variables)
@@ -455,6 +456,18 @@ def _understood(
         return None
     variables.update(changed)
     return tuple(actions)
+
+
+def _given_texts_alone(found: Sequence[Token]) -> bool:
+    """Whether T-SQL's EXEC runs a procedure of the system on texts, and nothing stands behind them."""
+    last = len(found) - (found[-1].word == ";")
+    name, given = found[1:2], found[2:last]
+    return (
+        len(given) % 2 == 1
+        and name[0].word.startswith("SP_")
+        and all(token.kind is TokenKind.STRING for token in given[::2])
+        and all(token.word == "," for token in given[1::2])
+    )
 
 
 _DDL = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})

@@ -10,7 +10,7 @@ the marks in it is kept, and filled with the names of each statement of that sha
 It is given up, and the statement read for itself, at anything that is not certain:
 
 * A character that is not among the few whose meaning is the same in every dialect, or a word, number or
-  text that touches another one (``N'x'``, ``1e5``, ``_utf8'x'``, ``@a``, ``#t``, ``x$1``, ``/*``).
+  text that touches another one (``1e5``, ``_utf8'x'``, ``@a``, ``#t``, ``x$1``, ``/*``).
 * Two spellings of one name that differ in case; which names are the same name is part of the shape.
 * A statement that could not be read, that holds others or a text to run, that changes what a variable
   holds, or that uses a word which is one.

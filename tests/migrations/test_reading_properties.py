@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluiceway.migrations import statements as splitter
 from sluiceway.migrations.cleaning import Draft, clean, plain
 from sluiceway.migrations.reading import from_texts
 from sluiceway.migrations.records import Dialect
 from sluiceway.migrations.statements import BLANK, spans, tokens
+from sluiceway.record import replace
 
 PIECES = [
     "'", '"', "`", "[", "]", "$$", "$a$", "$", "--", "-- ", "/*", "*/", "/*!", "/*!50001 ", "#", ";",
@@ -47,6 +50,27 @@ def test_spans_hold_everything_that_is_not_space_comment_or_an_end(text, dialect
         position = end
     for begin, end in found:
         assert text[begin:end].lstrip(BLANK) == text[begin:end] != ""
+
+
+BATCHES = st.lists(
+    st.sampled_from([*PIECES, "GO", "go 3", " GO -- x", "GO;", "GOTO x", "\n", "\n", "SELECT 1", "IF x "]),
+    max_size=15,
+).map("".join)  # fmt: skip
+
+
+def _at_every_place(scanner):
+    """Return the same scanner without what it passes over at once."""
+    parts = re.compile(scanner.flat.__self__.pattern.removeprefix(scanner.lexis.gap), re.DOTALL)
+    return replace(scanner, plain=None, flat=parts.search)
+
+
+@given(TEXTS | BATCHES, DIALECTS)
+@settings(max_examples=1500, deadline=None)
+def test_nothing_is_passed_over_that_begins_or_ends_anything(text, dialect):
+    quick = splitter._scanner(dialect), spans(text, dialect), list(tokens(text, dialect))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splitter, "_scanner", lambda _: _at_every_place(quick[0]))
+        assert (spans(text, dialect), list(tokens(text, dialect))) == quick[1:]
 
 
 @given(TEXTS, DIALECTS)

@@ -77,6 +77,8 @@ OTHERS = [
     ("tsql", "create or alter procedure p as a; b\ngo\nc", ["create or alter procedure p as a; b", "c"]),
     ("tsql", "if x begin a; b end; c; if d e; else f; begin tran; g; commit", ["if x begin a; b end", "c", "if d e; else f", "begin tran", "g", "commit"]),
     ("tsql", "begin try a; end try begin catch b; end catch; c", ["begin try a; end try begin catch b; end catch", "c"]),
+    ("tsql", "GO\na\n\tgo -- b\nGOTO c\nd\ngo;\ne GO\nf", ["a", "GOTO c\nd", "e GO\nf"]),
+    ("tsql", "end conversation @h; a", ["end conversation @h", "a"]),
     ("tsql", "select 'go\ngo\n'; a", ["select 'go\ngo\n'", "a"]),
     ("oracle", "begin a; b; end;\n/\nc; create or replace package body p is d; end;\n/\nselect q'[;']' from e; f", ["begin a; b; end;", "c", "create or replace package body p is d; end;", "select q'[;']' from e", "f"]),
     ("oracle", "select nq'!;'!', q'a;a' from b; c", ["select nq'!;'!', q'a;a' from b", "c"]),

@@ -51,7 +51,7 @@ NASTY = (
     "`users`", "`Users`", "`drop table`", "`a``b`", "`é`", '"users"', '"a""b"', "[users]", "[a b]", "[a]]b]",
     # Values.
     "'a'", "'DROP TABLE users'", "'it''s'", r"'it\'s'", "'a\\\\'", "'\n'", "''", "'é'", "'--'", "'/*'", "'UTF8'",
-    "'https://a.blob.core.windows.net/b'", "N'a'", "_utf8'a'", "_utf8 'a'", "x'1F'", "X'1'", "b'01'", "0x1F",
+    "'https://a.blob.core.windows.net/b'", "N'a'", "n'a b'", "N'UTF8'", "N'it''s'", "_utf8'a'", "_utf8 'a'", "x'1F'", "X'1'", "b'01'", "0x1F",
     "0", "7", "255", "1.5", ".5", "5.", "1e5", "1.2.3", "-1", "730173", "NULL", "TRUE", "20123", "10 MB",
     # Variables, comments, hints.
     "@a", "@@sql_mode", "@`a`", ":a", "/* a */", "/*! a */", "/*+ a */", "-- a\n", "--a\n", "# a\n", "-- it's\n",
@@ -145,6 +145,7 @@ ALIKE = (
     ("mysql", "ALTER TABLE `t1` ADD c1 INT COMMENT 'a'", "ALTER TABLE  `t2`\tADD c2 INT COMMENT 'b c'"),
     ("mysql", "UPDATE t1 SET c1 = @a", "UPDATE u1 SET c2 = @a"),
     ("tsql", "DROP TABLE [dbo].[t1]", "DROP TABLE [dbo].[t2]"),
+    ("tsql", "INSERT INTO t1 VALUES (N'anna')", "INSERT INTO t2 VALUES (N'dave''s')"),
     ("oracle", "DROP TABLE t1", "DROP TABLE t22"),
 )  # fmt: skip
 DIFFERENT = (
@@ -155,7 +156,10 @@ DIFFERENT = (
     ("mysql", "DROP TABLE t1, t2", "DROP TABLE t1, t1"),
     ("mysql", "DROP TABLE t1", "DROP TABLE status"),
     ("mysql", "INSERT INTO t1 VALUES (1)", "INSERT INTO t1 VALUES (1.5)"),
-    ("tsql", "INSERT INTO t1 VALUES ('aa')", "INSERT INTO t1 VALUES ('UTF8')"),
+    ("tsql", "INSERT INTO t1 VALUES ('anna')", "INSERT INTO t1 VALUES ('UTF8')"),
+    ("tsql", "INSERT INTO t1 VALUES (N'anna')", "INSERT INTO t1 VALUES (N'UTF8')"),
+    ("tsql", "INSERT INTO t1 VALUES (N'anna')", "INSERT INTO t1 VALUES ('anna')"),
+    ("tsql", "SELECT c1 FROM t1 WHERE c2 = N'aa'", "SELECT c1 FROM t1 WHERE c2 = N'bb'"),
     ("oracle", "INSERT INTO t1 VALUES ('aa')", "INSERT INTO t1 VALUES ('bb')"),
 )  # fmt: skip
 NONE = (

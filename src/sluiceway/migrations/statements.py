@@ -92,6 +92,9 @@ _SCRIPT = _Lexis(
     blocks="script",
 )
 
+_GO = r"(?im:^[ \t]*GO(?:[ \t]+\d+)?[ \t]*;?[ \t]*(?:--[^\n]*)?\r?$)"
+_CLOSED = r"""'(?:[^']++|'')*+'|"(?:[^"]++|"")*+"|\[(?:[^\]]++|\]\])*+\]"""
+
 _LEXIS: dict[Dialect, _Lexis] = {
     Dialect.POSTGRES: _POSTGRES,
     Dialect.REDSHIFT: _POSTGRES,
@@ -99,12 +102,18 @@ _LEXIS: dict[Dialect, _Lexis] = {
     Dialect.MYSQL: _MYSQL,
     Dialect.MARIADB: _MYSQL,
     Dialect.SQLITE: _Lexis(
-        line_comment=r"--[^\n]*", quotes=_SINGLE + _DOUBLE + _BACKQUOTE + _BRACKET, blocks="sqlite"
+        line_comment=r"--[^\n]*",
+        quotes=_SINGLE + _DOUBLE + _BACKQUOTE + _BRACKET,
+        blocks="sqlite",
+        plain=rf"""(?:[^;'"`\[\-/]++|{_CLOSED}|`(?:[^`]++|``)*+`)*+""",
+        gap=r"""(?:[^;'"`\[\-/]++|-(?!-)|/(?!\*))*+""",
     ),
     Dialect.TSQL: _Lexis(
         nested=True,
         quotes=_SINGLE + _DOUBLE + _BRACKET,
-        separator=r"(?im:^[ \t]*GO(?:[ \t]+\d+)?[ \t]*;?[ \t]*(?:--[^\n]*)?\r?$)",
+        separator=_GO,
+        plain=rf"""(?!{_GO})(?:[^;'"\[\-/\n]++|{_CLOSED}|\n(?!{_GO}))*+""",
+        gap=rf"""(?:(?!{_GO})(?:[^;'"\[\-/\n]++|-(?!-)|/(?!\*)|\n(?!{_GO}))*+(?:\n(?={_GO}))?)?+""",
         blocks="tsql",
     ),
     Dialect.ORACLE: _Lexis(
@@ -313,6 +322,8 @@ def _in_block(body: _Body, word: str) -> None:
         body.depth = max(0, body.depth - 1)
 
 
+_BATCH = re.compile(r"(?i)begin|case|proc|function|trigger")
+"""Of the words of :func:`_in_batch` those without which the others count for nothing."""
 _NO_BLOCK = frozenset({"TRAN", "TRANSACTION", "DISTRIBUTED", "DIALOG", "CONVERSATION"})
 
 
@@ -355,7 +366,7 @@ def cut(text: str, dialect: Dialect, *, start: int = 0) -> Iterator[tuple[int, i
     *start* is where to begin; no statement may be open there.
     """
     scanner = _scanner(dialect)
-    family = scanner.lexis.blocks
+    family = _family(scanner.lexis, text, start)
     begin, last, position, body = -1, 0, start, _Body(family)
     while True:
         if begin >= 0 and scanner.plain and not body.wants_words:
@@ -391,6 +402,11 @@ def cut(text: str, dialect: Dialect, *, start: int = 0) -> Iterator[tuple[int, i
             last, body.previous = stop, ""
         if not match:
             return
+
+
+def _family(lexis: _Lexis, text: str, start: int) -> str:
+    """Return how compound statements are told in this text; empty where none of its words opens one."""
+    return "" if lexis.blocks == "tsql" and not _BATCH.search(text, start) else lexis.blocks
 
 
 def _ends(text: str, position: int, body: _Body, dialect: Dialect) -> bool:
