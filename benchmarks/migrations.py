@@ -169,11 +169,38 @@ def tsql_statement(number: int, chance: random.Random) -> str:
     )[kind] + "\nGO"
 
 
+_ORACLE_TYPES = ("VARCHAR2(255)", "NUMBER", "NUMBER(19)", "DATE", "TIMESTAMP", "CLOB")
+
+
+def oracle_statement(number: int, chance: random.Random) -> str:
+    """Return one statement as migrations of Oracle have them."""
+    table, column = f"table_{chance.randrange(200)}", f"column_{number}"
+    kind = chance.choices(range(8), weights=(25, 25, 15, 5, 4, 3, 10, 8))[0]
+    columns = "".join(
+        f"    column_{number + each} {chance.choice(_ORACLE_TYPES)} NOT NULL,\n"
+        for each in range(chance.randrange(1, 7))
+    )
+    return (
+        (
+            f"CREATE TABLE new_{number} (\n    id NUMBER(19) NOT NULL,\n{columns}"
+            f"    CONSTRAINT pk_new_{number} PRIMARY KEY (id)\n);"
+        ),
+        f"ALTER TABLE {table} ADD ({column} {chance.choice(_ORACLE_TYPES)});",
+        f"CREATE INDEX {column}_idx ON {table} ({column});",
+        f"ALTER TABLE {table} ADD CONSTRAINT {column}_fk FOREIGN KEY ({column}) REFERENCES o (id);",
+        f"ALTER TABLE {table} DROP COLUMN {column};",
+        f"DROP TABLE {table}_old;",
+        f"UPDATE {table} SET {column} = 1 WHERE {column} IS NULL AND id > {number};",
+        f"INSERT INTO {table} (id, name) VALUES ({number}, 'name {number}');",
+    )[kind]
+
+
 _WRITTEN: dict[Dialect, Callable[[int, random.Random], str]] = {
     Dialect.MYSQL: mysql_statement,
     Dialect.MARIADB: mysql_statement,
     Dialect.SQLITE: sqlite_statement,
     Dialect.TSQL: tsql_statement,
+    Dialect.ORACLE: oracle_statement,
 }
 """What writes a statement of a dialect; files of the others are given as a corpus."""
 

@@ -41,12 +41,16 @@ _PUT = {
     _LINE: "\n\t ",
 }
 
-_VALUED = MYSQL | {Dialect.SQLITE, Dialect.TSQL}
+_DOUBLED = frozenset({Dialect.SQLITE, Dialect.TSQL})
+"""Where a text ends at a quote, whatever stands before that, and a doubled one is a quote of it."""
+_VALUED = MYSQL | _DOUBLED | {Dialect.ORACLE, Dialect.DB2, Dialect.ANSI, Dialect.CLICKHOUSE}
 """Where no grammar of sqlfluff looks into the numbers and texts of rows of data."""
 _UNSAFE = frozenset({
     "EXEC", "EXECUTE", "OPENQUERY", "OPENROWSET", "QUERY_TO_XML", "QUERY_TO_XMLSCHEMA", "DO",
     "QUERY_TO_XML_AND_XMLSCHEMA", "DBLINK", "DBLINK_EXEC", "DBLINK_OPEN", "DBLINK_SEND_QUERY",
     "CROSSTAB", "TS_STAT", "PROGRAM", "DECLARE", "PREPARE", "DELIMITER", "EXECUTE_PREPARED_STMT",
+    "EXEC_DDL_STATEMENT", "PARSE", "CREATE_JOB", "CREATE_PROGRAM", "SUBMIT", "FINISH_REDEF_TABLE",
+    "REDEF_TABLE",
 })  # fmt: skip
 """With one of these a text may be SQL that runs."""
 
@@ -130,7 +134,7 @@ class _Classes(dict[str, str]):
         self.vocabulary = vocabulary
         self.rows = rows and dialect in _VALUED
         self.double_is_text = dialect in MYSQL
-        self.checked = dialect is Dialect.TSQL
+        self.checked = dialect not in MYSQL | {Dialect.SQLITE}
         """Whether some texts are words of its grammar: ``'UTF8'``."""
 
     def __missing__(self, token: str) -> str:
@@ -229,7 +233,7 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
     text, double = r"'[^'\\\n]*+'", r'"[^"\\\n]*+"'
     if dialect in MYSQL:
         text, double = r"'(?:[^'\\]++|\\.|'')*+'", r'"(?:[^"\\]++|\\.|"")*+"'
-    elif dialect in _VALUED:
+    elif dialect in _DOUBLED:
         text = r"'(?:[^']++|'')*+'"
     parts = [r"[A-Za-z_][A-Za-z0-9_]*", text, double, r"(?<!\.)[0-9]+(?:\.[0-9]+)?(?!\.)"]
     if dialect in MYSQL:

@@ -125,7 +125,10 @@ def test_every_token_that_may_be_another_one(dialect: Dialect):
 @given(
     st.sampled_from(MORE),
     st.lists(st.tuples(st.integers(0, 40), st.sampled_from(NASTY)), max_size=4),
-    st.sampled_from([Dialect.MYSQL, Dialect.TSQL, Dialect.SQLITE]),
+    st.sampled_from([
+        Dialect.MYSQL, Dialect.TSQL, Dialect.SQLITE, Dialect.ORACLE, Dialect.DB2, Dialect.ANSI,
+        Dialect.CLICKHOUSE,
+    ]),
 )
 def test_any_statement(text: str, changes: list[tuple[int, str]], dialect: Dialect):
     parts = TOKEN.findall(text)
@@ -147,6 +150,8 @@ ALIKE = (
     ("tsql", "DROP TABLE [dbo].[t1]", "DROP TABLE [dbo].[t2]"),
     ("tsql", "INSERT INTO t1 VALUES (N'anna')", "INSERT INTO t2 VALUES (N'dave''s')"),
     ("oracle", "DROP TABLE t1", "DROP TABLE t22"),
+    ("oracle", "UPDATE t1 SET c1 = 1 WHERE c2 = 'anna'", "UPDATE t3 SET c1 = 22 WHERE c2 = 'dave'"),
+    ("db2", "INSERT INTO t1 VALUES (1, 'anna')", "INSERT INTO t2 VALUES (22, 'dave')"),
 )  # fmt: skip
 DIFFERENT = (
     ("mysql", "ALTER TABLE t1 ADD c1 INT", "ALTER TABLE t1 ADD c1  INT\n"),
@@ -160,7 +165,8 @@ DIFFERENT = (
     ("tsql", "INSERT INTO t1 VALUES (N'anna')", "INSERT INTO t1 VALUES (N'UTF8')"),
     ("tsql", "INSERT INTO t1 VALUES (N'anna')", "INSERT INTO t1 VALUES ('anna')"),
     ("tsql", "SELECT c1 FROM t1 WHERE c2 = N'aa'", "SELECT c1 FROM t1 WHERE c2 = N'bb'"),
-    ("oracle", "INSERT INTO t1 VALUES ('aa')", "INSERT INTO t1 VALUES ('bb')"),
+    ("oracle", "CALL sys.dbms_utility.other('aa')", "CALL sys.dbms_utility.exec_ddl_statement('aa')"),
+    ("postgres", "INSERT INTO t1 VALUES ('aa')", "INSERT INTO t1 VALUES ('bb')"),
 )  # fmt: skip
 NONE = (
     ("mysql", "DROP TABLE t1, T1"), ("mysql", "DROP TABLE naïve"), ("mysql", "DROP TABLE t1 /* a */"),
@@ -171,6 +177,9 @@ NONE = (
     ("mysql", "SELECT 1--1"), ("tsql", "INSERT INTO t1 EXEC ('DROP TABLE t2')"), ("tsql", "DROP TABLE #t1"),
     ("mysql", "CREATE PROCEDURE p() DROP TABLE t1"), ("bigquery", "DROP TABLE t1"),
     ("mysql", "CALL sys.execute_prepared_stmt('DROP TABLE t1')"), ("mysql", "DROP TABLE t1\r"),
+    ("oracle", "CALL sys.dbms_utility.exec_ddl_statement('DROP TABLE t1')"),
+    ("oracle", "INSERT INTO t1 VALUES (q'[a]')"), ("oracle", "INSERT INTO t1 VALUES ('it''s')"),
+    ("clickhouse", r"INSERT INTO t1 VALUES ('a\'b')"),
 )  # fmt: skip
 
 
@@ -233,6 +242,13 @@ def test_values_that_would_run_are_read():
             agree(reader, text, Dialect.TSQL)
         agree(reader, f"CALL sys.execute_prepared_stmt('{what}')", Dialect.MYSQL)
         agree(reader, f"SELECT query_to_xml('{what}', true, false, '')", Dialect.ANSI)
+        for text in (
+            f"CALL sys.dbms_utility.exec_ddl_statement('{what}')",
+            f"CALL dbms_sql.parse(1, '{what}', 1)",
+            f"CALL dbms_scheduler.create_job('a', 'PLSQL_BLOCK', '{what}')",
+            f"UPDATE t1 SET c1 = dblink('{what}')",
+        ):
+            agree(reader, text, Dialect.ORACLE)
 
 
 def test_old_shapes_are_forgotten(monkeypatch):
