@@ -125,10 +125,17 @@ def test_every_token_that_may_be_another_one(dialect: Dialect):
 @given(
     st.sampled_from(MORE),
     st.lists(st.tuples(st.integers(0, 40), st.sampled_from(NASTY)), max_size=4),
-    st.sampled_from([
-        Dialect.MYSQL, Dialect.TSQL, Dialect.SQLITE, Dialect.ORACLE, Dialect.DB2, Dialect.ANSI,
-        Dialect.CLICKHOUSE,
-    ]),
+    st.sampled_from(
+        [
+            Dialect.MYSQL,
+            Dialect.TSQL,
+            Dialect.SQLITE,
+            Dialect.ORACLE,
+            Dialect.DB2,
+            Dialect.ANSI,
+            Dialect.CLICKHOUSE,
+        ]
+    ),
 )
 def test_any_statement(text: str, changes: list[tuple[int, str]], dialect: Dialect):
     parts = TOKEN.findall(text)
