@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, assigned
-from sluiceway_sql_sqlfluff.tokens import TokenKind
+from sluiceway_sql_sqlfluff.tokens import Token, TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["argument_of", "arguments_of", "given_to"]
+__all__ = ["argument_of", "arguments_of", "given_texts_alone", "given_to"]
 
 _NO_ARGUMENTS = words(
     "ALTER AS AT BEGIN COMMIT CREATE DECLARE DELETE DROP END EXEC EXECUTE GRANT IF INSERT MERGE PRINT"
@@ -61,3 +63,15 @@ def given_to(group: Cursor, variables: Variables) -> tuple[str, ...]:
             known = ()
         found.append(known[0] if len(known) == 1 and argument.done else UNKNOWN)
     return tuple(found)
+
+
+def given_texts_alone(found: Sequence[Token]) -> bool:
+    """Whether T-SQL's EXEC runs a procedure of the system on texts, and nothing stands behind them."""
+    last = len(found) - (found[-1].word == ";")
+    name, given = found[1:2], found[2:last]
+    return (
+        len(given) % 2 == 1
+        and name[0].word.startswith("SP_")
+        and all(token.kind is TokenKind.STRING for token in given[::2])
+        and all(token.word == "," for token in given[1::2])
+    )

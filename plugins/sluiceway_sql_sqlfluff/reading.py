@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Dialect, Kind
 from sluiceway.record import Changing, Record
+from sluiceway_sql_sqlfluff.arguments import given_texts_alone
 from sluiceway_sql_sqlfluff.bodies import read_body
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import UNKNOWN, Variables, merge
@@ -442,7 +443,7 @@ def _understood(
     """Return what a statement does when every token of it is understood, else ``None``."""
     first = found[0].word
     if dialect is Dialect.TSQL and first in {"EXEC", "EXECUTE"}:
-        if not _given_texts_alone(found):
+        if not given_texts_alone(found):
             return None  # nothing says where the last argument ends
     elif first not in _FULLY_READ and first not in _FULLY_READ_TOO.get(dialect, ()):
         return None
@@ -456,18 +457,6 @@ def _understood(
         return None
     variables.update(changed)
     return tuple(actions)
-
-
-def _given_texts_alone(found: Sequence[Token]) -> bool:
-    """Whether T-SQL's EXEC runs a procedure of the system on texts, and nothing stands behind them."""
-    last = len(found) - (found[-1].word == ";")
-    name, given = found[1:2], found[2:last]
-    return (
-        len(given) % 2 == 1
-        and name[0].word.startswith("SP_")
-        and all(token.kind is TokenKind.STRING for token in given[::2])
-        and all(token.word == "," for token in given[1::2])
-    )
 
 
 _DDL = frozenset({"ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME"})
