@@ -126,3 +126,30 @@ def test_what_nobody_reads_is_refused_before_anything_is_done(tmp_path, capsys, 
     )
     assert document["changed"] is False
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [
+        *[
+            (["--dry", name, *(["x"] if name in WITH_ARGUMENTS else [])], "")
+            for name in every_command()
+        ],
+        (["promote", "--to=production", "-R"], ""),
+        (["promote", "--to=production"], "1"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_done_for_whoever_asks_invoke_to_do_nothing(
+    tmp_path, capsys, monkeypatch, words, variable
+):
+    """`invoke --dry promote --to=production` promoted: Invoke's help says that it only echoes."""
+    monkeypatch.chdir(tmp_path)
+    if variable:
+        monkeypatch.setenv("INVOKE_RUN_DRY", variable)
+    code, out, _ = run(capsys, *words, "--json")
+    assert code == 2
+    document = json.loads(out)
+    assert document["error"]["what"].startswith("--dry is Invoke's")
+    assert document["changed"] is False
+    assert list(tmp_path.iterdir()) == []
