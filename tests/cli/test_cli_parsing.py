@@ -65,6 +65,16 @@ def test_an_argument_that_is_not_there_is_named_with_where_to_look(capsys):
         (("promot", "--json"), "No idea what 'promot' is!", "Did you mean promote?"),
         (("promote", "--too=dev", "--json"), "No idea what '--too' is!", "Did you mean --to?"),
         (("--json", "status"), "No idea what '--json' is!", None),
+        (
+            ("promote", "staging", "--json"),
+            "promote takes no 'staging' by itself.",
+            "`invoke promote --help` has its flags.",
+        ),
+        (
+            ("status", "promte", "--json"),
+            "No idea what 'promte' is!",
+            "Did you mean promote?",
+        ),
         (("promote", "--to", "--json"), "--to needs a value and was given none.", ""),
         (
             ("flags.eval", "--json"),
