@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sluiceway.cli import board
-from sluiceway.model import DeployRequest, Fence, Image
+from sluiceway.model import DeployRequest, Fence, Image, Manifest
 from sluiceway.workbench import Workbench
 
 pytestmark = pytest.mark.slow
@@ -45,6 +45,31 @@ def test_the_board_says_how_an_instance_that_is_gone_comes_back(shop):
     bench.plugins.one("sluiceway_deploy", request=request, registry=bench.registry)
     problems = {row["environment"]: row["problem"] for row in board.rows(bench)}
     assert problems["canary"] == problems["production"] == ""
+
+
+def test_a_canary_that_is_gone_is_not_brought_back_by_another_digest(shop):
+    bench = shop.bench()
+    put, held = bench.registry.put_manifest, dict[str, Manifest]()
+    for name in ("good", "other"):
+        shop.workspace.renew_service(f"9.0.{len(held)}")
+        shop.release()
+        held[name] = bench.registry.resolve("build")
+
+    def said():
+        return {row["environment"]: row["problem"] for row in board.rows(bench)}["canary"]
+
+    put("staging", held["other"])
+    put("canary", held["good"])
+    put("production", held["good"])
+    assert said() == (
+        "its instance is gone; nothing has to be done, since production holds the same digest"
+    )
+    put("production", held["other"])
+    assert said() == (
+        "its instance is gone; `invoke canary` would watch another digest, which staging holds by now"
+    )
+    put("staging", held["good"])
+    assert said() == "its instance is gone; `invoke canary` starts it again"
 
 
 def test_the_board_says_one_thing_once(shop):
