@@ -7,6 +7,7 @@ from typing import Any
 from sluiceway.errors import SluicewayError
 from sluiceway.model import Environment, Strategy, Traffic, rfc3339
 from sluiceway.runs import history
+from sluiceway.runs.rerouted import unreached
 from sluiceway.workbench import Workbench
 
 __all__ = ["rows", "slots"]
@@ -101,6 +102,8 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
                 "weight": slot.weight,
                 "url": traffic.url or slot.url,
             }
+            if not traffic.url:
+                problems.append(f"nobody reaches it: {unreached(environment)}")
             if row["digest"] and slot.digest != row["digest"]:
                 problems.append(
                     f"runs {slot.digest[:19]}, while the tag {name} names {row['digest'][:19]}"
