@@ -116,6 +116,16 @@ class Shell:
             self._changed = isinstance(document, Mapping) and document.get("changed") is True
             self._speak_no_more()
 
+    def unwritten(self, error: OSError) -> ExitCode:
+        """Say that a result was not written, and return what that ends with."""
+        self._unsaid = error
+        self._speak_no_more()
+        try:
+            return self.heard()
+        except SluicewayError as failed:
+            self.fail(failed)
+            return failed.exit_code
+
     def _speak_no_more(self) -> None:
         discard(sys.stdout)
         sys.stdout = nowhere()
