@@ -222,7 +222,8 @@ class Supervisor:
         async with self._using(request) as route:
             route.fence(order)
             await self._apply(request, route)
-            if program is not None:
+            # What runs serves nobody where a supervisor before this one could not have its port back.
+            if program is not None or (route.named() and not route.frontend.open):
                 await route.frontend.listen(0 if route.frontend.open else request["port"])
             outcome = await route.roll_back(request["digest"], program, order)
             if outcome is None:
@@ -393,13 +394,16 @@ class Supervisor:
             move = await route.frontend.listen(port)
             move.keep()
         except SluicewayError as error:
-            note("listen-failed", route=route.name, reason=error.what)
             if again:
+                note("listen-failed", route=route.name, reason=error.what)
+                route.frontend.port = port  # where the next supervisor is to listen, too
                 self._background(self._keep_listening(route, port))
 
     async def _keep_listening(self, route: Route, port: int) -> None:
-        while self.routes.get(route.name) is route and not route.frontend.open:
+        while True:
             await asyncio.sleep(_RELISTEN_SECONDS)
+            if self.routes.get(route.name) is not route or route.frontend.open:
+                return
             await self._relisten(route, port, again=False)
 
     async def _end_orphan(self, saved: Document) -> None:

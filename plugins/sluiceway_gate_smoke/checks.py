@@ -172,10 +172,14 @@ def examine(
                 remedy=f"Install it, or correct [plugins.{plugin}] command.",
             ),
         )
-    what = [f"{len(plan.checks)} HTTP checks"] if plan.checks else []
-    what += [f"{len(plan.parity)} comparisons of slots"] if plan.parity else []
+    what = [_counted(len(plan.checks), "HTTP check")] if plan.checks else []
+    what += [_counted(len(plan.parity), "comparison") + " of slots"] if plan.parity else []
     what += [f"the command {plan.command[0]!r}"] if plan.command else []
     return (Check(name=plugin, status=CheckStatus.OK, detail=" and ".join(what)),)
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def _maker(plugin: str) -> Maker:

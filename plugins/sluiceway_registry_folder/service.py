@@ -240,7 +240,8 @@ def _inspect_folder(folder: Path) -> Check:
         count = len(Store.open(folder).repositories())
     except ActionFailed as error:
         return Check(name=name, status=CheckStatus.FAIL, detail=error.what, remedy=error.remedy)
-    return Check(name=name, status=CheckStatus.OK, detail=f"{folder} holds {count} repositories")
+    held = "1 repository" if count == 1 else f"{count} repositories"
+    return Check(name=name, status=CheckStatus.OK, detail=f"{folder} holds {held}")
 
 
 def _inspect_address(options: Options) -> Check:

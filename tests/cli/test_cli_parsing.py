@@ -65,6 +65,16 @@ def test_an_argument_that_is_not_there_is_named_with_where_to_look(capsys):
         (("promot", "--json"), "No idea what 'promot' is!", "Did you mean promote?"),
         (("promote", "--too=dev", "--json"), "No idea what '--too' is!", "Did you mean --to?"),
         (("--json", "status"), "No idea what '--json' is!", None),
+        (
+            ("promote", "staging", "--json"),
+            "promote takes no 'staging' by itself.",
+            "`invoke promote --help` has its flags.",
+        ),
+        (
+            ("status", "promte", "--json"),
+            "No idea what 'promte' is!",
+            "Did you mean promote?",
+        ),
         (("promote", "--to", "--json"), "--to needs a value and was given none.", ""),
         (
             ("flags.eval", "--json"),
@@ -124,5 +134,32 @@ def test_what_nobody_reads_is_refused_before_anything_is_done(tmp_path, capsys, 
     assert document["error"]["what"] == (
         "nothing is read behind --, and there is --digest=sha256:a x y"
     )
+    assert document["changed"] is False
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "variable"),
+    [
+        *[
+            (["--dry", name, *(["x"] if name in WITH_ARGUMENTS else [])], "")
+            for name in every_command()
+        ],
+        (["promote", "--to=production", "-R"], ""),
+        (["promote", "--to=production"], "1"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_done_for_whoever_asks_invoke_to_do_nothing(
+    tmp_path, capsys, monkeypatch, words, variable
+):
+    """`invoke --dry promote --to=production` promoted: Invoke's help says that it only echoes."""
+    monkeypatch.chdir(tmp_path)
+    if variable:
+        monkeypatch.setenv("INVOKE_RUN_DRY", variable)
+    code, out, _ = run(capsys, *words, "--json")
+    assert code == 2
+    document = json.loads(out)
+    assert document["error"]["what"].startswith("--dry is Invoke's")
     assert document["changed"] is False
     assert list(tmp_path.iterdir()) == []

@@ -55,6 +55,17 @@ def test_the_input_may_come_from_stdin(site, monkeypatch):
     assert site.run("policy.eval", "promotion")[0] == 0
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_entry_of_the_history_is_an_input_too(site, whole):
+    recorded = site.decide("promote-1", (("actor", "name"), "anna"))
+    _, history = site.run("history")
+    (entry,) = history["entries"]
+    (site.root / "entry.json").write_text(json.dumps(entry if whole else entry["body"]))
+    code, document = site.run("policy.eval", "promotion", "--input=entry.json")
+    assert (code, codes(document)) == (ExitCode.REFUSED, ["promotion.role"])
+    assert document["decision"]["input_digest"] == recorded["input_digest"]
+
+
 def test_waivers_count_as_in_a_run(site):
     scan = json.loads(json.dumps(site.passing["evidence"]["scan"]))
     scan["facts"]["vulnerabilities"][0]["severity"] = "CRITICAL"

@@ -21,13 +21,13 @@ FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="/dev/full is Linux's")
 
 
-def ended(tmp_path, line):
+def ended(tmp_path, line, **more):
     (tmp_path / "sluiceway.toml").write_text('[service]\nname = "pay"\n')
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {_COMMAND} {line}"],
         cwd=tmp_path,
-        env=environ,
+        env=environ | more,
         capture_output=True,
         text=True,
         timeout=120,
@@ -68,6 +68,20 @@ def test_a_result_that_could_not_be_written_is_not_done(tmp_path, command):
 @needs_full
 def test_another_outcome_than_done_keeps_its_code(tmp_path):
     assert ended(tmp_path, "flags.eval nope --json >/dev/full").returncode == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("command", ["--help", "--list", "approve --help", "flags.list"])
+def test_who_stops_reading_what_is_written_at_once_sees_no_trace(tmp_path, command):
+    done = ended(tmp_path, f"{command} | true", PYTHONUNBUFFERED="1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_full
+def test_a_listing_that_could_not_be_written_is_not_done(tmp_path):
+    done = ended(tmp_path, "--list >/dev/full", PYTHONUNBUFFERED="1")
+    assert done.returncode == ExitCode.UNABLE
+    assert "output.unwritable" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["--help", "approve --help", "flags.list --json"])

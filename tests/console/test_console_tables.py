@@ -346,6 +346,17 @@ def test_the_history_says_what_came_of_each():
     assert text.count("refused") == 1
 
 
+def test_a_moment_of_the_history_stands_on_one_line():
+    rows = [
+        {**entry, "at": "2026-11-27T15:33:00Z", "environment": "production", "actor": "ravi"}
+        for entry in entries()
+    ]
+    body = {"reason": "error rate 19.05 % on the canary against 0 % on stable after 126 requests"}
+    rows.append({**rows[0], "kind": "rolled-back", "body": body})
+    text = shown(lambda console: console.history(rows), width=80)
+    assert text.count("2026-11-27 15:33") == len(rows)
+
+
 def test_the_doctor_counts_and_gives_remedies():
     checks = [
         Check(name="python", status=CheckStatus.OK, detail="3.11"),

@@ -64,7 +64,7 @@ def test_record_then_try_what_passes_and_what_breaks(run, tmp_path):
     command = f"migrations.record --out=old.jsonl --migrations=migrations -- {sys.executable}"
     code, out, err = run(f"{command} smoke.py")
     assert code == 0, err
-    assert "old.jsonl: 5 statements of 1 sessions" in out
+    assert "old.jsonl: 5 statements of 1 session\n" in out
     (tmp_path / "migrations" / "0005_plan.sql").write_text("ALTER TABLE trades ADD plan text;")
     code, out, err = run("migrations.dry-run migrations --statements=old.jsonl --json")
     assert code == 0, err

@@ -80,6 +80,11 @@ class Shop:
             assert code == 0, (target, document, err)
         return digest
 
+    def looked(self) -> bool:
+        """Say whether a look of the run that is under way is remembered; it may take its time."""
+        _, status, _ = self.run("ci", "status")
+        return any(run["look"] for run in status["runs"])
+
     def state(self) -> dict[str, Any]:
         """What an outsider sees: every tag, and what serves every route."""
         bench = self.bench()

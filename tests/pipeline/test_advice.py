@@ -1,13 +1,17 @@
 """What `status` and `keys.new` tell a person to do next, with real instances and files."""
 
+import json
 import shlex
+import socket
 import subprocess
 from dataclasses import replace
 
+import psutil
 import pytest
+from tests.plugins.deploy_local_kit import until
 
 from sluiceway.cli import board
-from sluiceway.model import DeployRequest, Fence, Image
+from sluiceway.model import DeployRequest, Fence, Image, Manifest
 from sluiceway.workbench import Workbench
 
 pytestmark = pytest.mark.slow
@@ -45,6 +49,57 @@ def test_the_board_says_how_an_instance_that_is_gone_comes_back(shop):
     bench.plugins.one("sluiceway_deploy", request=request, registry=bench.registry)
     problems = {row["environment"]: row["problem"] for row in board.rows(bench)}
     assert problems["canary"] == problems["production"] == ""
+
+
+def test_a_canary_that_is_gone_is_not_brought_back_by_another_digest(shop):
+    bench = shop.bench()
+    put, held = bench.registry.put_manifest, dict[str, Manifest]()
+    for name in ("good", "other"):
+        shop.workspace.renew_service(f"9.0.{len(held)}")
+        shop.release()
+        held[name] = bench.registry.resolve("build")
+
+    def said():
+        return {row["environment"]: row["problem"] for row in board.rows(bench)}["canary"]
+
+    put("staging", held["other"])
+    put("canary", held["good"])
+    put("production", held["good"])
+    assert said() == (
+        "its instance is gone; nothing has to be done, since production holds the same digest"
+    )
+    put("production", held["other"])
+    assert said() == (
+        "its instance is gone; `invoke canary` would watch another digest, which staging holds by now"
+    )
+    put("staging", held["good"])
+    assert said() == "its instance is gone; `invoke canary` starts it again"
+
+
+def test_what_runs_and_is_reached_by_nobody_does_not_serve_again(shop):
+    shop.ship("dev")
+
+    def row():
+        return board.rows(shop.bench())[0]
+
+    port = int(row()["url"].rpartition(":")[2])
+    supervisor = psutil.Process(
+        json.loads((shop.bench().project.state / "local" / "state.json").read_text())["pid"]
+    )
+    guard = supervisor.parent()
+    assert guard is not None
+    for process in (guard, supervisor):
+        process.kill()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        assert until(lambda: other.connect_ex(("127.0.0.1", port)) != 0)
+    with socket.create_server(("127.0.0.1", port)):
+        code, document, err = shop.run("ci", "resume")
+        assert (code, document.get("served_again")) == (0, None)
+        assert "dev runs again, and nobody reaches it: nothing listens" in " ".join(err.split())
+        assert row()["problem"].startswith("nobody reaches it: nothing listens for dev")
+    assert until(lambda: not row()["problem"])
+    assert row()["url"].endswith(f":{port}")
 
 
 def test_the_board_says_one_thing_once(shop):

@@ -134,3 +134,28 @@ def test_without_policies_the_approvals_are_still_listed_and_none_is_given(shop:
     assert why == "nobody can tell whether it counts: the policies cannot be read"
     code, document, _ = shop.run("ravi", "approve", digest, "--to=production")
     assert (code, document["error"]["code"]) == (ExitCode.USAGE, "policy.data")
+
+
+def test_a_secret_that_is_given_as_a_reason_is_written_down_nowhere(shop: Shop) -> None:
+    """Of a command line that a script puts together, the reason may be what a variable holds."""
+    secret = "a-password-of-nobody-7"
+    shop.monkeypatch.setenv("REGISTRY_PASSWORD", secret)
+    first = shop.ship("dev")
+    (shop.root / "service" / "RELEASE").write_text("1.0.1\n")
+    second = shop.ship("dev")
+    code, rolled, _ = shop.run("lena", "rollback", "--env=dev", f"--reason=no {secret}")
+    assert (code, rolled["image"]["digest"]) == (0, first)
+    code, signed, _ = shop.run(
+        "ravi", "approve", second, "--to=production", f"--reason={secret} is right"
+    )
+    assert (code, signed["approval"]["reason"]) == (0, "*** is right")
+    code, waived, _ = shop.run("ravi", "waive", "gate.smoke", f"--reason={secret}")
+    assert (code, waived["waiver"]["reason"]) == (0, "***")
+    name = waived["waiver"]["id"]
+    assert shop.run("ravi", "waivers", f"--withdraw={name}", f"--reason={secret}")[0] == 0
+    shop.bench().close()
+    state = shop.bench().project.state
+    kept = [path for path in state.iterdir() if path.is_file()]
+    assert any(path.name == "ledger.db" for path in kept)
+    assert any(path.name == "runs.db" for path in kept)
+    assert [path.name for path in kept if secret.encode() in path.read_bytes()] == []

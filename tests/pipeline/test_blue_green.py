@@ -229,7 +229,7 @@ def test_kill_nine_during_a_soak_goes_back_by_itself_and_resume_ends_the_run(sit
     )
     try:
         assert until(lambda: slots(site).get("green", ("", 0))[1] == 100, seconds=120)
-        time.sleep(1)  # some looks are remembered
+        assert until(site.looked), "before the first look, resuming watches anew"
     finally:
         run.kill()
         run.communicate()

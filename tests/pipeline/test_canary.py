@@ -194,7 +194,7 @@ def test_kill_nine_during_a_canary_leaves_weight_zero_and_resume_ends_the_run(sh
     shop.ship("dev", "staging")
     run = started(shop, "lena", "promote", "--to=canary", *_watch(seconds=60))
     assert until(lambda: canary_weight(shop) > 0)
-    time.sleep(1)  # some looks are remembered; before the first one, resuming watches anew
+    assert until(shop.looked), "before the first look, resuming watches anew"
     run.kill()
     run.communicate()
     assert until(lambda: canary_weight(shop) == 0, seconds=10), "the weight was never shed"

@@ -11,6 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sluiceway.rehearsal import held
+from sluiceway.workbench import Workbench
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +75,26 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path, after, number):
     out, err = demo.communicate(timeout=60)
     assert demo.returncode == 130, seen + out + err
     assert left_running(tmp_path) == []
+
+
+def test_a_second_one_leaves_the_first_alone_until_it_has_ended(tmp_path):
+    folder = tmp_path / "demo"
+    first = begun(folder)
+    seen = ""
+    while "build → dev" not in seen:
+        line = first.stderr.readline()
+        assert line, seen
+        seen += line
+    second = begun(folder, "--json")
+    out, err = second.communicate(timeout=60)
+    assert second.returncode == 5, err
+    assert json.loads(out)["error"]["code"] == "demo.busy"
+    assert (folder / "sluiceway.toml").is_file()
+    first.kill()
+    first.communicate()
+    with held(folder):
+        pass  # a killed one holds nothing
+    Workbench.open(folder, {}).plugins.each("sluiceway_shutdown")
 
 
 def test_without_the_example_it_says_where_that_is(tmp_path):

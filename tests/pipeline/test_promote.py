@@ -124,6 +124,7 @@ def test_a_digest_that_the_source_does_not_hold_now_is_refused(shop):
         (("rollback", "--env=nowhere"), "environment"),
         (("rollback", "--env=production"), "--to-digest"),
         (("resume", "--run=promote-1"), "invoke resume"),
+        (("resume", "--run=promote-1"), "`invoke status` names every run that was cut off"),
     ],
 )
 def test_wrong_usage_ends_with_two_and_a_remedy(shop, arguments, what):

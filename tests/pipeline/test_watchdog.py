@@ -140,7 +140,7 @@ def test_whoever_dies_no_canary_serves_unwatched(shop, in_production):  # noqa: 
             if not until(lambda: canary_weight(shop) > 0, seconds=30):
                 run.kill()
                 pytest.fail(f"before {name}: {run.communicate()}")
-            time.sleep(1)  # some looks are remembered
+            assert until(shop.looked), name
             harm(shop, run)
             killed = harm in RUNNER_KILLED
             if killed:

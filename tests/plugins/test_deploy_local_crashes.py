@@ -89,6 +89,25 @@ def test_a_port_that_was_taken_meanwhile_is_taken_back_when_it_is_free(site):
     assert ask(port) == (200, "one 0")
 
 
+def test_what_nobody_can_reach_is_not_rolled_back_to(site):
+    site.deploy("one")
+    port = site.port()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for _ in range(2):  # the second one reads what the first, who listened nowhere, wrote down
+            site.kill_supervisor()
+            assert other.getsockname()[1] == port or until(lambda: bound(other, port))
+            other.listen()
+            with pytest.raises(ActionFailed, match=f"port {port} for production") as caught:
+                site.roll_back("one", port=port)
+            assert caught.value.code == "deploy.port-taken"
+            assert site.traffic().url == ""
+    assert until(lambda: site.traffic().url)
+    assert site.port() == port
+    assert site.roll_back("one", port=port).traffic.url.endswith(f":{port}")
+    assert ask(port) == (200, "one 0")
+
+
 def test_what_ended_meanwhile_is_started_again_or_reported(site):
     site.deploy("one")
     site.deploy("two", "canary")

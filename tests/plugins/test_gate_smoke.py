@@ -318,7 +318,7 @@ def test_doctor(project: Project) -> None:
     assert missing.remedy
     present = examined(sluiceway_gate_smoke, command=["sh", "x"], checks=[check("/")])
     assert present.status is CheckStatus.OK
-    assert present.detail == "1 HTTP checks and the command 'sh'"
+    assert present.detail == "1 HTTP check and the command 'sh'"
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_data_that_is_not_an_object_of_json(root: Path, tmp_path: Path, text: st
 
 
 def test_a_broken_data_file_is_named_with_its_line(root: Path) -> None:
-    write(root / "g/data.json", '{\n "a": 1,\n}')
+    write(root / "g/data.json", '{\n "a": 1,\n "b" 2\n}')
     with pytest.raises(ConfigurationError, match=r"g/data\.json:3 is not JSON"):
         load_bundle([root])
 

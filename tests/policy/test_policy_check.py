@@ -122,6 +122,18 @@ def test_every_file_is_checked_not_only_the_first(engine: PolicyWorkbench) -> No
     assert files == {"g/g.rego", "h/h.rego", "i/i.rego"}
 
 
+def test_what_a_file_that_cannot_be_read_defines_is_not_missing(engine: PolicyWorkbench) -> None:
+    uses = "package g\n\nx if helps(1)\n\ny if time.now_ns() > 0\n"
+    found = problems(engine, uses, modules={"g/h.rego": "package g\n\nhelps(a) if {\n"})
+    assert {(code, file) for code, _, _, file in found if file != "g/g.rego"} == {
+        ("policy.syntax", "g/h.rego")
+    }
+    rows = {(code, row) for code, row, _, file in found if file == "g/g.rego"}
+    assert ("policy.forbidden", 5) in rows
+    assert ("policy.forbidden", 3) not in rows
+    assert ("policy.forbidden", 3) in [each[:2] for each in problems(engine, uses)]
+
+
 @pytest.mark.parametrize(
     "source",
     ["package g\n\nx := 1\n", f'package g\n\n{META}deny contains "x" if input.x\n'],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway.cli.bytecode import keep_as_python_would
 from sluiceway.cli.collecting import begun
-from sluiceway.cli.streams import interruptible, open_closed
+from sluiceway.cli.streams import interruptible, listings_part_quietly, open_closed
 
 if TYPE_CHECKING:
     from invoke.collection import Collection
@@ -23,6 +23,7 @@ def namespace() -> Collection:
     """Return every command as an Invoke collection."""
     keep_as_python_would()
     open_closed()
+    listings_part_quietly()
     from invoke.collection import Collection
 
     from sluiceway.cli import (

@@ -7,6 +7,7 @@ from typing import Any
 from sluiceway.errors import SluicewayError
 from sluiceway.model import Environment, Strategy, Traffic, rfc3339
 from sluiceway.runs import history
+from sluiceway.runs.rerouted import unreached
 from sluiceway.workbench import Workbench
 
 __all__ = ["rows", "slots"]
@@ -101,6 +102,8 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
                 "weight": slot.weight,
                 "url": traffic.url or slot.url,
             }
+            if not traffic.url:
+                problems.append(f"nobody reaches it: {unreached(environment)}")
             if row["digest"] and slot.digest != row["digest"]:
                 problems.append(
                     f"runs {slot.digest[:19]}, while the tag {name} names {row['digest'][:19]}"
@@ -134,7 +137,7 @@ def _gone(bench: Workbench, environment: Environment, traffic: Traffic, digest: 
         stable = traffic.serving(Strategy.REPLACE)
         if stable is not None and stable.digest == digest:
             return []  # the watch is over, and what it watched serves everybody
-        return ["its instance is gone; `invoke canary` starts it again"]
+        return [f"its instance is gone; {_canary_again(bench, environment, digest)}"]
     watched = any(
         other.strategy is Strategy.CANARY and other.route == environment.name
         for other in bench.config.environments
@@ -146,6 +149,16 @@ def _gone(bench: Workbench, environment: Environment, traffic: Traffic, digest: 
         else f"`invoke promote --to={environment.name}` of the same digest starts it again"
     )
     return [f"nothing runs here on this machine; {again}"]
+
+
+def _canary_again(bench: Workbench, environment: Environment, digest: str) -> str:
+    """Return what brings a canary of *digest* back: watching another one would not."""
+    source, route = bench.config.predecessor(environment.name), environment.route
+    if bench.held(source) == digest:
+        return "`invoke canary` starts it again"
+    if route != environment.name and bench.held(route) == digest:
+        return f"nothing has to be done, since {route} holds the same digest"
+    return f"`invoke canary` would watch another digest, which {source} holds by now"
 
 
 def _version(bench: Workbench, digest: str) -> str:

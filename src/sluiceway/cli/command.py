@@ -116,6 +116,16 @@ class Shell:
             self._changed = isinstance(document, Mapping) and document.get("changed") is True
             self._speak_no_more()
 
+    def unwritten(self, error: OSError) -> ExitCode:
+        """Say that a result was not written, and return what that ends with."""
+        self._unsaid = error
+        self._speak_no_more()
+        try:
+            return self.heard()
+        except SluicewayError as failed:
+            self.fail(failed)
+            return failed.exit_code
+
     def _speak_no_more(self) -> None:
         discard(sys.stdout)
         sys.stdout = nowhere()
@@ -238,6 +248,8 @@ def _task(
         for taker, table in gathered.items():
             options[taker] = {flag: said(flag, options.pop(flag)) for flag in table}
         asked = _refuse_rest if shell.rest and not rest else function
+        if _is_dry(context):
+            asked = _refuse_dry
         code = _guarded(asked, shell, arguments, options)
         if code is not ExitCode.DONE:
             raise Exit(code=int(code))
@@ -285,6 +297,21 @@ def _refuse_rest(shell: Shell, *_: Any, **__: Any) -> ExitCode:
     raise UsageError(
         f"nothing is read behind --, and there is {shell.rest}",
         remedy="Write it before the --; a file whose name begins with - is written ./-name.",
+    )
+
+
+def _is_dry(context: object) -> bool:
+    run = getattr(getattr(context, "config", None), "run", None)
+    return bool(run and run.get("dry"))
+
+
+def _refuse_dry(*_: Any, **__: Any) -> ExitCode:
+    """Invoke lists ``--dry`` for every task, but what a command does goes through none of its runs."""
+    raise UsageError(
+        "--dry is Invoke's, and no command of Sluiceway can be tried out with it",
+        means="The command would have acted as it does without. Nothing was done.",
+        remedy="Leave it out (or INVOKE_RUN_DRY, which says the same). `invoke policy.eval "
+        "promotion` judges without acting, and `invoke approvals` says what a promotion would still need.",
     )
 
 

@@ -21,7 +21,7 @@ _FASTEST = 2000
 )
 def demo(shell: Shell, folder: str = "", rate: str = "250") -> ExitCode:
     """Ship a good release to production and take a bad one back, for real, on this machine."""
-    from sluiceway.rehearsal import Scenario, Workspace
+    from sluiceway.rehearsal import Scenario, Workspace, held
 
     if not rate.isdigit() or not 1 <= int(rate) <= _FASTEST:
         raise UsageError(
@@ -32,7 +32,8 @@ def demo(shell: Shell, folder: str = "", rate: str = "250") -> ExitCode:
     begun = time.monotonic()
     workspace = Workspace.create(root, Path.cwd() / "examples" / "settlement")
     shell.console.heading(f"Rehearsal in {root}")
-    document = Scenario(workspace=workspace, rate=int(rate)).run()
+    with held(root):
+        document = Scenario(workspace=workspace, rate=int(rate)).run()
     document["seconds"] = round(time.monotonic() - begun, 1)
     shell.result(document, lambda console: console.rehearsal(document))
     return ExitCode.DONE

@@ -195,11 +195,12 @@ def _from_log(shell: Shell, out: str, log: str, release: str, database: str) -> 
 
 def _written(shell: Shell, out: str, calls: Sequence[Call], release: str) -> ExitCode:
     from sluiceway.migrations.dryrun import write_calls
+    from sluiceway.scans.words import counted
 
     write_calls(Path(out), calls, release)
     sessions = len({call.session for call in calls})
     document = {"file": out, "statements": len(calls), "sessions": sessions}
-    told = f"{out}: {len(calls)} statements of {sessions} sessions"
+    told = f"{out}: {counted(len(calls), 'statement')} of {counted(sessions, 'session')}"
     shell.result(document, lambda console: console.lines([told]))
     return ExitCode.DONE
 

@@ -148,14 +148,27 @@ class _UsageError(ParseError, Exit):
         unknown = re.search("No idea what '(.*)' is!", text)
         if unknown is None:
             return text, ""
-        from sluiceway.config.settings import nearest
-
         word = unknown[1].partition("=")[0]
         instead = self.absent.get(getattr(self.context, "name", ""), {}).get(word)
         if instead:
             return f"{word} is not here.", instead
-        known = list(getattr(self.context, "flags", {})) if word[:1] == "-" else self.commands
-        guess = nearest(word, known)
+        return self._unknown(word)
+
+    def _unknown(self, word: str) -> tuple[str, str]:
+        """Return what to say of a *word* that is neither a command nor a flag of this one."""
+        from sluiceway.config.settings import nearest
+
+        command, text = getattr(self.context, "name", None), str(self.args[0])
+        if word[:1] == "-":
+            guess = nearest(word, list(getattr(self.context, "flags", {})))
+        elif command:
+            # Rather a value that wants a flag than a command: `promote staging` means no `sign`.
+            guess = nearest(word, self.commands, cutoff=0.8)
+            if not guess:
+                helps = f"invoke {command} --help"
+                return f"{command} takes no {word!r} by itself.", f"`{helps}` has its flags."
+        else:
+            guess = nearest(word, self.commands)
         return text, f"Did you mean {guess}?" if guess else "`invoke --list` shows all."
 
 

@@ -291,8 +291,11 @@ def _input(what: str) -> dict[str, Any]:
         raise UsageError(
             f"{name}{place} is not JSON: {error}", remedy="Correct it there.", code="policy.input"
         ) from error
-    if isinstance(document, dict) and "decision" in document and "input" in document:
-        document = document["input"]  # an entry of the ledger, as `invoke history --json` gives it
+    if isinstance(document, dict):
+        # An entry of the ledger, as `invoke history --json` gives it, or what is recorded in one.
+        body = document.get("body") if document.get("kind") == "decision" else document
+        if isinstance(body, dict) and "decision" in body and "input" in body:
+            document = body["input"]
     if not isinstance(document, dict):
         raise UsageError(
             f"{name} is not a JSON object",

@@ -77,6 +77,7 @@ def blue_green(
 )
 def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "") -> ExitCode:
     """Let the previous digest serve again."""
+    from sluiceway.process import redact
     from sluiceway.runs.start import begin
 
     if not env:
@@ -85,7 +86,7 @@ def rollback(shell: Shell, env: str = "", to_digest: str = "", reason: str = "")
         )
     environment = shell.bench.config.environment(env)
     outcome = begin(
-        shell.bench, "rollback", target=environment.name, digest=to_digest, reason=reason
+        shell.bench, "rollback", target=environment.name, digest=to_digest, reason=redact(reason)
     )
     code = shell.ended(outcome, lambda console: console.rollback(outcome))
     write_summary(outcome)
@@ -104,6 +105,7 @@ def approve(
     shell: Shell, digest: str, to: str = "", reason: str = "", expires: str = "24h"
 ) -> ExitCode:
     """Sign your consent to one digest going into one environment."""
+    from sluiceway.process import redact
     from sluiceway.runs.approval import approve as sign_approval
 
     if not to:
@@ -115,7 +117,7 @@ def approve(
             remedy="invoke approve sha256:... --to=production --reason='...'",
         )
     hours = _duration(expires).total_seconds() / 3600
-    signed = sign_approval(shell.bench, digest, to, reason=reason, hours=hours)
+    signed = sign_approval(shell.bench, digest, to, reason=redact(reason), hours=hours)
     shell.result({"approval": signed}, lambda console: console.approved(signed))
     return ExitCode.DONE
 

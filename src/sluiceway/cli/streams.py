@@ -11,7 +11,14 @@ from typing import TextIO
 
 from sluiceway.errors import ExitCode
 
-__all__ = ["discard", "interruptible", "nowhere", "open_closed", "part_quietly"]
+__all__ = [
+    "discard",
+    "interruptible",
+    "listings_part_quietly",
+    "nowhere",
+    "open_closed",
+    "part_quietly",
+]
 
 
 def nowhere() -> TextIO:
@@ -54,6 +61,34 @@ def part_quietly() -> None:
             setattr(sys, name, nowhere())
         except (AttributeError, OSError, ValueError):
             continue
+
+
+def listings_part_quietly() -> None:
+    """Let whoever stops reading what Invoke prints by itself (``--list``, ``--help``) see no trace.
+
+    Its exit code stays what it is; on a disk that is full it is that of a command's result.
+    """
+    from invoke.exceptions import Exit
+    from invoke.program import Program
+
+    theirs = Program.parse_cleanup
+    if theirs.__module__ == __name__:
+        return
+
+    def parse_cleanup(program: Program) -> None:
+        try:
+            theirs(program)
+        except BrokenPipeError:
+            discard(sys.stdout)
+            sys.stdout = nowhere()
+            raise Exit(code=int(ExitCode.DONE)) from None
+        except OSError as error:
+            from sluiceway.cli.command import Shell
+
+            shell = Shell(as_json=False, debug=False)
+            raise Exit(code=int(shell.unwritten(error))) from None
+
+    Program.parse_cleanup = parse_cleanup  # type: ignore[method-assign, assignment]
 
 
 def discard(stream: TextIO) -> None:

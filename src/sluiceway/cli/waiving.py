@@ -36,13 +36,14 @@ def waive(
     """Sign an exception to one finding that ends by itself."""
     from sluiceway.console.text import moment
     from sluiceway.migrations.seen import whole_code
+    from sluiceway.process import redact
     from sluiceway.runs.waiver import waive as sign_waiver
 
     waiver = sign_waiver(
         shell.bench,
         whole_code(shell.bench.project.state, code),
         {"environment": environment, "digest": digest, "package": package},
-        reason=reason,
+        reason=redact(reason),
         length=length(expires, _NUMBERS),
     )
     shell.result(
@@ -71,10 +72,11 @@ def waive(
 )
 def waivers(shell: Shell, withdraw: str = "", reason: str = "") -> ExitCode:
     """List exceptions: in force, ending soon, expired, never used, and why one does not count."""
+    from sluiceway.process import redact
     from sluiceway.runs import waiver
 
     if withdraw:
-        done = waiver.withdraw(shell.bench, withdraw, reason=reason)
+        done = waiver.withdraw(shell.bench, withdraw, reason=redact(reason))
         shell.result(
             {"withdrawn": done},
             lambda console: console.summary(

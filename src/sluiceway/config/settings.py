@@ -68,11 +68,11 @@ def typed(value: Any, default: Any, where: str) -> Any:
     )
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word nearest to *word*, or ``""`` when none is near."""
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """Return the known word nearest to *word*, or ``""`` when none is nearer than *cutoff* (to 1)."""
     from difflib import get_close_matches  # a word in a hundred is mistyped
 
-    matches = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    matches = get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return matches[0] if matches else ""
 
 

@@ -288,7 +288,7 @@ def history_table(entries: Iterable[Any], *, narrowed: bool = False) -> list[Blo
         return [Line.of(words, Tone.DIM)]
     grid = Grid(
         columns=(
-            Column(title="At (UTC)", minimum=10),
+            Column(title="At (UTC)", minimum=16),
             Column(title="What", minimum=8),
             Column(title="Where", minimum=6),
             Column(title="Digest", minimum=12),

@@ -26,6 +26,7 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
+from sluiceway.scans.words import counted
 from sluiceway.workbench import Workbench
 
 __all__ = [
@@ -104,7 +105,7 @@ def sbom_evidence(attestations: Iterable[Attestation], digest: str) -> list[Evid
     creation = document.get("creationInfo", {})
     described = _described_digest(document)
     packages, gaps = len(scans.packages_of(document)), scans.gaps_of(document)
-    status, summary = Status.OK, f"SBOM with {packages} packages, attested"
+    status, summary = Status.OK, f"SBOM with {counted(packages, 'package')}, attested"
     if gaps:
         summary += f"; not inventoried: {'; '.join(gaps)}"
     if described != digest:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from sluiceway.config.settings import nearest
-from sluiceway.policy.builtins import find_forbidden
+from sluiceway.policy.builtins import FORBIDDEN, find_forbidden
 from sluiceway.policy.engine import Bundle, EngineError, Parsed, PolicyWorkbench
 from sluiceway.policy.idle import idle_problems
 from sluiceway.policy.tree import (
@@ -99,7 +99,10 @@ def check_bundle(engine: PolicyWorkbench, bundle: Bundle) -> list[Problem]:
         if module.error
         for problem in _syntax_problems(name, module.error)
     ]
+    torn = bool(problems)  # what a module that cannot be read defines, nobody knows
     for use in find_forbidden(parsed, bundle.modules):
+        if torn and use.name not in FORBIDDEN:
+            continue
         message = f"{use.name} {use.reason}"
         problems.append(_problem(use.file, use.row, "policy.forbidden", message))
     if not problems:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from sluiceway.errors import UsageError
+from sluiceway.errors import ActionFailed, UsageError
 from sluiceway.record import Record
 from sluiceway.workbench import Workbench
 
-__all__ = ["LIMITS", "PEOPLE", "Workspace"]
+__all__ = ["LIMITS", "PEOPLE", "Workspace", "held"]
 
 PEOPLE: dict[str, list[str]] = {
     "ci": ["ci"],
@@ -223,9 +225,31 @@ def _clear(root: Path) -> None:
             remedy="Name a folder that does not exist yet: invoke demo --folder=...",
             code="demo.folder",
         )
+    with held(root):
+        pass  # nobody is at it
     if (root / "sluiceway.toml").is_file():
         Workbench.open(root, dict(os.environ)).plugins.each("sluiceway_shutdown")
     shutil.rmtree(root)
+
+
+@contextlib.contextmanager
+def held(root: Path) -> Iterator[None]:
+    """Let nobody make *root* anew within this block; it ends with the process, however that ends.
+
+    Raises:
+        ActionFailed: ``demo.busy``: another process is within it.
+    """
+    with (root / _MARK).open() as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ActionFailed(
+                f"another rehearsal is under way in {root}",
+                means="This one would begin by deleting what that one is at.",
+                remedy="Wait for its end, or name another folder: invoke demo --folder=...",
+                code="demo.busy",
+            ) from None
+        yield
 
 
 def _free_ports(number: int) -> list[int]:

@@ -99,7 +99,7 @@ class Runtime:
                 return _left(status) if status.status in _LEFT_BEHIND else None
         raise UsageError(
             f"there is no run {run!r}",
-            remedy="`invoke resume` without a name lists what was left behind.",
+            remedy="`invoke status` names every run that was cut off, and `invoke resume` ends them all.",
             code="run.unknown",
         )
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Environment
-from sluiceway.runs.canary import observe
+from sluiceway.model import Environment, Traffic
 from sluiceway.workbench import Workbench
 
-__all__ = ["rerouted"]
+__all__ = ["rerouted", "unreached"]
+
+
+def unreached(environment: Environment) -> str:
+    """Return why what runs in *environment* has no address for its clients, and what to do."""
+    return (
+        f"nothing listens for {environment.route}, as another program may have its port. End that "
+        "one, and it is served again by itself"
+    )
 
 
 def rerouted(bench: Workbench, warn: Callable[[str], None]) -> tuple[str, ...]:
@@ -22,15 +29,16 @@ def rerouted(bench: Workbench, warn: Callable[[str], None]) -> tuple[str, ...]:
         bench: The project.
         warn: Told why an environment could not be looked at; the others are all the same.
     """
+    from sluiceway.runs.canary import observe  # `status` has no use for it
 
-    def served(environment: Environment) -> bool:
-        traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
-        return bool(traffic.slots)
+    def read(environment: Environment) -> Traffic:
+        traffic: Traffic = bench.plugins.one("sluiceway_traffic", environment=environment)
+        return traffic
 
     quiet = []
     for environment in bench.config.environments:
         try:
-            if not served(environment):
+            if not read(environment).slots:
                 quiet.append(environment)
         except SluicewayError as error:
             warn(f"{environment.name}: {error.what}")
@@ -38,8 +46,13 @@ def rerouted(bench: Workbench, warn: Callable[[str], None]) -> tuple[str, ...]:
     for environment in quiet:
         try:
             observe(bench, environment, bench.config.limits_of(environment.name))
-            if served(environment):
+            traffic = read(environment)
+            if traffic.url:
                 back.append(environment.name)
+            elif traffic.slots:
+                warn(
+                    f"{environment.name} runs again, and nobody reaches it: {unreached(environment)}"
+                )
         except SluicewayError as error:
             warn(f"{environment.name}: {error.what}")
     return tuple(back)
