@@ -9,6 +9,7 @@ that keeps writers out. ``runs=""`` is a case that is compared so; another word 
 from __future__ import annotations
 
 from .labelled_blocks import BEHIND, BLOCKS, CERTAINTIES, ERRORS, SESSIONS
+from .labelled_doubts import BRANCHES, PARTS
 from .labelled_kit import (
     ALONE,
     COLUMN,
@@ -423,4 +424,6 @@ CASES = (
     + ERRORS
     + TYPES
     + ROWS
+    + BRANCHES
+    + PARTS
 )

@@ -26,6 +26,8 @@ _SCHEMAS = {
 _OF_DATABASES = frozenset({Dialect.TSQL, Dialect.SNOWFLAKE, Dialect.BIGQUERY})
 """Where a script may name tables of several databases."""
 _TEMPORARY = "pg_temp"
+_NOWHERE: Branch = (0,)
+"""No statement stands there: branches are counted from 1, and below 0."""
 
 
 class Domain(Changing):
@@ -250,6 +252,12 @@ class Catalogue:
         self._things[source] = _Gone(self.branch)
         target = (new[-2], new[-1]) if len(new) > 1 else (source[0], new[-1])
         self._things[target] = thing
+        self._maybe_there(thing)
+
+    def _maybe_there(self, thing: Thing) -> None:
+        """Outside of the branch in which a thing gets a name, that may still be the name of another."""
+        if self.branch:
+            thing.branch = self.branch if self.inside(thing.branch) else _NOWHERE
 
     def forget_temporary(self, *, passing: bool = False) -> None:
         """Forget the session's own tables, or those that end with the transaction."""
@@ -263,7 +271,9 @@ class Catalogue:
     def rename_schema(self, old: str, new: str) -> None:
         """Move everything of a schema to another."""
         for key in [key for key in self._things if key[0] == old]:
-            self._things[(new, key[1])] = self._things.pop(key)
+            moved = self._things[(new, key[1])] = self._things.pop(key)
+            if isinstance(moved, Thing):
+                self._maybe_there(moved)
 
     def of_schema(self, schema: str) -> Iterator[Thing]:
         """Yield what is known to be in a schema."""
@@ -304,9 +314,10 @@ class Catalogue:
         """Return how sure it is that a thing, or a column of it, is new."""
         if thing.made is Maybe.NO and (column is None or column.made is Maybe.NO):
             return Maybe.NO
+        if thing.holds_old or self._part_is_old(thing):
+            # A column that was added before an older table became a part of it is that table's too.
+            return Maybe.NO
         answers = [thing.made, column.made if column is not None else Maybe.NO]
-        if thing.made is Maybe.YES and (thing.holds_old or self._part_is_old(thing)):
-            answers[0] = Maybe.NO
         if Maybe.YES in answers:
             sure = self.inside(thing.branch) and not self.doubt
             return Maybe.YES if sure else Maybe.MAYBE

@@ -108,6 +108,9 @@ def rename_column(walk: Walk, action: Action) -> None:
     if action.new_name:
         thing.columns.pop(action.column, None)
         thing.columns[action.new_name[-1]] = column
+        if walk.where.conditional and column.made is Maybe.YES:
+            # It may still be another that has this name.
+            column.made = Maybe.MAYBE
         for check in thing.checks.values():
             if check.column == action.column:
                 check.column = action.new_name[-1]

@@ -352,8 +352,8 @@ def _rename_schema(walk: Walk, action: Action) -> None:
     )
     if action.name and action.new_name:
         walk.world.catalogue.rename_schema(action.name[-1], action.new_name[-1])
-        if action.name[-1] in walk.world.schemas:
-            walk.world.schemas[action.new_name[-1]] = walk.world.schemas.pop(action.name[-1])
+        known = walk.world.schemas.pop(action.name[-1], Maybe.NO)
+        walk.world.schemas[action.new_name[-1]] = Maybe.NO if walk.where.conditional else known
 
 
 def _extension(walk: Walk, action: Action) -> None:

@@ -344,7 +344,9 @@ class Walk:
             if action.label == "local" and self._open and self._path is None:
                 self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
-            self.world.catalogue.doubt |= self.where.conditional
+            # Outside of a transaction SET LOCAL does nothing; whether there is one is not always known.
+            passing = action.label == "local" and self.alone
+            self.world.catalogue.doubt |= self.where.conditional or passing
         elif word == "use":
             # T-SQL: another database, or the same; what was made so far may not be what is meant.
             self.world.catalogue.doubt |= self.world.catalogue.holds_new()
@@ -362,7 +364,7 @@ class Walk:
             self._open = True
         elif not self._open:
             return
-        if self._takes_back:
+        if self._takes_back and not self.where.conditional:
             name = action.name[-1] if action.name and action.label else ""
             self._begun.append((name, copy.deepcopy(self.world)))
 
@@ -372,6 +374,7 @@ class Walk:
         if self._path is not None:
             # SET LOCAL ends with its transaction.
             self.world.catalogue.path, self._path = self._path, None
+            self.world.catalogue.doubt |= self.where.conditional
         self.world.catalogue.forget_temporary(passing=True)
         self._open = False
         self._begun = []
@@ -380,6 +383,10 @@ class Walk:
 
     def _rollback(self, action: Action) -> None:
         if not self._begun or action.label == "prepared":
+            return
+        if self.where.conditional:
+            # It may not run, so that it takes nothing back; and where it does, what follows stands alone.
+            self._begun = []
             return
         if action.label == "savepoint":
             wanted = action.name[-1] if action.name else ""
