@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sluiceway.migrations.records import Action, Kind
 from sluiceway_sql_libpg_query.nodes import Node, functions_in, name_of, relation, strings
 
-__all__ = ["cast", "define", "event_trigger", "trigger"]
+__all__ = ["cast", "define", "event_trigger", "rule", "trigger"]
 
 
 def trigger(node: Node, source: bytes) -> Iterable[Action]:
@@ -21,6 +21,16 @@ def trigger(node: Node, source: bytes) -> Iterable[Action]:
             or_replace=bool(node.get("replace")),
             label="row" if node.get("row") else "",
         )
+
+
+def rule(node: Node, source: bytes) -> Iterable[Action]:
+    """Return a CREATE_TRIGGER labelled so: what changes its table may change another one."""
+    yield Action(
+        kind=Kind.CREATE_TRIGGER,
+        name=(str(node.get("rulename", "")),),
+        table=relation(node.get("relation", {})),
+        label="rule",
+    )
 
 
 def event_trigger(node: Node, source: bytes) -> Iterable[Action]:

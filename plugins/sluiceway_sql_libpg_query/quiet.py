@@ -13,9 +13,10 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from sluiceway.migrations.records import Asked, Kind
-from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
+from sluiceway_sql_libpg_query.harmless import DROPS, EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.nodes import behind_dots, calls, made
-from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, handlers
+from sluiceway_sql_libpg_query.statements import DROPS as REMOVED
+from sluiceway_sql_libpg_query.statements import RENAMES, handlers
 
 __all__ = [
     "CALLS",
@@ -43,7 +44,7 @@ FLAT = 300
 _CATALOGUE = b'"relname":"pg_'
 _TEXT = b'"A_Const":{"sval":'
 _OF_TABLE = b'"relation":{'
-_RUN_TEXTS = EXECUTES | {"set_config"}
+_RUN_TEXTS = EXECUTES | DROPS | {"set_config"}
 _CASCADE = b'"behavior":"DROP_CASCADE"'
 _SUBTYPE = re.compile(rb'"subtype":"(AT_\w+)"')
 _REMOVED = re.compile(rb'"removeType":"(OBJECT_\w+)"')
@@ -106,7 +107,7 @@ def _may_forbid_null(tree: bytes) -> bool:
 
 def _drop(tree: bytes, asked: Asked) -> bool:
     removed = _REMOVED.search(tree)
-    kind, _ = DROPS.get(removed[1].decode(), (None, "")) if removed else (None, "")
+    kind, _ = REMOVED.get(removed[1].decode(), (None, "")) if removed else (None, "")
     kinds = {kind} if kind else set()
     if kind in {Kind.DROP_TYPE, Kind.EXTENSION} and _CASCADE in tree:
         kinds |= {Kind.DROP_COLUMN, Kind.DROP_TABLE}
@@ -148,6 +149,7 @@ MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
         (
             "CompositeTypeStmt",
             "AlterExtensionStmt",
+            "AlterFunctionStmt",
             "CreateEnumStmt",
             "CreateExtensionStmt",
             "CreateForeignTableStmt",
@@ -159,6 +161,7 @@ MATTERS: dict[str, Callable[[bytes, Asked], bool]] = {
             "CreateTrigStmt",
             "CreatedbStmt",
             "DiscardStmt",
+            "RuleStmt",
             "TransactionStmt",
             "VariableSetStmt",
         ),
@@ -178,6 +181,7 @@ _TABLES = {
     "LockStmt": b"",
     "RefreshMatViewStmt": b"",
     "RenameStmt": _OF_TABLE,
+    "RuleStmt": b"",
     "TruncateStmt": b"",
     "VacuumStmt": b"",
 }
@@ -213,6 +217,7 @@ _OTHERS = {
     **dict.fromkeys(
         (
             "AlterEnumStmt",
+            "AlterFunctionStmt",
             "CompositeTypeStmt",
             "CreateEnumStmt",
             "CreateExtensionStmt",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from sluiceway.migrations.records import Action, Column, Kind, Name
 from sluiceway.record import replace
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
-from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger, trigger
+from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger, rule, trigger
 from sluiceway_sql_libpg_query.nodes import (
     Node,
     arguments,
@@ -21,7 +21,13 @@ from sluiceway_sql_libpg_query.nodes import (
     switched,
     type_name,
 )
-from sluiceway_sql_libpg_query.session import discard, lock, setting, transaction
+from sluiceway_sql_libpg_query.session import (
+    discard,
+    function_settings,
+    lock,
+    setting,
+    transaction,
+)
 
 __all__ = ["DROPS", "NOTHING", "RENAMES", "columns", "handlers"]
 
@@ -218,7 +224,7 @@ def _rename(node: Node, source: bytes) -> Iterable[Action]:
     kind = RENAMES.get(what)
     new = str(node.get("newname", ""))
     if kind is None:
-        if what in {"OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_FUNCTION", "OBJECT_PROCEDURE"}:
+        if what in _RENAMED:
             yield Action(
                 kind=Kind.ALTER_TYPE,
                 name=name_of(node.get("object", {})),
@@ -243,6 +249,9 @@ def _rename(node: Node, source: bytes) -> Iterable[Action]:
     )
 
 
+_RENAMED = frozenset(
+    {"OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"}
+)
 _RELATIONS = {"OBJECT_VIEW": "view", "OBJECT_MATVIEW": "view", "OBJECT_TYPE": "type"}
 
 
@@ -471,11 +480,13 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreateExtensionStmt": _extension("create"),
     "AlterExtensionStmt": _extension("update"),
     "CreateTrigStmt": trigger,
+    "RuleStmt": rule,
     "CreateEventTrigStmt": event_trigger,
     "CreateCastStmt": cast,
     "DefineStmt": define,
     "TransactionStmt": transaction,
     "VariableSetStmt": setting,
+    "AlterFunctionStmt": function_settings,
     "DiscardStmt": discard,
     "LockStmt": lock,
     "InsertStmt": _change,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .labelled_blocks import BEHIND, BLOCKS, CERTAINTIES, ERRORS, SESSIONS
 from .labelled_doubts import BRANCHES, PARTS
+from .labelled_hidden import FIRED, RUN, TEXTS
 from .labelled_kit import (
     ALONE,
     COLUMN,
@@ -426,4 +427,7 @@ CASES = (
     + ROWS
     + BRANCHES
     + PARTS
+    + RUN
+    + FIRED
+    + TEXTS
 )

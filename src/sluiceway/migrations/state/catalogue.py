@@ -107,6 +107,8 @@ class Thing(Changing):
     materialized: bool = False
     holds_old: bool = False
     """It is new, but rows that are older may be in it."""
+    passes_on: bool = False
+    """A view, or a table with a rule: a change of its rows may be one of another table's."""
     parts: list[Thing] = field(default_factory=list)
     """Its partitions and heirs: what is done to it is done to those too."""
     referenced: bool = False

@@ -236,7 +236,11 @@ def _reindex(walk: Walk, action: Action) -> None:
 
 def _create_object(walk: Walk, action: Action) -> None:
     if action.name:
-        thing = Thing(temporary=action.temporary, materialized=action.materialized)
+        thing = Thing(
+            temporary=action.temporary,
+            materialized=action.materialized,
+            passes_on=action.kind is Kind.CREATE_VIEW,
+        )
         maybe = action.if_exists or action.or_replace
         walk.world.catalogue.make(apart(action.kind, action.name), thing, maybe=maybe)
 
@@ -252,7 +256,7 @@ def _create_domain(walk: Walk, action: Action) -> None:
 
 
 def _alter_type(walk: Walk, action: Action) -> None:
-    if action.label in {"rename function", "rename procedure"}:
+    if action.label in {"rename function", "rename procedure", "rename routine"}:
         walk.rename_function(action)
         return
     _object(walk, action)
@@ -351,7 +355,10 @@ def _rename_schema(walk: Walk, action: Action) -> None:
         new_object=if_new(made),
     )
     if action.name and action.new_name:
-        walk.world.catalogue.rename_schema(action.name[-1], action.new_name[-1])
+        old, new = action.name[-1], action.new_name[-1]
+        walk.world.catalogue.rename_schema(old, new)
+        walk.world.routines.rename_schema(old, new)
+        walk.world.triggers.rename_schema(old, new)
         known = walk.world.schemas.pop(action.name[-1], Maybe.NO)
         walk.world.schemas[action.new_name[-1]] = Maybe.NO if walk.where.conditional else known
 

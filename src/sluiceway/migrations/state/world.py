@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sluiceway.migrations.records import Action, Maybe, Name
+from sluiceway.migrations.records import Maybe
 from sluiceway.migrations.state.catalogue import Catalogue, Domain
 from sluiceway.migrations.state.draft import Draft
 from sluiceway.migrations.state.firing import Triggers
+from sluiceway.migrations.state.routines import Routine, Routines
 from sluiceway.record import Changing, field
 
-__all__ = ["Routine", "Where", "World"]
-
-
-class Routine(Changing):
-    """A function or procedure that a script has defined."""
-
-    actions: Sequence[Action]
-    text: str
-    """Its definition, for the hash of what calls it."""
-    body: str
-    language: str
+__all__ = ["Where", "World"]
 
 
 class World(Changing):
     """Everything that ROLLBACK takes back."""
 
     catalogue: Catalogue
+    routines: Routines
     drafts: list[Draft] = field(default_factory=list)
-    routines: dict[Name, dict[tuple[str, ...], Routine]] = field(default_factory=dict)
     triggers: Triggers = field(default_factory=Triggers)
     schemas: dict[str, Maybe] = field(default_factory=dict)
     domains: dict[tuple[str, str], Domain] = field(default_factory=dict)
