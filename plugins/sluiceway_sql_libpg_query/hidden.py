@@ -40,6 +40,9 @@ def event_trigger(node: Node, source: bytes) -> Iterable[Action]:
 
 def define(node: Node, source: bytes) -> Iterable[Action]:
     """Take the function behind an operator or an aggregate for called: where it is used, no name shows."""
+    if node.get("kind") in {"OBJECT_OPERATOR", "OBJECT_TSCONFIGURATION", "OBJECT_TSDICTIONARY"}:
+        name = strings(node.get("defnames", ()))
+        yield Action(kind=Kind.EXTENSION, name=name, label="create")
     for item in node.get("definition", ()):
         element: Node = item.get("DefElem", {})
         if element.get("defname") in {"function", "procedure", "sfunc", "finalfunc"}:

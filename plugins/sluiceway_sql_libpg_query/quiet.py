@@ -13,9 +13,9 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from sluiceway.migrations.records import Asked, Kind
+from sluiceway_sql_libpg_query.drops import DROPS as REMOVED
 from sluiceway_sql_libpg_query.harmless import DROPS, EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.nodes import behind_dots, calls, made
-from sluiceway_sql_libpg_query.statements import DROPS as REMOVED
 from sluiceway_sql_libpg_query.statements import RENAMES, handlers
 
 __all__ = [
@@ -52,6 +52,8 @@ _RENAMED = re.compile(rb'"renameType":"(OBJECT_\w+)"')
 _MAY_FORBID_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY|IDENTITY|CHECK)"')
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _NAMED = re.compile(rb'"(?:relname|newname)":(%b)' % _QUOTED.pattern)
+_TYPED = b'"AT_AlterColumnType"'
+_WORDS = re.compile(rb'"String":\{"sval":(%b)' % _QUOTED.pattern)
 _FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY)"')
 
 SUBTYPES: dict[str, tuple[Kind, ...]] = {
@@ -69,6 +71,7 @@ SUBTYPES: dict[str, tuple[Kind, ...]] = {
     "AT_DropConstraint": (Kind.DROP_CONSTRAINT,),
     "AT_AttachPartition": (Kind.ATTACH_PARTITION,),
     "AT_AddInherit": (Kind.ATTACH_PARTITION,),
+    "AT_AddOf": (),
     "AT_DetachPartition": (Kind.DETACH_PARTITION,),
     "AT_SetLogged": (Kind.REWRITE_TABLE,),
     "AT_SetUnLogged": (Kind.REWRITE_TABLE,),
@@ -358,13 +361,19 @@ def _may_run(functions: Iterable[bytes], trees: Sequence[bytes]) -> bool:
     )
 
 
+def _names(tree: bytes) -> list[bytes]:
+    """Return what a statement names; a column's new type may be that of another table's rows."""
+    names: list[bytes] = _NAMED.findall(tree)
+    return [*names, *_WORDS.findall(tree)] if _TYPED in tree else names
+
+
 def _about_the_same(
     trees: Sequence[bytes], read: Iterable[int], beside: Sequence[int]
 ) -> Iterator[int]:
     """Yield those of *beside* that name what those do that are *read*, or another such one."""
     if not beside:
         return
-    names = {number: _NAMED.findall(trees[number]) for number in beside}
+    names = {number: _names(trees[number]) for number in beside}
     naming: dict[bytes, list[int]] = {}
     for number in beside:
         for name in names[number]:

@@ -8,6 +8,7 @@ that keeps writers out. ``runs=""`` is a case that is compared so; another word 
 
 from __future__ import annotations
 
+from .labelled_along import ALONG
 from .labelled_blocks import BEHIND, BLOCKS, CERTAINTIES, ERRORS, SESSIONS
 from .labelled_doubts import BRANCHES, PARTS
 from .labelled_hidden import FIRED, RUN, TEXTS
@@ -430,4 +431,5 @@ CASES = (
     + RUN
     + FIRED
     + TEXTS
+    + ALONG
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sluiceway.migrations.records import Dialect, Maybe, Name
 from sluiceway.record import Changing, field
 
-__all__ = ["Branch", "Catalogue", "Check", "ColumnState", "Domain", "Thing"]
+__all__ = ["APART", "Branch", "Catalogue", "Check", "ColumnState", "Domain", "Thing"]
 
 Branch = tuple[int, ...]
 """The IFs, loops and handlers around a statement, outermost first; empty when it runs for sure."""
@@ -26,6 +26,8 @@ _SCHEMAS = {
 _OF_DATABASES = frozenset({Dialect.TSQL, Dialect.SNOWFLAKE, Dialect.BIGQUERY})
 """Where a script may name tables of several databases."""
 _TEMPORARY = "pg_temp"
+APART = "\0"
+"""Stands between what something is and its name, where that is no table. In no name is there one."""
 _NOWHERE: Branch = (0,)
 """No statement stands there: branches are counted from 1, and below 0."""
 
@@ -118,6 +120,8 @@ class Thing(Changing):
     """Tells its columns, until somebody has asked for them."""
     known: dict[str, ColumnState] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    """Of an index, its columns."""
     defaults: dict[str, str] = field(default_factory=dict)
     """The columns of the defaults that have a name (T-SQL)."""
 
@@ -277,10 +281,19 @@ class Catalogue:
             if isinstance(moved, Thing):
                 self._maybe_there(moved)
 
-    def of_schema(self, schema: str) -> Iterator[Thing]:
-        """Yield what is known to be in a schema."""
+    def of_schema(self, schema: str, *spaces: str) -> Iterator[Thing]:
+        """Yield what is known to be in a schema: tables and their like, or what has such a name apart."""
         for key, thing in self._things.items():
-            if key[0] == schema and isinstance(thing, Thing):
+            if key[0] != schema or not isinstance(thing, Thing):
+                continue
+            what = key[1].partition(APART)[0] if APART in key[1] else ""
+            if what in spaces if spaces else what not in {"type", "extension"}:
+                yield thing
+
+    def extensions(self) -> Iterator[Thing]:
+        """Yield the extensions and their like that were heard of."""
+        for key, thing in self._things.items():
+            if key[1].startswith(f"extension{APART}") and isinstance(thing, Thing):
                 yield thing
 
     def holds_new(self) -> bool:

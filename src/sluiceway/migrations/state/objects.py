@@ -100,6 +100,9 @@ def _truncate(walk: Walk, action: Action) -> None:
 
 
 def _rename_table(walk: Walk, action: Action) -> None:
+    if action.label == "index":
+        walk.world.catalogue.move(action.name, action.new_name)
+        return
     thing = walk.world.catalogue.thing(action.name)
     walk.fact(
         action.kind,
@@ -170,7 +173,7 @@ def _create_index(walk: Walk, action: Action) -> None:
             name = (*action.table[:-1], *name)
         catalogue.make(
             apart(action.kind, name),
-            Thing(temporary=thing.temporary),
+            Thing(temporary=thing.temporary, keys=action.columns),
             maybe=action.if_exists,
         )
 
@@ -195,13 +198,10 @@ def _object(walk: Walk, action: Action) -> None:
         or (action.kind is Kind.EXTENSION and action.label in _TAKES_ALONG)
     ):
         # It takes along every column of that type, and every foreign table of that server.
-        walk.fact(
-            _TAKES_ALONG.get(action.label, Kind.DROP_COLUMN),
-            action,
-            **about(walk, action, thing, ())
-            | {"object": dotted(action.name), "column": "", "label": "by cascade"}
-            | ({"new_object": None} if thing.referenced else {}),
-        )
+        kind = Kind.DROP_TABLE if thing.holds_old else Kind.DROP_COLUMN
+        _taken_along(walk, action, _TAKES_ALONG.get(action.label, kind), thing)
+    elif action.kind is Kind.EXTENSION and thing.holds_old:
+        _taken_along(walk, action, Kind.DROP_TABLE, thing)
     if action.cascade and action.kind in {Kind.DROP_SEQUENCE, Kind.DROP_FUNCTION}:
         function = action.kind is Kind.DROP_FUNCTION and walk.defines(action.name)
         _defaults_dropped(walk, action.name, made_here=function or thing.made is Maybe.YES)
@@ -209,6 +209,17 @@ def _object(walk: Walk, action: Action) -> None:
         walk.world.catalogue.drop(own)
     elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
         walk.world.catalogue.move(action.name, action.new_name)
+
+
+def _taken_along(walk: Walk, action: Action, kind: Kind, thing: Thing) -> None:
+    """Leave the fact that something goes with *thing*: with a new one as well, if that was put into it."""
+    walk.fact(
+        kind,
+        action,
+        **about(walk, action, thing, ())
+        | {"object": dotted(action.name), "column": "", "label": "by cascade"}
+        | ({"new_object": None} if thing.referenced or thing.holds_old else {}),
+    )
 
 
 def _defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
@@ -259,6 +270,17 @@ def _alter_type(walk: Walk, action: Action) -> None:
     if action.label in {"rename function", "rename procedure", "rename routine"}:
         walk.rename_function(action)
         return
+    own = apart(action.kind, action.name)
+    if action.label == "of":
+        # A table of a type goes with it.
+        made, table = walk.world.catalogue.find(own), walk.world.catalogue.thing(action.table)
+        if made is not None and walk.world.catalogue.made(table) is not Maybe.YES:
+            made.holds_old = True
+        return
+    if action.label.startswith("set schema"):
+        kind = Kind.EXTENSION if action.label.endswith("extension") else action.kind
+        walk.world.catalogue.move(apart(kind, action.name), apart(kind, action.new_name))
+        return
     _object(walk, action)
     if action.label == "rename domain" and action.name and action.new_name:
         key = domain_key(walk, action.name)
@@ -300,6 +322,10 @@ def _drop_schema(walk: Walk, action: Action) -> None:
     things = list(catalogue.of_schema(name))
     if any(catalogue.made(thing) is not Maybe.YES for thing in things):
         made = Maybe.NO
+    typed = any(
+        catalogue.made(each) is not Maybe.YES or each.referenced
+        for each in catalogue.of_schema(name, "type", "extension")
+    ) or any(each.referenced for each in catalogue.extensions())
     sure = not (walk.where.dynamic or walk.where.guessed)
     if sure and walk.dialect in _ONLY_EMPTY and not (action.cascade or action.label):
         return  # without CASCADE it fails unless nothing is in it
@@ -311,6 +337,13 @@ def _drop_schema(walk: Walk, action: Action) -> None:
         new_object=if_new(made),
         label=action.label,
     )
+    if action.cascade and typed and made is Maybe.YES:
+        # Columns of its types go with those, wherever they are.
+        _taken_along(walk, action, Kind.DROP_COLUMN, Thing())
+    if action.cascade and (
+        walk.world.routines.of_schema(name) or any(catalogue.of_schema(name, "sequence"))
+    ):
+        _defaults_dropped(walk, (), made_here=True)
     catalogue.clear(name)
 
 
@@ -368,12 +401,19 @@ def _extension(walk: Walk, action: Action) -> None:
         _object(walk, action)
     elif action.label == "create":
         _create_object(walk, action)
+    elif action.label == "add":
+        # What is older belongs to it from now on.
+        walk.world.catalogue.thing(apart(action.kind, action.name)).holds_old = True
 
 
 _TAKES_ALONG = {
     "drop": Kind.DROP_COLUMN,
     "drop server": Kind.DROP_TABLE,
     "drop foreign data wrapper": Kind.DROP_TABLE,
+    "drop access method": Kind.DROP_TABLE,
+    "drop operator": Kind.DROP_COLUMN,
+    "drop text search configuration": Kind.DROP_COLUMN,
+    "drop text search dictionary": Kind.DROP_COLUMN,
 }
 _DROPS = frozenset({Kind.DROP_INDEX, Kind.DROP_VIEW, Kind.DROP_TYPE, Kind.DROP_SEQUENCE})
 _HANDLERS: dict[Kind, Callable[[Walk, Action], None]] = {
