@@ -244,6 +244,8 @@ class Reader:
             for text in risky:
                 action = self.execute(text)
                 if any(inner.kind is not Kind.OTHER for inner in action.nested):
+                    if last in EXECUTES:
+                        action = Action(kind=Kind.EXECUTE, label="elsewhere", nested=(action,))
                     yield action
             if (
                 last in EXECUTES

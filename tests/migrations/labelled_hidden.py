@@ -161,6 +161,12 @@ FIRED = (
 
 TEXTS = (
     case(
+        "another session's, rolled back",
+        "BEGIN; SELECT dblink_exec('dbname=labels', 'DROP TABLE logs'); ROLLBACK;",
+        TABLE,
+        runs="it needs a server that others can connect to",
+    ),
+    case(
         "execute, aggregate with a separator",
         "DO $$ BEGIN EXECUTE (SELECT string_agg('SELECT ' || i, '; DROP TABLE logs; ') FROM generate_series(1, 2) i);"
         "END $$;",

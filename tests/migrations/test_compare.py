@@ -177,6 +177,7 @@ SAID_BESIDE = {"trigger, fired through a rule"}
 PARTLY_FOLLOWED = {"key of an index on a new column", "new type moved from a schema that goes"}
 """Of which the portable reader sees a part, or fears more than there is."""
 NOT_FOLLOWED = {
+    "another session's, rolled back",
     "before the error",
     "changed by a loop over a text",
     "changed by a procedure",

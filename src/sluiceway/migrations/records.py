@@ -160,7 +160,8 @@ class Kind(StrEnum):
     EXECUTE = "execute"
     """Dynamic SQL; :attr:`Action.body` is its text when that is constant, else empty. What it does, as
     far as the text shows, is in :attr:`Action.nested`, with empty names for what is not known; a
-    constant with nothing nested is parsed by state. The label ``unknown`` says that nothing can be
+    constant with nothing nested is parsed by state. With the label ``elsewhere`` a session of its own
+    does it. The label ``unknown`` says that nothing can be
     read from it, ``unparsable`` that it does not parse: both become UNPARSABLE."""
     BEGIN = "begin"
     COMMIT = "commit"

@@ -103,6 +103,9 @@ def _rename_table(walk: Walk, action: Action) -> None:
     if action.label == "index":
         walk.world.catalogue.move(action.name, action.new_name)
         return
+    if walk.dialect is Dialect.TSQL and walk.defines(action.name):
+        walk.rename_function(action)  # sp_rename knows no difference
+        return
     thing = walk.world.catalogue.thing(action.name)
     walk.fact(
         action.kind,

@@ -182,6 +182,8 @@ class Walk:
         elif action.label == "unparsable":
             self._cannot("SQL given as text that does not parse")
             self._nested(action, branch=False, in_do=self.where.in_do, guessed=True)
+        elif action.label == "elsewhere":
+            self._nested(action, branch=False, elsewhere=True)
         elif action.nested:
             self._nested(action, branch=False, dynamic=dynamic or self.where.dynamic)
         elif action.body.strip():
@@ -410,12 +412,10 @@ class Walk:
 
     def _restore(self, world: World) -> None:
         # What could not be read may have been anything, a COMMIT too.
-        kept = [
-            draft
+        if any(
+            draft.stays or draft.values["kind"] is Kind.UNPARSABLE
             for draft in self.world.drafts[len(world.drafts) :]
-            if draft.values["kind"] is Kind.UNPARSABLE
-        ]
-        if kept:
+        ):
             return
         self.world = world
 
@@ -462,6 +462,7 @@ class Walk:
             column=settles,
             at_once=at_once,
             branch=self.world.catalogue.branch,
+            stays=where.elsewhere,
             at=At(self._statements, where.number, min(start + offset, end), where.through),
         )
         if settles is not None:

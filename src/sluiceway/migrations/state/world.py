@@ -39,5 +39,7 @@ class Where(Changing):
     through: tuple[str, ...] = ()
     running: tuple[Routine, ...] = ()
     depth: int = 0
+    elsewhere: bool = False
+    """In a session of its own, whose work no ROLLBACK of this one takes back."""
     later: bool = False
     """Inside an event, which the server runs at some time after the script."""
