@@ -94,6 +94,8 @@ class Script(Record):
     conditional: tuple[Span, ...] = ()
     """Parts that the tool or the server may leave out (``\\if``, a template's ``{{ if }}``,
     ``/*!100000``): they are judged, and what they make may not be there for what follows."""
+    before: tuple[str, ...] = ()
+    """Statements of earlier scripts that have made functions and domains which this one may need."""
 
     def line(self, offset: int) -> int:
         """Return the line, from 1, on which the character at *offset* stands."""

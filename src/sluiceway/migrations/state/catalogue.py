@@ -39,6 +39,8 @@ class Domain(Changing):
     default: bool = False
     base: Domain | None = None
     """The domain that it is made of."""
+    old: bool = False
+    """An earlier script has made it, so that older columns may be of it."""
 
     @property
     def demands(self) -> bool:

@@ -298,15 +298,14 @@ def _alter_type(walk: Walk, action: Action) -> None:
 
 def _alter_domain(walk: Walk, action: Action) -> None:
     key = domain_key(walk, action.name)
-    if key is not None:
-        # What may not happen excuses nothing.
-        if not (walk.where.conditional and action.label in {"drop not null", "set default"}):
-            domain = walk.world.domains[key]
-            changes = {"set not null": True, "drop not null": False}
-            domain.not_null = changes.get(action.label, domain.not_null)
-            changes = {"set default": True, "drop default": False}
-            domain.default = changes.get(action.label, domain.default)
-    elif action.label == "set not null":
+    domain = walk.world.domains[key] if key is not None else Domain(old=True)
+    # What may not happen excuses nothing.
+    if not (walk.where.conditional and action.label in {"drop not null", "set default"}):
+        changes = {"set not null": True, "drop not null": False}
+        domain.not_null = changes.get(action.label, domain.not_null)
+        changes = {"set default": True, "drop default": False}
+        domain.default = changes.get(action.label, domain.default)
+    if action.label == "set not null" and domain.old:
         # Every column of it, of which nothing is known here.
         walk.fact(Kind.SET_NOT_NULL, action, object=dotted(action.name), label="domain")
     _object(walk, action)

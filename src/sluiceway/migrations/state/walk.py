@@ -22,7 +22,7 @@ from sluiceway.migrations.state.catalogue import Catalogue, ColumnState, Thing
 from sluiceway.migrations.state.draft import At, Draft
 from sluiceway.migrations.state.routines import Routine, Routines
 from sluiceway.migrations.state.text import Statements
-from sluiceway.migrations.state.world import Where, World
+from sluiceway.migrations.state.world import CATALOGUES, RECALLED, Where, World
 from sluiceway.record import replace
 
 __all__ = ["Walk"]
@@ -38,29 +38,6 @@ _TRANSACTIONAL = frozenset(
     }
 )
 """Where ROLLBACK takes a DROP TABLE back. Elsewhere DDL commits what was begun."""
-_CATALOGUES = {
-    Dialect.POSTGRES: frozenset(
-        {
-            "pg_aggregate",
-            "pg_attrdef",
-            "pg_attribute",
-            "pg_cast",
-            "pg_class",
-            "pg_constraint",
-            "pg_depend",
-            "pg_event_trigger",
-            "pg_inherits",
-            "pg_namespace",
-            "pg_operator",
-            "pg_proc",
-            "pg_rewrite",
-            "pg_trigger",
-            "pg_type",
-        }
-    ),
-    Dialect.SQLITE: frozenset({"sqlite_master", "sqlite_schema"}),
-}
-"""Tables that say what other tables are, and what runs: a row changed there may do anything."""
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -109,6 +86,13 @@ class Walk:
         self.world.drafts = []
         self.world.lock_timeout = False
         self.world.catalogue.search("")
+
+    def recall(self, parsed: Sequence[Parsed]) -> None:
+        """Know the functions, triggers and domains of an earlier script, and nothing else of it."""
+        for number, item in enumerate(parsed, start=1):
+            self.where = Where(number=number, span=item.span)
+            self.actions([action for action in item.actions if action.kind in RECALLED])
+        self.world.grow_old()
 
     def script(self, parsed: Sequence[Parsed]) -> list[Draft]:
         """Return the drafts of one script."""
@@ -319,7 +303,7 @@ class Walk:
     def _change_data(self, action: Action) -> None:
         if not action.name:
             return
-        if action.name[-1] in _CATALOGUES.get(self.dialect, ()):
+        if action.name[-1] in CATALOGUES.get(self.dialect, ()):
             self.fact(
                 Kind.UNPARSABLE, action, label="the server's own catalogue is written by hand"
             )
