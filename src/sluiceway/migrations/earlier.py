@@ -89,7 +89,8 @@ class _Known:
                 self._function(name, statement, created=made[1].lower() == "create")
 
     def _function(self, name: str, statement: str, *, created: bool) -> None:
-        inside = [each for each in self._functions if each in set(_WORD.findall(statement.lower()))]
+        words = _WORD.findall(statement.lower())
+        inside = [*dict.fromkeys(each for each in words if each in self._functions)]
         body = _MAKES.sub(" ", statement, count=1)
         if name not in self._functions and not (created and (inside or _HARMS.search(body))):
             return
@@ -98,9 +99,9 @@ class _Known:
             *dict.fromkeys([*before, *self._functions.get(name, ())]),
             statement,
         ]
-        # What it is renamed to is the same function.
-        for other in _WORD.findall(statement.lower()) if not created else ():
-            self._functions.setdefault(other, self._functions[name])
+        if not created and "rename" in words:
+            # What it is renamed to is the same function.
+            self._functions.setdefault(words[-1], self._functions[name])
 
 
 def _last(name: str) -> Iterator[str]:
