@@ -87,6 +87,7 @@ def constraint_action(
         references=relation(constraint.get("pktable", {})),
         not_valid=not_valid or not enforced,
         using_index=bool(constraint.get("indexname")),
+        new_name=(str(constraint["indexname"]),) if "indexname" in constraint else (),
         check_not_null=check_not_null(expression) if expression and enforced else "",
         unique=what in {"unique", "primary key"},
         if_exists=if_exists,
@@ -199,6 +200,11 @@ def _inherit(name: Name, command: Node, source: bytes, maybe: bool) -> Action:  
     )
 
 
+def _of(name: Name, command: Node, source: bytes, maybe: bool) -> Action:  # noqa: FBT001 - as above
+    kind = strings(command.get("def", {}).get("TypeName", {}).get("names", ()))
+    return Action(kind=Kind.ALTER_TYPE, name=kind, table=name, if_exists=maybe, label="of")
+
+
 def _rewrite(name: Name, command: Node, source: bytes, maybe: bool) -> Action:  # noqa: FBT001
     return Action(
         kind=Kind.REWRITE_TABLE,
@@ -223,5 +229,6 @@ COMMANDS: dict[str, Callable[[Name, Node, bytes, bool], Action]] = {
     "AT_DropConstraint": _named_constraint(Kind.DROP_CONSTRAINT),
     "AT_AttachPartition": _partition(Kind.ATTACH_PARTITION),
     "AT_AddInherit": _inherit,
+    "AT_AddOf": _of,
     "AT_DetachPartition": _partition(Kind.DETACH_PARTITION),
 } | dict.fromkeys(_REWRITES, _rewrite)

@@ -12,13 +12,15 @@ from sluiceway.migrations.records import Action, Kind, Name, Parsed
 from sluiceway.record import Changing, replace
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.folding import NAME, UNKNOWN, Environment, Text, fold
-from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
+from sluiceway_sql_libpg_query.harmless import DROPS, EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.library import Failure
 from sluiceway_sql_libpg_query.nodes import (
     Node,
     arguments_of,
     body_of,
     called_by_defaults,
+    calls,
+    decoded,
     parameters_of,
     sole,
     strings,
@@ -26,7 +28,7 @@ from sluiceway_sql_libpg_query.nodes import (
     takes_one,
 )
 from sluiceway_sql_libpg_query.plpgsql import walk
-from sluiceway_sql_libpg_query.session import setting
+from sluiceway_sql_libpg_query.session import own_path
 from sluiceway_sql_libpg_query.statements import NOTHING, handlers
 
 __all__ = ["Reader", "Unreadable"]
@@ -89,8 +91,9 @@ class Reader:
         )
         self.wary: bool = wary or (outer is not None and outer.wary)
         """The text defines functions: no name is harmless then."""
-        self.behind: dict[bytes, list[Name]] = outer.behind if outer else {}
-        """What looking at a view calls, where the text defines functions: by its name in a tree."""
+        self.behind: dict[bytes, tuple[list[Name], list[bytes]]] = outer.behind if outer else {}
+        """What looking at a view calls, where the text defines functions, and the trees of the view and
+        of those behind it: by its name in a tree."""
         self.of_rows: set[str] = outer.of_rows if outer else set()
         """Functions of one argument that the text defines: they can be called as a row's column is read."""
 
@@ -137,7 +140,7 @@ class Reader:
                 nested = LaterActions(lambda: reader._runs(language, text, source))  # noqa: SLF001
             # What a default of a parameter calls runs where the call does not give that one.
             defaults = [Action(kind=Kind.CALL, name=each) for each in called_by_defaults(node)]
-            if own := (*_own_path(node), *defaults):
+            if own := (*own_path(node.get("options", ())), *defaults):
                 nested = (*own, *nested)
         if language == "plpgsql" and _WORTH.search(text):
             self._functions[name[-1]] = _Defined(source, text, parameters_of(node), nested)
@@ -219,6 +222,8 @@ class Reader:
         for name in names:
             if name[-1] == "set_config":
                 yield from _settings(tree)
+            elif name[-1] in DROPS:
+                yield from _dropped(name[-1], tree)
             elif (defined := self._takes(name[-1])) is not None:
                 yield from self._with_arguments(name[-1], defined, tree)
             elif name[-1] not in EXECUTES:
@@ -239,6 +244,8 @@ class Reader:
             for text in risky:
                 action = self.execute(text)
                 if any(inner.kind is not Kind.OTHER for inner in action.nested):
+                    if last in EXECUTES:
+                        action = Action(kind=Kind.EXECUTE, label="elsewhere", nested=(action,))
                     yield action
             if (
                 last in EXECUTES
@@ -246,6 +253,12 @@ class Reader:
                 and any(UNKNOWN in item for text in texts for item in text)
             ):
                 yield Action(kind=Kind.EXECUTE, label="unknown")
+
+    def given(self, tree: bytes) -> Iterator[Action]:
+        """Return what functions that execute what they are given do, as a view calls them."""
+        for name in calls(tree):
+            if (defined := self._takes(name[-1])) is not None:
+                yield from self._with_arguments(name[-1], defined, decoded(tree))
 
     def _with_arguments(self, name: str, defined: _Defined, tree: Any) -> Iterator[Action]:
         """Return what a function that executes what it is given does with what it is given."""
@@ -399,16 +412,25 @@ def _function_calls(tree: Any) -> Iterator[Node]:
         todo.extend([each for each in current.values() if type(each) in _WITHIN])
 
 
-def _own_path(node: Node) -> Iterator[Action]:
-    """Return the search path that a function brings along (``SET search_path = app``)."""
-    for item in node.get("options", ()):
-        option: Node = item.get("DefElem", {})
-        given: Node = option.get("arg", {}).get("VariableSetStmt", {})
-        if option.get("defname") == "set" and given.get("name") == "search_path":
-            if given.get("kind") == "VAR_SET_CURRENT":
-                yield Action(kind=Kind.SET, name=("search_path",), label="function as it is")
-            for action in setting(given, b""):
-                yield replace(action, label="function")
+def _dropped(name: str, tree: Any) -> Iterator[Action]:
+    """Return what PostGIS drops: it is given a column's table, or a table's schema, before its name."""
+    for call in _function_calls(tree):
+        if strings(call.get("funcname", ()))[-1:] != (name,):
+            continue
+        given = [fold(each, Environment()) for each in call.get("args", ())]
+        words = [text[0] if len(text) == 1 and UNKNOWN not in text[0] else "" for text in given]
+        if name == "droptopology":
+            yield Action(kind=Kind.DROP_SCHEMA, name=_sure(words), cascade=True)
+        elif name == "dropgeometrytable":
+            yield Action(kind=Kind.DROP_TABLE, name=_sure(words[-2:]))
+        else:
+            column = "".join(words[-1:])
+            yield Action(kind=Kind.DROP_COLUMN, name=_sure(words[-3:-1]), column=column)
+
+
+def _sure(words: Sequence[str]) -> Name:
+    """Return a name of which every part is known, or none; the schema may be left empty."""
+    return tuple(each for each in words if each) if words and words[-1] else ()
 
 
 def _settings(tree: Any) -> Iterator[Action]:

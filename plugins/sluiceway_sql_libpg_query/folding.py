@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from sluiceway.record import Changing, field
 from sluiceway_sql_libpg_query import library
 from sluiceway_sql_libpg_query.library import Failure
-from sluiceway_sql_libpg_query.nodes import Node, sole, strings
+from sluiceway_sql_libpg_query.nodes import Node, constant_null, sole, strings
 
 __all__ = ["NAME", "UNKNOWN", "Environment", "Text", "fold", "fold_text", "targets"]
 
@@ -58,7 +58,7 @@ class Environment(Changing):
 
 
 _EMPTY: Mapping[str, Text] = {}
-_PLACEHOLDER = re.compile(r"%(?:(\d+)\$)?-?(?:\d+|\*(?:\d+\$)?)?([sIL%])")
+_PLACEHOLDER = re.compile(r"%(?:(\d+)\$)?-?(\d+|\*(?:\d+\$)?)?([sIL%])")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
@@ -188,14 +188,16 @@ def _call(content: Node, environment: Environment) -> Text:  # noqa: PLR0911 - o
         return _some([text for template in texts[0] for text in _format(template, texts[1:])])
     if name == "concat":
         return _product(texts)
-    if name == "concat_ws" and texts:
+    if name == "concat_ws" and texts and not any(map(constant_null, arguments)):
         found = [text for separator in texts[0] for text in _product(texts[1:], separator)]
         return _some(found)
     if name == "quote_ident" and len(texts) == 1:
         return [_quoted(text) for text in texts[0]]
     if name in {"quote_literal", "quote_nullable"} and len(texts) == 1:
         return [_literal(text) for text in texts[0]]
-    if name in {"string_agg", "max", "min", "array_agg", "any_value"} and texts:
+    if name == "string_agg" and len(texts) > 1:
+        return _some([*texts[0], *_product([texts[0], texts[1], texts[0]])])
+    if name in {"max", "min", "array_agg", "any_value"} and texts:
         return texts[0]
     if name in {"lower", "upper"} and len(texts) == 1:
         return [text.lower() if name == "lower" else text.upper() for text in texts[0]]
@@ -227,7 +229,9 @@ def _format(template: str, arguments: Sequence[Text]) -> Text:
     for match in _PLACEHOLDER.finditer(template):
         before = template[position : match.start()]
         position = match.end()
-        what = match.group(2)
+        if (match.group(2) or "").startswith("*"):
+            return [UNKNOWN]  # its width is another argument
+        what = match.group(3)
         if what == "%":
             found = [text + before + "%" for text in found]
             continue

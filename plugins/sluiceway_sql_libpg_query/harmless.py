@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["EXECUTES", "HARMLESS"]
+__all__ = ["DROPS", "EXECUTES", "HARMLESS"]
+
+DROPS = frozenset(
+    {"dropgeometrycolumn", "dropgeometrytable", "droptopogeometrycolumn", "droptopology"}
+)
+"""PostGIS's functions that drop what they are given the name of."""
 
 EXECUTES = frozenset(
     {

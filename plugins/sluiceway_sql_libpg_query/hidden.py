@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sluiceway.migrations.records import Action, Kind
 from sluiceway_sql_libpg_query.nodes import Node, functions_in, name_of, relation, strings
 
-__all__ = ["cast", "define", "event_trigger", "trigger"]
+__all__ = ["cast", "define", "event_trigger", "rule", "trigger"]
 
 
 def trigger(node: Node, source: bytes) -> Iterable[Action]:
@@ -23,6 +23,16 @@ def trigger(node: Node, source: bytes) -> Iterable[Action]:
         )
 
 
+def rule(node: Node, source: bytes) -> Iterable[Action]:
+    """Return a CREATE_TRIGGER labelled so: what changes its table may change another one."""
+    yield Action(
+        kind=Kind.CREATE_TRIGGER,
+        name=(str(node.get("rulename", "")),),
+        table=relation(node.get("relation", {})),
+        label="rule",
+    )
+
+
 def event_trigger(node: Node, source: bytes) -> Iterable[Action]:
     """Take its function for called: the next change of the schema fires it, and what else follows."""
     yield Action(kind=Kind.CALL, name=strings(node.get("funcname", ())))
@@ -30,6 +40,9 @@ def event_trigger(node: Node, source: bytes) -> Iterable[Action]:
 
 def define(node: Node, source: bytes) -> Iterable[Action]:
     """Take the function behind an operator or an aggregate for called: where it is used, no name shows."""
+    if node.get("kind") in {"OBJECT_OPERATOR", "OBJECT_TSCONFIGURATION", "OBJECT_TSDICTIONARY"}:
+        name = strings(node.get("defnames", ()))
+        yield Action(kind=Kind.EXTENSION, name=name, label="create")
     for item in node.get("definition", ()):
         element: Node = item.get("DefElem", {})
         if element.get("defname") in {"function", "procedure", "sfunc", "finalfunc"}:

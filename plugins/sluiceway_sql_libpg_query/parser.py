@@ -45,7 +45,7 @@ _FUNCTION = b'{"CreateFunctionStmt":'
 _PASSED = Parsed(span=(0, 0), actions=NOTHING)
 """A statement that nobody has to look at."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 7
+_ANSWERS = 8
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'
@@ -241,20 +241,30 @@ def _actions(
         return _view(chunk)
     if kind == "CreateStmt" and (table := _table(chunk, source)) is not None:
         looked_at = decoded(chunk) if reader.looks_at(called) else {}
-        return (*reader.called(called, looked_at), table) if called else (table,)
+        return (*_called(kind, called, looked_at, reader), table) if called else (table,)
     handler = handlers.get(kind)
     if handler is None and kind not in WRAPPED and not called:
         return NOTHING
     node: Node = decoded(chunk)[kind]
     actions: list[Action] = []
     if called:
-        actions.extend(reader.called(called, node))
+        actions.extend(_called(kind, called, node, reader))
+        for tree in _views(chunk, reader):
+            actions.extend(reader.given(tree))
     if handler is not None:
         actions.extend(handler(node, source))
     elif kind in WRAPPED:
         actions.extend(reader.wrapped(kind, node, source[place[0] : place[1]]))
     actions.extend(within)
     return tuple(actions) or NOTHING
+
+
+def _called(kind: str, names: Sequence[Name], tree: Node, reader: Reader) -> Iterable[Action]:
+    """Return what a statement of that kind calls: a default or an index does so later again."""
+    actions = reader.called(names, tree)
+    if kind in QUERIES or kind in WRAPPED:
+        return actions
+    return [replace(each, label="kept") if each.kind is Kind.CALL else each for each in actions]
 
 
 def _of_rows(chunk: bytes, reader: Reader) -> list[Name]:
@@ -269,13 +279,21 @@ def _through_views(
     """Return what a statement calls, through the views that it looks at too; note a view's own."""
     found = [*called]
     for word in dict.fromkeys(_NAMED.findall(chunk)) if reader.behind else ():
-        found += [name for name in reader.behind.get(word, ()) if name not in found]
+        if word in reader.behind:
+            found += [name for name in reader.behind[word][0] if name not in found]
     if kind != "ViewStmt":
         return found if kind not in DEFERRED else called
     view = _VIEW.match(chunk)
     if view is not None:
-        reader.behind[view[3]] = [*found, *calls(chunk), *_of_rows(chunk, reader)]
+        names = [*found, *calls(chunk), *_of_rows(chunk, reader)]
+        reader.behind[view[3]] = (names, [chunk, *_views(chunk, reader)])
     return called
+
+
+def _views(chunk: bytes, reader: Reader) -> list[bytes]:
+    """Return the trees of the views of the text that a statement looks at."""
+    words = dict.fromkeys(_NAMED.findall(chunk)) if reader.behind else ()
+    return [tree for word in words if word in reader.behind for tree in reader.behind[word][1]]
 
 
 def _table(chunk: bytes, source: bytes) -> Action | None:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum, auto
 
 from sluiceway.migrations.records import Asked, Kind
-from sluiceway_sql_libpg_query.harmless import EXECUTES, HARMLESS
+from sluiceway_sql_libpg_query.drops import DROPS as REMOVED
+from sluiceway_sql_libpg_query.harmless import DROPS, EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.nodes import behind_dots, calls, made
-from sluiceway_sql_libpg_query.statements import DROPS, RENAMES, handlers
+from sluiceway_sql_libpg_query.statements import RENAMES, handlers
 
 __all__ = [
     "CALLS",
@@ -42,7 +43,7 @@ FLAT = 300
 _CATALOGUE = b'"relname":"pg_'
 _TEXT = b'"A_Const":{"sval":'
 _OF_TABLE = b'"relation":{'
-_RUN_TEXTS = EXECUTES | {"set_config"}
+_RUN_TEXTS = EXECUTES | DROPS | {"set_config"}
 _CASCADE = b'"behavior":"DROP_CASCADE"'
 _SUBTYPE = re.compile(rb'"subtype":"(AT_\w+)"')
 _REMOVED = re.compile(rb'"removeType":"(OBJECT_\w+)"')
@@ -53,6 +54,8 @@ _RELATION = re.compile(rb'"relname":(%b)' % _QUOTED.pattern)
 _NEW_NAME = re.compile(rb'"newname":(%b)' % _QUOTED.pattern)
 _FEW = 32
 """Names that are looked for one by one."""
+_TYPED = b'"AT_AlterColumnType"'
+_WORDS = re.compile(rb'"String":\{"sval":(%b)' % _QUOTED.pattern)
 _FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY)"')
 
 SUBTYPES: dict[str, tuple[Kind, ...]] = {
@@ -70,6 +73,7 @@ SUBTYPES: dict[str, tuple[Kind, ...]] = {
     "AT_DropConstraint": (Kind.DROP_CONSTRAINT,),
     "AT_AttachPartition": (Kind.ATTACH_PARTITION,),
     "AT_AddInherit": (Kind.ATTACH_PARTITION,),
+    "AT_AddOf": (),
     "AT_DetachPartition": (Kind.DETACH_PARTITION,),
     "AT_SetLogged": (Kind.REWRITE_TABLE,),
     "AT_SetUnLogged": (Kind.REWRITE_TABLE,),
@@ -123,7 +127,7 @@ def _drop(asked: Asked) -> _Tells:
 
     def matters(tree: bytes) -> bool:
         removed = _REMOVED.search(tree)
-        kind, _ = DROPS.get(removed[1].decode(), (None, "")) if removed else (None, "")
+        kind, _ = REMOVED.get(removed[1].decode(), (None, "")) if removed else (None, "")
         if kind in asked.kinds:
             return True
         return more and kind in {Kind.DROP_TYPE, Kind.EXTENSION} and _CASCADE in tree
@@ -173,6 +177,7 @@ MATTERS: dict[str, Callable[[Asked], _Tells]] = {
         (
             "CompositeTypeStmt",
             "AlterExtensionStmt",
+            "AlterFunctionStmt",
             "CreateEnumStmt",
             "CreateExtensionStmt",
             "CreateForeignTableStmt",
@@ -184,6 +189,7 @@ MATTERS: dict[str, Callable[[Asked], _Tells]] = {
             "CreateTrigStmt",
             "CreatedbStmt",
             "DiscardStmt",
+            "RuleStmt",
             "TransactionStmt",
             "VariableSetStmt",
         ),
@@ -203,6 +209,7 @@ _TABLES = {
     "LockStmt": b"",
     "RefreshMatViewStmt": b"",
     "RenameStmt": _OF_TABLE,
+    "RuleStmt": b"",
     "TruncateStmt": b"",
     "VacuumStmt": b"",
 }
@@ -238,6 +245,7 @@ _OTHERS = {
     **dict.fromkeys(
         (
             "AlterEnumStmt",
+            "AlterFunctionStmt",
             "CompositeTypeStmt",
             "CreateEnumStmt",
             "CreateExtensionStmt",
@@ -405,7 +413,11 @@ def _about_the_same(
 
 
 def _names(tree: bytes) -> list[bytes]:
-    """Return the tables that a tree names, in quotes."""
-    found = _RELATION.findall(tree)
-    # Two patterns in one would be tried at every byte.
-    return found + _NEW_NAME.findall(tree) if b'"newname"' in tree else found
+    """Return what a statement names, in quotes; a column's new type may be that of another table's rows."""
+    # Patterns in one would be tried at every byte.
+    found: list[bytes] = _RELATION.findall(tree)
+    if b'"newname"' in tree:
+        found += _NEW_NAME.findall(tree)
+    if _TYPED in tree:
+        found += _WORDS.findall(tree)
+    return found

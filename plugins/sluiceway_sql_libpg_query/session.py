@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from sluiceway.migrations.records import Action, Kind
-from sluiceway_sql_libpg_query.nodes import Node, relation
+from sluiceway.record import replace
+from sluiceway_sql_libpg_query.nodes import Node, name_of, relation
 
-__all__ = ["discard", "lock", "setting", "transaction"]
+__all__ = ["discard", "function_settings", "lock", "own_path", "setting", "transaction"]
 
 _TRANSACTIONS = {
     "TRANS_STMT_BEGIN": (Kind.BEGIN, ""),
@@ -53,6 +54,31 @@ def setting(node: Node, source: bytes) -> Iterable[Action]:
         body=",".join(values),
         label=("local" if node.get("is_local") else "") if kind == "VAR_SET_VALUE" else "reset",
     )
+
+
+def own_path(options: Iterable[Node]) -> Iterator[Action]:
+    """Return the search path that a function brings along (``SET search_path = app``)."""
+    for item in options:
+        option: Node = item.get("DefElem", {})
+        given: Node = option.get("arg", {}).get("VariableSetStmt", {})
+        if option.get("defname") == "set" and given.get("name") == "search_path":
+            if given.get("kind") == "VAR_SET_CURRENT":
+                yield Action(kind=Kind.SET, name=("search_path",), label="function as it is")
+            for action in setting(given, b""):
+                yield replace(action, label="function")
+
+
+def function_settings(node: Node, source: bytes) -> Iterable[Action]:
+    """Return what ALTER FUNCTION says of the search path of one that is there already."""
+    options: Sequence[Node] = node.get("actions", ())
+    settings = [each.get("DefElem", {}).get("arg", {}).get("VariableSetStmt") for each in options]
+    if any(each and each.get("name", "search_path") == "search_path" for each in settings):
+        yield Action(
+            kind=Kind.CREATE_FUNCTION,
+            name=name_of({"ObjectWithArgs": node.get("func", {})}),
+            label="settings",
+            nested=tuple(own_path(options)),
+        )
 
 
 def discard(node: Node, source: bytes) -> Iterable[Action]:

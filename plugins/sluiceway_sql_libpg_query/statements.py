@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from sluiceway.migrations.records import Action, Column, Kind, Name
+from sluiceway.migrations.records import Action, Column, Kind
 from sluiceway.record import replace
 from sluiceway_sql_libpg_query.alter import alter_table, constraint_action
-from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger, trigger
+from sluiceway_sql_libpg_query.drops import drop, drop_database, drop_owned
+from sluiceway_sql_libpg_query.hidden import cast, define, event_trigger, rule, trigger
 from sluiceway_sql_libpg_query.nodes import (
     Node,
-    arguments,
     check_not_null,
     column,
     constant_null,
@@ -21,9 +21,15 @@ from sluiceway_sql_libpg_query.nodes import (
     switched,
     type_name,
 )
-from sluiceway_sql_libpg_query.session import discard, lock, setting, transaction
+from sluiceway_sql_libpg_query.session import (
+    discard,
+    function_settings,
+    lock,
+    setting,
+    transaction,
+)
 
-__all__ = ["DROPS", "NOTHING", "RENAMES", "columns", "handlers"]
+__all__ = ["NOTHING", "RENAMES", "columns", "handlers"]
 
 NOTHING = (Action(kind=Kind.OTHER),)
 
@@ -133,72 +139,6 @@ def _truncate(node: Node, source: bytes) -> Iterable[Action]:
         )
 
 
-DROPS = {
-    "OBJECT_TABLE": (Kind.DROP_TABLE, ""),
-    "OBJECT_FOREIGN_TABLE": (Kind.DROP_TABLE, "foreign"),
-    "OBJECT_SCHEMA": (Kind.DROP_SCHEMA, ""),
-    "OBJECT_INDEX": (Kind.DROP_INDEX, ""),
-    "OBJECT_VIEW": (Kind.DROP_VIEW, ""),
-    "OBJECT_MATVIEW": (Kind.DROP_VIEW, "materialized"),
-    "OBJECT_TYPE": (Kind.DROP_TYPE, ""),
-    "OBJECT_DOMAIN": (Kind.DROP_TYPE, "domain"),
-    "OBJECT_COLLATION": (Kind.DROP_TYPE, "collation"),
-    "OBJECT_SEQUENCE": (Kind.DROP_SEQUENCE, ""),
-    "OBJECT_FUNCTION": (Kind.DROP_FUNCTION, ""),
-    "OBJECT_PROCEDURE": (Kind.DROP_FUNCTION, "procedure"),
-    "OBJECT_ROUTINE": (Kind.DROP_FUNCTION, "routine"),
-    "OBJECT_AGGREGATE": (Kind.DROP_FUNCTION, "aggregate"),
-    "OBJECT_TRIGGER": (Kind.DROP_TRIGGER, ""),
-    "OBJECT_EXTENSION": (Kind.EXTENSION, "drop"),
-    "OBJECT_FOREIGN_SERVER": (Kind.EXTENSION, "drop server"),
-    "OBJECT_FDW": (Kind.EXTENSION, "drop foreign data wrapper"),
-    "OBJECT_LANGUAGE": (Kind.EXTENSION, "drop language"),
-    "OBJECT_ACCESS_METHOD": (Kind.EXTENSION, "drop access method"),
-}
-
-
-def _drop(node: Node, source: bytes) -> Iterable[Action]:
-    found = DROPS.get(node.get("removeType", ""))
-    if found is None:
-        return
-    kind, label = found
-    for item in node.get("objects", ()):
-        name = name_of(item)
-        table: Name = ()
-        given: tuple[str, ...] = ()
-        if kind is Kind.DROP_TRIGGER:
-            table, name = name[:-1], name[-1:]
-        elif kind is Kind.DROP_FUNCTION:
-            content: Node = item.get("ObjectWithArgs", {})
-            if not content.get("args_unspecified"):
-                given = ("(", *arguments(content.get("objargs", ())))
-        yield Action(
-            kind=kind,
-            name=name,
-            table=table,
-            columns=given,
-            label="" if label == "materialized" else label,
-            materialized=label == "materialized",
-            cascade=_cascade(node),
-            if_exists=bool(node.get("missing_ok")),
-            concurrently=bool(node.get("concurrent")),
-        )
-
-
-def _drop_database(node: Node, source: bytes) -> Iterable[Action]:
-    yield Action(
-        kind=Kind.DROP_DATABASE,
-        name=(str(node.get("dbname", "")),),
-        if_exists=bool(node.get("missing_ok")),
-    )
-
-
-def _drop_owned(node: Node, source: bytes) -> Iterable[Action]:
-    for item in node.get("roles", ()):
-        role = str(item.get("RoleSpec", {}).get("rolename", "current_user"))
-        yield Action(kind=Kind.DROP_SCHEMA, name=(role,), cascade=True, label="owned")
-
-
 # --- names ----------------------------------------------------------------------------------------
 
 RENAMES = {
@@ -218,13 +158,17 @@ def _rename(node: Node, source: bytes) -> Iterable[Action]:
     kind = RENAMES.get(what)
     new = str(node.get("newname", ""))
     if kind is None:
-        if what in {"OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_FUNCTION", "OBJECT_PROCEDURE"}:
+        if what in _RENAMED:
             yield Action(
                 kind=Kind.ALTER_TYPE,
                 name=name_of(node.get("object", {})),
                 new_name=(new,),
                 label="rename " + what[7:].lower(),
             )
+        elif what == "OBJECT_INDEX":
+            # It may be a table too.
+            name = relation(node.get("relation", {}))
+            yield Action(kind=Kind.RENAME_TABLE, name=name, new_name=(new,), label="index")
         return
     name = relation(node.get("relation", {}))
     subject = str(node.get("subname", ""))
@@ -243,6 +187,9 @@ def _rename(node: Node, source: bytes) -> Iterable[Action]:
     )
 
 
+_RENAMED = frozenset(
+    {"OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE"}
+)
 _RELATIONS = {"OBJECT_VIEW": "view", "OBJECT_MATVIEW": "view", "OBJECT_TYPE": "type"}
 
 
@@ -259,6 +206,18 @@ def _set_schema(node: Node, source: bytes) -> Iterable[Action]:
         name = name_of(node.get("object", {}))
         new = (str(node.get("newschema", "")), *name[-1:])
         yield Action(kind=Kind.ALTER_TYPE, name=name, new_name=new, label="rename function")
+    elif node.get("objectType") in _MOVED:
+        name = name_of(node.get("object", {}))
+        new = (str(node.get("newschema", "")), *name[-1:])
+        label = _MOVED[node["objectType"]]
+        yield Action(kind=Kind.ALTER_TYPE, name=name, new_name=new, label=label)
+
+
+_MOVED = {
+    "OBJECT_TYPE": "set schema",
+    "OBJECT_DOMAIN": "set schema",
+    "OBJECT_EXTENSION": "set schema of extension",
+}
 
 
 # --- indexes, views, types ------------------------------------------------------------------------
@@ -447,9 +406,9 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreateTableAsStmt": _create_table_as,
     "SelectStmt": _select,
     "TruncateStmt": _truncate,
-    "DropStmt": _drop,
-    "DropdbStmt": _drop_database,
-    "DropOwnedStmt": _drop_owned,
+    "DropStmt": drop,
+    "DropdbStmt": drop_database,
+    "DropOwnedStmt": drop_owned,
     "RenameStmt": _rename,
     "AlterObjectSchemaStmt": _set_schema,
     "IndexStmt": _index,
@@ -470,12 +429,15 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreatedbStmt": _create_database,
     "CreateExtensionStmt": _extension("create"),
     "AlterExtensionStmt": _extension("update"),
+    "AlterExtensionContentsStmt": _extension("add"),
     "CreateTrigStmt": trigger,
+    "RuleStmt": rule,
     "CreateEventTrigStmt": event_trigger,
     "CreateCastStmt": cast,
     "DefineStmt": define,
     "TransactionStmt": transaction,
     "VariableSetStmt": setting,
+    "AlterFunctionStmt": function_settings,
     "DiscardStmt": discard,
     "LockStmt": lock,
     "InsertStmt": _change,

@@ -33,6 +33,10 @@ class _Open(Changing):
     actions: list[Action] = field(default_factory=list)
     before: Variables = field(default_factory=dict)
     """What the variables held where it began."""
+    guarded: bool = False
+    """An error in it ends it and nothing else: what it does may not be done."""
+    goes_on: bool = False
+    """After an error in it, the next statement runs: each may not be done."""
 
 
 def read_body(cursor: Cursor, statement: BlockReader, variables: Variables) -> list[Action]:
@@ -69,10 +73,11 @@ class _Reader:
         if len(self.open) == 1:
             raise Strange
         closed = self.open.pop()
-        if closed.label in {"if", "loop", "handler"}:
+        if closed.guarded or closed.label in {"if", "loop", "handler"}:
             merge(closed.before, self.variables)
         if closed.actions:
-            action = Action(kind=Kind.OTHER, label=closed.label, nested=tuple(closed.actions))
+            label = "if" if closed.guarded else closed.label
+            action = Action(kind=Kind.OTHER, label=label, nested=tuple(closed.actions))
             self.open[-1].actions.append(action)
         return closed
 
@@ -119,6 +124,7 @@ class _Reader:
             cursor.index -= 1
         elif word == "EXCEPTION" and self.open[-1].label == "begin":
             cursor.next()
+            self._guard()
             self._push("handler")
             cursor.need("WHEN")
             self._until("THEN")
@@ -127,6 +133,13 @@ class _Reader:
         else:
             return False
         return True
+
+    def _guard(self) -> None:
+        """Take what the block has done so far for something that an error may have ended."""
+        block = self.open[-1]
+        if block.actions:
+            block.actions = [Action(kind=Kind.OTHER, label="if", nested=tuple(block.actions))]
+        merge(block.before, self.variables)
 
     def _end(self) -> None:
         cursor = self.cursor
@@ -195,10 +208,14 @@ class _Reader:
             self._declarations()
             return
         if cursor.word() in {"CONTINUE", "EXIT", "UNDO"} and cursor.word(1) == "HANDLER":
+            goes_on = cursor.word() == "CONTINUE"
             cursor.index += 2
             cursor.need("FOR")
             while True:
-                self._condition()
+                # A change of the schema finds nothing to be missing.
+                if self._condition():
+                    self.open[-1].goes_on |= goes_on
+                    self.open[-1].guarded |= not goes_on
                 if not cursor.take(","):
                     break
             self._push("handler")
@@ -219,13 +236,16 @@ class _Reader:
             part.index = at
         part.index = part.stop
 
-    def _condition(self) -> None:
+    def _condition(self) -> bool:
+        """Go past what a handler is for; ``False`` where that is the end of a cursor's rows."""
         cursor = self.cursor
+        if cursor.take("NOT", "FOUND"):
+            return False
         if cursor.take("SQLSTATE"):
             cursor.take("VALUE")
-            cursor.next()
-        elif not cursor.take("NOT", "FOUND"):
-            cursor.next()
+            return not cursor.next().text[1:].startswith("02")
+        cursor.next()
+        return True
 
     def _declarations(self) -> None:
         """PL/pgSQL: from DECLARE to BEGIN."""
@@ -274,7 +294,10 @@ class _Reader:
         elif plpgsql and self._assignment(part):
             self._calls(begin, part.stop)
         else:
-            actions.extend(self.statement(part, self.variables))
+            done = self.statement(part, self.variables)
+            if done and any(block.goes_on for block in self.open):
+                done = [Action(kind=Kind.OTHER, label="if", nested=tuple(done))]
+            actions.extend(done)
 
     def _filled(self, part: Cursor) -> None:
         """Forget what variables held into which a row, or what is said of an error, is put."""

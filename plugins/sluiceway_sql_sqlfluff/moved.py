@@ -11,6 +11,10 @@ from sluiceway_sql_sqlfluff.dynamic import UNKNOWN
 __all__ = ["by_itself", "doubtful", "flat", "known", "shifted", "stored"]
 
 
+_NO_TABLE = frozenset({("database",), ("all",), ("schema",), ("DATABASE",), ("SCHEMA",)})
+"""What a trigger of T-SQL or Oracle is on where it is on no table."""
+
+
 def shifted(action: Action, by: int) -> Action:
     """Return an action of an inner statement with its place in the outer one."""
     nested = tuple(shifted(inner, by) for inner in action.nested)
@@ -29,6 +33,9 @@ def stored(made: Action) -> Iterator[Action]:
         return
     yield replace(made, kind=Kind.CREATE_FUNCTION)
     yield replace(made, body="", references=made.name)
+    if made.table in _NO_TABLE:
+        # Any change of the schema fires it, the next one perhaps.
+        yield Action(kind=Kind.CALL, name=made.name, offset=made.offset)
 
 
 def flat(action: Action) -> Action:

@@ -212,6 +212,9 @@ class _Whole(Changing):
         outside = self.outside(block.start, block.end, block.children)
         head = self.between(block.start, block.children[0].start)
         made = program_made(head, self.dialect, self.text, self.variables)
+        if self.dialect is Dialect.ORACLE and any(each.word == "EXCEPTION" for each in outside):
+            # An error ends it, and nothing else.
+            nested = (Action(kind=Kind.OTHER, label="if", nested=nested),)
         if made is not None:
             body = self.text[block.children[0].start : block.end]
             offset = block.children[0].start - block.start
@@ -242,8 +245,10 @@ _ARGUMENTS = frozenset({"NULL", "DEFAULT", "OUTPUT", "OUT", "WITH", "RECOMPILE"}
 
 def _label(head: list[Token]) -> str:
     word = head[0].word if head else ""
+    # What stands behind an error in TRY does not run.
+    beside = {"CATCH": "handler", "TRY": "if"}.get(head[1].word if len(head) > 1 else "")
     return {"IF": "if", "CASE": "if", "ELSE": "if", "WHILE": "loop", "LOOP": "loop"}.get(
-        word, "handler" if len(head) > 1 and head[1].word == "CATCH" else word.lower()
+        word, beside or word.lower()
     )
 
 

@@ -305,7 +305,14 @@ def _called(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     cursor.rest()
 
 
-_BEYOND = frozenset({"xp_cmdshell", "sp_oacreate", "sp_oamethod", "sp_add_jobstep", "sp_execute"})
+_BEYOND = frozenset(
+    {
+        "sp_add_jobstep", "sp_cursorexecute", "sp_cursoropen", "sp_cursorprepare",
+        "sp_cursorprepexec", "sp_execute", "sp_execute_external_script", "sp_execute_remote",
+        "sp_oacreate", "sp_oamethod", "sp_prepare", "sp_prepexec", "sp_prepexecrpc",
+        "sp_update_jobstep", "xp_cmdshell",
+    }
+)  # fmt: skip
 """What they run is not SQL, or nobody can read it here."""
 
 

@@ -8,7 +8,10 @@ that keeps writers out. ``runs=""`` is a case that is compared so; another word 
 
 from __future__ import annotations
 
+from .labelled_along import ALONG
 from .labelled_blocks import BEHIND, BLOCKS, CERTAINTIES, ERRORS, SESSIONS
+from .labelled_doubts import BRANCHES, PARTS
+from .labelled_hidden import FIRED, RUN, TEXTS
 from .labelled_kit import (
     ALONE,
     COLUMN,
@@ -423,4 +426,10 @@ CASES = (
     + ERRORS
     + TYPES
     + ROWS
+    + BRANCHES
+    + PARTS
+    + RUN
+    + FIRED
+    + TEXTS
+    + ALONG
 )

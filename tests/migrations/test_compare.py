@@ -164,14 +164,30 @@ KNOWN_TO_ONE = {
     "operator",
     "event trigger",
     "harmless event trigger",
+    "execute, aggregate of names",
+    "old table of a new access method",
+    "execute, aggregate with a separator",
+    "trigger of a new table, fired through a rule",
+    "view of a function that executes what it is given",
+    "view of such a function, given what is harmless",
 }
 """What libpg_query's reader finds out and the portable one says it cannot."""
+SAID_BESIDE = {"trigger, fired through a rule"}
+"""What the portable reader says it cannot read, beside what it finds out all the same."""
+PARTLY_FOLLOWED = {"key of an index on a new column", "new type moved from a schema that goes"}
+"""Of which the portable reader sees a part, or fears more than there is."""
 NOT_FOLLOWED = {
+    "another session's, rolled back",
     "before the error",
     "changed by a loop over a text",
     "changed by a procedure",
+    "column of PostGIS",
+    "columns of PostGIS",
     "default of a parameter",
     "function of a default",
+    "function of a default in a schema that goes",
+    "function of a default, replaced",
+    "function of a materialized view, replaced",
     "function of a row in brackets",
     "function of a row that a query gives",
     "function of a row with a default",
@@ -179,11 +195,22 @@ NOT_FOLLOWED = {
     "function of a row, called as a column is read",
     "function of a row, through a view",
     "hidden by an inner block",
+    "old column of a new extension in a schema that goes",
+    "old column of a new extension's type",
+    "old domain moved to a schema that goes",
+    "old table in a new extension",
+    "old table of a new type",
+    "old table that an index's new name is given",
+    "old type moved to a schema that goes",
     "path of a function",
     "path of a sql function",
     "path of a transaction, by function",
     "path of when a function was made",
+    "path that a function is given later",
     "path with the temporary last",
+    "table of PostGIS",
+    "text search configuration of a column",
+    "topology of PostGIS",
     "unfinished comment",
     "when of a trigger",
 }
@@ -200,6 +227,11 @@ def test_the_labels_of_postgresql_hold_through_the_portable_grammar_too():
             assert found == set(), f"{case.name} is followed now"
         elif case.name in TOO_EARLY:
             assert "drop-table" in found, case.name
+        elif case.name in PARTLY_FOLLOWED:
+            assert found, case.name
+            assert found != case.codes, f"{case.name} is followed now"
+        elif case.name in SAID_BESIDE:
+            assert found == {*case.codes, "unparsable"}, case.name
         elif found != case.codes and not (case.name in KNOWN_TO_ONE and found == {"unparsable"}):
             wrong[case.name] = (found, case.codes)
     assert wrong == {}

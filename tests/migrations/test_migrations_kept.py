@@ -341,6 +341,7 @@ def test_every_field_of_a_script_is_part_of_its_key() -> None:
         {"in_transaction": Maybe.NO},
         {"problems": (Problem(line=1, what="w"),)},
         {"conditional": ((0, 8),)},
+        {"before": ("SELECT 2",)},
         # Nothing flows from one field into the next.
         {"path": "at1:b", "name": ""},
         {"path": "ab", "name": ""},

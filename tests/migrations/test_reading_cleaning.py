@@ -318,6 +318,14 @@ def test_what_mysql_reads_in_another_way_is_a_problem(text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["/*!50001 a*/; -- x\r\n\r\n", "a; -- x\r\n\r\nb;\r\n", "-- x\r\n-- y\r\n", "a; # x\n\rb;"],
+)
+def test_a_line_that_ends_as_windows_ends_it_is_no_problem(text):
+    assert whats(read(text, MYSQL)) == []
+
+
+@pytest.mark.parametrize(
     "setting",
     [
         "SET sql_mode = 'ANSI_QUOTES';",

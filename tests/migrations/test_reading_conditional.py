@@ -30,3 +30,24 @@ def test_a_table_that_one_branch_makes_may_be_old_elsewhere(text, expected):
     found = facts(scripts, LibPgQuery(), Dialect.POSTGRES).facts
     assert [fact.new_object for fact in found if fact.kind is Kind.DROP_TABLE] == [expected]
     assert not any(fact.kind is Kind.UNPARSABLE for fact in found)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "\\if :dry\nROLLBACK;\n\\else\nCOMMIT;\n\\endif\n",
+        "{{ if .Dry }}\nROLLBACK;\n{{ else }}\nCOMMIT;\n{{ end }}\n",
+        "\\if :dry\nROLLBACK;\n\\endif\nROLLBACK;\n",
+    ],
+)
+def test_what_may_not_be_rolled_back_counts(end):
+    scripts = from_texts([("a.sql", ("BEGIN;\n" + DROP + end).encode())], Dialect.POSTGRES).scripts
+    found = facts(scripts, LibPgQuery(), Dialect.POSTGRES).facts
+    assert [fact.kind for fact in found if fact.table == "x"] == [Kind.DROP_TABLE]
+
+
+def test_a_transaction_that_may_not_be_begun_takes_nothing_back():
+    text = "\\if :x\nBEGIN;\n\\endif\n" + DROP + "ROLLBACK;\n"
+    scripts = from_texts([("a.sql", text.encode())], Dialect.POSTGRES).scripts
+    found = facts(scripts, LibPgQuery(), Dialect.POSTGRES).facts
+    assert [fact.kind for fact in found if fact.table == "x"] == [Kind.DROP_TABLE]

@@ -74,7 +74,7 @@ def test_a_handler_and_a_branch_are_told_apart():
         "procedure",
         [
             (
-                "begin",
+                "if",
                 [
                     ("handler", ["drop_table a"]),
                     ("if", ["drop_table b"]),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sluiceway.errors import UsageError
 from sluiceway.migrations.cleaning import Draft, clean, marked, plain
+from sluiceway.migrations.earlier import linked
 from sluiceway.migrations.layouts import LAYOUTS, Place, is_sql, natural, places
 from sluiceway.migrations.layouts.code import problem as code_problem
 from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
@@ -179,7 +180,7 @@ def understood(
     ]
     layouts = {reading.layout for reading in readings}
     return Reading(
-        scripts=tuple(script for reading in readings for script in reading.scripts),
+        scripts=linked([script for reading in readings for script in reading.scripts], dialect),
         layout=layouts.pop() if len(layouts) == 1 else "mixed",
         skipped=(*(each for reading in readings for each in reading.skipped), *found.twice),
     )
@@ -268,7 +269,7 @@ def _reading(
     if not scripts:
         raise _nothing(where)
     return Reading(
-        scripts=tuple(_named(_ordered(scripts), prefix)),
+        scripts=linked(list(_named(_ordered(scripts), prefix)), dialect),
         layout=_layout(scripts),
         skipped=tuple([Skipped(prefix + each.path, each.why) for each in left]),
     )

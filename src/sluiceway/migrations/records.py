@@ -94,6 +94,8 @@ class Script(Record):
     conditional: tuple[Span, ...] = ()
     """Parts that the tool or the server may leave out (``\\if``, a template's ``{{ if }}``,
     ``/*!100000``): they are judged, and what they make may not be there for what follows."""
+    before: tuple[str, ...] = ()
+    """Statements of earlier scripts that have made functions and domains which this one may need."""
 
     def line(self, offset: int) -> int:
         """Return the line, from 1, on which the character at *offset* stands."""
@@ -160,7 +162,8 @@ class Kind(StrEnum):
     EXECUTE = "execute"
     """Dynamic SQL; :attr:`Action.body` is its text when that is constant, else empty. What it does, as
     far as the text shows, is in :attr:`Action.nested`, with empty names for what is not known; a
-    constant with nothing nested is parsed by state. The label ``unknown`` says that nothing can be
+    constant with nothing nested is parsed by state. With the label ``elsewhere`` a session of its own
+    does it. The label ``unknown`` says that nothing can be
     read from it, ``unparsable`` that it does not parse: both become UNPARSABLE."""
     BEGIN = "begin"
     COMMIT = "commit"

@@ -125,8 +125,9 @@ def _lone_returns(draft: Draft, dialect: Dialect) -> None:
     """Let nothing hide behind a carriage return in a comment: PostgreSQL says that it ends a line."""
     for kind, begin, end in tokens(draft.text, dialect):
         block = kind != "comment" or draft.text[begin : begin + 2] == "/*"
-        # Two characters further: whether a line feed follows.
-        if not block and (match := _LONE_CR.search(draft.text, begin, end + 2)):
+        # Two characters further: whether a line feed follows. What begins there is no part of it.
+        match = None if block else _LONE_CR.search(draft.text, begin, end + 2)
+        if match is not None and match.start() <= end:
             draft.problem(
                 match.start(),
                 "a comment with a lone carriage return: servers and tools differ in where it ends",

@@ -22,7 +22,7 @@ from sluiceway.migrations.records import (
 )
 from sluiceway.migrations.state.draft import Draft, as_json
 from sluiceway.migrations.state.walk import Walk
-from sluiceway.record import Record
+from sluiceway.record import Record, replace
 
 __all__ = ["Facts", "fact_json", "facts", "facts_asked"]
 
@@ -73,7 +73,8 @@ def _drafts(
     sparing = parser if isinstance(parser, Sparing) and not together else None
     statements = 0
     for script in scripts:
-        if sparing is not None and asked is not None and not script.problems:
+        alone = not script.problems and not script.before
+        if sparing is not None and asked is not None and alone:
             found = sparing.spared(script, dialect, asked)
             if isinstance(found, int):
                 statements += found
@@ -84,6 +85,11 @@ def _drafts(
         statements += len(parsed)
         if not together:
             walk.forget()
+            if script.before:
+                earlier = _earlier(script)
+                made = parser.parse(earlier, dialect)
+                walk.start(earlier, parser, made)
+                walk.recall(made)
         walk.start(script, parser, parsed)
         own = walk.script(parsed)
         for draft in own:
@@ -95,6 +101,16 @@ def _drafts(
             # a later one gives came too late for the statement.
             draft.settle()
     return drafts, statements
+
+
+def _earlier(script: Script) -> Script:
+    """Return what a script needs of earlier ones, each statement for itself."""
+    cut, at = [], 0
+    for statement in script.before:
+        cut.append((at, at + len(statement)))
+        at += len(statement) + 1
+    text = "\n".join(script.before)
+    return replace(script, text=text, spans=tuple(cut), before=(), problems=(), conditional=())
 
 
 _FIELDS = tuple(item.name for item in fields(Fact))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, Name
-from sluiceway.migrations.state.catalogue import ColumnState, Domain, Thing
+from sluiceway.migrations.state.catalogue import APART, ColumnState, Domain, Thing
 
 if TYPE_CHECKING:
     from sluiceway.migrations.state.walk import Walk
@@ -22,6 +22,7 @@ __all__ = [
     "on_table",
     "owner",
     "refer",
+    "rows_of",
     "type_of",
 ]
 
@@ -116,7 +117,7 @@ def owner(walk: Walk, action: Action) -> Thing:
     """Return the table of a column, or the composite type of an attribute."""
     name = action.name
     if action.label == "type" and name:
-        name = (*name[:-1], f"type {name[-1]}")
+        name = apart(Kind.CREATE_TYPE, name)
     return walk.world.catalogue.thing(name)
 
 
@@ -143,13 +144,21 @@ def on_table(walk: Walk, action: Action) -> None:
 def apart(kind: Kind, name: Name) -> Name:
     """Return the name of something that a table of the same name would not be mixed up with."""
     space = _SPACES.get(kind)
-    return (*name[:-1], f"{space} {name[-1]}") if space and name else name
+    return (*name[:-1], f"{space}{APART}{name[-1]}") if space and name else name
 
 
 def type_of(walk: Walk, type_: str) -> Thing | None:
     """Return the type of that name, or of such an array, when the script has made it."""
-    if not type_:
-        return None
+    name = _bare(type_)
+    return walk.world.catalogue.find(apart(Kind.CREATE_TYPE, name)) if name else None
+
+
+def rows_of(walk: Walk, type_: str) -> Thing | None:
+    """Return the table whose rows are of that type, or are in such an array, when the script has made it."""
+    name = _bare(type_)
+    return walk.world.catalogue.find(name) if name else None
+
+
+def _bare(type_: str) -> Name:
     bare = type_.partition("[")[0].partition("(")[0].strip()
-    name = tuple(part.strip('"') for part in bare.split("."))
-    return walk.world.catalogue.find(apart(Kind.CREATE_TYPE, name))
+    return tuple(part.strip('"') for part in bare.split(".")) if bare else ()

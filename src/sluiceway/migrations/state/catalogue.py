@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sluiceway.migrations.records import Dialect, Maybe, Name
 from sluiceway.record import Changing, field
 
-__all__ = ["Branch", "Catalogue", "Check", "ColumnState", "Domain", "Thing"]
+__all__ = ["APART", "Branch", "Catalogue", "Check", "ColumnState", "Domain", "Thing"]
 
 Branch = tuple[int, ...]
 """The IFs, loops and handlers around a statement, outermost first; empty when it runs for sure."""
@@ -26,6 +26,10 @@ _SCHEMAS = {
 _OF_DATABASES = frozenset({Dialect.TSQL, Dialect.SNOWFLAKE, Dialect.BIGQUERY})
 """Where a script may name tables of several databases."""
 _TEMPORARY = "pg_temp"
+APART = "\0"
+"""Stands between what something is and its name, where that is no table. In no name is there one."""
+_NOWHERE: Branch = (0,)
+"""No statement stands there: branches are counted from 1, and below 0."""
 
 
 class Domain(Changing):
@@ -35,6 +39,8 @@ class Domain(Changing):
     default: bool = False
     base: Domain | None = None
     """The domain that it is made of."""
+    old: bool = False
+    """An earlier script has made it, so that older columns may be of it."""
 
     @property
     def demands(self) -> bool:
@@ -105,6 +111,8 @@ class Thing(Changing):
     materialized: bool = False
     holds_old: bool = False
     """It is new, but rows that are older may be in it."""
+    passes_on: bool = False
+    """A view, or a table with a rule: a change of its rows may be one of another table's."""
     parts: list[Thing] = field(default_factory=list)
     """Its partitions and heirs: what is done to it is done to those too."""
     referenced: bool = False
@@ -114,6 +122,8 @@ class Thing(Changing):
     """Tells its columns, until somebody has asked for them."""
     known: dict[str, ColumnState] = field(default_factory=dict)
     checks: dict[str, Check] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    """Of an index, its columns."""
     defaults: dict[str, str] = field(default_factory=dict)
     """The columns of the defaults that have a name (T-SQL)."""
 
@@ -250,6 +260,12 @@ class Catalogue:
         self._things[source] = _Gone(self.branch)
         target = (new[-2], new[-1]) if len(new) > 1 else (source[0], new[-1])
         self._things[target] = thing
+        self._maybe_there(thing)
+
+    def _maybe_there(self, thing: Thing) -> None:
+        """Outside of the branch in which a thing gets a name, that may still be the name of another."""
+        if self.branch:
+            thing.branch = self.branch if self.inside(thing.branch) else _NOWHERE
 
     def forget_temporary(self, *, passing: bool = False) -> None:
         """Forget the session's own tables, or those that end with the transaction."""
@@ -263,12 +279,23 @@ class Catalogue:
     def rename_schema(self, old: str, new: str) -> None:
         """Move everything of a schema to another."""
         for key in [key for key in self._things if key[0] == old]:
-            self._things[(new, key[1])] = self._things.pop(key)
+            moved = self._things[(new, key[1])] = self._things.pop(key)
+            if isinstance(moved, Thing):
+                self._maybe_there(moved)
 
-    def of_schema(self, schema: str) -> Iterator[Thing]:
-        """Yield what is known to be in a schema."""
+    def of_schema(self, schema: str, *spaces: str) -> Iterator[Thing]:
+        """Yield what is known to be in a schema: tables and their like, or what has such a name apart."""
         for key, thing in self._things.items():
-            if key[0] == schema and isinstance(thing, Thing):
+            if key[0] != schema or not isinstance(thing, Thing):
+                continue
+            what = key[1].partition(APART)[0] if APART in key[1] else ""
+            if what in spaces if spaces else what not in {"type", "extension"}:
+                yield thing
+
+    def extensions(self) -> Iterator[Thing]:
+        """Yield the extensions and their like that were heard of."""
+        for key, thing in self._things.items():
+            if key[1].startswith(f"extension{APART}") and isinstance(thing, Thing):
                 yield thing
 
     def holds_new(self) -> bool:
@@ -304,9 +331,10 @@ class Catalogue:
         """Return how sure it is that a thing, or a column of it, is new."""
         if thing.made is Maybe.NO and (column is None or column.made is Maybe.NO):
             return Maybe.NO
+        if thing.holds_old or self._part_is_old(thing):
+            # A column that was added before an older table became a part of it is that table's too.
+            return Maybe.NO
         answers = [thing.made, column.made if column is not None else Maybe.NO]
-        if thing.made is Maybe.YES and (thing.holds_old or self._part_is_old(thing)):
-            answers[0] = Maybe.NO
         if Maybe.YES in answers:
             sure = self.inside(thing.branch) and not self.doubt
             return Maybe.YES if sure else Maybe.MAYBE

@@ -8,12 +8,14 @@ from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
 from sluiceway.migrations.state.about import (
     about,
+    apart,
     described,
     dotted,
     newness,
     on_table,
     owner,
     refer,
+    rows_of,
     type_of,
 )
 from sluiceway.migrations.state.catalogue import Check, ColumnState, Thing
@@ -108,6 +110,9 @@ def rename_column(walk: Walk, action: Action) -> None:
     if action.new_name:
         thing.columns.pop(action.column, None)
         thing.columns[action.new_name[-1]] = column
+        if walk.where.conditional and column.made is Maybe.YES:
+            # It may still be another that has this name.
+            column.made = Maybe.MAYBE
         for check in thing.checks.values():
             if check.column == action.column:
                 check.column = action.new_name[-1]
@@ -129,6 +134,11 @@ def change_type(walk: Walk, action: Action) -> None:
         made = type_of(walk, definition.type)
         if made is not None:
             made.referenced = True
+        elif (rows := rows_of(walk, definition.type)) is not None:
+            rows.holds_old = True  # the column goes with the table whose rows it holds
+        else:
+            for extension in walk.world.catalogue.extensions():
+                extension.referenced = True  # it may be one of its types
     walk.fact(
         action.kind,
         action,
@@ -227,7 +237,8 @@ def add_constraint(walk: Walk, action: Action) -> None:
     )
     # Of columns that nobody has asked for, none was added to the table.
     if action.constraint == "primary key" and thing.made_of is None:
-        for name in action.columns:
+        index = catalogue.find(apart(Kind.CREATE_INDEX, action.new_name))
+        for name in index.keys if index is not None and action.using_index else action.columns:
             column = thing.columns.get(name)
             if column is not None and column.made is Maybe.YES and not column.not_null:
                 column.not_null = True

@@ -34,6 +34,8 @@ class Draft(Changing):
     follows (``ADD COLUMN ... NOT NULL``)."""
     branch: Branch = ()
     """Where its statement stands."""
+    stays: bool = False
+    """No ROLLBACK takes back what it is about."""
     at: At | None = None
     """What *values* do not hold yet: ``line``, ``statement`` and ``statement_hash``."""
     default: bool = False

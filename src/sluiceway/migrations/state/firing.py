@@ -25,14 +25,29 @@ class Triggers(Changing):
     _referring: dict[Key, set[Key]] = field(default_factory=dict)
     """Of a table those with a foreign key to it: what cascades to them is a change of their rows."""
 
+    _places: dict[tuple[Name, bool], bool] = field(default_factory=dict)
+    """Whether each of them hangs on nothing but new tables."""
+    _elsewhere: set[Name] = field(default_factory=set)
+    """Those that a change of some other table was said to fire already: once is enough."""
     _fired: dict[tuple[tuple[Key, ...], bool], list[Name]] = field(default_factory=dict)
     """What was found out since the last of these changed: scripts have thousands of rows for a table."""
 
-    def add(self, table: Iterable[Key], function: Name, *, for_row: bool) -> None:
-        """Hang *function* on a table."""
+    def add(self, table: Iterable[Key], function: Name, *, for_row: bool, new: bool) -> None:
+        """Hang *function* on a table, which is *new* or may be older."""
         self._fired.clear()
+        hung = (function, for_row)
+        self._places[hung] = self._places.get(hung, True) and new
         for key in table:
             self._functions.setdefault(key, []).append((function, for_row))
+
+    @property
+    def hung(self) -> bool:
+        """Whether a script has hung anything on a table."""
+        return bool(self._functions)
+
+    def grow_old(self) -> None:
+        """Let them be from an earlier script: only what is done to their own tables fires them."""
+        self._places.clear()
 
     def add_part(self, part: Iterable[Key], parent: Iterable[Key]) -> None:
         """Note that a table is a partition or an heir of another."""
@@ -62,6 +77,16 @@ class Triggers(Changing):
                 if before in tables:
                     tables.add(after)
 
+    def rename_schema(self, old: str, new: str) -> None:
+        """Let them go with the tables of a schema that gets another name."""
+        tables = {
+            key
+            for among in (self._functions, self._parents, self._referring)
+            for key in (*among, *(each for held in among.values() for each in held))
+            if key[0] == old
+        }
+        self.move(tables, [(new, name) for _, name in tables])
+
     def fired(self, table: Iterable[Key], *, emptied: bool = False) -> list[Name]:
         """Return the functions that a change of rows of a table may fire, or that it is *emptied*.
 
@@ -76,6 +101,24 @@ class Triggers(Changing):
         if known is None:
             known = self._fired[named, emptied] = list(self._found(named, emptied=emptied))
         return known
+
+    def elsewhere(self, *, everywhere: bool, emptied: bool, but: Iterable[Name]) -> list[Name]:
+        """Return what a change of another table fires that leads to one of these in a way that no
+        statement shows: a view, a rule or a foreign key from before.
+
+        To a table that is new nothing leads from before; with *everywhere*, to that one too.
+        """
+        found = {
+            function: None
+            for (function, row), new in self._places.items()
+            if (everywhere or not new) and not (emptied and row) and function not in self._elsewhere
+        }
+        self._elsewhere.update(found)
+        return [function for function in found if function not in but]
+
+    def forget_fired(self) -> None:
+        """Forget what was fired: a function may be another now."""
+        self._elsewhere.clear()
 
     def _found(self, named: tuple[Key, ...], *, emptied: bool) -> Iterator[Name]:
         for key in (*named, *self._followers(named)):

@@ -100,6 +100,12 @@ def _truncate(walk: Walk, action: Action) -> None:
 
 
 def _rename_table(walk: Walk, action: Action) -> None:
+    if action.label == "index":
+        walk.world.catalogue.move(action.name, action.new_name)
+        return
+    if walk.dialect is Dialect.TSQL and walk.defines(action.name):
+        walk.rename_function(action)  # sp_rename knows no difference
+        return
     thing = walk.world.catalogue.thing(action.name)
     walk.fact(
         action.kind,
@@ -170,7 +176,7 @@ def _create_index(walk: Walk, action: Action) -> None:
             name = (*action.table[:-1], *name)
         catalogue.make(
             apart(action.kind, name),
-            Thing(temporary=thing.temporary),
+            Thing(temporary=thing.temporary, keys=action.columns),
             maybe=action.if_exists,
         )
 
@@ -195,13 +201,10 @@ def _object(walk: Walk, action: Action) -> None:
         or (action.kind is Kind.EXTENSION and action.label in _TAKES_ALONG)
     ):
         # It takes along every column of that type, and every foreign table of that server.
-        walk.fact(
-            _TAKES_ALONG.get(action.label, Kind.DROP_COLUMN),
-            action,
-            **about(walk, action, thing, ())
-            | {"object": dotted(action.name), "column": "", "label": "by cascade"}
-            | ({"new_object": None} if thing.referenced else {}),
-        )
+        kind = Kind.DROP_TABLE if thing.holds_old else Kind.DROP_COLUMN
+        _taken_along(walk, action, _TAKES_ALONG.get(action.label, kind), thing)
+    elif action.kind is Kind.EXTENSION and thing.holds_old:
+        _taken_along(walk, action, Kind.DROP_TABLE, thing)
     if action.cascade and action.kind in {Kind.DROP_SEQUENCE, Kind.DROP_FUNCTION}:
         function = action.kind is Kind.DROP_FUNCTION and walk.defines(action.name)
         _defaults_dropped(walk, action.name, made_here=function or thing.made is Maybe.YES)
@@ -209,6 +212,17 @@ def _object(walk: Walk, action: Action) -> None:
         walk.world.catalogue.drop(own)
     elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
         walk.world.catalogue.move(action.name, action.new_name)
+
+
+def _taken_along(walk: Walk, action: Action, kind: Kind, thing: Thing) -> None:
+    """Leave the fact that something goes with *thing*: with a new one as well, if that was put into it."""
+    walk.fact(
+        kind,
+        action,
+        **about(walk, action, thing, ())
+        | {"object": dotted(action.name), "column": "", "label": "by cascade"}
+        | ({"new_object": None} if thing.referenced or thing.holds_old else {}),
+    )
 
 
 def _defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
@@ -236,7 +250,11 @@ def _reindex(walk: Walk, action: Action) -> None:
 
 def _create_object(walk: Walk, action: Action) -> None:
     if action.name:
-        thing = Thing(temporary=action.temporary, materialized=action.materialized)
+        thing = Thing(
+            temporary=action.temporary,
+            materialized=action.materialized,
+            passes_on=action.kind is Kind.CREATE_VIEW,
+        )
         maybe = action.if_exists or action.or_replace
         walk.world.catalogue.make(apart(action.kind, action.name), thing, maybe=maybe)
 
@@ -252,8 +270,19 @@ def _create_domain(walk: Walk, action: Action) -> None:
 
 
 def _alter_type(walk: Walk, action: Action) -> None:
-    if action.label in {"rename function", "rename procedure"}:
+    if action.label in {"rename function", "rename procedure", "rename routine"}:
         walk.rename_function(action)
+        return
+    own = apart(action.kind, action.name)
+    if action.label == "of":
+        # A table of a type goes with it.
+        made, table = walk.world.catalogue.find(own), walk.world.catalogue.thing(action.table)
+        if made is not None and walk.world.catalogue.made(table) is not Maybe.YES:
+            made.holds_old = True
+        return
+    if action.label.startswith("set schema"):
+        kind = Kind.EXTENSION if action.label.endswith("extension") else action.kind
+        walk.world.catalogue.move(apart(kind, action.name), apart(kind, action.new_name))
         return
     _object(walk, action)
     if action.label == "rename domain" and action.name and action.new_name:
@@ -269,15 +298,14 @@ def _alter_type(walk: Walk, action: Action) -> None:
 
 def _alter_domain(walk: Walk, action: Action) -> None:
     key = domain_key(walk, action.name)
-    if key is not None:
-        # What may not happen excuses nothing.
-        if not (walk.where.conditional and action.label in {"drop not null", "set default"}):
-            domain = walk.world.domains[key]
-            changes = {"set not null": True, "drop not null": False}
-            domain.not_null = changes.get(action.label, domain.not_null)
-            changes = {"set default": True, "drop default": False}
-            domain.default = changes.get(action.label, domain.default)
-    elif action.label == "set not null":
+    domain = walk.world.domains[key] if key is not None else Domain(old=True)
+    # What may not happen excuses nothing.
+    if not (walk.where.conditional and action.label in {"drop not null", "set default"}):
+        changes = {"set not null": True, "drop not null": False}
+        domain.not_null = changes.get(action.label, domain.not_null)
+        changes = {"set default": True, "drop default": False}
+        domain.default = changes.get(action.label, domain.default)
+    if action.label == "set not null" and domain.old:
         # Every column of it, of which nothing is known here.
         walk.fact(Kind.SET_NOT_NULL, action, object=dotted(action.name), label="domain")
     _object(walk, action)
@@ -296,6 +324,10 @@ def _drop_schema(walk: Walk, action: Action) -> None:
     things = list(catalogue.of_schema(name))
     if any(catalogue.made(thing) is not Maybe.YES for thing in things):
         made = Maybe.NO
+    typed = any(
+        catalogue.made(each) is not Maybe.YES or each.referenced
+        for each in catalogue.of_schema(name, "type", "extension")
+    ) or any(each.referenced for each in catalogue.extensions())
     sure = not (walk.where.dynamic or walk.where.guessed)
     if sure and walk.dialect in _ONLY_EMPTY and not (action.cascade or action.label):
         return  # without CASCADE it fails unless nothing is in it
@@ -307,6 +339,13 @@ def _drop_schema(walk: Walk, action: Action) -> None:
         new_object=if_new(made),
         label=action.label,
     )
+    if action.cascade and typed and made is Maybe.YES:
+        # Columns of its types go with those, wherever they are.
+        _taken_along(walk, action, Kind.DROP_COLUMN, Thing())
+    if action.cascade and (
+        walk.world.routines.of_schema(name) or any(catalogue.of_schema(name, "sequence"))
+    ):
+        _defaults_dropped(walk, (), made_here=True)
     catalogue.clear(name)
 
 
@@ -351,9 +390,12 @@ def _rename_schema(walk: Walk, action: Action) -> None:
         new_object=if_new(made),
     )
     if action.name and action.new_name:
-        walk.world.catalogue.rename_schema(action.name[-1], action.new_name[-1])
-        if action.name[-1] in walk.world.schemas:
-            walk.world.schemas[action.new_name[-1]] = walk.world.schemas.pop(action.name[-1])
+        old, new = action.name[-1], action.new_name[-1]
+        walk.world.catalogue.rename_schema(old, new)
+        walk.world.routines.rename_schema(old, new)
+        walk.world.triggers.rename_schema(old, new)
+        known = walk.world.schemas.pop(action.name[-1], Maybe.NO)
+        walk.world.schemas[action.new_name[-1]] = Maybe.NO if walk.where.conditional else known
 
 
 def _extension(walk: Walk, action: Action) -> None:
@@ -361,12 +403,19 @@ def _extension(walk: Walk, action: Action) -> None:
         _object(walk, action)
     elif action.label == "create":
         _create_object(walk, action)
+    elif action.label == "add":
+        # What is older belongs to it from now on.
+        walk.world.catalogue.thing(apart(action.kind, action.name)).holds_old = True
 
 
 _TAKES_ALONG = {
     "drop": Kind.DROP_COLUMN,
     "drop server": Kind.DROP_TABLE,
     "drop foreign data wrapper": Kind.DROP_TABLE,
+    "drop access method": Kind.DROP_TABLE,
+    "drop operator": Kind.DROP_COLUMN,
+    "drop text search configuration": Kind.DROP_COLUMN,
+    "drop text search dictionary": Kind.DROP_COLUMN,
 }
 _DROPS = frozenset({Kind.DROP_INDEX, Kind.DROP_VIEW, Kind.DROP_TYPE, Kind.DROP_SEQUENCE})
 _HANDLERS: dict[Kind, Callable[[Walk, Action], None]] = {

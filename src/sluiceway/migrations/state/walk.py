@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import (
     Action,
     Asked,
@@ -19,10 +18,11 @@ from sluiceway.migrations.records import (
     SqlParser,
 )
 from sluiceway.migrations.state import objects
-from sluiceway.migrations.state.catalogue import Catalogue, ColumnState
+from sluiceway.migrations.state.catalogue import Catalogue, ColumnState, Thing
 from sluiceway.migrations.state.draft import At, Draft
+from sluiceway.migrations.state.routines import Routine, Routines
 from sluiceway.migrations.state.text import Statements
-from sluiceway.migrations.state.world import Routine, Where, World
+from sluiceway.migrations.state.world import CATALOGUES, RECALLED, Where, World
 from sluiceway.record import replace
 
 __all__ = ["Walk"]
@@ -38,13 +38,6 @@ _TRANSACTIONAL = frozenset(
     }
 )
 """Where ROLLBACK takes a DROP TABLE back. Elsewhere DDL commits what was begun."""
-_CATALOGUES = {
-    Dialect.POSTGRES: frozenset(
-        {"pg_attrdef", "pg_attribute", "pg_class", "pg_constraint", "pg_namespace", "pg_type"}
-    ),
-    Dialect.SQLITE: frozenset({"sqlite_master", "sqlite_schema"}),
-}
-"""Tables that say what other tables are: a row changed there may do anything."""
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -55,7 +48,7 @@ class Walk:
     def __init__(self, dialect: Dialect, asked: Asked | None = None) -> None:
         self.dialect = dialect
         self._asked = asked.kinds if asked is not None else None
-        self.world = World(Catalogue(dialect))
+        self.forget()
         self._branches = 0
         self._begun: list[tuple[str, World]] = []
         self._open = False
@@ -75,7 +68,7 @@ class Walk:
 
     def forget(self) -> None:
         """Know of nothing any more."""
-        self.world = World(Catalogue(self.dialect))
+        self.world = World(Catalogue(self.dialect), Routines(self.dialect))
 
     def start(self, script: Script, parser: SqlParser, parsed: Sequence[Parsed]) -> None:
         """Begin with another script: a session, and so its settings, are its own."""
@@ -93,6 +86,13 @@ class Walk:
         self.world.drafts = []
         self.world.lock_timeout = False
         self.world.catalogue.search("")
+
+    def recall(self, parsed: Sequence[Parsed]) -> None:
+        """Know the functions, triggers and domains of an earlier script, and nothing else of it."""
+        for number, item in enumerate(parsed, start=1):
+            self.where = Where(number=number, span=item.span)
+            self.actions([action for action in item.actions if action.kind in RECALLED])
+        self.world.grow_old()
 
     def script(self, parsed: Sequence[Parsed]) -> list[Draft]:
         """Return the drafts of one script."""
@@ -166,6 +166,8 @@ class Walk:
         elif action.label == "unparsable":
             self._cannot("SQL given as text that does not parse")
             self._nested(action, branch=False, in_do=self.where.in_do, guessed=True)
+        elif action.label == "elsewhere":
+            self._nested(action, branch=False, elsewhere=True)
         elif action.nested:
             self._nested(action, branch=False, dynamic=dynamic or self.where.dynamic)
         elif action.body.strip():
@@ -207,56 +209,31 @@ class Walk:
             # SET search_path FROM CURRENT: that of this moment, whenever it is called.
             path = ",".join(self.world.catalogue.path)
             actions = (replace(actions[0], label="function", body=path), *actions[1:])
+        routines = self.world.routines
+        if action.label == "settings":
+            routines.set_path(action.name, actions)
+            return
         routine = Routine(actions, self._script.text[start:end], action.body, action.language)
-        known = self.world.routines.setdefault(self._routine(action.name), {})
-        # One that may not be made stands beside the one that may still be there.
-        doubt = (f"?{len(known)}",) if self.where.conditional or action.if_exists else ()
-        known[(*action.columns, *doubt)] = routine
+        sure = not (self.where.conditional or action.if_exists)
+        routines.add(self._routine(action.name), action.columns, routine, sure=sure)
+        self.world.triggers.forget_fired()
+        if action.or_replace and routines.is_kept(action.name):
+            self._call(action)  # as what calls it without naming it will
 
     def _drop_function(self, action: Action) -> None:
         objects.apply(self, action)
-        if self.where.conditional:
-            return
-        for name in self._routines(action.name):
-            if action.columns:
-                self.world.routines[name].pop(action.columns, None)
-            else:
-                del self.world.routines[name]
+        if not self.where.conditional:
+            self.world.routines.drop(action.name, action.columns)
 
     def _routine(self, name: Name) -> Name:
-        name = self._folded(name)
-        return (
-            self.world.catalogue.keys(name)[-len(self.world.catalogue.path) :][0]
-            if len(name) == 1
-            else name[-2:]
-        )
-
-    def _routines(self, name: Name) -> list[Name]:
-        """Return the functions that a name may mean: an unqualified one any schema's."""
-        if not name:
-            return []
-        name = self._folded(name)
-        if len(name) > 1 and name[-2:] in self.world.routines:
-            return [name[-2:]]
-        if len(name) > 1 and self.dialect is Dialect.ORACLE:
-            # A call of what is in a package: nobody has kept its parts apart.
-            return [found for found in self.world.routines if found[-1] == name[-2]]
-        if len(name) > 1:
-            return []
-        return [found for found in self.world.routines if found[-1] == name[-1]]
-
-    def _folded(self, name: Name) -> Name:
-        """Return the name of a routine: MySQL takes no account of its case."""
-        return tuple(map(str.lower, name)) if self.dialect in MYSQL else name
+        name = self.world.routines.folded(name)
+        path = self.world.catalogue.path
+        return self.world.catalogue.keys(name)[-len(path) :][0] if len(name) == 1 else name[-2:]
 
     def rename_function(self, action: Action) -> None:
         """Move a function to its new name."""
-        for name in self._routines(action.name):
-            moved = self.world.routines[name]
-            if not self.where.conditional:
-                del self.world.routines[name]
-            schema = action.new_name[-2:-1] or name[:-1]
-            self.world.routines[(*schema, action.new_name[-1])] = moved
+        sure = not self.where.conditional
+        self.world.routines.rename(action.name, action.new_name, sure=sure)
 
     @property
     def alone(self) -> bool:
@@ -276,18 +253,19 @@ class Walk:
 
     def defines(self, name: Name) -> bool:
         """Say whether this script has made a function of that name."""
-        return bool(self._routines(name))
+        return bool(self.world.routines.named(name))
 
     def _call(self, action: Action) -> None:
-        # A name that is put together while running may be that of any.
-        called = self._routines(action.name) if action.name else list(self.world.routines)
+        if action.label == "kept":
+            self.world.routines.keep(action.name)
+        called = self.world.routines.called(action.name)
         if not called and self.where.later:
             self._waiting.append((self.where, action))  # for a routine that is made later on
         for name in called:
             self._run(action, name)
 
     def _run(self, action: Action, name: Name) -> None:
-        for routine in list(self.world.routines.get(name, {}).values()):
+        for routine in self.world.routines.of(name):
             if any(routine is other for other in self.where.running):
                 continue
             offset = self.where.offset if self.where.offset is not None else action.offset
@@ -313,27 +291,40 @@ class Walk:
                 self.where = before
 
     def _create_trigger(self, action: Action) -> None:
-        if action.references:
-            self.world.triggers.add(
-                self.world.catalogue.keys(action.table),
-                action.references,
-                for_row=action.label == "row",
-            )
+        catalogue = self.world.catalogue
+        if action.label == "rule":
+            catalogue.thing(action.table).passes_on = True
+        elif action.references:
+            new = catalogue.made(catalogue.find(action.table) or Thing()) is Maybe.YES
+            row = action.label == "row"
+            keys = catalogue.keys(action.table)
+            self.world.triggers.add(keys, action.references, for_row=row, new=new)
 
     def _change_data(self, action: Action) -> None:
         if not action.name:
             return
-        if action.name[-1] in _CATALOGUES.get(self.dialect, ()):
+        if action.name[-1] in CATALOGUES.get(self.dialect, ()):
             self.fact(
                 Kind.UNPARSABLE, action, label="the server's own catalogue is written by hand"
             )
+        # A row changed there is a SET, of the search path perhaps.
+        self.world.catalogue.doubt |= action.name[-1] == "pg_settings"
         self.fire(action)
 
     def fire(self, action: Action, *, emptied: bool = False) -> None:
         """Run what a change of the rows of a table fires, or that it is *emptied*."""
-        keys = self.world.catalogue.keys(action.name)
-        for function in list(self.world.triggers.fired(keys, emptied=emptied)):
-            for name in self._routines(function):
+        catalogue, triggers = self.world.catalogue, self.world.triggers
+        if not triggers.hung:
+            return
+        fired = list(triggers.fired(catalogue.keys(action.name), emptied=emptied))
+        thing = catalogue.find(action.name)
+        everywhere = thing is not None and thing.passes_on
+        old = thing is None or catalogue.made(thing) is not Maybe.YES
+        if everywhere or (old and self.dialect is Dialect.POSTGRES):
+            # It may be a view, or have a rule, or another table's key may follow it.
+            fired += triggers.elsewhere(everywhere=everywhere, emptied=emptied, but=fired)
+        for function in fired:
+            for name in self.world.routines.called(function):
                 self._run(action, name)
 
     # --- the session ------------------------------------------------------------------------------
@@ -344,7 +335,9 @@ class Walk:
             if action.label == "local" and self._open and self._path is None:
                 self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
-            self.world.catalogue.doubt |= self.where.conditional
+            # Outside of a transaction SET LOCAL does nothing; whether there is one is not always known.
+            passing = action.label == "local" and self.alone
+            self.world.catalogue.doubt |= self.where.conditional or passing
         elif word == "use":
             # T-SQL: another database, or the same; what was made so far may not be what is meant.
             self.world.catalogue.doubt |= self.world.catalogue.holds_new()
@@ -362,7 +355,7 @@ class Walk:
             self._open = True
         elif not self._open:
             return
-        if self._takes_back:
+        if self._takes_back and not self.where.conditional:
             name = action.name[-1] if action.name and action.label else ""
             self._begun.append((name, copy.deepcopy(self.world)))
 
@@ -372,6 +365,7 @@ class Walk:
         if self._path is not None:
             # SET LOCAL ends with its transaction.
             self.world.catalogue.path, self._path = self._path, None
+            self.world.catalogue.doubt |= self.where.conditional
         self.world.catalogue.forget_temporary(passing=True)
         self._open = False
         self._begun = []
@@ -380,6 +374,10 @@ class Walk:
 
     def _rollback(self, action: Action) -> None:
         if not self._begun or action.label == "prepared":
+            return
+        if self.where.conditional:
+            # It may not run, so that it takes nothing back; and where it does, what follows stands alone.
+            self._begun = []
             return
         if action.label == "savepoint":
             wanted = action.name[-1] if action.name else ""
@@ -398,12 +396,10 @@ class Walk:
 
     def _restore(self, world: World) -> None:
         # What could not be read may have been anything, a COMMIT too.
-        kept = [
-            draft
+        if any(
+            draft.stays or draft.values["kind"] is Kind.UNPARSABLE
             for draft in self.world.drafts[len(world.drafts) :]
-            if draft.values["kind"] is Kind.UNPARSABLE
-        ]
-        if kept:
+        ):
             return
         self.world = world
 
@@ -450,6 +446,7 @@ class Walk:
             column=settles,
             at_once=at_once,
             branch=self.world.catalogue.branch,
+            stays=where.elsewhere,
             at=At(self._statements, where.number, min(start + offset, end), where.through),
         )
         if settles is not None:

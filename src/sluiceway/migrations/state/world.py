@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sluiceway.migrations.records import Action, Maybe, Name
+from sluiceway.migrations.records import Dialect, Kind, Maybe
 from sluiceway.migrations.state.catalogue import Catalogue, Domain
 from sluiceway.migrations.state.draft import Draft
 from sluiceway.migrations.state.firing import Triggers
+from sluiceway.migrations.state.routines import Routine, Routines
 from sluiceway.record import Changing, field
 
-__all__ = ["Routine", "Where", "World"]
+__all__ = ["CATALOGUES", "RECALLED", "Where", "World"]
 
-
-class Routine(Changing):
-    """A function or procedure that a script has defined."""
-
-    actions: Sequence[Action]
-    text: str
-    """Its definition, for the hash of what calls it."""
-    body: str
-    language: str
+CATALOGUES = {
+    Dialect.POSTGRES: frozenset(
+        {
+            "pg_aggregate",
+            "pg_attrdef",
+            "pg_attribute",
+            "pg_cast",
+            "pg_class",
+            "pg_constraint",
+            "pg_depend",
+            "pg_event_trigger",
+            "pg_inherits",
+            "pg_namespace",
+            "pg_operator",
+            "pg_proc",
+            "pg_rewrite",
+            "pg_trigger",
+            "pg_type",
+        }
+    ),
+    Dialect.SQLITE: frozenset({"sqlite_master", "sqlite_schema"}),
+}
+"""Tables that say what other tables are, and what runs: a row changed there may do anything."""
+RECALLED = frozenset(
+    {
+        Kind.ALTER_DOMAIN, Kind.ALTER_TYPE, Kind.CREATE_DOMAIN, Kind.CREATE_FUNCTION,
+        Kind.CREATE_TRIGGER, Kind.DROP_FUNCTION,
+    }
+)  # fmt: skip
+"""What is known of an earlier script."""
 
 
 class World(Changing):
     """Everything that ROLLBACK takes back."""
 
     catalogue: Catalogue
+    routines: Routines
     drafts: list[Draft] = field(default_factory=list)
-    routines: dict[Name, dict[tuple[str, ...], Routine]] = field(default_factory=dict)
     triggers: Triggers = field(default_factory=Triggers)
     schemas: dict[str, Maybe] = field(default_factory=dict)
     domains: dict[tuple[str, str], Domain] = field(default_factory=dict)
     """Each domain that a script has made, by its name in lower case."""
     lock_timeout: bool = False
+
+    def grow_old(self) -> None:
+        """Let what was made so far be from before: it excuses nothing any more."""
+        self.catalogue = Catalogue(self.routines.dialect)
+        self.drafts, self.schemas = [], {}
+        self.triggers.grow_old()
+        for domain in self.domains.values():
+            domain.old = True
 
 
 class Where(Changing):
@@ -50,5 +78,7 @@ class Where(Changing):
     through: tuple[str, ...] = ()
     running: tuple[Routine, ...] = ()
     depth: int = 0
+    elsewhere: bool = False
+    """In a session of its own, whose work no ROLLBACK of this one takes back."""
     later: bool = False
     """Inside an event, which the server runs at some time after the script."""

@@ -1,0 +1,106 @@
+"""What earlier files have made that a later one runs: functions with harm in them, and domains."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluiceway.migrations.asked import asked_by
+from sluiceway.migrations.earlier import linked
+from sluiceway.migrations.reading import from_texts
+from sluiceway.migrations.records import Dialect, Fact, Maybe
+from sluiceway.migrations.state import facts, facts_asked
+from sluiceway.policy import bundled_policies, load_bundle
+from sluiceway_sql_libpg_query.parser import LibPgQuery
+from sluiceway_sql_sqlfluff.parser import parser
+
+from .test_labelled_postgres import code
+
+DROPS = (
+    "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN DROP TABLE logs; RETURN 1; END';"
+)
+HARMLESS = "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+DOMAIN = "CREATE DOMAIN d AS text NOT NULL;"
+
+
+def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, int, str]]:
+    files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts, start=1)]
+    scripts = from_texts(files, dialect).scripts
+    grammar = LibPgQuery() if dialect is Dialect.POSTGRES else parser()
+    every = facts(scripts, grammar, dialect).facts
+    told = [(fact.file, fact.line, code(fact)) for fact in every if code(fact)]
+    # Read each by itself, and no more of it than is asked for, as a check does.
+    asked = asked_by(load_bundle([bundled_policies()]), advice=False)
+    one_by_one = [
+        fact for script in scripts for fact in facts_asked((script,), grammar, dialect, asked)[0]
+    ]
+    again = [(each["file"], each["line"], code(Fact(**each))) for each in one_by_one]
+    assert [each for each in again if each[2]] == told
+    return told
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ((DROPS, "SELECT 1;\nSELECT f();"), ["2.sql:2 drop-table"]),
+        ((DROPS, "SELECT f (1);"), ["2.sql:1 drop-table"]),
+        ((DROPS, HARMLESS, "SELECT f();"), []),
+        ((DROPS, "DROP FUNCTION f();", "SELECT f();"), []),
+        ((DROPS, "ALTER FUNCTION f() RENAME TO g;", "SELECT g();"), ["3.sql:1 drop-table"]),
+        (
+            (DROPS, "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT f()';", "SELECT g();"),
+            ["3.sql:1 drop-table"],
+        ),
+        ((DROPS, "DO $$ BEGIN PERFORM f(); END $$;"), ["2.sql:1 drop-table"]),
+        ((DROPS, "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT f()';"), []),
+        ((DROPS + "CREATE TABLE logs (a int);", "SELECT f();"), ["2.sql:1 drop-table"]),
+        ((DROPS, "COMMENT ON FUNCTION f() IS 'f()';"), []),
+        (("SELECT f();", DROPS), []),
+        ((DOMAIN, "ALTER TABLE t ADD COLUMN a d;"), ["2.sql:1 not-null-without-default"]),
+        ((DOMAIN, "ALTER TABLE t ADD COLUMN a d DEFAULT 'x';"), []),
+        ((DOMAIN, "ALTER TABLE t ALTER COLUMN a TYPE d;"), ["2.sql:1 not-null-without-default"]),
+        ((DOMAIN, "ALTER DOMAIN d DROP NOT NULL;", "ALTER TABLE t ADD COLUMN a d;"), []),
+        (
+            ("CREATE DOMAIN d AS text;", "ALTER DOMAIN d SET NOT NULL;", "ALTER TABLE t ADD a d;"),
+            ["2.sql:1 not-null-without-default", "3.sql:1 not-null-without-default"],
+        ),
+        ((DOMAIN, "DROP DOMAIN d CASCADE;"), ["2.sql:1 drop-column"]),
+        ((DOMAIN, "CREATE TABLE t (a d);"), []),
+    ],
+)
+def test_postgresql(texts, expected):
+    assert [f"{file}:{line} {what}" for file, line, what in found(*texts)] == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "make", "call"),
+    [
+        (
+            Dialect.MYSQL,
+            "DELIMITER //\nCREATE PROCEDURE p() BEGIN DROP TABLE t; END//",
+            "CALL p();",
+        ),
+        (Dialect.TSQL, "CREATE PROCEDURE dbo.p AS DROP TABLE t\nGO\n", "EXEC dbo.p"),
+        (
+            Dialect.TSQL,
+            "SELECT 1\nGO\nCREATE PROC [dbo].[p] AS DROP TABLE t\nGO\n",
+            "EXEC [dbo].[p]",
+        ),
+    ],
+)
+def test_other_dialects(dialect, make, call):
+    assert found(make, call, dialect=dialect) == [("2.sql", 1, "drop-table")]
+
+
+def test_what_an_earlier_one_has_made_excuses_nothing():
+    texts = [("1.sql", DROPS.encode()), ("2.sql", b"SELECT f();")]
+    scripts = from_texts(texts, Dialect.POSTGRES).scripts
+    (fact,) = facts(scripts, LibPgQuery(), Dialect.POSTGRES).facts
+    assert (fact.new_object, fact.statement, fact.table) == (Maybe.NO, "SELECT f()", "logs")
+
+
+def test_only_who_needs_it_is_given_what_was_made():
+    texts = [DROPS, "SELECT 1;", "SELECT f();", "ALTER TABLE f ADD COLUMN a int;"]
+    files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts)]
+    scripts = from_texts(files, Dialect.POSTGRES).scripts
+    assert [len(script.before) for script in scripts] == [0, 0, 1, 0]
+    assert linked(scripts, Dialect.POSTGRES) == scripts
