@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from sluiceway.migrations.records import Dialect, Script
-from sluiceway.migrations.statements import spans
+from sluiceway.migrations.statements import cut, spans
 from sluiceway.record import replace
 
 __all__ = ["linked"]
@@ -24,14 +24,18 @@ _MAKES = re.compile(
 )
 _HEAD = 400
 """Characters in which a statement has said what it makes, comments before it included."""
-_MAY = re.compile(r"(?i)\b(?:function|procedure|proc|domain)\b")
 _HARMS = re.compile(
     r"(?i)\b(?:drop|truncate|alter|rename|sp_rename|exec|prepare"
     r"|execute(?!\s+(?:function|procedure)\b))\b"
 )
 """Words without which no function does anything that is asked about."""
+_PLAIN = re.compile(r"(?is)create(?:\s+or\s+(?:replace|alter))?\s+\w+|(?:alter|drop)\s+\w+")
+"""A statement that makes one or takes it away and says nothing before what it is."""
 _WORD = re.compile(r"\w+")
-_CALLS = frozenset({"call", "exec", "execute"})
+_ALTERS = re.compile(r"\b(?:alter|domain)\b[^;]*")
+_TYPES = re.compile(r"\b(?:add|type|domain)\b([^;,]*)")
+"""Where a column may be given a domain."""
+_CALLS = re.compile(r"\b(?:call|exec|execute)\b")
 
 
 def linked(scripts: Sequence[Script], dialect: Dialect) -> tuple[Script, ...]:
@@ -39,10 +43,17 @@ def linked(scripts: Sequence[Script], dialect: Dialect) -> tuple[Script, ...]:
     known = _Known(dialect)
     found = []
     for script in scripts:
-        before = tuple(known.needed(script.text))
+        lower = script.text.lower()
+        before = tuple(known.needed(lower))
         found.append(replace(script, before=before) if before else script)
-        known.note(script)
+        if _may_make(lower):
+            known.note(script)
     return tuple(found)
+
+
+def _may_make(lower: str) -> bool:
+    # To look for a text is quicker than any pattern, and most make none.
+    return "function" in lower or "proc" in lower or "routine" in lower or "domain" in lower
 
 
 class _Known:
@@ -52,41 +63,68 @@ class _Known:
         self._dialect = dialect
         self._functions: dict[str, list[str]] = {}
         self._domains: dict[str, list[str]] = {}
+        self._demanding: set[str] = set()
+        """Domains that may take no NULL: of the others nothing has to be known."""
 
-    def needed(self, text: str) -> Iterable[str]:
-        """Return the statements that a text may need, in their order."""
-        if not self._functions and not self._domains:
-            return ()
-        lower = text.lower()
-        words = set(_WORD.findall(lower))
+    def needed(self, lower: str) -> Iterable[str]:
+        """Return the statements that a text, in lower case, may need, in their order."""
+        functions = [name for name in self._functions if name in lower]
+        domains = [name for name in self._domains if name in lower]
         found: dict[str, None] = {}
-        for name in self._functions:
-            if name in words and (
-                words & _CALLS or re.search(rf"\b{re.escape(name)}\b[\"`\]]?\s*\(", lower)
-            ):
-                found.update(dict.fromkeys(self._functions[name]))
-        for name in self._domains:
-            if name in words and re.search(
-                rf"\b(?:add|type|domain)\b[^;,]*\b{re.escape(name)}\b", lower
-            ):
-                found.update(dict.fromkeys(self._domains[name]))
+        if functions:
+            run = _runs(functions, lower)
+            found.update((each, None) for name in run for each in self._functions[name])
+        if domains:
+            given = set(_WORD.findall(" ".join(_TYPES.findall(" ; ".join(_ALTERS.findall(lower))))))
+            typed = [name for name in domains if name in given and name in self._demanding]
+            found.update((each, None) for name in typed for each in self._domains[name])
         return found
 
     def note(self, script: Script) -> None:
         """Remember what a script makes."""
-        if not _MAY.search(script.text):
+        # Elsewhere a statement may begin in the midst of what looks like one.
+        if self._dialect is Dialect.POSTGRES and not self._matters(script.text):
             return
-        cut = script.spans if script.spans is not None else spans(script.text, self._dialect)
-        for begin, end in cut:
+        places = script.spans if script.spans is not None else spans(script.text, self._dialect)
+        for begin, end in places:
             statement = script.text[begin:end]
+            if not _may_make(statement[:_HEAD].lower()):
+                continue
             made = _MAKES.search(statement, 0, _HEAD)
             name = next(_last(made[3]), "") if made is not None else ""
             if made is None or not name:
                 continue
             if made[2].lower() == "domain":
-                self._domains.setdefault(name, []).append(statement)
+                self._domain(name, statement)
             else:
                 self._function(name, statement, created=made[1].lower() == "create")
+
+    def _matters(self, text: str) -> bool:
+        """Say whether a text may make one of these, without telling all its statements apart."""
+        for made in _MAKES.finditer(text):
+            if made[2].lower() == "domain" or not _PLAIN.fullmatch(text, made.start(), made.end(2)):
+                return True
+            if not self._functions and not _HARMS.search(text, made.start(3)):
+                continue
+            _, end, _ = next(cut(text, self._dialect, start=made.start()))
+            held = text[made.start(3) : end]
+            if _HARMS.search(held):
+                return True
+            if self._functions and any(name in held.lower() for name in self._functions):
+                return True
+        return False
+
+    def _domain(self, name: str, statement: str) -> None:
+        self._domains.setdefault(name, []).append(statement)
+        waiting = [name] if "null" in statement.lower() else []
+        if any(word in self._demanding for word in _WORD.findall(statement.lower())):
+            waiting.append(name)
+        while waiting:
+            other = waiting.pop()
+            if other not in self._demanding:
+                self._demanding.add(other)
+                # What is made of one that takes no NULL takes none either.
+                waiting += [each for each, made in self._domains.items() if _names(made, other)]
 
     def _function(self, name: str, statement: str, *, created: bool) -> None:
         words = _WORD.findall(statement.lower())
@@ -107,3 +145,14 @@ class _Known:
 def _last(name: str) -> Iterator[str]:
     """Yield a word of the last part of a name, in lower case."""
     yield from _WORD.findall(name.lower())[-1:]
+
+
+def _runs(names: Iterable[str], lower: str) -> list[str]:
+    """Return which of these functions a text, in lower case, may run."""
+    # Behind one of those words it may stand without brackets.
+    end = r"\b" if _CALLS.search(lower) else r"\b[\"`\]]?\s*\("
+    return [name for name in names if re.search(rf"\b{re.escape(name)}{end}", lower)]
+
+
+def _names(statements: Iterable[str], name: str) -> bool:
+    return any(name in _WORD.findall(each.lower()) for each in statements)

@@ -194,7 +194,8 @@ def from_texts(
     Raises:
         UsageError: none of *files* is a migration, or *layout* is unknown.
     """
-    return _reading(files, dialect, layout, where="the files")
+    found = _reading(files, dialect, layout, where="the files")
+    return replace(found, scripts=linked(found.scripts, dialect))
 
 
 def _nothing(where: str) -> UsageError:
@@ -269,7 +270,7 @@ def _reading(
     if not scripts:
         raise _nothing(where)
     return Reading(
-        scripts=linked(list(_named(_ordered(scripts), prefix)), dialect),
+        scripts=tuple(_named(_ordered(scripts), prefix)),
         layout=_layout(scripts),
         skipped=tuple([Skipped(prefix + each.path, each.why) for each in left]),
     )
