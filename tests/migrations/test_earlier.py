@@ -65,6 +65,34 @@ def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, i
         ),
         ((DOMAIN, "DROP DOMAIN d CASCADE;"), ["2.sql:1 drop-column"]),
         ((DOMAIN, "CREATE TABLE t (a d);"), []),
+        (
+            (DOMAIN, "CREATE DOMAIN e AS d;\nALTER TABLE t ADD COLUMN a e;"),
+            ["2.sql:2 not-null-without-default"],
+        ),
+        (
+            (
+                DOMAIN + "CREATE DOMAIN e AS d; CREATE DOMAIN f AS e; CREATE DOMAIN g AS f;",
+                "ALTER TABLE t ADD COLUMN a g;",
+            ),
+            ["2.sql:1 not-null-without-default"],
+        ),
+        (
+            (DOMAIN + "CREATE DOMAIN e AS d;", "ALTER TABLE t ADD COLUMN a e;"),
+            ["2.sql:1 not-null-without-default"],
+        ),
+        (
+            (
+                "CREATE DOMAIN d AS text;",
+                "CREATE DOMAIN e AS d;",
+                "ALTER DOMAIN d SET NOT NULL;",
+                "ALTER TABLE t ADD COLUMN a e;",
+            ),
+            ["3.sql:1 not-null-without-default", "4.sql:1 not-null-without-default"],
+        ),
+        (
+            ("CREATE DOMAIN d AS int DEFAULT 1;", "ALTER TABLE t ALTER COLUMN a SET NOT NULL;"),
+            ["2.sql:1 not-null-without-default"],
+        ),
     ],
 )
 def test_postgresql(texts, expected):
@@ -104,3 +132,16 @@ def test_only_who_needs_it_is_given_what_was_made():
     scripts = from_texts(files, Dialect.POSTGRES).scripts
     assert [len(script.before) for script in scripts] == [0, 0, 1, 0]
     assert linked(scripts, Dialect.POSTGRES) == scripts
+
+
+def test_a_domain_is_given_where_a_column_may_be_one_and_it_may_take_no_null():
+    texts = [
+        "CREATE DOMAIN d AS text NOT NULL; CREATE DOMAIN e AS d; CREATE DOMAIN n AS int DEFAULT 1;",
+        "CREATE TABLE t (type text, a d, b n);",
+        "ALTER TABLE t ADD COLUMN c int, ADD COLUMN f e;",
+        "ALTER TABLE t ADD COLUMN g n;",
+    ]
+    files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts)]
+    scripts = from_texts(files, Dialect.POSTGRES).scripts
+    made = ("CREATE DOMAIN d AS text NOT NULL", "CREATE DOMAIN e AS d")
+    assert [script.before for script in scripts] == [(), (), made, ()]

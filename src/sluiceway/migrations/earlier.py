@@ -77,8 +77,23 @@ class _Known:
         if domains:
             given = set(_WORD.findall(" ".join(_TYPES.findall(" ; ".join(_ALTERS.findall(lower))))))
             typed = [name for name in domains if name in given and name in self._demanding]
-            found.update((each, None) for name in typed for each in self._domains[name])
+            found.update((each, None) for name in typed for each in self._made_of(name))
         return found
+
+    def _made_of(self, name: str) -> list[str]:
+        """Return the statements about a domain, those about the domains that it is made of first."""
+        done: dict[str, None] = {}
+        begun: set[str] = set()
+        waiting = [name]
+        while waiting:
+            other = waiting[-1]
+            if other in begun:
+                done.setdefault(waiting.pop())
+                continue
+            begun.add(other)
+            words = {word for each in self._domains[other] for word in _WORD.findall(each.lower())}
+            waiting += [each for each in self._domains if each in words and each not in begun]
+        return [each for other in done for each in self._domains[other]]
 
     def note(self, script: Script) -> None:
         """Remember what a script makes."""
