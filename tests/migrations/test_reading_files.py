@@ -82,6 +82,9 @@ def test_several_names_are_one_set_and_each_file_is_read_once(tmp_path):
     assert [script.name for script in both.scripts] == ["1_a.up.sql", "2_b.up.sql"]
     first = read_all([up, folder], PG)
     assert sorted(script.name for script in first.scripts) == ["1_a.up.sql", "2_b.up.sql"]
+    whole = read_all([up, more, down, folder], PG)
+    assert [script.name for script in whole.scripts] == ["1_a.up.sql", "2_b.up.sql"]
+    assert whole.layout == read_all([up, more, down], PG).layout
     assert [script.name for script in read_all([down], PG).scripts] == ["1_a.down.sql"]
     assert [s.name for s in read_all([more, up], PG).scripts] == ["1_a.up.sql", "2_b.up.sql"]
     with pytest.raises(UsageError, match="no migration in"):

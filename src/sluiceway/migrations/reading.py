@@ -17,7 +17,7 @@ from sluiceway.migrations.earlier import linked
 from sluiceway.migrations.layouts import LAYOUTS, Place, is_sql, natural, places
 from sluiceway.migrations.layouts.code import problem as code_problem
 from sluiceway.migrations.records import Dialect, Maybe, Problem, Script
-from sluiceway.migrations.walking import Skipped, below, file_bytes
+from sluiceway.migrations.walking import NAMED_TWICE, Skipped, below, file_bytes
 from sluiceway.record import Record, replace
 
 __all__ = [
@@ -121,7 +121,7 @@ def gathered(paths: Sequence[Path]) -> Gathered:
     for path in paths:
         real = path.resolve()
         if real in seen:
-            twice.append(Skipped(path.as_posix(), "named twice"))
+            twice.append(Skipped(path.as_posix(), NAMED_TWICE))
         elif path.is_dir():
             files, skipped = below(path, path.as_posix() + "/", seen)
             parts.append(_Part(files=files, skipped=skipped, where=str(path)))
@@ -178,7 +178,7 @@ def understood(
         )
         for part in found.parts
     ]
-    layouts = {reading.layout for reading in readings}
+    layouts = {reading.layout for reading in readings if reading.scripts}
     return Reading(
         scripts=linked([script for reading in readings for script in reading.scripts], dialect),
         layout=layouts.pop() if len(layouts) == 1 else "mixed",
@@ -267,7 +267,7 @@ def _reading(
             scripts.append(_refused(prefix + path, data[path], what))
         else:
             left.append(Skipped(path, "not SQL, and no migration"))
-    if not scripts:
+    if not scripts and all(each.why != NAMED_TWICE for each in skipped):
         raise _nothing(where)
     return Reading(
         scripts=tuple(_named(_ordered(scripts), prefix)),

@@ -12,7 +12,10 @@ from sluiceway.migrations.layouts import is_sql
 from sluiceway.migrations.layouts.code import telling
 from sluiceway.record import Record
 
-__all__ = ["Skipped", "below", "file_bytes"]
+__all__ = ["NAMED_TWICE", "Skipped", "below", "file_bytes"]
+
+NAMED_TWICE = "named twice"
+"""Why a file is left out that was given already, by itself or with a folder."""
 
 
 class Skipped(Record, kw_only=False):
@@ -67,7 +70,7 @@ def below(
                 walked.append(inner)
                 queue.append((inner, path + "/"))
             elif seen is not None and (real := _real(entry.path)) in seen:
-                skipped.append(Skipped(path, "named twice"))
+                skipped.append(Skipped(path, NAMED_TWICE))
             else:
                 if seen is not None:
                     seen.add(real)

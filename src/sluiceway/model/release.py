@@ -67,7 +67,7 @@ class Traffic(Record):
 
     route: str
     url: str
-    """Where clients send requests."""
+    """Where clients send requests; empty where nothing listens for them."""
     slots: tuple[Slot, ...]
 
     def slot(self, name: str) -> Slot | None:
