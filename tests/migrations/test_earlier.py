@@ -43,6 +43,14 @@ def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, i
     [
         ((DROPS, "SELECT 1;\nSELECT f();"), ["2.sql:2 drop-table"]),
         ((DROPS, "SELECT f (1);"), ["2.sql:1 drop-table"]),
+        (
+            (DROPS.replace(" f()", "/* it */ f -- g\n ()"), "SELECT f/**/--\n();"),
+            ["2.sql:1 drop-table"],
+        ),
+        (
+            (DROPS.replace(" f()", ' "s" /**/ . "F" ()'), 'SELECT "s"."F"();'),
+            ["2.sql:1 drop-table"],
+        ),
         ((DROPS, HARMLESS, "SELECT f();"), []),
         ((DROPS, "DROP FUNCTION f();", "SELECT f();"), []),
         ((DROPS, "ALTER FUNCTION f() RENAME TO g;", "SELECT g();"), ["3.sql:1 drop-table"]),
@@ -56,6 +64,10 @@ def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, i
         ((DROPS, "COMMENT ON FUNCTION f() IS 'f()';"), []),
         (("SELECT f();", DROPS), []),
         ((DOMAIN, "ALTER TABLE t ADD COLUMN a d;"), ["2.sql:1 not-null-without-default"]),
+        (
+            (DOMAIN, "ALTER TABLE t -- ; ,\nADD COLUMN a /* ,; */ d;"),
+            ["2.sql:1 not-null-without-default"],
+        ),
         ((DOMAIN, "ALTER TABLE t ADD COLUMN a d DEFAULT 'x';"), []),
         ((DOMAIN, "ALTER TABLE t ALTER COLUMN a TYPE d;"), ["2.sql:1 not-null-without-default"]),
         ((DOMAIN, "ALTER DOMAIN d DROP NOT NULL;", "ALTER TABLE t ADD COLUMN a d;"), []),

@@ -12,29 +12,27 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from sluiceway.migrations.records import Dialect, Script
-from sluiceway.migrations.statements import cut, spans
+from sluiceway.migrations.statements import BETWEEN, cut, spans
 from sluiceway.record import replace
 
 __all__ = ["linked"]
 
 _PART = r'(?:[\w$]+|"[^"]+"|`[^`]+`|\[[^\]]+\])'
 _MAKES = re.compile(
-    r"(?is)\b(create|alter|drop)\b[^;]{0,80}?\b(function|procedure|proc|routine|domain)\s+"
-    rf"(?:if\s+(?:not\s+)?exists\s+)?({_PART}(?:\s*\.\s*{_PART})*)"
+    rf"(?is)\b(create|alter|drop)\b[^;]{{0,80}}?\b(function|procedure|proc|routine|domain){BETWEEN}++"
+    rf"(?:if\s+(?:not\s+)?exists{BETWEEN}++)?({_PART}(?:{BETWEEN}*+\.{BETWEEN}*+{_PART})*)"
 )
 _HEAD = 400
 """Characters in which a statement has said what it makes, comments before it included."""
 _HARMS = re.compile(
-    r"(?i)\b(?:drop|truncate|alter|rename|sp_rename|exec|prepare"
+    r"(?i)\b(?:drop|truncate|alter|rename|sp_rename|exec|prepare|dblink\w*"
     r"|execute(?!\s+(?:function|procedure)\b))\b"
 )
 """Words without which no function does anything that is asked about."""
 _PLAIN = re.compile(r"(?is)create(?:\s+or\s+(?:replace|alter))?\s+\w+|(?:alter|drop)\s+\w+")
 """A statement that makes one or takes it away and says nothing before what it is."""
 _WORD = re.compile(r"\w+")
-_ALTERS = re.compile(r"\b(?:alter|domain)\b[^;]*")
-_TYPES = re.compile(r"\b(?:add|type|domain)\b([^;,]*)")
-"""Where a column may be given a domain."""
+_GIVES = re.compile(r"\b(?:add|type|domain)\b")
 _CALLS = re.compile(r"\b(?:call|exec|execute)\b")
 
 
@@ -69,15 +67,16 @@ class _Known:
     def needed(self, lower: str) -> Iterable[str]:
         """Return the statements that a text, in lower case, may need, in their order."""
         functions = [name for name in self._functions if name in lower]
-        domains = [name for name in self._domains if name in lower]
+        domains = sorted(name for name in self._demanding if name in lower)
         found: dict[str, None] = {}
         if functions:
             run = _runs(functions, lower)
             found.update((each, None) for name in run for each in self._functions[name])
-        if domains:
-            given = set(_WORD.findall(" ".join(_TYPES.findall(" ; ".join(_ALTERS.findall(lower))))))
-            typed = [name for name in domains if name in given and name in self._demanding]
-            found.update((each, None) for name in typed for each in self._made_of(name))
+        # Only what is altered is older than the text, and another domain may be made of one.
+        if domains and ("alter" in lower or "domain" in lower) and _GIVES.search(lower):
+            words = set(_WORD.findall(lower))
+            given = [name for name in domains if name in words]
+            found.update((each, None) for name in given for each in self._made_of(name))
         return found
 
     def _made_of(self, name: str) -> list[str]:
@@ -165,7 +164,7 @@ def _last(name: str) -> Iterator[str]:
 def _runs(names: Iterable[str], lower: str) -> list[str]:
     """Return which of these functions a text, in lower case, may run."""
     # Behind one of those words it may stand without brackets.
-    end = r"\b" if _CALLS.search(lower) else r"\b[\"`\]]?\s*\("
+    end = r"\b" if _CALLS.search(lower) else rf"\b[\"`\]]?{BETWEEN}*+\("
     return [name for name in names if re.search(rf"\b{re.escape(name)}{end}", lower)]
 
 
