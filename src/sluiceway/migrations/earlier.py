@@ -18,9 +18,11 @@ from sluiceway.record import replace
 __all__ = ["linked"]
 
 _PART = r'(?:[\w$]+|"[^"]+"|`[^`]+`|\[[^\]]+\])'
+_BETWEEN = BETWEEN.replace("*+", "{0,1000}+")
+"""Each comment is looked at no further: there may be thousands that do not end."""
 _MAKES = re.compile(
-    rf"(?is)\b(create|alter|drop)\b[^;]{{0,80}}?\b(function|procedure|proc|routine|domain){BETWEEN}++"
-    rf"(?:if\s+(?:not\s+)?exists{BETWEEN}++)?({_PART}(?:{BETWEEN}*+\.{BETWEEN}*+{_PART})*)"
+    rf"(?is)\b(create|alter|drop)\b[^;]{{0,80}}?\b(function|procedure|proc|routine|domain){_BETWEEN}++"
+    rf"(?:if\s+(?:not\s+)?exists{_BETWEEN}++)?({_PART}(?:{_BETWEEN}*+\.{_BETWEEN}*+{_PART})*)"
 )
 _HEAD = 400
 """Characters in which a statement has said what it makes, comments before it included."""
@@ -61,6 +63,9 @@ class _Known:
         self._dialect = dialect
         self._functions: dict[str, list[str]] = {}
         self._domains: dict[str, list[str]] = {}
+        self._bases: dict[str, dict[str, None]] = {}
+        self._derived: dict[str, list[str]] = {}
+        """What each of them is made of, and what is made of it."""
         self._demanding: set[str] = set()
         """Domains that may take no NULL: of the others nothing has to be known."""
 
@@ -90,8 +95,7 @@ class _Known:
                 done.setdefault(waiting.pop())
                 continue
             begun.add(other)
-            words = {word for each in self._domains[other] for word in _WORD.findall(each.lower())}
-            waiting += [each for each in self._domains if each in words and each not in begun]
+            waiting += [each for each in self._bases[other] if each not in begun]
         return [each for other in done for each in self._domains[other]]
 
     def note(self, script: Script) -> None:
@@ -129,16 +133,21 @@ class _Known:
         return False
 
     def _domain(self, name: str, statement: str) -> None:
+        words = dict.fromkeys(_WORD.findall(statement.lower()))
         self._domains.setdefault(name, []).append(statement)
-        waiting = [name] if "null" in statement.lower() else []
-        if any(word in self._demanding for word in _WORD.findall(statement.lower())):
-            waiting.append(name)
+        bases = self._bases.setdefault(name, {})
+        for base in words:
+            if base in self._domains and base != name:
+                bases[base] = None
+                self._derived.setdefault(base, []).append(name)
+        demands = "null" in words or not self._demanding.isdisjoint(bases)
+        waiting = [name] if demands else []
         while waiting:
             other = waiting.pop()
             if other not in self._demanding:
                 self._demanding.add(other)
                 # What is made of one that takes no NULL takes none either.
-                waiting += [each for each, made in self._domains.items() if _names(made, other)]
+                waiting += self._derived.get(other, ())
 
     def _function(self, name: str, statement: str, *, created: bool) -> None:
         words = _WORD.findall(statement.lower())
@@ -164,9 +173,5 @@ def _last(name: str) -> Iterator[str]:
 def _runs(names: Iterable[str], lower: str) -> list[str]:
     """Return which of these functions a text, in lower case, may run."""
     # Behind one of those words it may stand without brackets.
-    end = r"\b" if _CALLS.search(lower) else rf"\b[\"`\]]?{BETWEEN}*+\("
+    end = r"\b" if _CALLS.search(lower) else rf"\b[\"`\]]?{_BETWEEN}*+\("
     return [name for name in names if re.search(rf"\b{re.escape(name)}{end}", lower)]
-
-
-def _names(statements: Iterable[str], name: str) -> bool:
-    return any(name in _WORD.findall(each.lower()) for each in statements)
