@@ -68,6 +68,10 @@ def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, i
             (DOMAIN, "ALTER TABLE t -- ; ,\nADD COLUMN a /* ,; */ d;"),
             ["2.sql:1 not-null-without-default"],
         ),
+        (
+            ("-- create it\nCREATE /* a */ DOMAIN d AS text NOT NULL;", "ALTER TABLE t ADD a d;"),
+            ["2.sql:1 not-null-without-default"],
+        ),
         ((DOMAIN, "ALTER TABLE t ADD COLUMN a d DEFAULT 'x';"), []),
         ((DOMAIN, "ALTER TABLE t ALTER COLUMN a TYPE d;"), ["2.sql:1 not-null-without-default"]),
         ((DOMAIN, "ALTER DOMAIN d DROP NOT NULL;", "ALTER TABLE t ADD COLUMN a d;"), []),
@@ -149,11 +153,12 @@ def test_only_who_needs_it_is_given_what_was_made():
 def test_a_domain_is_given_where_a_column_may_be_one_and_it_may_take_no_null():
     texts = [
         "CREATE DOMAIN d AS text NOT NULL; CREATE DOMAIN e AS d; CREATE DOMAIN n AS int DEFAULT 1;",
+        "CREATE TABLE u (domain text NOT NULL);",
         "CREATE TABLE t (type text, a d, b n);",
-        "ALTER TABLE t ADD COLUMN c int, ADD COLUMN f e;",
+        "ALTER TABLE t ADD COLUMN c text, ADD COLUMN f e;",
         "ALTER TABLE t ADD COLUMN g n;",
     ]
     files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts)]
     scripts = from_texts(files, Dialect.POSTGRES).scripts
     made = ("CREATE DOMAIN d AS text NOT NULL", "CREATE DOMAIN e AS d")
-    assert [script.before for script in scripts] == [(), (), made, ()]
+    assert [script.before for script in scripts] == [(), (), (), made, ()]

@@ -24,6 +24,7 @@ _MAKES = re.compile(
     rf"(?is)\b(create|alter|drop)\b[^;]{{0,80}}?\b(function|procedure|proc|routine|domain){_BETWEEN}++"
     rf"(?:if\s+(?:not\s+)?exists{_BETWEEN}++)?({_PART}(?:{_BETWEEN}*+\.{_BETWEEN}*+{_PART})*)"
 )
+_DOMAIN = re.compile(rf"(?i)\b(?:create|alter|drop){_BETWEEN}++domain$")
 _HEAD = 400
 """Characters in which a statement has said what it makes, comments before it included."""
 _HARMS = re.compile(
@@ -113,7 +114,9 @@ class _Known:
             if made is None or not name:
                 continue
             if made[2].lower() == "domain":
-                self._domain(name, statement)
+                # It may be the name of a column.
+                if _DOMAIN.search(statement[made.start() : made.end(2)]):
+                    self._domain(name, statement)
             else:
                 self._function(name, statement, created=made[1].lower() == "create")
 
