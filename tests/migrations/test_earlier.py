@@ -142,6 +142,26 @@ def test_what_an_earlier_one_has_made_excuses_nothing():
     assert (fact.new_object, fact.statement, fact.table) == (Maybe.NO, "SELECT f()", "logs")
 
 
+@pytest.mark.parametrize(
+    ("texts", "new", "expected"),
+    [
+        ((DROPS, "SELECT f();"), 1, ["2.sql:1 drop-table"]),
+        ((DROPS, "SELECT f();"), 0, ["2.sql:1 drop-table"]),
+        ((DROPS, HARMLESS, "SELECT f();"), 2, []),
+        ((DROPS, HARMLESS, "SELECT f();"), 1, []),
+        ((HARMLESS, DROPS, "SELECT 1;", "SELECT f();"), 2, ["4.sql:1 drop-table"]),
+        ((DROPS, "SELECT 1;", "DROP FUNCTION f(); SELECT f();"), 1, []),
+        ((DOMAIN, "SELECT 1;", "ALTER TABLE t ADD a d;"), 1, ["3.sql:1 not-null-without-default"]),
+        ((DOMAIN, "ALTER DOMAIN d DROP NOT NULL;", "ALTER TABLE t ADD a d;"), 1, []),
+    ],
+)
+def test_a_release_that_brings_the_later_files_alone(texts, new, expected):
+    files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts, start=1)]
+    scripts = from_texts(files, Dialect.POSTGRES).scripts[new:]
+    every = facts(scripts, LibPgQuery(), Dialect.POSTGRES, together=True).facts
+    assert [f"{each.file}:{each.line} {code(each)}" for each in every if code(each)] == expected
+
+
 def test_only_who_needs_it_is_given_what_was_made():
     texts = [DROPS, "SELECT 1;", "SELECT f();", "ALTER TABLE f ADD COLUMN a int;"]
     files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts)]

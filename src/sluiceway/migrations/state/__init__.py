@@ -72,6 +72,8 @@ def _drafts(
     drafts: list[Draft] = []
     sparing = parser if isinstance(parser, Sparing) and not together else None
     statements = 0
+    if together:
+        _recall(walk, parser, dialect, scripts, _older(scripts))
     for script in scripts:
         alone = not script.problems and not script.before
         if sparing is not None and asked is not None and alone:
@@ -85,11 +87,7 @@ def _drafts(
         statements += len(parsed)
         if not together:
             walk.forget()
-            if script.before:
-                earlier = _earlier(script)
-                made = parser.parse(earlier, dialect)
-                walk.start(earlier, parser, made)
-                walk.recall(made)
+            _recall(walk, parser, dialect, [script], script.before)
         walk.start(script, parser, parsed)
         own = walk.script(parsed)
         for draft in own:
@@ -103,14 +101,37 @@ def _drafts(
     return drafts, statements
 
 
-def _earlier(script: Script) -> Script:
-    """Return what a script needs of earlier ones, each statement for itself."""
+def _older(scripts: Sequence[Script]) -> Sequence[str]:
+    """Return what scripts of one release need of those of earlier ones, which are not among them."""
+    needed = dict.fromkeys(each for script in scripts for each in script.before)
+    return [each for each in needed if not any(each in script.text for script in scripts)]
+
+
+def _recall(
+    walk: Walk,
+    parser: SqlParser,
+    dialect: Dialect,
+    scripts: Sequence[Script],
+    statements: Sequence[str],
+) -> None:
+    """Let *walk* know these statements of earlier scripts, which the first of *scripts* or a later one needs."""
+    if not statements:
+        return
     cut, at = [], 0
-    for statement in script.before:
+    for statement in statements:
         cut.append((at, at + len(statement)))
         at += len(statement) + 1
-    text = "\n".join(script.before)
-    return replace(script, text=text, spans=tuple(cut), before=(), problems=(), conditional=())
+    earlier = replace(
+        scripts[0],
+        text="\n".join(statements),
+        spans=tuple(cut),
+        before=(),
+        problems=(),
+        conditional=(),
+    )
+    made = parser.parse(earlier, dialect)
+    walk.start(earlier, parser, made)
+    walk.recall(made)
 
 
 _FIELDS = tuple(item.name for item in fields(Fact))
