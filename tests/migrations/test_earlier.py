@@ -51,6 +51,17 @@ def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, i
             (DROPS.replace(" f()", ' "s" /**/ . "F" ()'), 'SELECT "s"."F"();'),
             ["2.sql:1 drop-table"],
         ),
+        (("/* " + "a header; " * 90 + "*/\n" + DROPS, "SELECT f();"), ["2.sql:1 drop-table"]),
+        (("-- create trigger function f\n" + DROPS, "SELECT f();"), ["2.sql:1 drop-table"]),
+        (
+            (
+                f"-- create function that's{' ' * 100}\n{DROPS.replace('BEGIN', 'BEGIN PERFORM 1;')}",
+                "SELECT f();",
+            ),
+            ["2.sql:1 drop-table"],
+        ),
+        ((DROPS.replace(" FUNCTION", "/* ; */FUNCTION"), "SELECT f();"), ["2.sql:1 drop-table"]),
+        ((DROPS.replace(" FUNCTION", " -- ;\n FUNCTION"), "SELECT f();"), ["2.sql:1 drop-table"]),
         ((DROPS, HARMLESS, "SELECT f();"), []),
         ((DROPS, "DROP FUNCTION f();", "SELECT f();"), []),
         ((DROPS, "ALTER FUNCTION f() RENAME TO g;", "SELECT g();"), ["3.sql:1 drop-table"]),
@@ -168,6 +179,17 @@ def test_only_who_needs_it_is_given_what_was_made():
     scripts = from_texts(files, Dialect.POSTGRES).scripts
     assert [len(script.before) for script in scripts] == [0, 0, 1, 0]
     assert linked(scripts, Dialect.POSTGRES) == scripts
+
+
+def test_a_trigger_makes_no_function():
+    texts = [
+        DROPS.replace("int", "trigger"),
+        "CREATE TRIGGER a BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();",
+        "CREATE TRIGGER b BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION f();",
+    ]
+    files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts)]
+    scripts = from_texts(files, Dialect.POSTGRES).scripts
+    assert [len(script.before) for script in scripts] == [0, 1, 1]
 
 
 def test_a_domain_is_given_where_a_column_may_be_one_and_it_may_take_no_null():

@@ -21,22 +21,30 @@ _PART = r'(?:[\w$]+|"[^"]+"|`[^`]+`|\[[^\]]+\])'
 _BETWEEN = BETWEEN.replace("*+", "{0,1000}+")
 """Each comment is looked at no further: there may be thousands that do not end."""
 _MAKES = re.compile(
-    rf"(?is)\b(create|alter|drop)\b[^;]{{0,80}}?\b(function|procedure|proc|routine|domain){_BETWEEN}++"
+    rf"(?is)\b(create|alter|drop)\b.{{0,80}}?\b(function|procedure|proc|routine|domain){_BETWEEN}++"
     rf"(?:if\s+(?:not\s+)?exists{_BETWEEN}++)?({_PART}(?:{_BETWEEN}*+\.{_BETWEEN}*+{_PART})*)"
 )
+_VERB = re.compile(r"[cad](?:(?<=\bc)reate|(?<=\ba)lter|(?<=\bd)rop)\b")
+_KINDS = ("function", "procedure", "proc", "routine", "domain")
+_NEAR = len("create") + 80
+"""Characters before what is made in which it is said that it is."""
 _DOMAIN = re.compile(rf"(?i)\b(?:create|alter|drop){_BETWEEN}++domain$")
 _HEAD = 400
-"""Characters in which a statement has said what it makes, comments before it included."""
+"""Characters in which a statement has said what it makes, comments in it included."""
 _HARMS = re.compile(
-    r"(?i)\b(?:drop|truncate|alter|rename|sp_rename|exec|prepare|dblink\w*"
+    r"\b(?:drop|truncate|alter|rename|sp_rename|exec|prepare|dblink\w*"
     r"|execute(?!\s+(?:function|procedure)\b))\b"
 )
-"""Words without which no function does anything that is asked about."""
+"""Words, in lower case, without which no function does anything that is asked about."""
+_PARTS = ("drop", "truncate", "alter", "rename", "exec", "prepare", "dblink")
 _PLAIN = re.compile(r"(?is)create(?:\s+or\s+(?:replace|alter))?\s+\w+|(?:alter|drop)\s+\w+")
 """A statement that makes one or takes it away and says nothing before what it is."""
+_TRIGGER = re.compile(r"(?i)create\s+(?:or\s+(?:replace|alter)\s+)?(?:constraint\s+)?trigger\s")
+"""A statement that only names the function behind its EXECUTE FUNCTION."""
 _WORD = re.compile(r"\w+")
-_GIVES = re.compile(r"\b(?:add|type|domain)\b")
-_CALLS = re.compile(r"\b(?:call|exec|execute)\b")
+_GIVES = ("add", "type", "domain")
+_CALLS = ("call", "exec", "execute")
+_OPENS = re.compile(rf"[\"`\]]?{_BETWEEN}*+\(")
 
 
 def linked(scripts: Sequence[Script], dialect: Dialect) -> tuple[Script, ...]:
@@ -48,8 +56,13 @@ def linked(scripts: Sequence[Script], dialect: Dialect) -> tuple[Script, ...]:
         before = tuple(known.needed(lower))
         found.append(replace(script, before=before) if before else script)
         if _may_make(lower):
-            known.note(script)
+            known.note(script, lower)
     return tuple(found)
+
+
+def _harms(lower: str) -> bool:
+    """Say whether a text, in lower case, holds a word of what may do harm."""
+    return any(part in lower for part in _PARTS) and _HARMS.search(lower) is not None
 
 
 def _may_make(lower: str) -> bool:
@@ -73,15 +86,14 @@ class _Known:
     def needed(self, lower: str) -> Iterable[str]:
         """Return the statements that a text, in lower case, may need, in their order."""
         functions = [name for name in self._functions if name in lower]
-        domains = sorted(name for name in self._demanding if name in lower)
         found: dict[str, None] = {}
         if functions:
             run = _runs(functions, lower)
             found.update((each, None) for name in run for each in self._functions[name])
         # Only what is altered is older than the text, and another domain may be made of one.
-        if domains and ("alter" in lower or "domain" in lower) and _GIVES.search(lower):
-            words = set(_WORD.findall(lower))
-            given = [name for name in domains if name in words]
+        alters = self._demanding and ("alter" in lower or "domain" in lower)
+        if alters and any(_stands(word, lower) for word in _GIVES):
+            given = sorted(name for name in self._demanding if _stands(name, lower))
             found.update((each, None) for name in given for each in self._made_of(name))
         return found
 
@@ -99,17 +111,15 @@ class _Known:
             waiting += [each for each in self._bases[other] if each not in begun]
         return [each for other in done for each in self._domains[other]]
 
-    def note(self, script: Script) -> None:
-        """Remember what a script makes."""
+    def note(self, script: Script, lower: str) -> None:
+        """Remember what a script makes. *lower* is its text in lower case."""
         # Elsewhere a statement may begin in the midst of what looks like one.
-        if self._dialect is Dialect.POSTGRES and not self._matters(script.text):
+        if self._dialect is Dialect.POSTGRES and not self._matters(script.text, lower):
             return
         places = script.spans if script.spans is not None else spans(script.text, self._dialect)
         for begin, end in places:
             statement = script.text[begin:end]
-            if not _may_make(statement[:_HEAD].lower()):
-                continue
-            made = _MAKES.search(statement, 0, _HEAD)
+            made = _made(statement)
             name = next(_last(made[3]), "") if made is not None else ""
             if made is None or not name:
                 continue
@@ -118,20 +128,28 @@ class _Known:
                 if _DOMAIN.search(statement[made.start() : made.end(2)]):
                     self._domain(name, statement)
             else:
-                self._function(name, statement, created=made[1].lower() == "create")
+                body = statement[: made.start()] + " " + statement[made.end() :]
+                self._function(name, statement, body, created=made[1].lower() == "create")
 
-    def _matters(self, text: str) -> bool:
+    def _matters(self, text: str, lower: str) -> bool:
         """Say whether a text may make one of these, without telling all its statements apart."""
-        for made in _MAKES.finditer(text):
-            if made[2].lower() == "domain" or not _PLAIN.fullmatch(text, made.start(), made.end(2)):
-                return True
-            if not self._functions and not _HARMS.search(text, made.start(3)):
+        if len(lower) != len(text):
+            return True  # places in the one are not places in the other
+        if not self._functions and "domain" not in lower and not _harms(lower):
+            return False
+        for at, kind in ((at, each) for each in _KINDS for at in _places(each, lower)):
+            verbs = [
+                verb.start()
+                for verb in _VERB.finditer(lower, _begin(lower, at), at)
+                if not _TRIGGER.match(lower, verb.start())
+            ]
+            if not verbs:
                 continue
-            _, end, _ = next(cut(text, self._dialect, start=made.start()))
-            held = text[made.start(3) : end]
-            if _HARMS.search(held):
+            if kind == "domain" or not _PLAIN.fullmatch(lower, verbs[0], at + len(kind)):
                 return True
-            if self._functions and any(name in held.lower() for name in self._functions):
+            _, end, _ = next(cut(text, self._dialect, start=verbs[0]))
+            held = lower[at + len(kind) : end]
+            if _harms(held) or any(name in held for name in self._functions):
                 return True
         return False
 
@@ -152,11 +170,10 @@ class _Known:
                 # What is made of one that takes no NULL takes none either.
                 waiting += self._derived.get(other, ())
 
-    def _function(self, name: str, statement: str, *, created: bool) -> None:
+    def _function(self, name: str, statement: str, body: str, *, created: bool) -> None:
         words = _WORD.findall(statement.lower())
         inside = [*dict.fromkeys(each for each in words if each in self._functions)]
-        body = _MAKES.sub(" ", statement, count=1)
-        if name not in self._functions and not (created and (inside or _HARMS.search(body))):
+        if name not in self._functions and not (created and (inside or _harms(body.lower()))):
             return
         before = [each for other in inside for each in self._functions[other]]
         self._functions[name] = [
@@ -168,6 +185,28 @@ class _Known:
             self._functions.setdefault(words[-1], self._functions[name])
 
 
+def _made(statement: str) -> re.Match[str] | None:
+    """Return what says that a statement makes one of these, or takes it away."""
+    if not _may_make(statement[:_HEAD].lower()):
+        return None
+    made = _MAKES.search(statement, 0, _HEAD)
+    while made is not None and _TRIGGER.match(statement, made.start()):
+        made = _MAKES.search(statement, made.start() + 1, _HEAD)
+    return made
+
+
+def _begin(lower: str, at: int) -> int:
+    """Return where the statement may begin that *at* is in, no further away than is of interest."""
+    near = max(0, at - _NEAR)
+    end = lower.rfind(";", near, at)
+    while end >= 0:
+        line = lower[lower.rfind("\n", 0, end) + 1 : end]
+        if "--" not in line and lower.rfind("/*", near, end) <= lower.rfind("*/", near, end):
+            return end + 1
+        end = lower.rfind(";", near, end)  # that one is in a comment
+    return near
+
+
 def _last(name: str) -> Iterator[str]:
     """Yield a word of the last part of a name, in lower case."""
     yield from _WORD.findall(name.lower())[-1:]
@@ -176,5 +215,29 @@ def _last(name: str) -> Iterator[str]:
 def _runs(names: Iterable[str], lower: str) -> list[str]:
     """Return which of these functions a text, in lower case, may run."""
     # Behind one of those words it may stand without brackets.
-    end = r"\b" if _CALLS.search(lower) else rf"\b[\"`\]]?{_BETWEEN}*+\("
-    return [name for name in names if re.search(rf"\b{re.escape(name)}{end}", lower)]
+    if any(_stands(word, lower) for word in _CALLS):
+        return [name for name in names if _stands(name, lower)]
+    return [
+        name
+        for name in names
+        if any(_OPENS.match(lower, at + len(name)) for at in _places(name, lower))
+    ]
+
+
+def _stands(word: str, lower: str) -> bool:
+    """Say whether a text, in lower case, holds a word."""
+    return next(_places(word, lower), -1) >= 0
+
+
+def _places(word: str, lower: str) -> Iterator[int]:
+    """Yield where a word stands in a text in lower case. A pattern would be tried at every character."""
+    at = lower.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not (_in_word(lower[at - 1 : at]) or _in_word(lower[end : end + 1])):
+            yield at
+        at = lower.find(word, at + 1)
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
