@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 from sluiceway.migrations.later import LaterColumns
 from sluiceway.migrations.records import (
@@ -42,6 +43,8 @@ _STATEMENT = b'{"stmt":'
 _TAIL = 32
 """Bytes that one of the two can take."""
 _FUNCTION = b'{"CreateFunctionStmt":'
+_ANYTHING = b'{"DoStmt":{}}'
+"""A tree of what may do anything."""
 _PASSED = Parsed(span=(0, 0), actions=NOTHING)
 """A statement that nobody has to look at."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
@@ -88,7 +91,11 @@ class LibPgQuery:
         looking = self._looking
         if looking is None or looking.asked is not asked:
             looking = self._looking = Looking(asked)
-        places = looking.at(trees)
+        # What earlier scripts have made may be run as if it stood at the begin of this one.
+        before = [tree for each in script.before for tree in _trees_of(each)]
+        places = looking.at([*before, *trees] if before else trees)
+        if before and places is not None:
+            places = {place - len(before) for place in places if place >= len(before)}
         if places is not None and not places:
             return len(trees)
         return _parsed(script, dialect, trees, places)
@@ -98,6 +105,13 @@ def _trees(script: Script) -> list[bytes] | None:
     """Return the trees of a script's statements, if it can be parsed as a whole."""
     tree = library.parse(_encoded(script.text)) if script.spans is None else None
     return _split(tree) if isinstance(tree, bytes) else None
+
+
+@lru_cache(maxsize=256)
+def _trees_of(statement: str) -> list[bytes]:
+    """Return the trees of a statement of an earlier script, which several may need."""
+    tree = library.parse(_encoded(statement))
+    return _split(tree) if isinstance(tree, bytes) else [_ANYTHING]
 
 
 def _split(tree: bytes) -> list[bytes]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum, auto
 
 from sluiceway.migrations.records import Asked, Kind
+from sluiceway.record import replace
 from sluiceway_sql_libpg_query.drops import DROPS as REMOVED
 from sluiceway_sql_libpg_query.harmless import DROPS, EXECUTES, HARMLESS
 from sluiceway_sql_libpg_query.nodes import behind_dots, calls, made
@@ -178,6 +179,7 @@ MATTERS: dict[str, Callable[[Asked], _Tells]] = {
             "CompositeTypeStmt",
             "AlterExtensionStmt",
             "AlterFunctionStmt",
+            "CreateDomainStmt",
             "CreateEnumStmt",
             "CreateExtensionStmt",
             "CreateForeignTableStmt",
@@ -197,7 +199,7 @@ MATTERS: dict[str, Callable[[Asked], _Tells]] = {
     ),
 }
 """What tells whether a statement, by its tree, may leave a fact that is asked for. Of those that are read,
-and are neither here nor queries (DO, CALL, domains, ...), each may."""
+and are neither here nor queries (DO, CALL, ALTER DOMAIN, ...), each may."""
 _TABLES = {
     "AlterTableStmt": b'"objtype":"OBJECT_TABLE"',
     "ClusterStmt": b"",
@@ -227,6 +229,8 @@ class _Part(Enum):
     """It may leave a fact that is asked for, about the tables that it names."""
     BESIDE = auto()
     """It leaves none, and says what those tables are that it names."""
+    DOMAIN = auto()
+    """It leaves none, and columns that are made of it later may take no NULL."""
     SESSION = auto()
     """It leaves none, and says something of all that follows, or of what is no table."""
     FUNCTION = auto()
@@ -237,10 +241,11 @@ class _Part(Enum):
 
 
 # Each is asked for thousands of times, and a class of Python 3.11 takes its time to tell.
-_EVERYTHING, _ASKED, _BESIDE, _SESSION, _FUNCTION, _UNKNOWN, _NOTHING = _Part
+_EVERYTHING, _ASKED, _BESIDE, _DOMAIN, _SESSION, _FUNCTION, _UNKNOWN, _NOTHING = _Part
 
 
 _OTHERS = {
+    "CreateDomainStmt": _DOMAIN,
     "CreateFunctionStmt": _FUNCTION,
     **dict.fromkeys(
         (
@@ -291,6 +296,15 @@ def _of_query(tree: bytes) -> _Part:
     return _ASKED if tree.count(b"{") > FLAT else _BESIDE
 
 
+def _parts(asked: Asked) -> dict[bytes, Callable[[bytes], _Part]]:
+    """Return what tells the part of a statement of each kind; of the others nothing is read."""
+    return {
+        **{kind.encode(): _of_schema(kind, asked) for kind in {*handlers, *WRAPPED}},
+        **{kind.encode(): _of_query for kind in QUERIES},
+        b"ViewStmt": lambda _: _BESIDE,
+    }
+
+
 class Looking:
     """Tells which statements of a script are to be read for the facts that are asked for.
 
@@ -300,12 +314,9 @@ class Looking:
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
-        # What tells the part of a statement of each kind; of the others nothing is read.
-        self._parts: dict[bytes, Callable[[bytes], _Part]] = {
-            **{kind.encode(): _of_schema(kind, asked) for kind in {*handlers, *WRAPPED}},
-            **{kind.encode(): _of_query for kind in QUERIES},
-            b"ViewStmt": lambda _: _BESIDE,
-        }
+        self._parts = _parts(asked)
+        self._with_domains = _parts(replace(asked, others=asked.others | _EXCUSED))
+        """Where there are domains: what takes NULL by its own words may take none by its domain's."""
 
     def at(self, trees: Sequence[bytes]) -> Collection[int] | None:
         """Return which of these statements, a whole script, are to be read.
@@ -325,11 +336,12 @@ class Looking:
         session: list[int] = []
         functions: list[int] = []
         unknown = False
+        parts = self._parts
         for place, tree in enumerate(trees):
             kind = _kind(tree)
             if CALLS in tree and kind not in _DEFERRED and not _foreseen(tree):
                 return None
-            decide = self._parts.get(kind)
+            decide = parts.get(kind)
             part = decide(tree) if decide is not None else _NOTHING
             if part is _EVERYTHING:
                 return None
@@ -339,6 +351,9 @@ class Looking:
                 beside.append(place)
             elif part is _SESSION:
                 session.append(place)
+            elif part is _DOMAIN:
+                session.append(place)
+                parts = self._with_domains
             elif part is _FUNCTION:
                 functions.append(place)
             elif part is _UNKNOWN:

@@ -10,6 +10,7 @@ import pytest
 from tests.migrations.labelled_postgres import CASES
 
 from sluiceway.migrations.asked import asked_by
+from sluiceway.migrations.reading import from_texts
 from sluiceway.migrations.records import Asked, Dialect, Kind, Script
 from sluiceway.migrations.state import facts_asked
 from sluiceway.policy import bundled_policies, load_bundle
@@ -183,6 +184,36 @@ ALTER VIEW t RENAME TO u
 BEGIN
 COMMIT
 """.strip().splitlines()
+MADE = """
+CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'
+CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN DROP TABLE u; RETURN 1; END'
+CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT f()'
+ALTER FUNCTION f() RENAME TO g
+DROP FUNCTION f()
+SELECT f()
+DO 'BEGIN PERFORM g(); END'
+CREATE VIEW v AS SELECT f()
+SELECT * FROM v
+CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()
+INSERT INTO t VALUES (1)
+CREATE DOMAIN d AS text NOT NULL
+CREATE DOMAIN d AS text
+CREATE DOMAIN d AS text DEFAULT 'x'
+CREATE DOMAIN d AS text CHECK (f() > 0)
+CREATE DOMAIN e AS d
+ALTER DOMAIN d DROP NOT NULL
+ALTER DOMAIN d SET NOT NULL
+ALTER DOMAIN d RENAME TO e
+DROP DOMAIN d
+DROP DOMAIN d CASCADE
+CREATE TABLE t (a d)
+ALTER TABLE t ADD COLUMN b d
+ALTER TABLE t ADD COLUMN b e, ADD COLUMN c int
+ALTER TABLE t ADD COLUMN b d DEFAULT 'x'
+ALTER TABLE t ALTER COLUMN b TYPE d
+ALTER TABLE t ALTER COLUMN b DROP DEFAULT
+""".strip().splitlines()
+"""What one script makes and another uses."""
 DEEP = (
     "ALTER TABLE t ADD CONSTRAINT c CHECK (a" + "+1" * 5_000 + " > 0)",
     "CREATE TABLE t (a int CHECK (a" + "+1" * 5_000 + " > 0)) PARTITION BY RANGE (a)",
@@ -204,15 +235,20 @@ def script(text: str, **more: object) -> Script:
 
 def passed_over(texts: Sequence[str], every: Sequence[Asked | None]) -> int:
     """Hold the quick way to the slow one, and return how often it was quicker."""
+    return sum(held([script(text)], every) for text in texts)
+
+
+def held(scripts: Sequence[Script], every: Sequence[Asked | None]) -> int:
+    """Hold the quick way to the slow one for scripts that follow each other."""
     parser, count = LibPgQuery(), 0
-    for text in texts:
-        whole, statements = facts_asked((script(text),), parser, Dialect.POSTGRES, None)
-        for asked in every:
-            assert asked is not None
-            wanted = [fact for fact in whole if asked.wants(fact)]
-            found = facts_asked((script(text),), parser, Dialect.POSTGRES, asked)
-            assert found == (wanted, statements), (text, asked)
-            count += isinstance(parser.spared(script(text), Dialect.POSTGRES, asked), int)
+    whole, statements = facts_asked(scripts, parser, Dialect.POSTGRES, None)
+    for asked in every:
+        assert asked is not None
+        wanted = [fact for fact in whole if asked.wants(fact)]
+        found = facts_asked(scripts, parser, Dialect.POSTGRES, asked)
+        assert found == (wanted, statements), (scripts, asked)
+        spared = [parser.spared(each, Dialect.POSTGRES, asked) for each in scripts]
+        count += sum(isinstance(each, int) for each in spared)
     return count
 
 
@@ -249,6 +285,23 @@ def test_statements_about_several_tables() -> None:
     ]
     passed_over(texts, [*ASKED, *rules])
     assert left_out(texts) > 200
+
+
+def test_scripts_that_use_what_earlier_ones_have_made() -> None:
+    chance = random.Random(27)
+    given = quick = 0
+    for _ in range(1500):
+        files = [
+            (f"{number}.sql", ";\n".join(chance.choices(MADE, k=chance.randrange(1, 5))).encode())
+            for number in range(chance.randrange(2, 5))
+        ]
+        scripts = from_texts(files, Dialect.POSTGRES).scripts
+        held(scripts, ASKED)
+        before = [each for each in scripts if each.before]
+        given += len(before)
+        quick += held(before, ASKED[:1])
+    assert given > 500
+    assert quick > 50
 
 
 def left_out(texts: Sequence[str]) -> int:

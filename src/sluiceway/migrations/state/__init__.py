@@ -16,6 +16,7 @@ from sluiceway.migrations.records import (
     Asked,
     Dialect,
     Fact,
+    Parsed,
     Script,
     Sparing,
     SqlParser,
@@ -72,11 +73,11 @@ def _drafts(
     drafts: list[Draft] = []
     sparing = parser if isinstance(parser, Sparing) and not together else None
     statements = 0
-    if together:
-        _recall(walk, parser, dialect, scripts, _older(scripts))
+    earlier = _Recalling(parser, dialect)
+    if together and scripts:
+        earlier.recall(walk, scripts[0], _older(scripts))
     for script in scripts:
-        alone = not script.problems and not script.before
-        if sparing is not None and asked is not None and alone:
+        if sparing is not None and asked is not None and not script.problems:
             found = sparing.spared(script, dialect, asked)
             if isinstance(found, int):
                 statements += found
@@ -87,7 +88,7 @@ def _drafts(
         statements += len(parsed)
         if not together:
             walk.forget()
-            _recall(walk, parser, dialect, [script], script.before)
+            earlier.recall(walk, script, script.before)
         walk.start(script, parser, parsed)
         own = walk.script(parsed)
         for draft in own:
@@ -101,37 +102,41 @@ def _drafts(
     return drafts, statements
 
 
-def _older(scripts: Sequence[Script]) -> Sequence[str]:
+def _older(scripts: Sequence[Script]) -> tuple[str, ...]:
     """Return what scripts of one release need of those of earlier ones, which are not among them."""
     needed = dict.fromkeys(each for script in scripts for each in script.before)
-    return [each for each in needed if not any(each in script.text for script in scripts)]
+    return tuple(each for each in needed if not any(each in script.text for script in scripts))
 
 
-def _recall(
-    walk: Walk,
-    parser: SqlParser,
-    dialect: Dialect,
-    scripts: Sequence[Script],
-    statements: Sequence[str],
-) -> None:
-    """Let *walk* know these statements of earlier scripts, which the first of *scripts* or a later one needs."""
-    if not statements:
-        return
-    cut, at = [], 0
-    for statement in statements:
-        cut.append((at, at + len(statement)))
-        at += len(statement) + 1
-    earlier = replace(
-        scripts[0],
-        text="\n".join(statements),
-        spans=tuple(cut),
-        before=(),
-        problems=(),
-        conditional=(),
-    )
-    made = parser.parse(earlier, dialect)
-    walk.start(earlier, parser, made)
-    walk.recall(made)
+class _Recalling:
+    """Lets a walk know statements of earlier scripts; many scripts may need the same ones."""
+
+    def __init__(self, parser: SqlParser, dialect: Dialect) -> None:
+        self._parser = parser
+        self._dialect = dialect
+        self._parsed: dict[tuple[str, ...], Sequence[Parsed]] = {}
+
+    def recall(self, walk: Walk, script: Script, statements: tuple[str, ...]) -> None:
+        """Let *walk* know these statements, which *script* or one after it needs."""
+        if not statements:
+            return
+        cut, at = [], 0
+        for statement in statements:
+            cut.append((at, at + len(statement)))
+            at += len(statement) + 1
+        earlier = replace(
+            script,
+            text="\n".join(statements),
+            spans=tuple(cut),
+            before=(),
+            problems=(),
+            conditional=(),
+        )
+        if statements not in self._parsed:
+            self._parsed[statements] = self._parser.parse(earlier, self._dialect)
+        made = self._parsed[statements]
+        walk.start(earlier, self._parser, made)
+        walk.recall(made)
 
 
 _FIELDS = tuple(item.name for item in fields(Fact))
