@@ -18,6 +18,8 @@ from .test_labelled_postgres import code
 DROPS = (
     "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN DROP TABLE logs; RETURN 1; END';"
 )
+FIRED = DROPS.replace("int", "trigger").replace("RETURN 1", "RETURN NEW")
+HUNG = "CREATE TRIGGER a BEFORE INSERT OR UPDATE OF b ON s.t FOR EACH ROW WHEN (new.b > 1) EXECUTE FUNCTION f('c;');"
 HARMLESS = "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"
 DOMAIN = "CREATE DOMAIN d AS text NOT NULL;"
 
@@ -74,6 +76,35 @@ def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, i
         ((DROPS + "CREATE TABLE logs (a int);", "SELECT f();"), ["2.sql:1 drop-table"]),
         ((DROPS, "COMMENT ON FUNCTION f() IS 'f()';"), []),
         (("SELECT f();", DROPS), []),
+        ((FIRED + HUNG, "INSERT INTO s.t VALUES (1);"), ["2.sql:1 drop-table"]),
+        ((FIRED, HUNG, "SELECT 1;\nUPDATE s.t SET b = 2;"), ["3.sql:2 drop-table"]),
+        ((FIRED, HUNG, "COPY s.t FROM '/a';"), ["3.sql:1 drop-table"]),
+        ((FIRED, HUNG, "DO $$ BEGIN DELETE FROM ONLY s.t; END $$;"), ["3.sql:1 drop-table"]),
+        (
+            (
+                FIRED,
+                HUNG,
+                "WITH a AS (INSERT /* a */ INTO s.t VALUES (1) RETURNING b) SELECT b FROM a;",
+            ),
+            ["3.sql:1 drop-table"],
+        ),
+        (
+            (
+                FIRED,
+                HUNG.replace(
+                    "CREATE TRIGGER a BEFORE", "CREATE /* it */\nCONSTRAINT TRIGGER a AFTER"
+                ),
+                "UPDATE s.t SET b = 2;",
+            ),
+            ["3.sql:1 drop-table"],
+        ),
+        ((FIRED, HUNG, "INSERT INTO s.u SELECT b FROM s.t;"), []),
+        ((FIRED, HUNG, "ALTER TABLE s.t ADD COLUMN c int;"), []),
+        ((FIRED, HUNG, "DROP FUNCTION f() CASCADE;", "UPDATE s.t SET b = 2;"), []),
+        (
+            (FIRED, HUNG, HARMLESS.replace("int", "trigger"), "UPDATE s.t SET b = 2;"),
+            [],
+        ),
         ((DOMAIN, "ALTER TABLE t ADD COLUMN a d;"), ["2.sql:1 not-null-without-default"]),
         (
             (DOMAIN, "ALTER TABLE t -- ; ,\nADD COLUMN a /* ,; */ d;"),
@@ -140,6 +171,24 @@ def test_postgresql(texts, expected):
             "SELECT 1\nGO\nCREATE PROC [dbo].[p] AS DROP TABLE t\nGO\n",
             "EXEC [dbo].[p]",
         ),
+        (
+            Dialect.TSQL,
+            "CREATE TRIGGER dbo.tr ON dbo.t AFTER INSERT AS BEGIN DROP TABLE logs END\nGO\n",
+            "INSERT dbo.t VALUES (1)",
+        ),
+        (
+            Dialect.TSQL,
+            "CREATE PROC dbo.p AS DROP TABLE t\nGO\nCREATE OR ALTER TRIGGER [tr] ON [t] FOR DELETE AS EXEC dbo.p\nGO\n",
+            "DELETE t WHERE a = 1",
+        ),
+        (
+            Dialect.ORACLE,
+            (
+                "CREATE OR REPLACE EDITIONABLE TRIGGER s.tr AFTER INSERT OR UPDATE OF a ON s.t FOR EACH ROW"
+                " BEGIN EXECUTE IMMEDIATE 'DROP TABLE logs'; END;\n/\n"
+            ),
+            "UPDATE s.t SET a = 1;",
+        ),
     ],
 )
 def test_other_dialects(dialect, make, call):
@@ -162,6 +211,8 @@ def test_what_an_earlier_one_has_made_excuses_nothing():
         ((DROPS, HARMLESS, "SELECT f();"), 1, []),
         ((HARMLESS, DROPS, "SELECT 1;", "SELECT f();"), 2, ["4.sql:1 drop-table"]),
         ((DROPS, "SELECT 1;", "DROP FUNCTION f(); SELECT f();"), 1, []),
+        ((FIRED, HUNG, "SELECT 1;", "UPDATE s.t SET b = 2;"), 2, ["4.sql:1 drop-table"]),
+        ((FIRED, HUNG, "SELECT 1;", "UPDATE s.t SET b = 2;"), 1, ["4.sql:1 drop-table"]),
         ((DOMAIN, "SELECT 1;", "ALTER TABLE t ADD a d;"), 1, ["3.sql:1 not-null-without-default"]),
         ((DOMAIN, "ALTER DOMAIN d DROP NOT NULL;", "ALTER TABLE t ADD a d;"), 1, []),
     ],

@@ -1,9 +1,9 @@
 """What earlier files of a folder have made that a migration may run, or that decides about its columns. Pure.
 
 Each migration is judged alone, because what an earlier one has made is old by the time a later one runs.
-But a function with a DROP TABLE in it may be made by one file and called by the next, and a domain that
-takes no NULL demands a value of every column that a later file adds. So a file that names such a one is
-read with the statements that have made it.
+But a function with a DROP TABLE in it may be made by one file and called by the next, or fired by what that
+does to the rows of a table, and a domain that takes no NULL demands a value of every column that a later
+file adds. So a file that names such a one is read with the statements that have made it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,31 @@ _PLAIN = re.compile(r"(?is)create(?:\s+or\s+(?:replace|alter))?\s+\w+|(?:alter|d
 """A statement that makes one or takes it away and says nothing before what it is."""
 _TRIGGER = re.compile(r"(?i)create\s+(?:or\s+(?:replace|alter)\s+)?(?:constraint\s+)?trigger\s")
 """A statement that only names the function behind its EXECUTE FUNCTION."""
+_NAME = rf"{_PART}(?:{_BETWEEN}*+\.{_BETWEEN}*+{_PART})*+"
+_HANGS = re.compile(
+    rf"(?is)create{_BETWEEN}++(?:or{_BETWEEN}++replace{_BETWEEN}++)?(?:constraint{_BETWEEN}++)?"
+    rf"trigger{_BETWEEN}++{_PART}{_BETWEEN}++[^;]{{0,400}}?\bon{_BETWEEN}++({_NAME}){_BETWEEN}++"
+    rf"[^;]{{0,600}}?\bexecute{_BETWEEN}++(?:function|procedure){_BETWEEN}++({_NAME})"
+)
+"""A trigger of PostgreSQL: its table and its function."""
+_HOLDS = re.compile(
+    rf"(?is)create{_BETWEEN}++(?:or{_BETWEEN}++(?:replace|alter){_BETWEEN}++)?"
+    rf"(?:(?:non)?editionable{_BETWEEN}++)?trigger{_BETWEEN}++{_NAME}{_BETWEEN}++.{{0,400}}?"
+    rf"\bon{_BETWEEN}++({_NAME})"
+)
+"""A trigger that holds itself what it does, as those of other servers: its table."""
+_APART = 1100
+"""Characters that a comment between CREATE and TRIGGER may take."""
+_ONLY = rf"{_BETWEEN}++(?:only{_BETWEEN}++)?({_NAME})"
+_ROWS = {
+    "insert": re.compile(rf"(?:{_BETWEEN}++into\b)?+{_ONLY}"),
+    "merge": re.compile(rf"(?:{_BETWEEN}++into\b)?+{_ONLY}"),
+    "delete": re.compile(rf"(?:{_BETWEEN}++from\b)?+{_ONLY}"),
+    "truncate": re.compile(rf"(?:{_BETWEEN}++table\b)?+{_ONLY}"),
+    "update": re.compile(_ONLY),
+    "copy": re.compile(_ONLY),
+}
+"""What changes rows, in lower case: its word, and what follows up to the table's name."""
 _WORD = re.compile(r"\w+")
 _GIVES = ("add", "type", "domain")
 _CALLS = ("call", "exec", "execute")
@@ -55,8 +80,11 @@ def linked(scripts: Sequence[Script], dialect: Dialect) -> tuple[Script, ...]:
         lower = script.text.lower()
         before = tuple(known.needed(lower))
         found.append(replace(script, before=before) if before else script)
-        if _may_make(lower):
+        hangs = "trigger" in lower
+        if _may_make(lower) or (hangs and dialect is not Dialect.POSTGRES):
             known.note(script, lower)
+        if hangs and dialect is Dialect.POSTGRES:
+            known.hang(script.text, lower)
     return tuple(found)
 
 
@@ -80,6 +108,10 @@ class _Known:
         self._bases: dict[str, dict[str, None]] = {}
         self._derived: dict[str, list[str]] = {}
         """What each of them is made of, and what is made of it."""
+        self._hung: dict[str, dict[str, list[tuple[str, int]]]] = {}
+        """Of a function the tables on which triggers that run it are hung, and where that stands: text and place."""
+        self._holding: dict[str, list[str]] = {}
+        """Of a table what makes the triggers on it that hold themselves what they do."""
         self._demanding: set[str] = set()
         """Domains that may take no NULL: of the others nothing has to be known."""
 
@@ -90,12 +122,27 @@ class _Known:
         if functions:
             run = _runs(functions, lower)
             found.update((each, None) for name in run for each in self._functions[name])
+        found.update((each, None) for each in self._fired(lower))
         # Only what is altered is older than the text, and another domain may be made of one.
         alters = self._demanding and ("alter" in lower or "domain" in lower)
         if alters and any(_stands(word, lower) for word in _GIVES):
             given = sorted(name for name in self._demanding if _stands(name, lower))
             found.update((each, None) for name in given for each in self._made_of(name))
         return found
+
+    def _fired(self, lower: str) -> Iterator[str]:
+        """Yield the statements about functions that may do harm and that a change of rows fires."""
+        hung = [name for name in self._hung if name in self._functions]
+        changed = set(_changed(lower)) if hung or self._holding else set()
+        for table in changed:
+            yield from self._holding.get(table, ())
+        for name in hung if changed else ():
+            fired = [table for table in self._hung[name] if table in changed]
+            if fired:
+                yield from self._functions[name]
+            for text, start in (each for table in fired for each in self._hung[name][table]):
+                _, end, _ = next(cut(text, self._dialect, start=start))
+                yield text[start:end]
 
     def _made_of(self, name: str) -> list[str]:
         """Return the statements about a domain, those about the domains that it is made of first."""
@@ -119,6 +166,9 @@ class _Known:
         places = script.spans if script.spans is not None else spans(script.text, self._dialect)
         for begin, end in places:
             statement = script.text[begin:end]
+            if self._dialect is not Dialect.POSTGRES and (held := _HOLDS.match(statement)):
+                self._trigger(held[1], statement)
+                continue
             made = _made(statement)
             name = next(_last(made[3]), "") if made is not None else ""
             if made is None or not name:
@@ -130,6 +180,24 @@ class _Known:
             else:
                 body = statement[: made.start()] + " " + statement[made.end() :]
                 self._function(name, statement, body, created=made[1].lower() == "create")
+
+    def _trigger(self, table: str, statement: str) -> None:
+        lower = statement.lower()
+        if not _harms(lower):
+            return
+        words = _WORD.findall(lower)
+        before = [
+            each for name in words if name in self._functions for each in self._functions[name]
+        ]
+        for name in _last(table):
+            self._holding.setdefault(name, []).extend([*before, statement])
+
+    def hang(self, text: str, lower: str) -> None:
+        """Remember which triggers a text hangs on tables. *lower* is it in lower case."""
+        for hung in _hanging(text, lower):
+            for table, function in zip(_last(hung[1]), _last(hung[2]), strict=False):
+                tables = self._hung.setdefault(function, {})
+                tables.setdefault(table, []).append((text, hung.start()))
 
     def _matters(self, text: str, lower: str) -> bool:
         """Say whether a text may make one of these, without telling all its statements apart."""
@@ -193,6 +261,31 @@ def _made(statement: str) -> re.Match[str] | None:
     while made is not None and _TRIGGER.match(statement, made.start()):
         made = _MAKES.search(statement, made.start() + 1, _HEAD)
     return made
+
+
+def _changed(lower: str) -> Iterator[str]:
+    """Yield the tables of which a text, in lower case, may change rows."""
+    for word, behind in _ROWS.items():
+        for at in _places(word, lower):
+            found = behind.match(lower, at + len(word))
+            if found is not None:
+                yield from _last(found[1])
+
+
+def _hanging(text: str, lower: str) -> Iterable[re.Match[str]]:
+    """Return each CREATE TRIGGER of a text, once."""
+    if len(lower) != len(text):
+        return _HANGS.finditer(text)  # places in the one are not places in the other
+    found = {}
+    for at in _places("trigger", lower):
+        start = lower.rfind("create", max(0, at - _APART), at)
+        while start >= 0 and start not in found:
+            hung = _HANGS.match(text, start)
+            if hung is not None:
+                found[start] = hung
+                break
+            start = lower.rfind("create", max(0, at - _APART), start)
+    return found.values()
 
 
 def _begin(lower: str, at: int) -> int:

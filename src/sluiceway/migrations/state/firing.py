@@ -45,6 +45,10 @@ class Triggers(Changing):
         """Whether a script has hung anything on a table."""
         return bool(self._functions)
 
+    def grow_old(self) -> None:
+        """Let them be from an earlier script: only what is done to their own tables fires them."""
+        self._places.clear()
+
     def add_part(self, part: Iterable[Key], parent: Iterable[Key]) -> None:
         """Note that a table is a partition or an heir of another."""
         self._fired.clear()

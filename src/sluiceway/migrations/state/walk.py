@@ -88,7 +88,7 @@ class Walk:
         self.world.catalogue.search("")
 
     def recall(self, parsed: Sequence[Parsed]) -> None:
-        """Know the functions and domains of an earlier script, and nothing else of it."""
+        """Know the functions, triggers and domains of an earlier script, and nothing else of it."""
         for number, item in enumerate(parsed, start=1):
             self.where = Where(number=number, span=item.span)
             self.actions([action for action in item.actions if action.kind in RECALLED])

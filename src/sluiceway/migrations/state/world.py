@@ -37,7 +37,7 @@ CATALOGUES = {
 RECALLED = frozenset(
     {
         Kind.ALTER_DOMAIN, Kind.ALTER_TYPE, Kind.CREATE_DOMAIN, Kind.CREATE_FUNCTION,
-        Kind.DROP_FUNCTION,
+        Kind.CREATE_TRIGGER, Kind.DROP_FUNCTION,
     }
 )  # fmt: skip
 """What is known of an earlier script."""
@@ -59,6 +59,7 @@ class World(Changing):
         """Let what was made so far be from before: it excuses nothing any more."""
         self.catalogue = Catalogue(self.routines.dialect)
         self.drafts, self.schemas = [], {}
+        self.triggers.grow_old()
         for domain in self.domains.values():
             domain.old = True
 
