@@ -179,7 +179,7 @@ def test_postgresql(texts, expected):
         (
             Dialect.TSQL,
             "CREATE PROC dbo.p AS DROP TABLE t\nGO\nCREATE OR ALTER TRIGGER [tr] ON [t] FOR DELETE AS EXEC dbo.p\nGO\n",
-            "DELETE t WHERE a = 1",
+            "DELETE FROM t WHERE a = 1",
         ),
         (
             Dialect.ORACLE,

@@ -99,7 +99,9 @@ class Triggers(Changing):
         named = tuple(table)
         known = self._fired.get((named, emptied))
         if known is None:
-            known = self._fired[named, emptied] = list(self._found(named, emptied=emptied))
+            # A name may mean several tables, and a trigger be found at each of them.
+            found = dict.fromkeys(self._found(named, emptied=emptied))
+            known = self._fired[named, emptied] = list(found)
         return known
 
     def elsewhere(self, *, everywhere: bool, emptied: bool, but: Iterable[Name]) -> list[Name]:
