@@ -211,6 +211,8 @@ def test_what_an_earlier_one_has_made_excuses_nothing():
         ((DROPS, HARMLESS, "SELECT f();"), 1, []),
         ((HARMLESS, DROPS, "SELECT 1;", "SELECT f();"), 2, ["4.sql:1 drop-table"]),
         ((DROPS, "SELECT 1;", "DROP FUNCTION f(); SELECT f();"), 1, []),
+        ((DROPS, "SELECT f();", DROPS), 1, ["2.sql:1 drop-table"]),
+        ((DROPS, "SELECT 1;", DROPS, "SELECT f();"), 1, ["4.sql:1 drop-table"]),
         ((FIRED, HUNG, "SELECT 1;", "UPDATE s.t SET b = 2;"), 2, ["4.sql:1 drop-table"]),
         ((FIRED, HUNG, "SELECT 1;", "UPDATE s.t SET b = 2;"), 1, ["4.sql:1 drop-table"]),
         ((DOMAIN, "SELECT 1;", "ALTER TABLE t ADD a d;"), 1, ["3.sql:1 not-null-without-default"]),

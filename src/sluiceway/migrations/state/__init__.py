@@ -103,9 +103,13 @@ def _drafts(
 
 
 def _older(scripts: Sequence[Script]) -> tuple[str, ...]:
-    """Return what scripts of one release need of those of earlier ones, which are not among them."""
-    needed = dict.fromkeys(each for script in scripts for each in script.before)
-    return tuple(each for each in needed if not any(each in script.text for script in scripts))
+    """Return what scripts of one release need that none of them has made before, so that an older one has."""
+    needed: dict[str, None] = {}
+    for number, script in enumerate(scripts):
+        for each in script.before:
+            if each not in needed and not any(each in other.text for other in scripts[:number]):
+                needed[each] = None
+    return tuple(needed)
 
 
 class _Recalling:
