@@ -190,10 +190,14 @@ circumstances(fact) := "" if {
 	some field, said in {
 		"dynamic": " The SQL is put together while it runs.",
 		"guessed": " The statement was not understood; this is what its words say.",
-		"in_do": " It stands in a block or function that is run.",
+		"in_do": run_by(fact),
 	}
 	object.get(fact, field, false) == true
 ])
+
+run_by(fact) := sprintf(" It happens in %s, which this statement runs.", [fact.within]) if {
+	object.get(fact, "within", "") != ""
+} else := " It stands in a block or function that is run."
 
 # Why a contracting statement is not let through at a promotion, where that could not be found out.
 unproven(fact) := sprintf(" That nobody uses it any more is not proven: %v.", [fact.last_reader.problem]) if {

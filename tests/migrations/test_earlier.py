@@ -200,6 +200,7 @@ def test_what_an_earlier_one_has_made_excuses_nothing():
     scripts = from_texts(texts, Dialect.POSTGRES).scripts
     (fact,) = facts(scripts, LibPgQuery(), Dialect.POSTGRES).facts
     assert (fact.new_object, fact.statement, fact.table) == (Maybe.NO, "SELECT f()", "logs")
+    assert (fact.in_do, fact.within) == (True, "f")
 
 
 @pytest.mark.parametrize(

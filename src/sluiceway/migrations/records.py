@@ -402,6 +402,9 @@ class Fact(Record):
     volatile: bool = False
     in_do: bool = False
     """In an anonymous block, or in the body of a function that is called."""
+    within: str = ""
+    """The function, procedure or trigger in which it happens, where the statement runs one: its own name, the
+    innermost of several."""
     dynamic: bool = False
     """In SQL that is put together while running."""
     guessed: bool = False

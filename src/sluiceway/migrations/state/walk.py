@@ -274,6 +274,7 @@ class Walk:
                 "offset": offset,
                 "through": (*self.where.through, routine.text),
                 "running": (*self.where.running, routine),
+                "within": name[-1] if name else "",
             }
             if action.nested and action.body == routine.text:
                 self._nested(action, branch=False, **changes)  # read with what it is given
@@ -433,6 +434,8 @@ class Walk:
             found["conditional"] = True
         if where.in_do:
             found["in_do"] = True
+        if where.within:
+            found["within"] = where.within
         if where.dynamic:
             found["dynamic"] = True
         if where.guessed:

@@ -77,6 +77,8 @@ class Where(Changing):
     conditional: bool = False
     through: tuple[str, ...] = ()
     running: tuple[Routine, ...] = ()
+    within: str = ""
+    """The name of the last of these."""
     depth: int = 0
     elsewhere: bool = False
     """In a session of its own, whose work no ROLLBACK of this one takes back."""
