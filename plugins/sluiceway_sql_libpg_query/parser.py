@@ -92,7 +92,7 @@ class LibPgQuery:
         if looking is None or looking.asked is not asked:
             looking = self._looking = Looking(asked)
         # What earlier scripts have made may be run as if it stood at the begin of this one.
-        before = [tree for each in script.before for tree in _trees_of(each)]
+        before = [tree for each in script.before for tree in _trees_of(each.text)]
         places = looking.at([*before, *trees] if before else trees)
         if before and places is not None:
             places = {place - len(before) for place in places if place >= len(before)}

@@ -171,6 +171,8 @@ test_the_circumstances_are_said if {
 	])
 	endswith(said(one("drop_table", {"in_do": true})), "It stands in a block or function that is run.")
 	endswith(said(one("drop_table", {"in_do": true, "within": "f"})), "It happens in f, which this statement runs.")
+	old := said(one("drop_table", {"in_do": true, "within": "f", "made_in": "db/1.sql"}))
+	endswith(old, "It happens in f, which this statement runs and db/1.sql has made.")
 	endswith(said(one("drop_table", {"dynamic": true})), "The SQL is put together while it runs.")
 	endswith(said(one("drop_table", {"guessed": true})), "this is what its words say.")
 	contains(said(one("drop_table", {})), "The table (which one cannot be told) is dropped")

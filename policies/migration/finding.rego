@@ -195,7 +195,10 @@ circumstances(fact) := "" if {
 	object.get(fact, field, false) == true
 ])
 
-run_by(fact) := sprintf(" It happens in %s, which this statement runs.", [fact.within]) if {
+run_by(fact) := sprintf(" It happens in %s, which this statement runs and %s has made.", [fact.within, fact.made_in]) if {
+	object.get(fact, "within", "") != ""
+	object.get(fact, "made_in", "") != ""
+} else := sprintf(" It happens in %s, which this statement runs.", [fact.within]) if {
 	object.get(fact, "within", "") != ""
 } else := " It stands in a block or function that is run."
 

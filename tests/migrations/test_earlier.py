@@ -200,7 +200,7 @@ def test_what_an_earlier_one_has_made_excuses_nothing():
     scripts = from_texts(texts, Dialect.POSTGRES).scripts
     (fact,) = facts(scripts, LibPgQuery(), Dialect.POSTGRES).facts
     assert (fact.new_object, fact.statement, fact.table) == (Maybe.NO, "SELECT f()", "logs")
-    assert (fact.in_do, fact.within) == (True, "f")
+    assert (fact.in_do, fact.within, fact.made_in) == (True, "f", "1.sql")
 
 
 @pytest.mark.parametrize(
@@ -257,4 +257,10 @@ def test_a_domain_is_given_where_a_column_may_be_one_and_it_may_take_no_null():
     files = [(f"{number}.sql", text.encode()) for number, text in enumerate(texts)]
     scripts = from_texts(files, Dialect.POSTGRES).scripts
     made = ("CREATE DOMAIN d AS text NOT NULL", "CREATE DOMAIN e AS d")
-    assert [script.before for script in scripts] == [(), (), (), made, ()]
+    assert [tuple(each.text for each in script.before) for script in scripts] == [
+        (),
+        (),
+        (),
+        made,
+        (),
+    ]

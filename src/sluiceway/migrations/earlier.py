@@ -23,7 +23,7 @@ from sluiceway.migrations.mentions import (
     trigger_in,
     words,
 )
-from sluiceway.migrations.records import Dialect, Script
+from sluiceway.migrations.records import Dialect, Earlier, Script
 from sluiceway.migrations.statements import cut, spans
 from sluiceway.record import replace
 
@@ -42,7 +42,7 @@ def linked(scripts: Sequence[Script], dialect: Dialect) -> tuple[Script, ...]:
         if may_make(lower) or (hangs and dialect is not Dialect.POSTGRES):
             known.note(script, lower)
         if hangs and dialect is Dialect.POSTGRES:
-            known.hang(script.text, lower)
+            known.hang(script, lower)
     return tuple(found)
 
 
@@ -51,22 +51,22 @@ class _Known:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._functions: dict[str, list[str]] = {}
-        self._hung: dict[str, dict[str, list[tuple[str, int]]]] = {}
-        """Of a function the tables whose triggers execute it, and where each stands: text and place."""
-        self._holding: dict[str, list[str]] = {}
+        self._functions: dict[str, list[Earlier]] = {}
+        self._hung: dict[str, dict[str, list[tuple[Script, int]]]] = {}
+        """Of a function the tables whose triggers execute it, and where each stands."""
+        self._holding: dict[str, list[Earlier]] = {}
         """Of a table what makes those of its triggers that hold themselves what they do."""
-        self._domains: dict[str, list[str]] = {}
+        self._domains: dict[str, list[Earlier]] = {}
         self._bases: dict[str, dict[str, None]] = {}
         self._derived: dict[str, list[str]] = {}
         """What each of them is made of, and what is made of it."""
         self._demanding: set[str] = set()
         """Domains that may take no NULL: of the others nothing has to be known."""
 
-    def needed(self, lower: str) -> Iterable[str]:
+    def needed(self, lower: str) -> Iterable[Earlier]:
         """Return the statements that a text, in lower case, may need, in their order."""
         functions = [name for name in self._functions if name in lower]
-        found: dict[str, None] = {}
+        found: dict[Earlier, None] = {}
         if functions:
             run = runs(functions, lower)
             found.update((each, None) for name in run for each in self._functions[name])
@@ -76,7 +76,7 @@ class _Known:
             found.update((each, None) for name in given for each in self._made_of(name))
         return found
 
-    def _fired(self, lower: str) -> Iterator[str]:
+    def _fired(self, lower: str) -> Iterator[Earlier]:
         """Yield the statements about what may do harm and is fired by a change of rows."""
         hung = [name for name in self._hung if name in self._functions]
         tables = set(changed(lower)) if hung or self._holding else set()
@@ -86,11 +86,11 @@ class _Known:
             fired = [table for table in self._hung[name] if table in tables]
             if fired:
                 yield from self._functions[name]
-            for text, start in (each for table in fired for each in self._hung[name][table]):
-                _, end, _ = next(cut(text, self._dialect, start=start))
-                yield text[start:end]
+            for script, start in (each for table in fired for each in self._hung[name][table]):
+                _, end, _ = next(cut(script.text, self._dialect, start=start))
+                yield Earlier(script.text[start:end], script.path)
 
-    def _made_of(self, name: str) -> list[str]:
+    def _made_of(self, name: str) -> list[Earlier]:
         """Return the statements about a domain, those about the domains that it is made of first."""
         done: dict[str, None] = {}
         begun: set[str] = set()
@@ -111,13 +111,13 @@ class _Known:
             return
         places = script.spans if script.spans is not None else spans(script.text, self._dialect)
         for begin, end in places:
-            statement = script.text[begin:end]
+            statement = Earlier(script.text[begin:end], script.path)
             # PostgreSQL's only name a function.
-            table = trigger_in(statement) if self._dialect is not Dialect.POSTGRES else None
+            table = trigger_in(statement.text) if self._dialect is not Dialect.POSTGRES else None
             if table is not None:
                 self._trigger(table, statement)
                 continue
-            made = made_in(statement)
+            made = made_in(statement.text)
             if made is None:
                 continue
             if made.domain:
@@ -125,11 +125,11 @@ class _Known:
             else:
                 self._function(made.name, statement, made.rest, created=made.created)
 
-    def hang(self, text: str, lower: str) -> None:
-        """Remember which triggers a text hangs on tables. *lower* is it in lower case."""
-        for each in hanging(text, lower):
+    def hang(self, script: Script, lower: str) -> None:
+        """Remember which triggers a script hangs on tables. *lower* is its text in lower case."""
+        for each in hanging(script.text, lower):
             tables = self._hung.setdefault(each.function, {})
-            tables.setdefault(each.table, []).append((text, each.start))
+            tables.setdefault(each.table, []).append((script, each.start))
 
     def _matters(self, text: str, lower: str) -> bool:
         """Say whether a text may make one of these, without telling all its statements apart."""
@@ -146,15 +146,15 @@ class _Known:
                 return True
         return False
 
-    def _trigger(self, table: str, statement: str) -> None:
-        if not harms(statement.lower()):
+    def _trigger(self, table: str, statement: Earlier) -> None:
+        if not harms(statement.text.lower()):
             return
-        inside = [name for name in words(statement) if name in self._functions]
+        inside = [name for name in words(statement.text) if name in self._functions]
         before = [each for name in inside for each in self._functions[name]]
         self._holding.setdefault(table, []).extend([*before, statement])
 
-    def _domain(self, name: str, statement: str) -> None:
-        said = dict.fromkeys(words(statement))
+    def _domain(self, name: str, statement: Earlier) -> None:
+        said = dict.fromkeys(words(statement.text))
         self._domains.setdefault(name, []).append(statement)
         bases = self._bases.setdefault(name, {})
         for base in said:
@@ -170,8 +170,8 @@ class _Known:
                 # What is made of one that takes no NULL takes none either.
                 waiting += self._derived.get(other, ())
 
-    def _function(self, name: str, statement: str, rest: str, *, created: bool) -> None:
-        said = words(statement)
+    def _function(self, name: str, statement: Earlier, rest: str, *, created: bool) -> None:
+        said = words(statement.text)
         inside = [*dict.fromkeys(each for each in said if each in self._functions)]
         if name not in self._functions and not (created and (inside or harms(rest.lower()))):
             return

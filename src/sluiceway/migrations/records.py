@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from sluiceway.migrations.dialect import Dialect
-from sluiceway.record import Record
+from sluiceway.record import Record, field
 
 __all__ = [
     "EXCUSES",
@@ -21,6 +21,7 @@ __all__ = [
     "Asked",
     "Column",
     "Dialect",
+    "Earlier",
     "Fact",
     "Kind",
     "Maybe",
@@ -69,6 +70,14 @@ class Remark(Record):
     what: str
 
 
+class Earlier(Record, kw_only=False):
+    """A statement of an earlier script. What it says is the same, whoever says it."""
+
+    text: str
+    file: str = field(compare=False)
+    """The script's path."""
+
+
 class Script(Record):
     """The forward part of one migration, ready for a parser."""
 
@@ -94,8 +103,8 @@ class Script(Record):
     conditional: tuple[Span, ...] = ()
     """Parts that the tool or the server may leave out (``\\if``, a template's ``{{ if }}``,
     ``/*!100000``): they are judged, and what they make may not be there for what follows."""
-    before: tuple[str, ...] = ()
-    """Statements of earlier scripts that have made functions and domains which this one may need."""
+    before: tuple[Earlier, ...] = ()
+    """What has made functions, triggers and domains which this one may need."""
 
     def line(self, offset: int) -> int:
         """Return the line, from 1, on which the character at *offset* stands."""
@@ -405,6 +414,8 @@ class Fact(Record):
     within: str = ""
     """The function, procedure or trigger in which it happens, where the statement runs one: its own name, the
     innermost of several."""
+    made_in: str = ""
+    """The earlier file that has made that one; empty where it is made by the statement's own."""
     dynamic: bool = False
     """In SQL that is put together while running."""
     guessed: bool = False

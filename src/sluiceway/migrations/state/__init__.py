@@ -15,6 +15,7 @@ from typing import Any
 from sluiceway.migrations.records import (
     Asked,
     Dialect,
+    Earlier,
     Fact,
     Parsed,
     Script,
@@ -102,12 +103,14 @@ def _drafts(
     return drafts, statements
 
 
-def _older(scripts: Sequence[Script]) -> tuple[str, ...]:
+def _older(scripts: Sequence[Script]) -> tuple[Earlier, ...]:
     """Return what scripts of one release need that none of them has made before, so that an older one has."""
-    needed: dict[str, None] = {}
+    needed: dict[Earlier, None] = {}
     for number, script in enumerate(scripts):
         for each in script.before:
-            if each not in needed and not any(each in other.text for other in scripts[:number]):
+            if each not in needed and not any(
+                each.text in other.text for other in scripts[:number]
+            ):
                 needed[each] = None
     return tuple(needed)
 
@@ -118,19 +121,19 @@ class _Recalling:
     def __init__(self, parser: SqlParser, dialect: Dialect) -> None:
         self._parser = parser
         self._dialect = dialect
-        self._parsed: dict[tuple[str, ...], Sequence[Parsed]] = {}
+        self._parsed: dict[tuple[Earlier, ...], Sequence[Parsed]] = {}
 
-    def recall(self, walk: Walk, script: Script, statements: tuple[str, ...]) -> None:
+    def recall(self, walk: Walk, script: Script, statements: tuple[Earlier, ...]) -> None:
         """Let *walk* know these statements, which *script* or one after it needs."""
         if not statements:
             return
         cut, at = [], 0
         for statement in statements:
-            cut.append((at, at + len(statement)))
-            at += len(statement) + 1
+            cut.append((at, at + len(statement.text)))
+            at += len(statement.text) + 1
         earlier = replace(
             script,
-            text="\n".join(statements),
+            text="\n".join(each.text for each in statements),
             spans=tuple(cut),
             before=(),
             problems=(),
@@ -140,7 +143,8 @@ class _Recalling:
             self._parsed[statements] = self._parser.parse(earlier, self._dialect)
         made = self._parsed[statements]
         walk.start(earlier, self._parser, made)
-        walk.recall(made)
+        starts = [start for start, _ in cut]
+        walk.recall(made, starts, [each.file for each in statements])
 
 
 _FIELDS = tuple(item.name for item in fields(Fact))

@@ -20,6 +20,8 @@ class Routine(Changing):
     """Its definition, for the hash of what calls it."""
     body: str
     language: str
+    made_in: str = ""
+    """The earlier file that has made it, if it was one."""
 
 
 class Routines(Changing):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,6 +80,7 @@ class Walk:
         self._begun = []
         self._waiting: list[tuple[Where, Action]] = []
         self._open = False
+        self._made_in = ""
         self._path: tuple[str, ...] | None = None
         self._takes_back = self.dialect in _TRANSACTIONAL and any(
             action.kind is Kind.ROLLBACK for item in parsed for action in item.actions
@@ -87,11 +89,19 @@ class Walk:
         self.world.lock_timeout = False
         self.world.catalogue.search("")
 
-    def recall(self, parsed: Sequence[Parsed]) -> None:
-        """Know the functions, triggers and domains of an earlier script, and nothing else of it."""
+    def recall(self, parsed: Sequence[Parsed], starts: Sequence[int], files: Sequence[str]) -> None:
+        """Know the functions, triggers and domains of earlier scripts, and nothing else of them.
+
+        Args:
+            parsed: Their statements, in one text.
+            starts: Where in that text another file's begin.
+            files: Those files.
+        """
         for number, item in enumerate(parsed, start=1):
             self.where = Where(number=number, span=item.span)
+            self._made_in = files[bisect_right(starts, item.span[0]) - 1]
             self.actions([action for action in item.actions if action.kind in RECALLED])
+        self._made_in = ""
         self.world.grow_old()
 
     def script(self, parsed: Sequence[Parsed]) -> list[Draft]:
@@ -213,7 +223,8 @@ class Walk:
         if action.label == "settings":
             routines.set_path(action.name, actions)
             return
-        routine = Routine(actions, self._script.text[start:end], action.body, action.language)
+        text = self._script.text[start:end]
+        routine = Routine(actions, text, action.body, action.language, self._made_in)
         sure = not (self.where.conditional or action.if_exists)
         routines.add(self._routine(action.name), action.columns, routine, sure=sure)
         self.world.triggers.forget_fired()
@@ -275,6 +286,7 @@ class Walk:
                 "through": (*self.where.through, routine.text),
                 "running": (*self.where.running, routine),
                 "within": name[-1] if name else "",
+                "made_in": routine.made_in,
             }
             if action.nested and action.body == routine.text:
                 self._nested(action, branch=False, **changes)  # read with what it is given
@@ -436,6 +448,7 @@ class Walk:
             found["in_do"] = True
         if where.within:
             found["within"] = where.within
+            found["made_in"] = where.made_in
         if where.dynamic:
             found["dynamic"] = True
         if where.guessed:
