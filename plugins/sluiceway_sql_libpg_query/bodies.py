@@ -36,7 +36,8 @@ __all__ = ["Reader", "Unreadable"]
 _DEEPEST = 12
 """How deeply texts may be executed inside texts before one is taken for unknown."""
 _WORTH = re.compile(
-    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|perform|call)\b"
+    r"(?i)\b(?:drop|truncate|alter|create|execute|reindex|rename|cluster|vacuum|perform|call"
+    rf"|{'|'.join(sorted(DROPS))})\b"
 )
 """Words without which a body does nothing that matters, calls of other functions aside."""
 _IN_NAME = frozenset('_$."')

@@ -11,6 +11,7 @@ from __future__ import annotations
 from .labelled_along import ALONG
 from .labelled_blocks import BEHIND, BLOCKS, CERTAINTIES, ERRORS, SESSIONS
 from .labelled_doubts import BRANCHES, PARTS
+from .labelled_facts import NEEDED
 from .labelled_hidden import FIRED, RUN, TEXTS
 from .labelled_kit import (
     ALONE,
@@ -432,4 +433,5 @@ CASES = (
     + FIRED
     + TEXTS
     + ALONG
+    + NEEDED
 )

@@ -75,6 +75,13 @@ def found(*texts: str, dialect: Dialect = Dialect.POSTGRES) -> list[tuple[str, i
         ((DROPS, "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT f()';"), []),
         ((DROPS + "CREATE TABLE logs (a int);", "SELECT f();"), ["2.sql:1 drop-table"]),
         ((DROPS, "COMMENT ON FUNCTION f() IS 'f()';"), []),
+        (
+            (
+                "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$SELECT dropgeometrytable('logs')$$;",
+                "SELECT f();",
+            ),
+            ["2.sql:1 drop-table"],
+        ),
         (("SELECT f();", DROPS), []),
         ((FIRED + HUNG, "INSERT INTO s.t VALUES (1);"), ["2.sql:1 drop-table"]),
         ((FIRED, HUNG, "SELECT 1;\nUPDATE s.t SET b = 2;"), ["3.sql:2 drop-table"]),

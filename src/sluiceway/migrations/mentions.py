@@ -47,10 +47,21 @@ _NEAR = len("create") + 80
 """Characters before what is made in which it is said that it is."""
 _PLAIN = re.compile(r"create(?:\s+or\s+(?:replace|alter))?\s+\w+|(?:alter|drop)\s+\w+")
 _HARMS = re.compile(
-    r"\b(?:drop|truncate|alter|rename|sp_rename|exec|prepare|dblink\w*"
+    # Extensions have functions that drop: dropgeometrytable, drop_chunks, ...
+    r"drop|retention_policy"
+    r"|\b(?:truncate|alter|rename|sp_rename|exec|prepare|dblink\w*"
     r"|execute(?!\s+(?:function|procedure)\b))\b"
 )
-_PARTS = ("drop", "truncate", "alter", "rename", "exec", "prepare", "dblink")
+_PARTS = (
+    "drop",
+    "truncate",
+    "alter",
+    "rename",
+    "exec",
+    "prepare",
+    "dblink",
+    "retention_policy",
+)
 _GIVES = ("add", "type", "domain")
 _CALLS = ("call", "exec", "execute")
 _OPENS = re.compile(rf"[\"`\]]?{_BETWEEN}*+\(")

@@ -1,0 +1,48 @@
+"""Labelled migrations for PostgreSQL, each of which is judged wrongly without one thing that is known of it."""
+
+from __future__ import annotations
+
+from .labelled_kit import TABLE, UNPARSABLE, case
+
+__all__ = ["NEEDED"]
+
+NEEDED = (
+    case(
+        "table of a new schema that is renamed",
+        "CREATE SCHEMA n; CREATE TABLE n.t (id int); ALTER SCHEMA n RENAME TO m; DROP TABLE m.t;",
+    ),
+    case(
+        "old schema that is renamed",
+        "CREATE SCHEMA n; CREATE TABLE n.items (id int); ALTER SCHEMA n RENAME TO m;"
+        "ALTER SCHEMA legacy RENAME TO n; DROP TABLE n.items;",
+        TABLE,
+    ),
+    case(
+        "not null for a while",
+        "ALTER TABLE logs ADD COLUMN n int NOT NULL DEFAULT 1; ALTER TABLE logs ALTER n DROP DEFAULT;"
+        "ALTER TABLE logs ALTER n DROP NOT NULL;",
+    ),
+    case(
+        "check with another name",
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (name IS NOT NULL) NOT VALID;"
+        "ALTER TABLE users RENAME CONSTRAINT c TO d; ALTER TABLE users VALIDATE CONSTRAINT d;"
+        "ALTER TABLE users ALTER name SET NOT NULL;",
+        runs="the safe way, though the old INSERT has to be changed first",
+    ),
+    case(
+        "index on a partitioned table alone",
+        "CREATE INDEX events_id ON ONLY events (id);",
+    ),
+    case(
+        "body in a language that nobody reads",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plperl AS 'select 1'; SELECT f();",
+        UNPARSABLE,
+        runs="the language is an extension",
+    ),
+    case(
+        "function of SQL that calls what drops",
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$SELECT dropgeometrytable('logs')$$; SELECT f();",
+        TABLE,
+        runs="the function is an extension's",
+    ),
+)
