@@ -32,6 +32,7 @@ NEEDED = (
     case(
         "index on a partitioned table alone",
         "CREATE INDEX events_id ON ONLY events (id);",
+        runs="it locks the table, and for a moment only: no partition is read",
     ),
     case(
         "body in a language that nobody reads",
