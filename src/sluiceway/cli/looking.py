@@ -21,6 +21,7 @@ def status(shell: Shell) -> ExitCode:
     from sluiceway.runs.waiver import standing
 
     bench = shell.bench
+    bench.plugins  # noqa: B018 - one that is not there is said once, as everywhere, not of each row
     board = rows(bench)
     waivers = standing(bench, datetime.now(UTC))
     runs = under_way.rows(bench)

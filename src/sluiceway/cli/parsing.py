@@ -159,14 +159,17 @@ class _UsageError(ParseError, Exit):
         from sluiceway.config.settings import nearest
 
         command, text = getattr(self.context, "name", None), str(self.args[0])
+        helps = f"`invoke {command} --help` has its flags."
         if word[:1] == "-":
-            guess = nearest(word, list(getattr(self.context, "flags", {})))
+            flags = {flag.lstrip("-"): flag for flag in getattr(self.context, "flags", {})}
+            guess = flags.get(nearest(word.lstrip("-"), flags), "")  # dashes are no likeness
+            if command and not guess:
+                return text, helps
         elif command:
             # Rather a value that wants a flag than a command: `promote staging` means no `sign`.
             guess = nearest(word, self.commands, cutoff=0.8)
             if not guess:
-                helps = f"invoke {command} --help"
-                return f"{command} takes no {word!r} by itself.", f"`{helps}` has its flags."
+                return f"{command} takes no {word!r} by itself.", helps
         else:
             guess = nearest(word, self.commands)
         return text, f"Did you mean {guess}?" if guess else "`invoke --list` shows all."
