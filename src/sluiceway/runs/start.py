@@ -205,8 +205,8 @@ def _carry(
                 f"how run {run} ended is not known: {type(error).__name__}: {database_words(error)}",
                 means="It may have changed what it was asked to change. The weight of a canary and a "
                 "switch that is not settled go back by themselves when their lease ends.",
-                remedy=f"Mend what is said there (make room on a full disk), then run `invoke resume "
-                f"--run={run}`: it ends the run properly. `invoke status` says what is where.",
+                remedy="Mend what is said there (make room on a full disk), then run "
+                f"`invoke resume --run={run}`: it ends the run properly. `invoke status` says what is where.",
                 code="run.unknown-end",
             ) from error
     events.emit("run.ended", run=run, outcome=outcome)
