@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sluiceway import process
 from sluiceway.errors import ActionFailed
@@ -219,7 +219,7 @@ class Client:
     @contextmanager
     def _starting(self) -> Iterator[None]:
         """Be the only one on this machine who starts a supervisor of this folder."""
-        with self.folder.starting.open("a", encoding="utf-8") as stream:
+        with self._start_lock() as stream:
             deadline = time.monotonic() + _START_SECONDS
             while True:
                 try:
@@ -230,6 +230,19 @@ class Client:
                         raise self._silent("another task has been starting it for long") from None
                     time.sleep(_POLL_SECONDS)
             yield
+
+    def _start_lock(self) -> TextIO:
+        path = self.folder.starting
+        try:
+            return path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise ActionFailed(
+                f"cannot write {path}: {error.strerror or error}",
+                means="Without that lock two supervisors could run at once, so none is started or asked "
+                "to stop.",
+                remedy="Make room on that disk, or correct its permissions.",
+                code="deploy.state-unwritable",
+            ) from error
 
     def _failed_start(self, log: Path, began: int) -> ActionFailed:
         with log.open("rb") as stream:

@@ -12,6 +12,7 @@ from sluiceway import __version__, process
 from sluiceway.errors import ActionFailed, ConfigurationError
 from sluiceway.model import Check, CheckStatus, Evidence, GateRequest, Maker, Project, Status
 from sluiceway.record import Record
+from sluiceway.words import counted
 from sluiceway_gate_smoke.http_check import Answer, ask
 from sluiceway_gate_smoke.parity import agree
 from sluiceway_gate_smoke.plan import Plan, read_plan
@@ -172,14 +173,10 @@ def examine(
                 remedy=f"Install it, or correct [plugins.{plugin}] command.",
             ),
         )
-    what = [_counted(len(plan.checks), "HTTP check")] if plan.checks else []
-    what += [_counted(len(plan.parity), "comparison") + " of slots"] if plan.parity else []
+    what = [counted(len(plan.checks), "HTTP check")] if plan.checks else []
+    what += [counted(len(plan.parity), "comparison") + " of slots"] if plan.parity else []
     what += [f"the command {plan.command[0]!r}"] if plan.command else []
     return (Check(name=plugin, status=CheckStatus.OK, detail=" and ".join(what)),)
-
-
-def _counted(number: int, one: str) -> str:
-    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def _maker(plugin: str) -> Maker:

@@ -18,6 +18,7 @@ import sluiceway
 from sluiceway import process
 from sluiceway.errors import ActionFailed
 from sluiceway.model import Check, CheckStatus
+from sluiceway.words import counted
 from sluiceway_registry_folder.options import Options
 from sluiceway_registry_folder.server import IDENTITY_HEADER, bind
 from sluiceway_registry_folder.storage import Store
@@ -240,7 +241,7 @@ def _inspect_folder(folder: Path) -> Check:
         count = len(Store.open(folder).repositories())
     except ActionFailed as error:
         return Check(name=name, status=CheckStatus.FAIL, detail=error.what, remedy=error.remedy)
-    held = "1 repository" if count == 1 else f"{count} repositories"
+    held = counted(count, "repository", "repositories")
     return Check(name=name, status=CheckStatus.OK, detail=f"{folder} holds {held}")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pluggy
 
-from sluiceway import hookspecs
+from sluiceway import answers, hookspecs
 from sluiceway.config.model import Config
 from sluiceway.config.settings import nearest
 from sluiceway.errors import ActionFailed, PluginError, SluicewayError
@@ -195,9 +195,13 @@ class Plugins:
             answer = caller(
                 project=self.project, settings=self._config.plugins.get(name, {}), **records
             )
-        except SluicewayError:
+            if caller.spec is not None and not caller.spec.opts["firstresult"]:
+                answer = answer[0] if answer else None  # a collecting hook, asked of one plugin
+            if answer is not None:
+                answers.check(hook, answer)
+        except (SluicewayError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # sys.exit(0) too, by which the command would end as done
             raise ActionFailed(
                 f"plugin {name} failed in {hook}: {type(error).__name__}: {error}",
                 means="This is a defect of the plugin; what it was asked for did not happen.",
@@ -205,8 +209,6 @@ class Plugins:
                 "--debug shows the trace.",
                 code="plugin.defect",
             ) from error
-        if caller.spec is not None and not caller.spec.opts["firstresult"]:
-            return answer[0] if answer else None  # a collecting hook, asked of one plugin
         return answer
 
     def _distribution(self, name: str) -> str:
@@ -251,7 +253,9 @@ def _register(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoin
     except pluggy.PluginValidationError as error:
         problem = str(error)
         manager.unregister(name=point.name)
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises, it is named
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a stranger's import raises, it is named
         problem = f"{type(error).__name__}: {error}"
     return _Taken(hooks=hooks, problem=problem)
 

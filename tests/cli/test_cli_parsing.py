@@ -64,6 +64,11 @@ def test_an_argument_that_is_not_there_is_named_with_where_to_look(capsys):
     [
         (("promot", "--json"), "No idea what 'promot' is!", "Did you mean promote?"),
         (("promote", "--too=dev", "--json"), "No idea what '--too' is!", "Did you mean --to?"),
+        (
+            ("status", "--env=prod", "--json"),  # not --json, whose dashes alone are like it
+            "No idea what '--env' is!",
+            "`invoke status --help` has its flags.",
+        ),
         (("--json", "status"), "No idea what '--json' is!", None),
         (
             ("promote", "staging", "--json"),

@@ -21,8 +21,9 @@ FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="/dev/full is Linux's")
 
 
-def ended(tmp_path, line, **more):
-    (tmp_path / "sluiceway.toml").write_text('[service]\nname = "pay"\n')
+def ended(tmp_path, line, *, config=True, **more):
+    if config:
+        (tmp_path / "sluiceway.toml").write_text('[service]\nname = "pay"\n')
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {_COMMAND} {line}"],
@@ -88,6 +89,55 @@ def test_a_listing_that_could_not_be_written_is_not_done(tmp_path):
 def test_who_stops_reading_changes_no_exit_code(tmp_path, command):
     done = ended(tmp_path, f"{command} | true")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+LOUD = """
+import os
+from sluiceway.hookspecs import hookimpl
+
+print("at import")
+
+@hookimpl
+def sluiceway_flags():
+    print("in a hook")
+    os.write(1, b"past Python\\n")
+    os.system("echo from a child")
+    return {"SEEN": True}
+"""
+
+
+@pytest.fixture
+def loud(tmp_path, monkeypatch):
+    """A plugin that writes to stdout in every way there is, chosen for the stage ``flags``."""
+    info = tmp_path / "site" / "acme_loud-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-loud\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[sluiceway]\nflags-loud = acme_loud\n")
+    (tmp_path / "site" / "acme_loud.py").write_text(LOUD)
+    (tmp_path / "sluiceway.toml").write_text('[service]\nname = "pay"\n[stages]\nflags = "loud"\n')
+    return {"PYTHONPATH": str(tmp_path / "site")}
+
+
+SAID = ["at import", "in a hook", "past Python", "from a child"]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("flags.list --json", 0), ("flags.eval nope --json", 2)]
+)
+def test_what_a_plugin_prints_is_no_part_of_the_document(tmp_path, loud, command, code):
+    done = ended(tmp_path, command, config=False, **loud)
+    assert done.returncode == code
+    document = json.loads(done.stdout)
+    assert document.get("error", {}).get("code", "") == ("" if code == 0 else "flag.unset")
+    assert [line for line in SAID if line in done.stderr] == SAID
+
+
+@needs_full
+def test_a_document_that_could_not_be_written_is_not_done_whatever_a_plugin_prints(tmp_path, loud):
+    done = ended(tmp_path, "flags.list --json >/dev/full", config=False, **loud)
+    assert done.returncode == ExitCode.UNABLE
+    assert "output.unwritable" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 class Broken(io.StringIO):

@@ -193,7 +193,7 @@ def test_what_a_person_should_know_is_said():
     for words in (
         "notify-webhook could not tell people: refused",
         "run r could not renew its lease: disk full",
-        "stopping run r: what it changed is undone",
+        "stopping run r: what it changed is undone; a second time leaves that to",
         "deploy-local could not be stopped: gone",
         "the kept copy of host/policies@sha256:c decides, for nobody answers: refused",
         "release 1.0",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sluiceway import plugins
+from sluiceway import answers, hookspecs, plugins
 from sluiceway.config import load
 from sluiceway.errors import ActionFailed, PluginError
 from sluiceway.migrations.records import Dialect
@@ -131,6 +131,7 @@ def test_two_owners_of_one_name_are_refused_before_anything_is_imported(tmp_path
     [
         ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
         ("", "No module named"),
+        ("raise SystemExit(0)", "SystemExit"),
         (
             "from sluiceway.hookspecs import hookimpl\n@hookimpl\ndef sluiceway_flagz(): pass\n",
             "'sluiceway_flags'",
@@ -186,6 +187,90 @@ def test_what_a_plugin_raises_by_accident_refuses_and_names_it(tmp_path, install
     assert caught.value.code == "plugin.defect"
     assert "flags-acme" in caught.value.what
     assert "acme-flags" in caught.value.remedy
+
+
+def answering(tmp_path, install, source, name="answers"):
+    """Return the loader with a gate plugin whose ``sluiceway_evidence`` is *source*."""
+    install(
+        "acme-gate",
+        "gate-acme",
+        f"acme_gate_{name}",
+        "import math, sys\n"
+        "from datetime import UTC, datetime\n"
+        "from sluiceway.hookspecs import hookimpl\n"
+        "from sluiceway.model import Evidence, Maker, Status\n"
+        "def piece(**more):\n"
+        "    said = dict(kind='acme', status=Status.OK, subject='x', made_at=datetime.now(UTC),\n"
+        "                maker=Maker(plugin='gate-acme', tool='t', version='1'), summary='s', facts={})\n"
+        "    return Evidence(**said | more)\n"
+        f"@hookimpl\ndef sluiceway_evidence():\n    {source}\n",
+    )
+    return loaded(tmp_path, '[stages]\ngate = "acme"\n')
+
+
+@pytest.mark.parametrize("source", ["return [piece()]", "return (piece(), piece(kind='more'))"])
+def test_what_a_hook_promises_is_answered(tmp_path, install, source):
+    answers = answering(tmp_path, install, source).each("sluiceway_evidence", request=None)
+    assert [name for name, _ in answers] == ["gate-acme"]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("return 'ok'", "str where the hook promises a sequence of Evidence"),
+        ("return piece()", "Evidence where the hook promises a sequence of Evidence"),
+        ("return {'kind': 'acme'}", "dict where the hook promises a sequence of Evidence"),
+        ("return [{'kind': 'acme'}]", "dict where the hook promises Evidence"),
+        ("return [piece(), None]", "NoneType where the hook promises Evidence"),
+        ("return (piece() for _ in range(2))", "generator where the hook promises a sequence"),
+        ("return [piece(made_at=datetime.now())]", "without a time zone"),
+        ("return [piece(facts={'share': math.nan})]", "not JSON compliant"),
+        ("return [piece(facts={'tool': object()})]", "object has no JSON form"),
+        ("facts = {}; facts['facts'] = facts; return [piece(facts=facts)]", "RecursionError"),
+        ("return [piece(summary='\\udc80')]", "UnicodeEncodeError"),
+    ],
+)
+def test_another_answer_than_the_hook_promises_is_the_plugins_defect(
+    tmp_path, install, source, told
+):
+    found = answering(tmp_path, install, source)
+    with pytest.raises(ActionFailed) as caught:
+        found.each("sluiceway_evidence", request=None)
+    assert caught.value.code == "plugin.defect"
+    assert told in caught.value.what
+    assert "gate-acme" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "source", ["sys.exit(0)", "raise GeneratorExit", "raise BaseException('x')"]
+)
+def test_a_plugin_cannot_end_the_command_as_done(tmp_path, install, source):
+    found = answering(tmp_path, install, source, "ends")
+    with pytest.raises(ActionFailed) as caught:
+        found.each("sluiceway_evidence", request=None)
+    assert caught.value.code == "plugin.defect"
+
+
+def test_ctrl_c_in_a_plugin_is_ctrl_c(tmp_path, install):
+    found = answering(tmp_path, install, "raise KeyboardInterrupt", "interrupted")
+    with pytest.raises(KeyboardInterrupt):
+        found.each("sluiceway_evidence", request=None)
+
+
+def test_every_hook_says_in_a_form_that_is_understood_what_it_answers():
+    hooks = [name for name in vars(hookspecs) if name.startswith("sluiceway_")]
+    forms = {hook: answers._promised(hook) for hook in hooks}
+    assert {shape for shape, _ in forms.values()} == {"", "Sequence", "Mapping", "tuple"}
+    interfaces = {
+        "sluiceway_registry",
+        "sluiceway_policy_engine",
+        "sluiceway_sql_parser",
+        "sluiceway_sql_style",
+        "sluiceway_scratch_database",
+        "sluiceway_statement_recorder",
+        "sluiceway_notify",
+    }
+    assert {hook for hook, (_, kinds) in forms.items() if not all(kinds)} == interfaces
 
 
 def test_a_stage_that_nobody_answers_is_an_error(tmp_path, install):

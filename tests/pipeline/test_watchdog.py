@@ -175,6 +175,35 @@ def test_whoever_dies_no_canary_serves_unwatched(shop, in_production):  # noqa: 
     end()
 
 
+def test_a_canary_that_had_passed_is_not_said_to_be_served_again(shop, traffic):  # noqa: F811 - a fixture
+    """After a machine was off its process is gone, and nobody starts it: it may have ended by itself."""
+    shop.ship("dev", "staging")
+    end = traffic()
+    code, document, err = shop.run("lena", "promote", "--to=canary", *QUICK)
+    assert code == 0, (document, err)
+    watched = supervisor(shop)
+    watched.parent().kill()
+    watched.kill()
+    assert until(lambda: not any(shop.state()["serving"].values()), seconds=10)
+    saved = json.loads((shop.bench().project.state / "local" / "state.json").read_text())
+    psutil.Process(saved["routes"]["production"]["canary"]["identity"][0]).kill()
+
+    code, document, err = shop.run("lena", "resume")
+    assert code == 0, (document, err)
+    assert document["served_again"] == ["dev", "staging"]
+    assert "a canary is not started again by itself" in " ".join(err.split())
+    _, board, _ = shop.run("lena", "status")
+    (canary,) = (each for each in board["environments"] if each["environment"] == "canary")
+    assert (canary["healthy"], canary["weight"]) == (False, 0.0)
+    assert "`invoke canary` starts it again" in canary["problem"]
+    code, document, err = shop.run("lena", "promote", "--to=canary", *QUICK)
+    assert code == 0, (document, err)
+    end()
+    _, board, _ = shop.run("lena", "status")
+    (canary,) = (each for each in board["environments"] if each["environment"] == "canary")
+    assert (canary["healthy"], canary["problem"]) == (True, "")
+
+
 def test_resume_serves_again_what_nobody_routes_to_any_more(shop):
     """As after a machine was off: whoever routed is gone, and some of what was routed to as well."""
     shop.ship("dev", "staging")

@@ -20,7 +20,7 @@ import pytest
 
 import sluiceway_deploy_local as plugin
 from sluiceway.errors import ActionFailed
-from sluiceway.model import CheckStatus
+from sluiceway.model import CheckStatus, Project
 from sluiceway_deploy_local import processes
 from sluiceway_deploy_local.logs import rotate
 from sluiceway_deploy_local.paths import folder
@@ -374,3 +374,15 @@ def test_logs_are_cut_at_their_limit_and_the_oldest_go(tmp_path):
     assert "used.log" in left
     assert "old-39.log" in left
     assert "old-00.log" not in left
+
+
+def test_down_says_why_where_its_folder_cannot_be_written(tmp_path):
+    project = Project(service="settlement", root=tmp_path, state=tmp_path / "state", environ={})
+    place = folder(project.state)
+    place.make()
+    place.state.write_text("{}")  # a supervisor ran once, and none answers
+    place.starting.mkdir()
+    with pytest.raises(ActionFailed) as caught:
+        plugin.sluiceway_shutdown(project, {})
+    assert caught.value.code == "deploy.state-unwritable"
+    assert str(place.starting) in caught.value.what

@@ -147,6 +147,34 @@ def test_a_gate_needs_its_decision_and_something_that_denies(
     assert nothing_denies == [("policy.entrypoint", 1, 1, "schemas/g/input.json")]
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("decision := {}\n", "stands in g/g.rego:11 already"),
+        ("decision := {} if input.y\n", "stands in g/g.rego:11 already"),
+        ("default decision := {}\n", "this default would decide instead"),
+    ],
+)
+def test_a_gate_has_one_decision(engine: PolicyWorkbench, more: str, told: str) -> None:
+    given = bundle(GOOD, schemas={"g": {}}, modules={"g/x/x.rego": f"package g\n\n{more}"})
+    (found,) = check_bundle(engine, given)
+    assert (found.code, found.file, found.row) == ("policy.entrypoint", "g/x/x.rego", 3)
+    assert told in found.message
+
+
+def test_decisions_for_different_cases_are_one(engine: PolicyWorkbench) -> None:
+    source = GOOD.replace("decision := deny\n", "decision := deny if input.x\n\n")
+    assert problems(engine, source + "decision := set() if not input.x\n", schemas={"g": {}}) == []
+
+
+def test_a_decision_without_a_schema_of_its_input_is_told(engine: PolicyWorkbench) -> None:
+    found = problems(engine, GOOD, modules={"h/h.rego": GOOD.replace("package g", "package h")})
+    assert ("policy.entrypoint", 11, 1, "h/h.rego") not in found  # no gate at all: conftest's
+    given = {"h/h.rego": GOOD.replace("package g", "package h").replace("g.no", "h.no")}
+    found = problems(engine, GOOD, modules=given, schemas={"g": {}})
+    assert ("policy.entrypoint", 11, 1, "h/h.rego") in found
+
+
 def test_a_gate_whose_package_is_gone_is_told(engine: PolicyWorkbench) -> None:
     found = check_bundle(engine, bundle(GOOD, schemas={"g": {}, "h": {}}))
     assert [(each.code, each.file) for each in found] == [

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from sluiceway.runs import sqlite
+from sluiceway.runs.durable import database_words
 
 
 @pytest.fixture
@@ -55,3 +57,14 @@ def test_only_a_new_python_with_an_old_sqlite_is_taught(python, version, taught)
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == taught
+
+
+def test_people_are_told_the_databases_words_without_its_statement():
+    with closing(sqlite3.connect(":memory:")) as full:
+        full.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as said:
+            full.execute("CREATE TABLE workflow_status (status TEXT)")
+    wrapped = OperationalError("UPDATE workflow_status SET status = ?", ("ERROR",), said.value)
+    assert "UPDATE" in str(wrapped)
+    assert database_words(wrapped) == "database or disk is full"
+    assert database_words(RuntimeError("gone")) == "gone"

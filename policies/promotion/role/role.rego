@@ -33,10 +33,18 @@ demanded_roles := concat(" or ", step.roles) if {
 has_role if person_has(input.actor.name, step.roles)
 
 person_has(name, roles) if {
-	some role in data.promotion.people[name]
+	some role in roles_held(name)
 	role in roles
 }
 
-roles_of(name) := concat(", ", data.promotion.people[name]) if {
-	count(data.promotion.people[name]) > 0
+# What is no list of texts (`{"ada": "ci"}`) gives nobody a role.
+roles_held(name) := data.promotion.people[name] if {
+	lib.texts(data.promotion.people[name])
+}
+
+roles_of(name) := concat(", ", roles_held(name)) if {
+	count(roles_held(name)) > 0
+} else := sprintf("%v, which is no list of roles", [held]) if {
+	held := data.promotion.people[name]
+	not lib.texts(held)
 } else := "no role"

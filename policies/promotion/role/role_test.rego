@@ -35,3 +35,14 @@ test_roles_in_another_form_give_nobody_the_role_and_it_is_said if {
 	some found in judged(fixture.promotion).deny with data.promotion.paths as with_row({"roles": "tech-lead"})
 	found.msg == "tom (tech-lead) may not promote from canary to production; that takes the role tech-lead."
 }
+
+test_a_person_whose_roles_are_no_list_has_none_and_it_is_said if {
+	every wrong in ["developer", {"first": "developer"}, ["developer", 3]] {
+		people := object.union_n([fixture.people, {"anna": null}, {"anna": wrong}])
+		deny := promotion.decision.deny with input as going("dev", "staging", "anna")
+			with data.promotion.people as people
+		some found in deny
+		found.code == "promotion.role"
+		startswith(found.msg, sprintf("anna (%v, which is no list of roles) may not", [wrong]))
+	}
+}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Environment, Strategy, Traffic, rfc3339
+from sluiceway.model import Environment, Slot, Strategy, Traffic, rfc3339
 from sluiceway.runs import history
-from sluiceway.runs.rerouted import unreached
+from sluiceway.runs.rerouted import ENDED, unreached
 from sluiceway.workbench import Workbench
 
 __all__ = ["rows", "slots"]
@@ -102,18 +102,27 @@ def _row(bench: Workbench, name: str) -> dict[str, Any]:
                 "weight": slot.weight,
                 "url": traffic.url or slot.url,
             }
-            if not traffic.url:
-                problems.append(f"nobody reaches it: {unreached(environment)}")
-            if row["digest"] and slot.digest != row["digest"]:
-                problems.append(
-                    f"runs {slot.digest[:19]}, while the tag {name} names {row['digest'][:19]}"
-                )
+            problems += _amiss(bench, environment, traffic, slot, row["digest"])
         elif row["digest"]:
             problems += _gone(bench, environment, traffic, row["digest"])
     except SluicewayError as error:
         problems.append(error.what)
     row["problem"] = "; ".join(dict.fromkeys(problems))
     return row
+
+
+def _amiss(
+    bench: Workbench, environment: Environment, traffic: Traffic, slot: Slot, digest: str
+) -> list[str]:
+    """Return what is not as it should be with *slot*, which runs where the tag names *digest*."""
+    name, problems = environment.name, []
+    if not traffic.url:
+        problems.append(f"nobody reaches it: {unreached(environment)}")
+    if environment.strategy is Strategy.CANARY and not slot.alive:
+        problems.append(f"{ENDED}; {_canary_again(bench, environment, slot.digest)}")
+    if digest and slot.digest != digest:
+        problems.append(f"runs {slot.digest[:19]}, while the tag {name} names {digest[:19]}")
+    return problems
 
 
 def _slots(traffic: Traffic) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from invoke.tasks import Task
 
 from sluiceway.cli.bytecode import keep_as_python_would
 from sluiceway.cli.parsing import WordyTask
-from sluiceway.cli.streams import discard, nowhere
+from sluiceway.cli.streams import Reserved, discard, nowhere
 from sluiceway.errors import ActionFailed, ExitCode, NeedsPerson, SluicewayError, UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Shell:
         self._printed = False
         self._unsaid: OSError | None = None
         self._changed = False
+        self._reserved = Reserved()
 
     @property
     def console(self) -> Console:
@@ -65,6 +66,13 @@ class Shell:
     def speak_json(self) -> None:
         """Go on as if the command had been given ``--json``."""
         self.as_json = self.console.json_mode = True
+        self.reserve()
+
+    def reserve(self) -> None:
+        """Keep stdout for the one document that ``--json`` promises."""
+        if self.as_json:
+            self.console  # noqa: B018 - made now, while stdout is what it writes to
+            self._reserved.take()
 
     @property
     def bench(self) -> Workbench:
@@ -100,6 +108,10 @@ class Shell:
 
     def result(self, document: Any, show: Callable[[Console], None] | None = None) -> None:
         """Print *document* as JSON, or let *show* print it for a person."""
+        with self._reserved.given_back():
+            self._result(document, show)
+
+    def _result(self, document: Any, show: Callable[[Console], None] | None) -> None:
         try:
             if self.as_json:
                 if not self._printed:
@@ -161,9 +173,12 @@ class Shell:
         return ExitCode(outcome["exit_code"])
 
     def close(self) -> None:
-        """Let go of workers."""
-        if self._bench is not None:
-            self._bench.close()
+        """Let go of workers, and of stdout."""
+        try:
+            if self._bench is not None:
+                self._bench.close()
+        finally:
+            self._reserved.release()
 
     def fail(self, error: SluicewayError) -> None:
         """Print what happened, what it means and what to do next."""
@@ -331,6 +346,7 @@ def _guarded(
     with ExitStack() as stack:
         stack.callback(shell.close)
         try:
+            shell.reserve()
             stack.enter_context(shell.console.listening())
             stack.enter_context(process.terminated_politely())
             code = function(shell, *arguments, **options) or ExitCode.DONE
@@ -345,7 +361,8 @@ def _guarded(
                 SluicewayError("interrupted", means="No run was under way.", code="interrupted")
             )
             return ExitCode.INTERRUPTED
-        except Exception as error:  # noqa: BLE001 - this is where a bug of ours becomes exit 1
+        # Some library's sys.exit(0) as well, or what was not done would end as if it was.
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - where a bug of ours becomes exit 1
             shell.fail(
                 SluicewayError(
                     f"{type(error).__name__}: {error}",

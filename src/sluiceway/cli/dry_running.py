@@ -195,7 +195,7 @@ def _from_log(shell: Shell, out: str, log: str, release: str, database: str) -> 
 
 def _written(shell: Shell, out: str, calls: Sequence[Call], release: str) -> ExitCode:
     from sluiceway.migrations.dryrun import write_calls
-    from sluiceway.scans.words import counted
+    from sluiceway.words import counted
 
     write_calls(Path(out), calls, release)
     sessions = len({call.session for call in calls})

@@ -21,6 +21,7 @@ def status(shell: Shell) -> ExitCode:
     from sluiceway.runs.waiver import standing
 
     bench = shell.bench
+    bench.plugins  # noqa: B018 - one that is not there is said once, as everywhere, not of each row
     board = rows(bench)
     waivers = standing(bench, datetime.now(UTC))
     runs = under_way.rows(bench)
@@ -157,11 +158,29 @@ def doctor(shell: Shell) -> ExitCode:
 @command
 def down(shell: Shell) -> ExitCode:
     """Stop everything that plugins keep running on this machine for this service."""
+    plugins = shell.bench.plugins
     stopped: list[str] = []
-    for _, lines in shell.bench.plugins.each("sluiceway_shutdown"):
-        stopped += lines
-    shell.result({"stopped": stopped}, lambda console: console.lines(stopped or ["nothing runs"]))
-    return ExitCode.DONE
+    failed: list[SluicewayError] = []
+    for name in plugins.serving("sluiceway_shutdown"):
+        try:
+            stopped += plugins.ask(name, "sluiceway_shutdown") or ()
+        except SluicewayError as error:  # what the others keep running is stopped all the same
+            failed.append(error)
+    if not failed:
+        shell.result(
+            {"stopped": stopped}, lambda console: console.lines(stopped or ["nothing runs"])
+        )
+        return ExitCode.DONE
+    for other in failed[1:]:
+        shell.console.error(other.diagnostics())
+    code = ExitCode.NEEDS_PERSON if stopped else failed[0].exit_code
+    diagnostics = failed[0].diagnostics()
+    shell.result(
+        {"stopped": stopped, "error": diagnostics, "changed": bool(stopped)},
+        lambda console: console.lines(stopped),
+    )
+    shell.console.error(diagnostics)
+    return code
 
 
 def _first_failure(loaded: Any, name: str, fail: Any) -> str:

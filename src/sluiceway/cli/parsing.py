@@ -159,13 +159,16 @@ class _UsageError(ParseError, Exit):
         from sluiceway.config.settings import nearest
 
         command, text = getattr(self.context, "name", None), str(self.args[0])
+        helps = f"invoke {command} --help"
         if word[:1] == "-":
-            guess = nearest(word, list(getattr(self.context, "flags", {})))
+            flags = {flag.lstrip("-"): flag for flag in getattr(self.context, "flags", {})}
+            guess = flags.get(nearest(word.lstrip("-"), flags), "")  # dashes are no likeness
+            if command and not guess:
+                return text, f"`{helps}` has its flags."
         elif command:
             # Rather a value that wants a flag than a command: `promote staging` means no `sign`.
             guess = nearest(word, self.commands, cutoff=0.8)
             if not guess:
-                helps = f"invoke {command} --help"
                 return f"{command} takes no {word!r} by itself.", f"`{helps}` has its flags."
         else:
             guess = nearest(word, self.commands)

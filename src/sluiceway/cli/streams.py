@@ -12,6 +12,7 @@ from typing import TextIO
 from sluiceway.errors import ExitCode
 
 __all__ = [
+    "Reserved",
     "discard",
     "interruptible",
     "listings_part_quietly",
@@ -19,6 +20,8 @@ __all__ = [
     "open_closed",
     "part_quietly",
 ]
+
+_STDOUT, _STDERR = 1, 2
 
 
 def nowhere() -> TextIO:
@@ -89,6 +92,53 @@ def listings_part_quietly() -> None:
             raise Exit(code=int(shell.unwritten(error))) from None
 
     Program.parse_cleanup = parse_cleanup  # type: ignore[method-assign, assignment]
+
+
+class Reserved:
+    """stdout, kept for a command's result: whatever else is written there meanwhile goes to stderr.
+
+    A plugin that prints, and a program that it starts without asking for its output, would else
+    write into the middle of a JSON document.
+    """
+
+    def __init__(self) -> None:
+        self._stdout: TextIO | None = None
+        self._kept: int | None = None
+
+    def take(self) -> None:
+        """Reserve it from here on; twice is the same as once."""
+        if self._stdout is not None:
+            return
+        self._stdout, sys.stdout = sys.stdout, sys.stderr
+        with contextlib.suppress(OSError, ValueError):  # a stream that is no file, or none any more
+            self._stdout.flush()
+            if self._stdout.fileno() == _STDOUT:
+                self._kept = os.dup(_STDOUT)
+                os.dup2(_STDERR, _STDOUT)
+
+    def release(self) -> None:
+        """Let everybody write there again."""
+        stdout, self._stdout = self._stdout, None
+        if stdout is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        sys.stdout = stdout
+        if self._kept is not None:
+            os.dup2(self._kept, _STDOUT)
+            os.close(self._kept)
+            self._kept = None
+
+    @contextlib.contextmanager
+    def given_back(self) -> Iterator[None]:
+        """Let this block write there, if it is reserved."""
+        reserved = self._stdout is not None
+        self.release()
+        try:
+            yield
+        finally:
+            if reserved:
+                self.take()
 
 
 def discard(stream: TextIO) -> None:

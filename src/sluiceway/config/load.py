@@ -79,6 +79,8 @@ _DEFAULT_ENVIRONMENTS: Mapping[str, Mapping[str, Any]] = {
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 _TAKEN = ("build", "source-", "pushed", "sha256-")
 """How the tags begin that builds, builders and signatures use."""
+_LONGEST = 86400
+"""No deployment waits longer than a day, in seconds."""
 _AUTO = "auto"
 """In ``[stages]``: what a stage that several plugins may serve does when nothing is said."""
 
@@ -340,6 +342,7 @@ def _environments(
                 settings={"port": values["port"], "env": values["env"], **values["deploy"]},
             )
         )
+        _check_times(values, where)
         times[name] = DeployTimes(
             ready_seconds=values["ready_seconds"], drain_seconds=values["drain_seconds"]
         )
@@ -354,6 +357,15 @@ def _environments(
                 code="configuration.type",
             )
     return tuple(_shared(environment, environments) for environment in environments), times
+
+
+def _check_times(values: Mapping[str, Any], where: str) -> None:
+    for key, least in (("ready_seconds", 0.1), ("drain_seconds", 0.0)):
+        if not least <= values[key] <= _LONGEST:
+            raise ConfigurationError(
+                f"{where} {key} is {values[key]:g}, which is not from {least:g} to {_LONGEST}",
+                code="configuration.range",
+            )
 
 
 def _shared(environment: Environment, every: list[Environment]) -> Environment:

@@ -191,7 +191,11 @@ class View:
         self._look = None
 
     def _on_run_stopping(self, _event: Event, data: Mapping[str, Any]) -> None:
-        self._say(f"stopping run {data['run']}: what it changed is undone", Tone.WARN)
+        self._say(
+            f"stopping run {data['run']}: what it changed is undone; a second time leaves that to "
+            "`invoke resume`",
+            Tone.WARN,
+        )
 
     def _on_evidence_found(self, _event: Event, data: Mapping[str, Any]) -> None:
         evidence = read(data["evidence"])

@@ -9,7 +9,7 @@ from sluiceway.console.document import read
 from sluiceway.console.page import Block, Line, Tone
 from sluiceway.console.scans import inert
 from sluiceway.console.text import moment
-from sluiceway.scans.words import counted
+from sluiceway.words import counted
 
 __all__ = ["migrations_page"]
 

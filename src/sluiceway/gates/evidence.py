@@ -26,7 +26,7 @@ from sluiceway.model import (
     rfc3339,
     to_json,
 )
-from sluiceway.scans.words import counted
+from sluiceway.words import counted
 from sluiceway.workbench import Workbench
 
 __all__ = [

@@ -257,12 +257,18 @@ def _symbols(node: Mapping[str, Any]) -> dict[str, Any]:
 def _entrypoint_problems(
     bundle: Bundle, trees: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Problem]:
-    """Every gate with a schema has its decision, and something in it that can deny."""
+    """Every gate has a schema and one decision, and something in it that can deny."""
     rules: dict[str, set[str]] = {}
-    for name, tree in trees.items():
+    deciding: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = {}
+    for name, tree in sorted(trees.items()):
         if not name.endswith(_TESTS):
             names = rules.setdefault(package(tree), set())
-            names.update(rule_name(rule) for rule in tree.get("rules") or [])
+            found = tree.get("rules") or []
+            rows = rule_rows(bundle.modules[name], tree) or [1] * len(found)
+            for rule, row in zip(found, rows, strict=False):
+                names.add(rule_name(rule))
+                if rule_name(rule) == "decision":
+                    deciding.setdefault(package(tree), []).append((name, row, rule))
     for gate in sorted(bundle.schemas):
         here = rules.get(gate, set())
         if "decision" not in here:
@@ -271,6 +277,34 @@ def _entrypoint_problems(
         elif not any(re.fullmatch(r"(deny|violation)(_\w+)?", rule) for rule in here):
             message = f"package {gate} has no rule that denies"
             yield _problem(f"schemas/{gate}/input.json", 1, "policy.entrypoint", message)
+    for gate, places in sorted(deciding.items()):
+        if bundle.schemas:
+            yield from _decision_problems(gate, places, known=gate in bundle.schemas)
+
+
+def _decision_problems(
+    gate: str, places: Sequence[tuple[str, int, Mapping[str, Any]]], *, known: bool
+) -> Iterator[Problem]:
+    """What is refused at every decision, and what would decide where nothing else did."""
+    own = [place for place in places if not place[2].get("default")]
+    if not known:
+        message = f"package {gate} has a decision, and there is no schemas/{gate}/input.json for it"
+        yield _problem(*places[0][:2], "policy.entrypoint", message)
+    for file, row, _ in (place for place in places if place[2].get("default")):
+        message = (
+            f"where decision of package {gate} is undefined the gate has to refuse, and this default "
+            "would decide instead"
+        )
+        yield _problem(file, row, "policy.entrypoint", message)
+    if any(_holds_always(rule) for _, _, rule in own):
+        for file, row, _ in own[1:]:
+            message = f"decision of package {gate} stands in {own[0][0]}:{own[0][1]} already"
+            yield _problem(file, row, "policy.entrypoint", message)
+
+
+def _holds_always(rule: Mapping[str, Any]) -> bool:
+    body = rule.get("body") or []
+    return [each.get("terms") for each in body] == [{"type": "boolean", "value": True}]
 
 
 def _code_problems(bundle: Bundle, documents: Sequence[RuleDocument]) -> Iterator[Problem]:

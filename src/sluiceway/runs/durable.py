@@ -25,7 +25,7 @@ from sluiceway.runs.sqlite import teach_where_needed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["JSON", "Left", "Runtime", "running"]
+__all__ = ["JSON", "Left", "Runtime", "database_words", "running"]
 
 _APPLICATION_VERSION = "1"
 """Fixed: every process may take over any run (a changed workflow gets a new name instead)."""
@@ -144,10 +144,14 @@ def running(state: Path) -> Iterator[Runtime]:
         DBOS.destroy()
 
 
+def database_words(error: Exception) -> str:
+    """Return what the database said, without the statement and its values, which say nothing to people."""
+    return str(getattr(error, "orig", None) or error)
+
+
 def _unreadable(path: Path, error: Exception) -> ActionFailed:
-    said = str(getattr(error, "orig", None) or error)  # the database's words, without the statement
     return ActionFailed(
-        f"the runs in {path} cannot be opened: {said}",
+        f"the runs in {path} cannot be opened: {database_words(error)}",
         means="A run that could not survive being killed is not begun.",
         remedy="Check that the folder is writable and the file is not damaged; restore it from a "
         "backup. Where there is none, see with `invoke status` that no canary has traffic, then move "

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sluiceway.errors import SluicewayError
-from sluiceway.model import Environment, Traffic
+from sluiceway.model import Environment, Strategy, Traffic
 from sluiceway.workbench import Workbench
 
-__all__ = ["rerouted", "unreached"]
+__all__ = ["ENDED", "rerouted", "unreached"]
+
+ENDED = "its instance has ended, and a canary is not started again by itself"
+"""That a canary ended may be its verdict."""
 
 
 def unreached(environment: Environment) -> str:
@@ -47,7 +50,10 @@ def rerouted(bench: Workbench, warn: Callable[[str], None]) -> tuple[str, ...]:
         try:
             observe(bench, environment, bench.config.limits_of(environment.name))
             traffic = read(environment)
-            if traffic.url:
+            slot = traffic.serving(environment.strategy)
+            if environment.strategy is Strategy.CANARY and slot is not None and not slot.alive:
+                warn(f"{environment.name}: {ENDED}")
+            elif traffic.url and slot is not None:
                 back.append(environment.name)
             elif traffic.slots:
                 warn(

@@ -16,7 +16,7 @@ from sluiceway.errors import Busy, ExitCode, NeedsPerson, SluicewayError, UsageE
 from sluiceway.ledger import Lease
 from sluiceway.model import CanaryLimits, rfc3339, to_json
 from sluiceway.runs.context import RunContext, ending_of, holder, holder_is_gone
-from sluiceway.runs.durable import Left, Runtime, running
+from sluiceway.runs.durable import Left, Runtime, database_words, running
 from sluiceway.runs.ids import new_run_id
 from sluiceway.workbench import Workbench
 
@@ -202,9 +202,11 @@ def _carry(
             outcome: dict[str, Any] = _awaited(handle)
         except Exception as error:
             raise NeedsPerson(
-                f"how run {run} ended is not known: {type(error).__name__}: {error}",
-                means="It may have changed what it was asked to change.",
-                remedy=f"Look at `invoke status`, then run `invoke resume --run={run}`.",
+                f"how run {run} ended is not known: {type(error).__name__}: {database_words(error)}",
+                means="It may have changed what it was asked to change. The weight of a canary and a "
+                "switch that is not settled go back by themselves when their lease ends.",
+                remedy="Mend what is said there (make room on a full disk), then run "
+                f"`invoke resume --run={run}`: it ends the run properly. `invoke status` says what is where.",
                 code="run.unknown-end",
             ) from error
     events.emit("run.ended", run=run, outcome=outcome)

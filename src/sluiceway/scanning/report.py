@@ -14,6 +14,7 @@ from typing import Any
 
 from sluiceway.model import Maker, Scan, Status, Vulnerability, parse_time, rfc3339
 from sluiceway.scanning.packages import Package, package_at, same
+from sluiceway.words import counted
 
 __all__ = [
     "LEVELS",
@@ -195,11 +196,6 @@ def refuse(
         uncovered=tuple(each.label for each in packages),
         summary=f"not scanned: {reason}",
     )
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return ``1 package`` or ``2 packages``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _told(found: Iterable[Vulnerability], packages: Sequence[Package]) -> tuple[Vulnerability, ...]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from sluiceway.model import Status
 from sluiceway.scans.report import Match, Report
-from sluiceway.scans.words import counted, one_line
+from sluiceway.scans.words import one_line
+from sluiceway.words import counted
 
 __all__ = ["limited", "workflow_command", "workflow_commands"]
 

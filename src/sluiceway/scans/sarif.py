@@ -18,7 +18,8 @@ from sluiceway import __version__
 from sluiceway.model import Status, rfc3339
 from sluiceway.scans.identity import versionless
 from sluiceway.scans.report import Match, Report, Scanner, gravity
-from sluiceway.scans.words import counted, one_line
+from sluiceway.scans.words import one_line
+from sluiceway.words import counted
 
 __all__ = ["SCHEMA", "plain", "sarif_log"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["counted", "one_line"]
+__all__ = ["one_line"]
 
 _LONGEST = 1000
 
@@ -27,8 +27,3 @@ def _harmless(text: str) -> str:
         for character in text
         if unicodedata.category(character) not in {"Cf", "Cs"}
     )
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """Return ``1 package``, ``2 packages``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

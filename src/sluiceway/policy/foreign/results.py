@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluiceway.record import Record, field
+from sluiceway.words import counted
 
 __all__ = ["Checked", "Finding", "Location", "Totals", "exit_status", "totals"]
 
@@ -71,11 +72,11 @@ class Totals(Record):
         """Return conftest's last line."""
         return ", ".join(
             (
-                _counted(self.tests, "test"),
+                counted(self.tests, "test"),
                 f"{self.successes} passed",
-                _counted(self.warnings, "warning"),
-                _counted(self.failures, "failure"),
-                _counted(self.exceptions, "exception"),
+                counted(self.warnings, "warning"),
+                counted(self.failures, "failure"),
+                counted(self.exceptions, "exception"),
             )
         )
 
@@ -98,7 +99,3 @@ def exit_status(results: Sequence[Checked], *, fail_on_warn: bool = False) -> in
     if any(each.failures for each in results):
         return 2 if fail_on_warn else 1
     return 1 if fail_on_warn and any(each.warnings for each in results) else 0
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
