@@ -178,8 +178,17 @@ def column_type(cursor: Cursor) -> str:
     """Read a type and its collation."""
     words, _ = _type(cursor, Column(name=""))
     if cursor.take("COLLATE"):
-        cursor.name()
+        collation(cursor)
     return words
+
+
+def collation(cursor: Cursor) -> None:
+    """Go past the name of a collation, which MySQL takes in quotes too. Raises :class:`Strange`."""
+    token = cursor.peek()
+    if token is not None and token.kind is TokenKind.STRING and cursor.dialect in MYSQL:
+        cursor.next()
+    else:
+        cursor.name()
 
 
 def _type(cursor: Cursor, column: Column) -> tuple[str, Column]:
@@ -261,7 +270,10 @@ def _known_type(cursor: Cursor, begin: int) -> bool:
 def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0912 - one line a clause
     take = cursor.take
     if take("NOT", "NULL"):
-        return replace(column, not_null=True)
+        off = cursor.dialect is Dialect.ORACLE and cursor.at("DISABLE")
+        return column if off else replace(column, not_null=True)
+    if cursor.dialect in MYSQL and take("NULL"):  # the last word counts
+        return replace(column, not_null=column.primary_key)
     if take("NULL") or take("NOT", "DEFERRABLE") or take("DEFERRABLE"):
         return column
     if take("NOT", "ENFORCED") or take("ENFORCED") or take("NOT", "VALID"):
@@ -321,7 +333,12 @@ def _says_not_null(cursor: Cursor, name: str) -> bool:
     token = inside.peek()
     named = token is not None and token.kind in _WORDS and inside.fold(token, column=True) == name
     inside.index += 1
-    return named and inside.take("IS", "NOT", "NULL") and inside.word() in {"", ")", "AND"}
+    said = (
+        inside.take("IS", "NOT", "NULL")
+        or inside.take("NOTNULL")
+        or inside.take("IS", "DISTINCT", "FROM", "NULL")
+    )
+    return named and said and inside.word() in {"", ")", "AND"}
 
 
 def _generated(cursor: Cursor, column: Column) -> Column:
@@ -384,7 +401,7 @@ def _decoration(cursor: Cursor, column: Column) -> Column:
         cursor.next()
         cursor.take("=")
         if word == "COLLATE":
-            cursor.name()
+            collation(cursor)
         else:
             cursor.next()
             cursor.skip_group()

@@ -295,7 +295,9 @@ def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
         before = found[index - 1].word if index else ""
         if token.kind is TokenKind.QUOTED and "]]" in text[token.start : token.end]:
             yield (token.start, token.end, f"[{'x' * (token.end - token.start - 2)}]")
-        elif token.word == "WRITE" and before == ".":
+        elif (
+            token.word in {"WRITE", "MODIFY"} and before == "." and _words(found[:1]) == ["UPDATE"]
+        ):
             yield (found[index - 1].start, token.end, "= f")
         elif token.word == "VALUES" and before == "WITH":
             yield _blank(found[index - 1 : index + 1])
@@ -315,10 +317,14 @@ def _tsql_index(found: Sequence[Token], index: int, text: str) -> Iterator[Edit]
     cursor.index = index + 1
     cursor.take("IF", "EXISTS")
     try:
-        cursor.name()
+        name = cursor.name()
         if cursor.take("ON"):
             cursor.name()
             yield from _options(cursor)
+        elif (
+            len(name) > 1
+        ):  # as before SQL Server 2005, which is a statement of its own there alone
+            yield (found[index].start, found[index].end, "VIEW")
     except Strange:
         return
 

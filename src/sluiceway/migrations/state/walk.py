@@ -51,7 +51,7 @@ class Walk:
         self.forget()
         self._branches = 0
         self._begun: list[tuple[str, World]] = []
-        self._open = False
+        self._open = self._of_savepoint = False
         self._handlers: dict[Kind, Callable[[Action], None]] = {
             Kind.DO: self._do,
             Kind.EXECUTE: self._execute,
@@ -78,7 +78,7 @@ class Walk:
         self._statements = Statements(script, self.dialect)
         self._begun = []
         self._waiting: list[tuple[Where, Action]] = []
-        self._open = False
+        self._open = self._of_savepoint = False
         self._path: tuple[str, ...] | None = None
         self._takes_back = self.dialect in _TRANSACTIONAL and any(
             action.kind is Kind.ROLLBACK for item in parsed for action in item.actions
@@ -354,23 +354,46 @@ class Walk:
         if not action.label:
             self._open = True
         elif not self._open:
-            return
+            if self.dialect is not Dialect.SQLITE:
+                return
+            # There a savepoint is a transaction where none is open.
+            self._open, self._of_savepoint = True, True
+            if self._takes_back and not self.where.conditional:
+                self._begun.append(("", copy.deepcopy(self.world)))
         if self._takes_back and not self.where.conditional:
             name = action.name[-1] if action.name and action.label else ""
             self._begun.append((name, copy.deepcopy(self.world)))
 
     def _commit(self, action: Action) -> None:
-        if action.label == "savepoint":
+        if action.label == "savepoint" and not self._released(action):
             return
         if self._path is not None:
             # SET LOCAL ends with its transaction.
             self.world.catalogue.path, self._path = self._path, None
             self.world.catalogue.doubt |= self.where.conditional
         self.world.catalogue.forget_temporary(passing=True)
-        self._open = False
+        self._open = self._of_savepoint = False
         self._begun = []
         if "chain" in action.label:
             self._begin(Action(kind=Kind.BEGIN))
+
+    def _places(self, action: Action) -> list[int]:
+        """Return where the savepoints of that name are."""
+        wanted = action.name[-1] if action.name else ""
+        return [number for number, (name, _) in enumerate(self._begun) if number and name == wanted]
+
+    @property
+    def _named_whole(self) -> bool:
+        """Whether a name that is no savepoint's is the transaction's own, which T-SQL gives it."""
+        return self.dialect is Dialect.TSQL and len(self._begun) == 1
+
+    def _released(self, action: Action) -> bool:
+        """Forget a savepoint and those behind it; say whether the transaction ends with it."""
+        places = self._places(action)
+        if not places or self.where.conditional:
+            return False
+        del self._begun[places[-1] :]
+        return self._of_savepoint and len(self._begun) == 1
 
     def _rollback(self, action: Action) -> None:
         if not self._begun or action.label == "prepared":
@@ -379,18 +402,17 @@ class Walk:
             # It may not run, so that it takes nothing back; and where it does, what follows stands alone.
             self._begun = []
             return
-        if action.label == "savepoint":
-            wanted = action.name[-1] if action.name else ""
-            places = [
-                number for number, (name, _) in enumerate(self._begun) if number and name == wanted
-            ]
+        places = self._places(action)
+        if action.label == "savepoint" and not places and self._named_whole:
+            places = [0]
+        if action.label == "savepoint" and places != [0]:
             if not places:
                 return
             del self._begun[places[-1] + 1 :]
             self._restore(copy.deepcopy(self._begun[-1][1]))
             return
         self._restore(self._begun[0][1])
-        self._begun, self._open, self._path = [], False, None
+        self._begun, self._open, self._path, self._of_savepoint = [], False, None, False
         if "chain" in action.label:
             self._begin(Action(kind=Kind.BEGIN))
 
