@@ -23,6 +23,7 @@ from .labelled_kit import (
     Case,
     case,
 )
+from .labelled_order import CHECKS, DEFAULTS, ORDER
 from .labelled_sessions import DOMAINS, PATHS, VARIABLES
 from .labelled_types import ROWS, TYPES
 
@@ -432,4 +433,7 @@ CASES = (
     + FIRED
     + TEXTS
     + ALONG
+    + ORDER
+    + CHECKS
+    + DEFAULTS
 )
