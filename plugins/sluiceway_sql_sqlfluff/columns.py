@@ -38,7 +38,7 @@ _ENDS_EXPRESSION = words(
     " ENGINE_ATTRIBUTE"
 )
 _ENDS_TYPE = _ENDS_EXPRESSION | words(
-    "AS ASCII UNICODE ALIAS EPHEMERAL ROWGUIDCOL WITH COMPRESSION MATCH"
+    "AS ASCII UNICODE ALIAS EPHEMERAL ROWGUIDCOL WITH COMPRESSION MATCH ENCRYPT DECRYPT"
 )
 _MORE_TYPE = frozenset({"TIME", "LOCAL"})
 _WORDS = frozenset({TokenKind.WORD, TokenKind.QUOTED})
@@ -274,6 +274,10 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
         return column if off else replace(column, not_null=True)
     if cursor.dialect in MYSQL and take("NULL"):  # the last word counts
         return replace(column, not_null=column.primary_key)
+    if cursor.dialect is Dialect.TSQL and take("NULL"):
+        # Then a NOT NULL that is the type's own does not count, so it is not that type alone.
+        usual = column.type.partition("(")[0].strip().upper() in _TYPES
+        return column if usual else replace(column, type=f"{column.type} null".strip())
     if take("NULL") or take("NOT", "DEFERRABLE") or take("DEFERRABLE"):
         return column
     if take("NOT", "ENFORCED") or take("ENFORCED") or take("NOT", "VALID"):
@@ -415,7 +419,8 @@ def _decoration(cursor: Cursor, column: Column) -> Column:
     elif cursor.take("ON", "CONFLICT"):
         cursor.next()
     elif (
-        cursor.take("WITH", "VALUES")
+        _encryption(cursor)
+        or cursor.take("WITH", "VALUES")
         or cursor.take("WITHOUT", "SYSTEM", "VERSIONING")
         or cursor.take("WITH", "SYSTEM", "VERSIONING")
         or cursor.take("NOT", "FOR", "REPLICATION")
@@ -431,6 +436,20 @@ def _decoration(cursor: Cursor, column: Column) -> Column:
     elif cursor.take("TTL"):
         expression(cursor)
     return column
+
+
+def _encryption(cursor: Cursor) -> bool:
+    """Go past Oracle's ``ENCRYPT USING 'AES256' IDENTIFIED BY secret 'SHA-1' NO SALT``, if it is there."""
+    if cursor.dialect is not Dialect.ORACLE or not cursor.one_of("ENCRYPT", "DECRYPT"):
+        return False
+    cursor.take("USING") and cursor.next()
+    cursor.take("IDENTIFIED", "BY") and cursor.next()
+    token = cursor.peek()
+    if token is not None and token.kind is TokenKind.STRING:
+        cursor.next()
+    cursor.take("NO")
+    cursor.take("SALT")
+    return True
 
 
 def indexed(inside: Cursor) -> tuple[str, ...]:

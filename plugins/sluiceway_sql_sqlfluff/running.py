@@ -128,7 +128,7 @@ def _prepare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     cursor.next()
     name = cursor.part()
     cursor.skip_group()
-    variables[_PREPARED + name] = ()
+    variables[_PREPARED + name.lower()] = ()
     if cursor.take("AS"):  # PostgreSQL's: a query or a change of rows, never of the schema
         cursor.rest()
         yield Action(kind=Kind.OTHER, offset=offset)
@@ -220,7 +220,8 @@ def called_in(cursor: Cursor) -> list[Action]:
             inner.index, inner.stop = index + 1, cursor.stop
             found.extend(_texts_run(inner.group(), offset))
         name: Name = (cursor.fold(token),)
-        if index - 2 >= cursor.index and inside[index - 1].word == ".":
+        behind = index - 2 >= cursor.index and inside[index - 1].word == "."
+        if behind and inside[index - 2].kind is not TokenKind.SIGN:
             name = (cursor.fold(inside[index - 2]), *name)
         found.append(Action(kind=Kind.CALL, name=name, offset=offset))
     return found
@@ -257,7 +258,7 @@ def _execute(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     name = cursor.name()
     cursor.rest()
     # PREPARE has been judged; what was prepared elsewhere is not known.
-    known = _PREPARED + name[-1] in variables
+    known = _PREPARED + name[-1].lower() in variables
     yield Action(kind=Kind.OTHER if known else Kind.EXECUTE, name=name, offset=offset)
 
 

@@ -139,10 +139,12 @@ def _mysql(  # noqa: PLR0912 - one branch a form
     _: str, found: Sequence[Token]
 ) -> Iterator[Edit]:
     for index, token in enumerate(found):
-        if token.kind is not TokenKind.WORD:
-            continue
         rest = found[index + 1 :]
-        if token.word == "PERSISTENT" and found[index - 1].word == ")":
+        if token.word == "\\" and _words(rest[:1]) == ["N"]:
+            yield (token.start, rest[0].end, "1")  # \N is NULL
+        elif token.kind is not TokenKind.WORD:
+            continue
+        elif token.word == "PERSISTENT" and found[index - 1].word == ")":
             yield (token.start, token.end, "STORED")
         elif token.word == "DUPLICATE" and _updates(found, index):
             yield _blank(found[index - 1 :])  # behind a SELECT without FROM

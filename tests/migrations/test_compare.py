@@ -196,7 +196,6 @@ NOT_FOLLOWED = {
     "function of a default in a schema that goes",
     "function of a default, replaced",
     "function of a materialized view, replaced",
-    "function of a loop's bounds",
     "function of a row in brackets",
     "function of a row that a query gives",
     "function of a row with a default",
