@@ -305,6 +305,8 @@ def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
             yield _blank(found[index - 1 : index + 1])
         elif token.word == "INDEX" and before == "DROP":
             yield from _tsql_index(found, index, text)
+        elif token.word == "SCHEMA" and before == "ALTER":
+            yield from _tsql_transfer(found, index, text)
         elif token.word == "TABLE" and before == "ALTER":
             cursor = Cursor(found, Dialect.TSQL, text)
             cursor.index = index + 1
@@ -312,6 +314,20 @@ def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
                 yield from list(_tsql_alter(cursor))
             except Strange:
                 continue
+
+
+def _tsql_transfer(found: Sequence[Token], index: int, text: str) -> Iterator[Edit]:
+    """Yield a statement that sqlfluff knows for ``ALTER SCHEMA a TRANSFER b.t``, which may stand anywhere."""
+    cursor = Cursor(found, Dialect.TSQL, text)
+    cursor.index = index + 1
+    try:
+        cursor.name()
+        if cursor.take("TRANSFER"):
+            cursor.one_of("OBJECT") and cursor.take(":", ":")
+            cursor.name()
+            yield from _instead(cursor, index - 1, "DROP VIEW", "x")
+    except Strange:
+        return
 
 
 def _tsql_index(found: Sequence[Token], index: int, text: str) -> Iterator[Edit]:
