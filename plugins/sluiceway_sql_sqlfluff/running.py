@@ -423,6 +423,27 @@ def _reset(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.SET, name=name)
 
 
+def _open(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    """Read PL/SQL's OPEN c FOR of a text, which is a query: what it calls runs."""
+    offset = cursor.offset
+    cursor.next()
+    inside = cursor.tokens[cursor.index : cursor.stop]
+    text = cursor.dialect is Dialect.ORACLE
+    at = next((at for at, token in enumerate(inside) if text and token.word == "FOR"), None)
+    if at is None or at + 1 >= len(inside) or inside[at + 1].word in {"SELECT", "WITH", "("}:
+        called = called_in(cursor)
+        cursor.rest()
+        yield Action(kind=Kind.OTHER, nested=tuple(called), offset=offset)
+        return
+    cursor.index += at + 1
+    try:
+        found = texts(cursor, variables)
+    except Strange:
+        found = ()
+    cursor.rest()
+    yield from dynamic(found, cursor.dialect, (), offset)
+
+
 def _discard(cursor: Cursor, _: Variables) -> Iterator[Action]:
     """Read DISCARD: the session's own tables end, or ALL of what is its own."""
     cursor.next()
@@ -447,4 +468,5 @@ _READERS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "END": _end,
     "RESET": _reset,
     "DISCARD": _discard,
+    "OPEN": _open,
 }
