@@ -122,6 +122,11 @@ def default_of(found: Sequence[Token]) -> Default:
     return Default(not null, next_value or any(token.word in _VOLATILE for token in words))
 
 
+def _is_empty(found: Sequence[Token]) -> bool:
+    words = [token for token in found if token.word not in {"(", ")"}]
+    return len(words) == 1 and words[0].kind is TokenKind.STRING and not words[0].text
+
+
 def definition(cursor: Cursor, name: str | None = None) -> Column:
     """Read a column's definition: its name (unless given), type and everything up to a comma."""
     name = cursor.column() if name is None else name
@@ -288,8 +293,12 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
             return replace(column, default=True)
         if cursor.take("ON", "NULL"):
             cursor.take("FOR", "INSERT", "ONLY")
-        said = default_of(expression(cursor))
-        return replace(column, default=said.value, default_volatile=said.volatile)
+        value = expression(cursor)
+        said = default_of(value)
+        # For Oracle an empty text is NULL.
+        empty = cursor.dialect is Dialect.ORACLE and _is_empty(value)
+        given = said.value and not empty
+        return replace(column, default=given, default_volatile=said.volatile)
     if take("PRIMARY", "KEY") or (cursor.dialect in MYSQL and take("KEY")):
         cursor.one_of("ASC", "DESC", "CLUSTERED", "NONCLUSTERED")
         return replace(column, primary_key=True, not_null=True)
