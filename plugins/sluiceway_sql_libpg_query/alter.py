@@ -44,8 +44,8 @@ def alter_table(node: Node, source: bytes) -> Iterable[Action]:
     maybe = bool(node.get("missing_ok"))
     if what == "OBJECT_INDEX":
         return
-    for item in node.get("cmds", ()):
-        command: Node = item.get("AlterTableCmd", {})
+    commands: list[Node] = [item.get("AlterTableCmd", {}) for item in node.get("cmds", ())]
+    for command in _in_order(commands):
         subtype = command.get("subtype", "")
         if what == "OBJECT_TYPE" and subtype != "AT_DropColumn":
             # Dropping an attribute loses its values, as a column does; adding one is harmless.
@@ -55,6 +55,16 @@ def alter_table(node: Node, source: bytes) -> Iterable[Action]:
         if handler is not None:
             action = handler(name, command, source, maybe)
             yield replace(action, label="type") if what == "OBJECT_TYPE" else action
+
+
+def _in_order(commands: list[Node]) -> list[Node]:
+    """Return what is dropped first: of ``ADD c int, DROP c`` it is an older column that goes."""
+    if len(commands) > 1:
+        drops = [each for each in commands if each.get("subtype") == "AT_DropColumn"]
+        if drops and drops != commands:
+            others = [each for each in commands if each.get("subtype") != "AT_DropColumn"]
+            return [*drops, *others]
+    return commands
 
 
 def constraint_action(

@@ -241,7 +241,12 @@ class Reader:
             ):
                 continue
             texts = [fold(argument, Environment()) for argument in call.get("args", ())]
-            risky = [text for text in texts if any(_RISKY.match(item) for item in text)]
+            runs = self.wary and last in EXECUTES  # a query, perhaps, that calls what is made here
+            risky = [
+                text
+                for text in texts
+                if any(_RISKY.match(item) or (runs and "(" in item) for item in text)
+            ]
             for text in risky:
                 action = self.execute(text)
                 if any(inner.kind is not Kind.OTHER for inner in action.nested):
@@ -414,7 +419,9 @@ def _function_calls(tree: Any) -> Iterator[Node]:
 
 
 def _dropped(name: str, tree: Any) -> Iterator[Action]:
-    """Return what PostGIS drops: it is given a column's table, or a table's schema, before its name."""
+    """Return what PostGIS drops, which is given a column's table, or a table's schema, before its name,
+    and of which table TimescaleDB drops a part.
+    """
     for call in _function_calls(tree):
         if strings(call.get("funcname", ()))[-1:] != (name,):
             continue
@@ -422,11 +429,18 @@ def _dropped(name: str, tree: Any) -> Iterator[Action]:
         words = [text[0] if len(text) == 1 and UNKNOWN not in text[0] else "" for text in given]
         if name == "droptopology":
             yield Action(kind=Kind.DROP_SCHEMA, name=_sure(words), cascade=True)
+        elif name in _CHUNKS:
+            table = words[0] if words and _NAMED.fullmatch(words[0]) else ""
+            yield Action(kind=Kind.TRUNCATE, name=tuple(table.split(".")) if table else ())
         elif name == "dropgeometrytable":
             yield Action(kind=Kind.DROP_TABLE, name=_sure(words[-2:]))
         else:
             column = "".join(words[-1:])
             yield Action(kind=Kind.DROP_COLUMN, name=_sure(words[-3:-1]), column=column)
+
+
+_CHUNKS = frozenset({"add_drop_chunks_policy", "add_retention_policy", "drop_chunks"})
+_NAMED = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)?")
 
 
 def _sure(words: Sequence[str]) -> Name:

@@ -5,9 +5,12 @@ from __future__ import annotations
 __all__ = ["DROPS", "EXECUTES", "HARMLESS"]
 
 DROPS = frozenset(
-    {"dropgeometrycolumn", "dropgeometrytable", "droptopogeometrycolumn", "droptopology"}
-)
-"""PostGIS's functions that drop what they are given the name of."""
+    {
+        "add_drop_chunks_policy", "add_retention_policy", "drop_chunks", "dropgeometrycolumn",
+        "dropgeometrytable", "droptopogeometrycolumn", "droptopology",
+    }
+)  # fmt: skip
+"""Functions of PostGIS and TimescaleDB that drop what they are given the name of, or rows of it."""
 
 EXECUTES = frozenset(
     {

@@ -174,13 +174,30 @@ def type_name(node: Node, source: bytes) -> str:
 
 
 def constant_null(node: Node | None) -> bool:
-    """Say whether an expression is NULL, with casts or without, or absent."""
+    """Say whether an expression is NULL, with casts or without, or absent.
+
+    So is what may come to nothing else: a CASE without ELSE, NULLIF of a constant and itself.
+    """
     if node is None:
         return True
     kind, content = sole(node)
     while kind in {"TypeCast", "CollateClause"}:
         kind, content = sole(content.get("arg", {}))
+    if kind == "CaseExpr":
+        return constant_null(content.get("defresult"))
+    if kind == "CoalesceExpr":
+        return all(constant_null(each) for each in content.get("args", ()))
+    if kind == "A_Expr" and content.get("kind") == "AEXPR_NULLIF":
+        given = [_placeless(content.get(side, {})) for side in ("lexpr", "rexpr")]
+        return constant_null(content.get("lexpr")) or given[0] == given[1]
     return kind == "A_Const" and bool(content.get("isnull"))
+
+
+def _placeless(node: Any) -> Any:
+    """Return a tree without where its words stand."""
+    if isinstance(node, dict):
+        return {key: _placeless(each) for key, each in node.items() if key != "location"}
+    return [_placeless(each) for each in node] if isinstance(node, list) else node
 
 
 def functions_in(node: Any) -> Iterable[Name]:
@@ -236,11 +253,13 @@ def volatile(node: Any) -> bool:
 def check_not_null(node: Node) -> str:
     """Return the column of which an expression says, alone or by AND, that it is not NULL.
 
-    Also the forms that mean the same: ``NOT (c IS NULL)``, ``(c IS NULL) = false``.
+    Also the forms that mean the same: ``NOT (c IS NULL)``, ``c IS DISTINCT FROM NULL``.
     """
     kind, content = sole(node)
     if kind == "NullTest" and content.get("nulltesttype") == "IS_NOT_NULL":
         return _column_ref(content.get("arg", {}))
+    if kind == "A_Expr" and content.get("kind") == "AEXPR_DISTINCT":
+        return _column_ref(content.get("lexpr", {})) if constant_null(content["rexpr"]) else ""
     if kind == "BoolExpr":
         arguments: Sequence[Node] = content.get("args", ())
         if content.get("boolop") == "AND_EXPR":

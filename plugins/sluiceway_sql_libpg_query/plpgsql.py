@@ -133,6 +133,8 @@ class _Walker:
         yield from self._loop(node, line, environment)
 
     def _fori(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
+        for bound in ("lower", "upper", "step"):
+            yield from self._calls(_query(node.get(bound)), line)
         yield from self._loop(node, line, environment)
 
     def _foreach_a(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
@@ -149,6 +151,7 @@ class _Walker:
         yield from self._loop(node, line, environment)
 
     def _forc(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
+        yield from self._calls(_query(node.get("argquery")), line)
         self._forget(node.get("var", {}), environment)
         yield from self._loop(node, line, environment)
 
@@ -185,7 +188,8 @@ class _Walker:
 
     def _dynexecute(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
         query = _query(node.get("query"))
-        yield from self._calls(query, line)
+        for each in (query, *(_query(given) for given in node.get("params", ()))):
+            yield from self._calls(each, line)
         offset = self._offset(query, line)
         action = self._reader.execute(fold_text(query, environment))
         yield _at(action, offset)
@@ -194,7 +198,9 @@ class _Walker:
 
     def _return_query(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:
         if "dynquery" in node:
-            yield from self._dynexecute({"query": node["dynquery"]}, line, environment)
+            given = {"query": node["dynquery"], "params": node.get("params", ())}
+            yield from self._dynexecute(given, line, environment)
+        yield from self._calls(_query(node.get("argquery")), line)
         yield from self._static(_query(node.get("query")), line)
 
     def _open(self, node: Node, line: int, environment: Environment) -> Iterator[Action]:

@@ -374,11 +374,11 @@ def _create_database(node: Node, source: bytes) -> Iterable[Action]:
     yield Action(kind=Kind.CREATE_DATABASE, name=(str(node.get("dbname", "")),))
 
 
-def _extension(label: str) -> Callable[[Node, bytes], Iterable[Action]]:
+def _extension(label: str, name: str = "extname") -> Callable[[Node, bytes], Iterable[Action]]:
     def make(node: Node, source: bytes) -> Iterable[Action]:
         yield Action(
             kind=Kind.EXTENSION,
-            name=(str(node.get("extname", "")),),
+            name=(str(node.get(name, "")),),
             if_exists=bool(node.get("if_not_exists")),
             label=label,
         )
@@ -428,6 +428,8 @@ handlers: dict[str, Callable[[Node, bytes], Iterable[Action]]] = {
     "CreateSchemaStmt": _create_schema,
     "CreatedbStmt": _create_database,
     "CreateExtensionStmt": _extension("create"),
+    "CreateForeignServerStmt": _extension("create server", "servername"),
+    "CreateFdwStmt": _extension("create foreign data wrapper", "fdwname"),
     "AlterExtensionStmt": _extension("update"),
     "AlterExtensionContentsStmt": _extension("add"),
     "CreateTrigStmt": trigger,

@@ -52,7 +52,8 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
         if clause.index == begin:
             raise Strange
     said = online(cursor)
-    for action in actions:
+    _known_to(cursor.dialect, actions, if_exists=if_exists)
+    for action in _in_order(actions):
         changed = action
         if only or (if_exists and not action.if_exists):
             changed = replace(action, if_exists=action.if_exists or if_exists, only=only)
@@ -63,6 +64,20 @@ def alter_table(cursor: Cursor) -> Iterator[Action]:
         yield changed
     if not actions:
         raise Strange
+
+
+def _known_to(dialect: Dialect, actions: list[Action], *, if_exists: bool) -> None:
+    """Raise :class:`Strange` for IF EXISTS in SQLite, which knows no such words there."""
+    if dialect is Dialect.SQLITE and (if_exists or any(each.if_exists for each in actions)):
+        raise Strange
+
+
+def _in_order(actions: list[Action]) -> list[Action]:
+    """Return what is dropped first: of ``ADD c INT, DROP c`` it is an older column that goes."""
+    given = {each.column for each in actions if each.kind is Kind.ADD_COLUMN}
+    given.update(each.new_name[-1] for each in actions if each.kind is Kind.RENAME_COLUMN)
+    first = [each for each in actions if each.kind is Kind.DROP_COLUMN and each.column in given]
+    return [*first, *(each for each in actions if each not in first)] if first else actions
 
 
 def _verb(clause: Cursor, before: tuple[str, ...]) -> tuple[str, ...]:
@@ -242,10 +257,14 @@ def _drop_constraint(clause: Cursor, table: Name, offset: int) -> Action:
 def _constraint_dropped(
     clause: Cursor, table: Name, offset: int, *, if_exists: bool, kind: str = ""
 ) -> Action:
-    unnamed = kind == "primary key" and (clause.done or clause.word() == "CASCADE")
+    unnamed = kind == "primary key" and (
+        clause.done or clause.word() in {"CASCADE", "KEEP", "DROP"}
+    )
     name = "" if unnamed else clause.part()
     cascade = clause.take("CASCADE")
     clause.one_of("RESTRICT", "CONSTRAINTS")
+    if clause.dialect is Dialect.ORACLE:
+        clause.take("KEEP", "INDEX") or clause.take("DROP", "INDEX")
     if clause.take("WITH"):
         clause.skip_group()
     return Action(
@@ -373,12 +392,18 @@ def _modify(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]
 
 def _modified(clause: Cursor, table: Name, offset: int) -> Iterator[Action]:
     if_exists = clause.take("IF", "EXISTS")
+    begin = clause.index
     column = definition(clause)
-    if not column.type and column.not_null:  # Oracle: MODIFY c DEFAULT 1 NOT NULL
-        if column.default:
-            yield Action(
-                kind=Kind.SET_DEFAULT, name=table, column=column.name, value=True, offset=offset
-            )
+    said = [token.word for token in clause.tokens[begin + 1 : clause.index]]
+    if clause.dialect is Dialect.ORACLE and "DEFAULT" in said:  # MODIFY c DEFAULT 1 NOT NULL
+        yield Action(
+            kind=Kind.SET_DEFAULT,
+            name=table,
+            column=column.name,
+            value=column.default,
+            offset=offset,
+        )
+    if not column.type and column.not_null:
         yield Action(kind=Kind.SET_NOT_NULL, name=table, column=column.name, offset=offset)
         return
     yield _defined_anew(table, column, if_exists=if_exists, offset=offset)

@@ -35,8 +35,8 @@ def _side_by_side(clause: Cursor) -> Iterator[Cursor]:
         depth += {"(": 1, ")": -1}.get(token.word, 0)
         begins = token.word in {"ADD", "MODIFY", "DROP"} and token.kind is TokenKind.WORD
         following_word = clause.tokens[index + 1].word if index + 1 < stop else ""
-        if token.word == "DROP" and following_word in {"STORAGE", "ALL"}:
-            begins = False  # of TRUNCATE PARTITION
+        if token.word == "DROP" and following_word in {"STORAGE", "ALL", "INDEX"}:
+            begins = False  # of TRUNCATE PARTITION, of DROP CONSTRAINT
         if begins and not depth and index > clause.index:
             yield clause
             following = Cursor(clause.tokens, clause.dialect, clause.text)

@@ -38,7 +38,7 @@ _ENDS_EXPRESSION = words(
     " ENGINE_ATTRIBUTE"
 )
 _ENDS_TYPE = _ENDS_EXPRESSION | words(
-    "AS ASCII UNICODE ALIAS EPHEMERAL ROWGUIDCOL WITH COMPRESSION MATCH"
+    "AS ASCII UNICODE ALIAS EPHEMERAL ROWGUIDCOL WITH COMPRESSION MATCH ENCRYPT DECRYPT"
 )
 _MORE_TYPE = frozenset({"TIME", "LOCAL"})
 _WORDS = frozenset({TokenKind.WORD, TokenKind.QUOTED})
@@ -122,6 +122,11 @@ def default_of(found: Sequence[Token]) -> Default:
     return Default(not null, next_value or any(token.word in _VOLATILE for token in words))
 
 
+def _is_empty(found: Sequence[Token]) -> bool:
+    words = [token for token in found if token.word not in {"(", ")"}]
+    return len(words) == 1 and words[0].kind is TokenKind.STRING and not words[0].text
+
+
 def definition(cursor: Cursor, name: str | None = None) -> Column:
     """Read a column's definition: its name (unless given), type and everything up to a comma."""
     name = cursor.column() if name is None else name
@@ -178,8 +183,17 @@ def column_type(cursor: Cursor) -> str:
     """Read a type and its collation."""
     words, _ = _type(cursor, Column(name=""))
     if cursor.take("COLLATE"):
-        cursor.name()
+        collation(cursor)
     return words
+
+
+def collation(cursor: Cursor) -> None:
+    """Go past the name of a collation, which MySQL takes in quotes too. Raises :class:`Strange`."""
+    token = cursor.peek()
+    if token is not None and token.kind is TokenKind.STRING and cursor.dialect in MYSQL:
+        cursor.next()
+    else:
+        cursor.name()
 
 
 def _type(cursor: Cursor, column: Column) -> tuple[str, Column]:
@@ -261,7 +275,14 @@ def _known_type(cursor: Cursor, begin: int) -> bool:
 def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0912 - one line a clause
     take = cursor.take
     if take("NOT", "NULL"):
-        return replace(column, not_null=True)
+        off = cursor.dialect is Dialect.ORACLE and cursor.at("DISABLE")
+        return column if off else replace(column, not_null=True)
+    if cursor.dialect in MYSQL and take("NULL"):  # the last word counts
+        return replace(column, not_null=column.primary_key)
+    if cursor.dialect is Dialect.TSQL and take("NULL"):
+        # Then a NOT NULL that is the type's own does not count, so it is not that type alone.
+        usual = column.type.partition("(")[0].strip().upper() in _TYPES
+        return column if usual else replace(column, type=f"{column.type} null".strip())
     if take("NULL") or take("NOT", "DEFERRABLE") or take("DEFERRABLE"):
         return column
     if take("NOT", "ENFORCED") or take("ENFORCED") or take("NOT", "VALID"):
@@ -272,8 +293,12 @@ def _attribute(cursor: Cursor, column: Column) -> Column:  # noqa: PLR0911, PLR0
             return replace(column, default=True)
         if cursor.take("ON", "NULL"):
             cursor.take("FOR", "INSERT", "ONLY")
-        said = default_of(expression(cursor))
-        return replace(column, default=said.value, default_volatile=said.volatile)
+        value = expression(cursor)
+        said = default_of(value)
+        # For Oracle an empty text is NULL.
+        empty = cursor.dialect is Dialect.ORACLE and _is_empty(value)
+        given = said.value and not empty
+        return replace(column, default=given, default_volatile=said.volatile)
     if take("PRIMARY", "KEY") or (cursor.dialect in MYSQL and take("KEY")):
         cursor.one_of("ASC", "DESC", "CLUSTERED", "NONCLUSTERED")
         return replace(column, primary_key=True, not_null=True)
@@ -321,7 +346,12 @@ def _says_not_null(cursor: Cursor, name: str) -> bool:
     token = inside.peek()
     named = token is not None and token.kind in _WORDS and inside.fold(token, column=True) == name
     inside.index += 1
-    return named and inside.take("IS", "NOT", "NULL") and inside.word() in {"", ")", "AND"}
+    said = (
+        inside.take("IS", "NOT", "NULL")
+        or inside.take("NOTNULL")
+        or inside.take("IS", "DISTINCT", "FROM", "NULL")
+    )
+    return named and said and inside.word() in {"", ")", "AND"}
 
 
 def _generated(cursor: Cursor, column: Column) -> Column:
@@ -384,7 +414,7 @@ def _decoration(cursor: Cursor, column: Column) -> Column:
         cursor.next()
         cursor.take("=")
         if word == "COLLATE":
-            cursor.name()
+            collation(cursor)
         else:
             cursor.next()
             cursor.skip_group()
@@ -398,7 +428,8 @@ def _decoration(cursor: Cursor, column: Column) -> Column:
     elif cursor.take("ON", "CONFLICT"):
         cursor.next()
     elif (
-        cursor.take("WITH", "VALUES")
+        _encryption(cursor)
+        or cursor.take("WITH", "VALUES")
         or cursor.take("WITHOUT", "SYSTEM", "VERSIONING")
         or cursor.take("WITH", "SYSTEM", "VERSIONING")
         or cursor.take("NOT", "FOR", "REPLICATION")
@@ -414,6 +445,20 @@ def _decoration(cursor: Cursor, column: Column) -> Column:
     elif cursor.take("TTL"):
         expression(cursor)
     return column
+
+
+def _encryption(cursor: Cursor) -> bool:
+    """Go past Oracle's ``ENCRYPT USING 'AES256' IDENTIFIED BY secret 'SHA-1' NO SALT``, if it is there."""
+    if cursor.dialect is not Dialect.ORACLE or not cursor.one_of("ENCRYPT", "DECRYPT"):
+        return False
+    cursor.take("USING") and cursor.next()
+    cursor.take("IDENTIFIED", "BY") and cursor.next()
+    token = cursor.peek()
+    if token is not None and token.kind is TokenKind.STRING:
+        cursor.next()
+    cursor.take("NO")
+    cursor.take("SALT")
+    return True
 
 
 def indexed(inside: Cursor) -> tuple[str, ...]:

@@ -168,6 +168,9 @@ def _constraint_options(cursor: Cursor) -> bool:
     return not_valid
 
 
+_DISTINCT = ["IS", "DISTINCT", "FROM", "NULL"]
+
+
 def _not_null_check(cursor: Cursor) -> str:
     """Read ``(c IS NOT NULL)``, alone or joined by AND, and return the column of the first such."""
     inside = cursor.group()
@@ -181,7 +184,8 @@ def _not_null_check(cursor: Cursor) -> str:
             if token.word == "OR":
                 depth_or = True
             step = 1
-            if inside.word(step) == "IS" and inside.word(2) == "NOT" and inside.word(3) == "NULL":
+            said = [inside.word(place) for place in range(step, step + 4)]
+            if said[:3] == ["IS", "NOT", "NULL"] or said[0] == "NOTNULL" or said == _DISTINCT:
                 found = found or inside.fold(token, column=True)
         if not inside.skip_group():
             inside.next()

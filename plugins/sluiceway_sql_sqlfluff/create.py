@@ -106,6 +106,10 @@ def create(  # noqa: PLR0912, PLR0915 - one branch a kind of object
             yield replace(
                 action, kind=Kind.DROP_SCHEMA, if_exists=True, cascade=True, label="or replace"
             )
+        elif word == "TYPE" and cursor.dialect is Dialect.TSQL and cursor.take("FROM"):
+            # Another name for a type, which may say NOT NULL for every column of it.
+            said = definition(cursor, action.name[-1])
+            action = replace(action, kind=Kind.CREATE_DOMAIN, definition=said)
         elif word == "DOMAIN":
             cursor.take("AS")
             action = replace(action, definition=definition(cursor, action.name[-1]))
@@ -313,6 +317,9 @@ def _index(cursor: Cursor, *, unique: bool, label: str) -> Action:
     while cursor.dialect in MYSQL and cursor.one_of("ALGORITHM", "LOCK", "COMMENT"):
         cursor.take("=")
         cursor.next()
+    if cursor.dialect is Dialect.ORACLE and cursor.take("INDEXTYPE", "IS"):
+        cursor.name()
+        cursor.take("PARAMETERS") and cursor.skip_group()
     kept_open = cursor.dialect is Dialect.ORACLE and _stored_online(cursor)
     said = online(cursor) if cursor.dialect in MYSQL else None
     if said is not None:

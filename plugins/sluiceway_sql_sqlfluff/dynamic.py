@@ -96,7 +96,10 @@ def _term(cursor: Cursor, variables: Variables) -> tuple[str, ...]:  # noqa: PLR
     if token.word == "SELECT":
         return _joined(cursor, variables)
     if cursor.word() == "(":
-        return _function(token.word, cursor.group(), variables)
+        group = cursor.group()
+        if cursor.take("WITHIN", "GROUP"):
+            cursor.skip_group()
+        return _function(token.word, group, variables)
     if token.kind is TokenKind.SIGN and token.word != "-":
         return ("",)
     if variables.get(token.text.lower()):
@@ -128,6 +131,11 @@ def _function(  # noqa: PLR0911 - one line a function
     read = [_safe(argument, variables) for argument in arguments]
     if name == "CONCAT":
         return _product(read)
+    if (
+        name in {"STRING_AGG", "LISTAGG"} and read
+    ):  # of two rows, so that what is between them is seen
+        between = read[1] if len(read) > 1 else ("",)
+        return _product([read[0], between, read[0]])
     if name == "CONCAT_WS" and read:
         separator = (read[0] or ("",))[0]
         return tuple(separator.join(choice) for choice in _few(itertools.product(*read[1:])))

@@ -363,6 +363,10 @@ class _Inner(Changing):
         if self.depth > _DEEPEST:
             return replace(action, body="", label="unknown")
         parts = self._parts(action.body, variables)
+        if UNKNOWN in action.body and any(part.problem for part in parts):
+            # Where no name may stand, a number may: START WITH 5.
+            counted = self._parts(action.body.replace(UNKNOWN, "1"), variables)
+            parts = parts if any(part.problem for part in counted) else counted
         read_ = [inner for part in parts for inner in part.actions]
         if _BARE.search(action.body) or any(doubtful(inner) for inner in read_):
             return replace(action, body="", label="unknown")

@@ -128,7 +128,7 @@ def _prepare(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     cursor.next()
     name = cursor.part()
     cursor.skip_group()
-    variables[_PREPARED + name] = ()
+    variables[_PREPARED + name.lower()] = ()
     if cursor.take("AS"):  # PostgreSQL's: a query or a change of rows, never of the schema
         cursor.rest()
         yield Action(kind=Kind.OTHER, offset=offset)
@@ -220,7 +220,8 @@ def called_in(cursor: Cursor) -> list[Action]:
             inner.index, inner.stop = index + 1, cursor.stop
             found.extend(_texts_run(inner.group(), offset))
         name: Name = (cursor.fold(token),)
-        if index - 2 >= cursor.index and inside[index - 1].word == ".":
+        behind = index - 2 >= cursor.index and inside[index - 1].word == "."
+        if behind and inside[index - 2].kind is not TokenKind.SIGN:
             name = (cursor.fold(inside[index - 2]), *name)
         found.append(Action(kind=Kind.CALL, name=name, offset=offset))
     return found
@@ -257,7 +258,7 @@ def _execute(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     name = cursor.name()
     cursor.rest()
     # PREPARE has been judged; what was prepared elsewhere is not known.
-    known = _PREPARED + name[-1] in variables
+    known = _PREPARED + name[-1].lower() in variables
     yield Action(kind=Kind.OTHER if known else Kind.EXECUTE, name=name, offset=offset)
 
 
@@ -422,6 +423,27 @@ def _reset(cursor: Cursor, _: Variables) -> Iterator[Action]:
     yield Action(kind=Kind.SET, name=name)
 
 
+def _open(cursor: Cursor, variables: Variables) -> Iterator[Action]:
+    """Read PL/SQL's OPEN c FOR of a text, which is a query: what it calls runs."""
+    offset = cursor.offset
+    cursor.next()
+    inside = cursor.tokens[cursor.index : cursor.stop]
+    text = cursor.dialect is Dialect.ORACLE
+    at = next((at for at, token in enumerate(inside) if text and token.word == "FOR"), None)
+    if at is None or at + 1 >= len(inside) or inside[at + 1].word in {"SELECT", "WITH", "("}:
+        called = called_in(cursor)
+        cursor.rest()
+        yield Action(kind=Kind.OTHER, nested=tuple(called), offset=offset)
+        return
+    cursor.index += at + 1
+    try:
+        found = texts(cursor, variables)
+    except Strange:
+        found = ()
+    cursor.rest()
+    yield from dynamic(found, cursor.dialect, (), offset)
+
+
 def _discard(cursor: Cursor, _: Variables) -> Iterator[Action]:
     """Read DISCARD: the session's own tables end, or ALL of what is its own."""
     cursor.next()
@@ -446,4 +468,5 @@ _READERS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "END": _end,
     "RESET": _reset,
     "DISCARD": _discard,
+    "OPEN": _open,
 }

@@ -14,7 +14,7 @@ from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.hidden import FUNCTIONS_MATTER, altered
 from sluiceway_sql_sqlfluff.oracle import oracle_dropped
 from sluiceway_sql_sqlfluff.running import called_in, run
-from sluiceway_sql_sqlfluff.tokens import MYSQL
+from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 from sluiceway_sql_sqlfluff.variables import note_assigned, note_run, note_selected
 
 __all__ = ["VERBS", "statement"]
@@ -92,6 +92,10 @@ def _alter(  # noqa: PLR0911, PLR0912 - one a kind of object
             return
         cursor.rest()
         yield Action(kind=Kind.OTHER, name=name, label="alter view")
+        return
+    if cursor.dialect is Dialect.ORACLE and cursor.take("SESSION", "SET", "CURRENT_SCHEMA"):
+        cursor.need("=")
+        yield Action(kind=Kind.SET, name=("search_path",), body=cursor.name()[-1])
         return
     if cursor.take("TYPE"):
         yield from altered_type(cursor)
@@ -280,6 +284,8 @@ def _truncate(cursor: Cursor, _: Variables) -> Iterator[Action]:
             cursor.take("RESTART", "IDENTITY")
             or cursor.take("CONTINUE", "IDENTITY")
             or cursor.one_of("RESTRICT", "NOWAIT", "IMMEDIATE")
+            or cursor.take("PRESERVE", "MATERIALIZED", "VIEW", "LOG")
+            or cursor.take("PURGE", "MATERIALIZED", "VIEW", "LOG")
         ):
             if cursor.one_of("WITH", "PARTITION"):
                 cursor.skip_group()
@@ -434,10 +440,18 @@ def _transaction(kind: Kind) -> Callable[[Cursor, Variables], Iterator[Action]]:
         cursor.one_of(*_NOISE)
         name: Name = ()
         label = ""
-        if first in {"SAVEPOINT", "RELEASE"} or cursor.take("TO"):
+        token = cursor.peek()
+        named = first == "ROLLBACK" and cursor.dialect is Dialect.TSQL and token is not None
+        if token is not None and token.kind is TokenKind.VARIABLE and (named or first == "SAVE"):
+            label, name = "savepoint", (cursor.next().text.lower(),)
+        elif (
+            first in {"SAVEPOINT", "RELEASE", "SAVE"}
+            or (named and cursor.at_name())
+            or cursor.take("TO")
+        ):
             label = "savepoint"
             cursor.take("SAVEPOINT")
-            name = (cursor.part(),)
+            name = (cursor.part().lower(),)
         elif not cursor.done:
             cursor.rest()
         yield Action(kind=kind, name=name, label=label)
@@ -481,5 +495,6 @@ VERBS: dict[str, Callable[[Cursor, Variables], Iterator[Action]]] = {
     "ROLLBACK": _transaction(Kind.ROLLBACK),
     "START": _transaction(Kind.BEGIN),
     "SAVEPOINT": _transaction(Kind.BEGIN),
+    "SAVE": _transaction(Kind.BEGIN),
     "RELEASE": _transaction(Kind.COMMIT),
 }

@@ -139,10 +139,12 @@ def _mysql(  # noqa: PLR0912 - one branch a form
     _: str, found: Sequence[Token]
 ) -> Iterator[Edit]:
     for index, token in enumerate(found):
-        if token.kind is not TokenKind.WORD:
-            continue
         rest = found[index + 1 :]
-        if token.word == "PERSISTENT" and found[index - 1].word == ")":
+        if token.word == "\\" and _words(rest[:1]) == ["N"]:
+            yield (token.start, rest[0].end, "1")  # \N is NULL
+        elif token.kind is not TokenKind.WORD:
+            continue
+        elif token.word == "PERSISTENT" and found[index - 1].word == ")":
             yield (token.start, token.end, "STORED")
         elif token.word == "DUPLICATE" and _updates(found, index):
             yield _blank(found[index - 1 :])  # behind a SELECT without FROM
@@ -295,12 +297,16 @@ def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
         before = found[index - 1].word if index else ""
         if token.kind is TokenKind.QUOTED and "]]" in text[token.start : token.end]:
             yield (token.start, token.end, f"[{'x' * (token.end - token.start - 2)}]")
-        elif token.word == "WRITE" and before == ".":
+        elif (
+            token.word in {"WRITE", "MODIFY"} and before == "." and _words(found[:1]) == ["UPDATE"]
+        ):
             yield (found[index - 1].start, token.end, "= f")
         elif token.word == "VALUES" and before == "WITH":
             yield _blank(found[index - 1 : index + 1])
         elif token.word == "INDEX" and before == "DROP":
             yield from _tsql_index(found, index, text)
+        elif token.word == "SCHEMA" and before == "ALTER":
+            yield from _tsql_transfer(found, index, text)
         elif token.word == "TABLE" and before == "ALTER":
             cursor = Cursor(found, Dialect.TSQL, text)
             cursor.index = index + 1
@@ -310,15 +316,33 @@ def _tsql(text: str, found: Sequence[Token]) -> Iterator[Edit]:
                 continue
 
 
+def _tsql_transfer(found: Sequence[Token], index: int, text: str) -> Iterator[Edit]:
+    """Yield a statement that sqlfluff knows for ``ALTER SCHEMA a TRANSFER b.t``, which may stand anywhere."""
+    cursor = Cursor(found, Dialect.TSQL, text)
+    cursor.index = index + 1
+    try:
+        cursor.name()
+        if cursor.take("TRANSFER"):
+            cursor.one_of("OBJECT") and cursor.take(":", ":")
+            cursor.name()
+            yield from _instead(cursor, index - 1, "DROP VIEW", "x")
+    except Strange:
+        return
+
+
 def _tsql_index(found: Sequence[Token], index: int, text: str) -> Iterator[Edit]:
     cursor = Cursor(found, Dialect.TSQL, text)
     cursor.index = index + 1
     cursor.take("IF", "EXISTS")
     try:
-        cursor.name()
+        name = cursor.name()
         if cursor.take("ON"):
             cursor.name()
             yield from _options(cursor)
+        elif (
+            len(name) > 1
+        ):  # as before SQL Server 2005, which is a statement of its own there alone
+            yield (found[index].start, found[index].end, "VIEW")
     except Strange:
         return
 

@@ -200,7 +200,7 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
         if mysql
         else rf"(?P<variable>@{{1,2}}{inside}+)",
         rf"(?P<word>{word})",
-        r"(?P<number>\d[\w.]*|\.\d\w*)",
+        r"(?P<number>\d(?:\w|\.(?!\.))*|\.\d\w*)",  # not what stands behind 1..
         r"(?P<sign>\S)",
     ]
     return re.compile(rf"\s*(?:{'|'.join(parts)})", re.DOTALL)

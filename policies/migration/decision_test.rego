@@ -174,8 +174,24 @@ test_the_circumstances_are_said if {
 	old := said(one("drop_table", {"in_do": true, "within": "f", "made_in": "db/1.sql"}))
 	endswith(old, "It happens in f, which this statement runs and db/1.sql has made.")
 	endswith(said(one("drop_table", {"dynamic": true})), "The SQL is put together while it runs.")
-	endswith(said(one("drop_table", {"guessed": true})), "this is what its words say.")
+	endswith(said(speaking("mysql", one("drop_table", {"guessed": true}))), "this is what its words say.")
 	contains(said(one("drop_table", {})), "The table (which one cannot be told) is dropped")
+}
+
+broken := fixture.migrating([
+	fixture.fact("unparsable", {}),
+	fixture.fact("drop_table", {"table": "users", "guessed": true}),
+	fixture.fact("create_index", {"table": "users", "guessed": true}),
+])
+
+test_what_postgresql_refuses_is_refused_once if {
+	denied(broken) == {"migration.unparsable"}
+	warned(broken) == set()
+	denied(speaking("mysql", broken)) == {"migration.unparsable", "migration.drop-table"}
+	lenient := judged(broken) with data.migration.levels as leveled("unparsable", "warn")
+	fixture.codes(lenient.deny) == {"migration.drop-table"}
+	later := fixture.migrating([fixture.fact("drop_table", {"table": "users", "guessed": true, "dynamic": true})])
+	denied(later) == {"migration.drop-table"}
 }
 
 test_names_are_quoted_where_they_have_to_be if {

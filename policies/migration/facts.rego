@@ -14,8 +14,8 @@ facts(kinds) := [input.facts[index] |
 # title: Facts about what was there before
 # description: >-
 #   As facts, without those about a table (or another object) that the same script made, or a temporary
-#   one: nobody uses it yet.
-old_facts(kinds) := [input.facts[index] | some index in (places(kinds) - made_here)]
+#   one: nobody uses it yet; and without what the words of a refused statement say.
+old_facts(kinds) := [input.facts[index] | some index in (places(kinds) - excused)]
 
 # METADATA
 # title: Facts about what was surely there before
@@ -35,7 +35,19 @@ made_here contains index if input.facts[index].new_object == "yes"
 
 made_here contains index if input.facts[index].temporary == true
 
-perhaps_made_here := made_here | {index | input.facts[index].new_object == "maybe"}
+# What PostgreSQL's own grammar refuses, the server refuses too: nothing of it runs, and of what its words
+# say nothing need be said where the statement is refused as such. Other grammars are not the server's.
+only_words contains index if {
+	input.dialect == "postgres"
+	level("migration.unparsable") == "deny"
+	some index, fact in input.facts
+	fact.guessed == true
+	not fact.dynamic == true
+}
+
+excused := made_here | only_words
+
+perhaps_made_here := excused | {index | input.facts[index].new_object == "maybe"}
 
 postgres if input.dialect in {"postgres", "redshift"}
 

@@ -24,6 +24,7 @@ from .labelled_kit import (
     Case,
     case,
 )
+from .labelled_order import CHECKS, DEFAULTS, ORDER
 from .labelled_sessions import DOMAINS, PATHS, VARIABLES
 from .labelled_types import ROWS, TYPES
 
@@ -434,4 +435,7 @@ CASES = (
     + TEXTS
     + ALONG
     + NEEDED
+    + ORDER
+    + CHECKS
+    + DEFAULTS
 )

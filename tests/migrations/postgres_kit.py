@@ -99,7 +99,8 @@ def _has_rows(at: psycopg.Connection[Any], oid: int) -> bool:
 def codes_of(at: psycopg.Connection[Any], sql: str, inserts: Sequence[str]) -> set[str]:
     """Run a migration in the open transaction of *at* and return the codes of what it did.
 
-    NOT NULL is when the migration itself or an old INSERT fails for a NULL (SQLSTATE 23502).
+    NOT NULL is when the migration itself or an old INSERT fails for a NULL (SQLSTATE 23502), or the
+    INSERT for a check (23514).
     """
     before = _Before(at)
     codes: set[str] = set()
@@ -133,8 +134,14 @@ def codes_of(at: psycopg.Connection[Any], sql: str, inserts: Sequence[str]) -> s
         try:
             with at.transaction():
                 at.execute(insert)
-        except psycopg.errors.NotNullViolation:
-            codes.add("not-null-without-default")
-        except psycopg.Error:
-            continue  # its table or column is gone, which other codes say
+        except psycopg.Error as error:
+            # Else its table or column is gone, which other codes say.
+            codes |= {"not-null-without-default"} if _for_a_null(error) else set()
     return codes
+
+
+def _for_a_null(error: psycopg.Error) -> bool:
+    """Whether a row is refused because of a NULL, or by a check and not by the bound of a partition."""
+    if isinstance(error, psycopg.errors.CheckViolation):
+        return bool(error.diag.constraint_name)
+    return isinstance(error, psycopg.errors.NotNullViolation)

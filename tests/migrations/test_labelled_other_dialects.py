@@ -191,7 +191,7 @@ def of(*dialects: str) -> list[dict[str, Any]]:
 def test_sqlite_agrees_with_the_labels():
     differences = {}
     for case in of("sqlite"):
-        connection = sqlite3.connect(":memory:")
+        connection = sqlite3.connect(":memory:", isolation_level=None)
 
         def run(
             statements: list[str], to: sqlite3.Connection = connection

@@ -204,7 +204,7 @@ _PLUS = re.compile(
     r"(?im)^[ \t]*(?:(?P<quiet>(?:set[ \t]+(?:define|echo|feedback|serveroutput|verify|heading|pagesize"
     r"|linesize|termout|timing|sqlblanklines|scan|escape|autocommit|trimspool|trimout|newpage|colsep"
     r"|wrap|long|numwidth|arraysize|tab|underline|sqlprompt|exitcommit|null)\b|prompt\b|rem(?:ark)?\b"
-    r"|col(?:umn)?\b|clear\b|pause\b|[tb]title\b|break\b|compute\b|undef(?:ine)?\b|var(?:iable)?\b"
+    r"|col(?:umn)?\b|clear\b|pause\b|[tb]title\b|break\b|compute\b|(?:un)?def(?:ine)?\b|var(?:iable)?\b"
     r"|whenever[ \t]+(?:sqlerror|oserror)\b|spool\b|show[ \t]+err|exit\b|quit\b)[^\n\r]*)"
     r"|(?P<runs>(?:@@?|start[ \t]+(?!with\b)|host\b|!)[^\n\r]*))"
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sluiceway.migrations.dialect import MYSQL
 from sluiceway.migrations.records import Dialect, Maybe, Name
 from sluiceway.record import Changing, field
 
@@ -152,6 +153,7 @@ class Catalogue:
     def __init__(self, dialect: Dialect) -> None:
         self._default = _SCHEMAS.get(dialect, "")
         self._databases = dialect in _OF_DATABASES
+        self._temporary_too = dialect in MYSQL
         self._aliases = {"temp": _TEMPORARY} if dialect is Dialect.SQLITE else {}
         self.path: tuple[str, ...] = (self._default,)
         self.doubt = False
@@ -174,8 +176,11 @@ class Catalogue:
         if len(name) > 2 and self._databases:  # noqa: PLR2004 - database, schema, table
             return [(".".join(name[:-1]), name[-1])]
         if len(name) > 1:
-            return [(self._aliases.get(name[-2], name[-2]), name[-1])]
+            there = (self._aliases.get(name[-2], name[-2]), name[-1])
+            return [(_TEMPORARY + name[-2], name[-1]), there] if self._temporary_too else [there]
         last = name[-1] if name else ""
+        if self._temporary_too:
+            return [(_TEMPORARY + self.path[0], last), (self.path[0], last)]
         if _TEMPORARY in self.path:
             # Only where the path does not name it, it comes first.
             return [(schema, last) for schema in self.path]
@@ -220,8 +225,14 @@ class Catalogue:
     def home(self, name: Name, *, temporary: bool = False) -> tuple[str, str]:
         """Return where something of that name is made."""
         if temporary:
-            return (_TEMPORARY, name[-1])
-        return (self.path[0], name[0]) if len(name) == 1 else self.keys(name)[0]
+            return (self._session_of(name), name[-1])
+        return (self.path[0], name[0]) if len(name) == 1 else self.keys(name)[-1]
+
+    def _session_of(self, name: Name) -> str:
+        """Return where a session's own table of that name is: MySQL's are of a database, as others are."""
+        if not self._temporary_too:
+            return _TEMPORARY
+        return _TEMPORARY + (name[-2] if len(name) > 1 else self.path[0])
 
     def make(self, name: Name, thing: Thing, *, maybe: bool) -> Thing:
         """Put a new thing there. *maybe*: only if there is none (``IF NOT EXISTS``, ``OR REPLACE``)."""
@@ -243,7 +254,7 @@ class Catalogue:
         if not name:
             return
         if temporary:
-            self._things[_TEMPORARY, name[-1]] = _Gone(self.branch)
+            self._things[self._session_of(name), name[-1]] = _Gone(self.branch)
             return
         for key in self.keys(name):
             if isinstance(self._things.get(key), Thing):

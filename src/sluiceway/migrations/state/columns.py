@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sluiceway.migrations.dialect import MYSQL
-from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe
+from sluiceway.migrations.records import Action, Column, Dialect, Kind, Maybe, Name
 from sluiceway.migrations.state.about import (
     about,
     apart,
@@ -28,16 +29,20 @@ __all__ = [
     "add_constraint",
     "change_type",
     "constraint",
+    "defaults_dropped",
     "drop_column",
     "drop_default",
     "drop_not_null",
     "rename_column",
+    "serials_dropped",
     "set_default",
     "set_not_null",
 ]
 
 _WHOLE = MYSQL
 """Where a change of type says everything of the column anew, NOT NULL and the default too."""
+_OWN_SEQUENCES = frozenset({Dialect.POSTGRES, Dialect.REDSHIFT})
+"""Where a ``serial`` makes a sequence that goes with its column, and with it every default by it."""
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -89,6 +94,8 @@ def drop_column(walk: Walk, action: Action) -> None:
     walk.fact(
         action.kind, action, **known | {"new_object": newness(walk, thing, action.name, column)}
     )
+    if column.made is not Maybe.NO or thing.made is not Maybe.NO:
+        serials_dropped(walk, action, [column])
     column.gone, column.null_branch = True, catalogue.branch
     thing.columns[action.column] = ColumnState(gone=True)
 
@@ -249,6 +256,24 @@ def add_constraint(walk: Walk, action: Action) -> None:
                     **about(walk, action, thing, action.name)
                     | {"column": name, "constraint": action.constraint},
                 )
+
+
+def defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
+    """Take away the defaults that a sequence or a function takes along: a serial's own, or of one
+    made here any that may be its value.
+    """
+    for draft in walk.world.drafts:
+        if draft.column is None or not draft.values.get("volatile"):
+            continue
+        table = draft.values.get("table", "").rpartition(".")[2]
+        if made_here or sequence[-1:] == (f"{table}_{draft.values.get('column')}_seq",):
+            draft.column.default = False
+
+
+def serials_dropped(walk: Walk, action: Action, dropped: Iterable[ColumnState]) -> None:
+    """Take away the defaults that go by CASCADE with the sequences of columns made here."""
+    if action.cascade and walk.dialect in _OWN_SEQUENCES and any(each.default for each in dropped):
+        defaults_dropped(walk, (), made_here=True)
 
 
 def _default_dropped(walk: Walk, thing: Thing, name: str) -> None:

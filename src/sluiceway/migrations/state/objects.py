@@ -86,6 +86,8 @@ def _drop_table(walk: Walk, action: Action) -> None:
         return
     thing = catalogue.thing(action.name)
     walk.fact(action.kind, action, **about(walk, action, thing, action.name))
+    if action.cascade and thing.made is not Maybe.NO:
+        columns.serials_dropped(walk, action, thing.columns.values())
     catalogue.drop(action.name)
 
 
@@ -181,9 +183,20 @@ def _create_index(walk: Walk, action: Action) -> None:
         )
 
 
+def _apart(action: Action) -> Name:
+    """Return the name of an object that no other kind has: a server may be called as an extension is."""
+    own = apart(action.kind, action.name)
+    what = action.label.partition(" ")[2]
+    return (*own[:-1], f"{own[-1]} {what}") if own and what in _OF_TABLES else own
+
+
+_OF_TABLES = frozenset({"server", "foreign data wrapper"})
+"""What foreign tables go with."""
+
+
 def _object(walk: Walk, action: Action) -> None:
     """Something with a name of its own is dropped, renamed, refreshed, altered."""
-    own = apart(action.kind, action.name)
+    own = _apart(action)
     thing = walk.world.catalogue.find(own) or Thing()
     walk.fact(
         action.kind,
@@ -207,7 +220,7 @@ def _object(walk: Walk, action: Action) -> None:
         _taken_along(walk, action, Kind.DROP_TABLE, thing)
     if action.cascade and action.kind in {Kind.DROP_SEQUENCE, Kind.DROP_FUNCTION}:
         function = action.kind is Kind.DROP_FUNCTION and walk.defines(action.name)
-        _defaults_dropped(walk, action.name, made_here=function or thing.made is Maybe.YES)
+        columns.defaults_dropped(walk, action.name, made_here=function or thing.made is Maybe.YES)
     if action.kind in _DROPS:
         walk.world.catalogue.drop(own)
     elif action.kind is Kind.RENAME_VIEW and action.name and action.new_name:
@@ -223,18 +236,6 @@ def _taken_along(walk: Walk, action: Action, kind: Kind, thing: Thing) -> None:
         | {"object": dotted(action.name), "column": "", "label": "by cascade"}
         | ({"new_object": None} if thing.referenced or thing.holds_old else {}),
     )
-
-
-def _defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
-    """Take away the defaults that a sequence or a function takes along: a serial's own, or of one
-    made here any that may be its value.
-    """
-    for draft in walk.world.drafts:
-        if draft.column is None or not draft.values.get("volatile"):
-            continue
-        table = draft.values.get("table", "").rpartition(".")[2]
-        if made_here or sequence[-1:] == (f"{table}_{draft.values.get('column')}_seq",):
-            draft.column.default = False
 
 
 def _reindex(walk: Walk, action: Action) -> None:
@@ -256,7 +257,7 @@ def _create_object(walk: Walk, action: Action) -> None:
             passes_on=action.kind is Kind.CREATE_VIEW,
         )
         maybe = action.if_exists or action.or_replace
-        walk.world.catalogue.make(apart(action.kind, action.name), thing, maybe=maybe)
+        walk.world.catalogue.make(_apart(action), thing, maybe=maybe)
 
 
 def _create_domain(walk: Walk, action: Action) -> None:
@@ -345,7 +346,7 @@ def _drop_schema(walk: Walk, action: Action) -> None:
     if action.cascade and (
         walk.world.routines.of_schema(name) or any(catalogue.of_schema(name, "sequence"))
     ):
-        _defaults_dropped(walk, (), made_here=True)
+        columns.defaults_dropped(walk, (), made_here=True)
     catalogue.clear(name)
 
 
@@ -401,7 +402,7 @@ def _rename_schema(walk: Walk, action: Action) -> None:
 def _extension(walk: Walk, action: Action) -> None:
     if action.label.startswith("drop"):
         _object(walk, action)
-    elif action.label == "create":
+    elif action.label.partition(" ")[0] == "create":
         _create_object(walk, action)
     elif action.label == "add":
         # What is older belongs to it from now on.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,22 +22,12 @@ from sluiceway.migrations.state.catalogue import Catalogue, ColumnState, Thing
 from sluiceway.migrations.state.draft import At, Draft
 from sluiceway.migrations.state.routines import Routine, Routines
 from sluiceway.migrations.state.text import Statements
+from sluiceway.migrations.state.transactions import Transactions
 from sluiceway.migrations.state.world import CATALOGUES, RECALLED, Where, World
 from sluiceway.record import replace
 
 __all__ = ["Walk"]
 
-_TRANSACTIONAL = frozenset(
-    {
-        Dialect.POSTGRES,
-        Dialect.SQLITE,
-        Dialect.TSQL,
-        Dialect.REDSHIFT,
-        Dialect.DUCKDB,
-        Dialect.DB2,
-    }
-)
-"""Where ROLLBACK takes a DROP TABLE back. Elsewhere DDL commits what was begun."""
 _DEEPEST = 16
 """How deeply functions are followed into functions."""
 
@@ -51,8 +40,7 @@ class Walk:
         self._asked = asked.kinds if asked is not None else None
         self.forget()
         self._branches = 0
-        self._begun: list[tuple[str, World]] = []
-        self._open = False
+        self._transactions = Transactions(dialect, takes_back=False)
         self._handlers: dict[Kind, Callable[[Action], None]] = {
             Kind.DO: self._do,
             Kind.EXECUTE: self._execute,
@@ -77,14 +65,11 @@ class Walk:
         self._script = script
         self._parser = parser
         self._statements = Statements(script, self.dialect)
-        self._begun = []
         self._waiting: list[tuple[Where, Action]] = []
-        self._open = False
         self._made_in = ""
         self._path: tuple[str, ...] | None = None
-        self._takes_back = self.dialect in _TRANSACTIONAL and any(
-            action.kind is Kind.ROLLBACK for item in parsed for action in item.actions
-        )
+        takes_back = any(action.kind is Kind.ROLLBACK for item in parsed for action in item.actions)
+        self._transactions = Transactions(self.dialect, takes_back=takes_back)
         self.world.drafts = []
         self.world.lock_timeout = False
         self.world.catalogue.search("")
@@ -249,7 +234,7 @@ class Walk:
     @property
     def alone(self) -> bool:
         """Whether the statement may be a transaction by itself."""
-        return not self._open and self._script.in_transaction is not Maybe.YES
+        return not self._transactions.open and self._script.in_transaction is not Maybe.YES
 
     def move_triggers(self, old: Name, new: Name) -> None:
         """Let the triggers of a table that is renamed go with it."""
@@ -345,7 +330,7 @@ class Walk:
     def _set(self, action: Action) -> None:
         word = action.name[-1].lower() if action.name else ""
         if word == "search_path":
-            if action.label == "local" and self._open and self._path is None:
+            if action.label == "local" and self._transactions.open and self._path is None:
                 self._path = self.world.catalogue.path
             self.world.catalogue.search(action.body)
             # Outside of a transaction SET LOCAL does nothing; whether there is one is not always known.
@@ -364,46 +349,29 @@ class Walk:
             self.world.lock_timeout = bool(action.body) and action.body.strip() not in {"0", "0s"}
 
     def _begin(self, action: Action) -> None:
-        if not action.label:
-            self._open = True
-        elif not self._open:
-            return
-        if self._takes_back and not self.where.conditional:
-            name = action.name[-1] if action.name and action.label else ""
-            self._begun.append((name, copy.deepcopy(self.world)))
+        self._transactions.begin(action, self.world, sure=not self.where.conditional)
 
     def _commit(self, action: Action) -> None:
-        if action.label == "savepoint":
+        sure = not self.where.conditional
+        if action.label == "savepoint" and not self._transactions.released(action, sure=sure):
             return
         if self._path is not None:
             # SET LOCAL ends with its transaction.
             self.world.catalogue.path, self._path = self._path, None
             self.world.catalogue.doubt |= self.where.conditional
         self.world.catalogue.forget_temporary(passing=True)
-        self._open = False
-        self._begun = []
+        self._transactions.end()
         if "chain" in action.label:
             self._begin(Action(kind=Kind.BEGIN))
 
     def _rollback(self, action: Action) -> None:
-        if not self._begun or action.label == "prepared":
+        world = self._transactions.taken_back(action, sure=not self.where.conditional)
+        if world is None:
             return
-        if self.where.conditional:
-            # It may not run, so that it takes nothing back; and where it does, what follows stands alone.
-            self._begun = []
+        self._restore(world)
+        if self._transactions.open:
             return
-        if action.label == "savepoint":
-            wanted = action.name[-1] if action.name else ""
-            places = [
-                number for number, (name, _) in enumerate(self._begun) if number and name == wanted
-            ]
-            if not places:
-                return
-            del self._begun[places[-1] + 1 :]
-            self._restore(copy.deepcopy(self._begun[-1][1]))
-            return
-        self._restore(self._begun[0][1])
-        self._begun, self._open, self._path = [], False, None
+        self._path = None
         if "chain" in action.label:
             self._begin(Action(kind=Kind.BEGIN))
 
@@ -440,7 +408,7 @@ class Walk:
             kind=kind,
             file=script.path,
             migration=script.name,
-            in_transaction=Maybe.YES if self._open else script.in_transaction,
+            in_transaction=Maybe.YES if self._transactions.open else script.in_transaction,
         )
         if action is not None and action.if_exists:
             found["conditional"] = True
