@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .labelled_kit import COLUMN, NOT_NULL, TABLE, TRUNCATE, case
+from .labelled_kit import COLUMN, NOT_NULL, RENAME, TABLE, TRUNCATE, case
 
 __all__ = ["CHECKS", "DEFAULTS", "ORDER"]
 
@@ -42,6 +42,12 @@ ORDER = (
         runs="it needs an extension",
     ),
     case(
+        "old column of a new view's rows",
+        "CREATE VIEW v AS SELECT 'a'::text AS street, 'b'::text AS city;"
+        "ALTER TABLE users ALTER home TYPE v USING NULL; DROP VIEW v CASCADE;",
+        COLUMN,
+    ),
+    case(
         "view of new rows, dropped",
         "CREATE VIEW v AS SELECT 1 AS a; CREATE VIEW w AS SELECT a FROM v; DROP VIEW v CASCADE;",
     ),
@@ -71,9 +77,49 @@ ORDER = (
 
 CHECKS = (
     case(
+        "check on a column that the old code does not know",
+        "ALTER TABLE users ADD a int; UPDATE users SET a = 1; ALTER TABLE users ADD CHECK (a IS NOT NULL);",
+        NOT_NULL,
+    ),
+    case(
+        "check on such a column, not validated",
+        "ALTER TABLE users ADD a int; ALTER TABLE users ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID;",
+        NOT_NULL,
+    ),
+    case(
+        "check on such a column of which nobody knows whether it is new",
+        "ALTER TABLE users ADD COLUMN IF NOT EXISTS a int; UPDATE users SET a = 1;"
+        "ALTER TABLE users ADD CHECK (a IS NOT NULL);",
+        NOT_NULL,
+    ),
+    case(
+        "check on such a column with a default",
+        "ALTER TABLE users ADD a int DEFAULT 1; ALTER TABLE users ADD CHECK (a IS NOT NULL);",
+    ),
+    case(
+        "check on such a column, dropped again",
+        "ALTER TABLE users ADD a int; ALTER TABLE users ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID;"
+        "ALTER TABLE users DROP CONSTRAINT c;",
+    ),
+    case(
+        "check on a renamed new column, dropped again behind a NOT NULL",
+        "ALTER TABLE users ADD a int; UPDATE users SET a = 1; ALTER TABLE users ADD CONSTRAINT c CHECK (a IS NOT NULL);"
+        "ALTER TABLE users RENAME a TO b; ALTER TABLE users ALTER b SET NOT NULL; ALTER TABLE users DROP CONSTRAINT c;",
+        NOT_NULL,
+    ),
+    case(
         "check on an old column, for later",
         "ALTER TABLE users ADD CONSTRAINT c CHECK (name IS NOT NULL) NOT VALID;",
         runs="the safe way, though the old INSERT has to be changed first",
+    ),
+    case(
+        "check on an old column that gets another name",
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (email IS NOT NULL) NOT VALID; ALTER TABLE users RENAME email TO mail;",
+        RENAME,
+    ),
+    case(
+        "check on a column of a new table",
+        "CREATE TABLE n (a int); ALTER TABLE n ADD b int; ALTER TABLE n ADD CHECK (b IS NOT NULL);",
     ),
     case(
         "check that is distinct from NULL",

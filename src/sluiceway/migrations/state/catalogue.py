@@ -94,6 +94,8 @@ class Check(Changing):
     """A VALIDATE CONSTRAINT has run for it."""
     not_null: bool = False
     """It is the NOT NULL itself (PostgreSQL 18 names them)."""
+    alone: bool = False
+    """Nothing but this keeps NULL out of the column, which the script has added."""
 
 
 class Thing(Changing):

@@ -165,6 +165,8 @@ def set_not_null(walk: Walk, action: Action) -> None:
     thing = walk.world.catalogue.thing(action.name)
     column = thing.column(action.column)
     column.not_null, column.null_branch = True, ()
+    for check in thing.checks.values():
+        check.alone = check.alone and check.column != action.column
     if action.constraint_name:
         thing.checks[action.constraint_name] = Check(action.column, not_null=True)
     walk.fact(
@@ -217,13 +219,14 @@ def drop_default(walk: Walk, action: Action) -> None:
 
 
 def add_constraint(walk: Walk, action: Action) -> None:
-    """Take ADD CONSTRAINT; a primary key makes its columns NOT NULL."""
+    """Take ADD CONSTRAINT; a primary key makes its columns NOT NULL, and a check may do the same."""
     catalogue = walk.world.catalogue
     thing = catalogue.thing(action.name)
-    if action.check_not_null and action.not_valid:
+    closed = _closed_by_check(thing, action)
+    if action.check_not_null and (action.not_valid or closed is not None):
         table = action.name[-1] if action.name else ""
         name = action.constraint_name or f"{table}_{action.check_not_null}_check"
-        thing.checks[name] = Check(action.check_not_null)
+        thing.checks[name] = Check(action.check_not_null, alone=closed is not None)
     if action.references:
         refer(walk, thing, action.name, action.references)
     walk.fact(
@@ -242,6 +245,15 @@ def add_constraint(walk: Walk, action: Action) -> None:
             "nullable": action.constraint == "primary key",
         },
     )
+    if closed is not None:
+        closed.not_null, closed.null_branch = True, ()
+        walk.fact(
+            Kind.SET_NOT_NULL,
+            action,
+            settles=closed,
+            **about(walk, action, thing, action.name)
+            | {"column": action.check_not_null, "constraint": action.constraint},
+        )
     # Of columns that nobody has asked for, none was added to the table.
     if action.constraint == "primary key" and thing.made_of is None:
         index = catalogue.find(apart(Kind.CREATE_INDEX, action.new_name))
@@ -256,6 +268,18 @@ def add_constraint(walk: Walk, action: Action) -> None:
                     **about(walk, action, thing, action.name)
                     | {"column": name, "constraint": action.constraint},
                 )
+
+
+def _closed_by_check(thing: Thing, action: Action) -> ColumnState | None:
+    """Return the column that a check keeps NULL out of though the old code cannot know it.
+
+    Of an older one that is the safe way: code that gives it a value is asked for first.
+    """
+    if not action.check_not_null or thing.made_of is not None:
+        return None
+    column = thing.columns.get(action.check_not_null)
+    known = column is None or column.made is Maybe.NO or column.gone
+    return None if known or column is None or column.not_null else column
 
 
 def defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
@@ -293,7 +317,7 @@ def constraint(walk: Walk, action: Action) -> None:
         check.validated = not walk.where.conditional
     elif action.kind is Kind.DROP_CONSTRAINT:
         thing.checks.pop(action.constraint_name, None)
-        if check is not None and check.not_null:
+        if check is not None and (check.not_null or check.alone):
             thing.column(check.column).not_null = False
         _default_dropped(walk, thing, action.constraint_name)
     elif action.kind is Kind.RENAME_CONSTRAINT and check is not None and action.new_name:

@@ -216,6 +216,8 @@ def _object(walk: Walk, action: Action) -> None:
         # It takes along every column of that type, and every foreign table of that server.
         kind = Kind.DROP_TABLE if thing.holds_old else Kind.DROP_COLUMN
         _taken_along(walk, action, _TAKES_ALONG.get(action.label, kind), thing)
+    elif action.cascade and action.kind is Kind.DROP_VIEW and thing.holds_old:
+        _taken_along(walk, action, Kind.DROP_COLUMN, thing)  # an older column has its rows
     elif action.kind is Kind.EXTENSION and thing.holds_old:
         _taken_along(walk, action, Kind.DROP_TABLE, thing)
     if action.cascade and action.kind in {Kind.DROP_SEQUENCE, Kind.DROP_FUNCTION}:
