@@ -167,7 +167,6 @@ def _type(name: Name, command: Node, source: bytes, maybe: bool) -> Action:  # n
         name=name,
         column=target,
         definition=Column(name=target, type=type_name(definition.get("typeName", {}), source)),
-        using="raw_default" in definition,
         if_exists=maybe,
     )
 

@@ -57,7 +57,7 @@ _FEW = 32
 """Names that are looked for one by one."""
 _TYPED = b'"AT_AlterColumnType"'
 _WORDS = re.compile(rb'"String":\{"sval":(%b)' % _QUOTED.pattern)
-_FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY)"')
+_FORBIDS_NULL = re.compile(rb'"contype":"CONSTR_(?:NOTNULL|PRIMARY|CHECK)"')
 
 SUBTYPES: dict[str, tuple[Kind, ...]] = {
     "AT_AddColumn": (Kind.ADD_COLUMN,),
@@ -123,6 +123,10 @@ def _may_forbid_null(tree: bytes) -> bool:
     return _MAY_FORBID_NULL.search(tree) is not None or b"serial" in tree or b'"missing_ok"' in tree
 
 
+_TAKE_COLUMNS = frozenset({Kind.DROP_TYPE, Kind.DROP_VIEW, Kind.EXTENSION})
+"""What takes columns or tables along by CASCADE."""
+
+
 def _drop(asked: Asked) -> _Tells:
     more = not asked.kinds.isdisjoint({Kind.DROP_COLUMN, Kind.DROP_TABLE})
 
@@ -131,7 +135,7 @@ def _drop(asked: Asked) -> _Tells:
         kind, _ = REMOVED.get(removed[1].decode(), (None, "")) if removed else (None, "")
         if kind in asked.kinds:
             return True
-        return more and kind in {Kind.DROP_TYPE, Kind.EXTENSION} and _CASCADE in tree
+        return more and kind in _TAKE_COLUMNS and _CASCADE in tree
 
     return matters
 

@@ -107,7 +107,6 @@ def _create_table_as(node: Node, source: bytes) -> Iterable[Action]:
         if_exists=bool(node.get("if_not_exists")),
         temporary=_temporary(target),
         materialized=view,
-        from_query=True,
         label=_passing(into.get("onCommit")),
     )
 
@@ -124,7 +123,6 @@ def _select(node: Node, source: bytes) -> Iterable[Action]:
             kind=Kind.CREATE_TABLE,
             name=relation(target),
             temporary=_temporary(target),
-            from_query=True,
         )
 
 

@@ -330,10 +330,9 @@ def _altered(  # noqa: PLR0911 - one branch a clause
         or (clause.dialect is not Dialect.POSTGRES and clause.take("SET", "DATATYPE"))
     ):
         said_type = column_type(clause)
-        using = clause.take("USING")
-        if using:
+        if clause.take("USING"):
             expression(clause, frozenset())
-        yield of(Kind.CHANGE_TYPE, definition=Column(name=column, type=said_type), using=using)
+        yield of(Kind.CHANGE_TYPE, definition=Column(name=column, type=said_type))
         return
     if clause.dialect is Dialect.TSQL and clause.word() not in {"ADD", "DROP"}:
         yield from _tsql_column(clause, table, column)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sluiceway.migrations.records import Action, Column, Dialect, Kind, Name
@@ -14,7 +14,7 @@ from sluiceway_sql_sqlfluff.options import online
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 from sluiceway_sql_sqlfluff.words import words
 
-__all__ = ["create", "relations"]
+__all__ = ["create"]
 
 _REPLACES_TABLE = frozenset(
     {
@@ -203,6 +203,26 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
         heir = Cursor(options, cursor.dialect, cursor.text)
         heir.index = 2
         parent = heir.name()
+    if "SELECT" in words:
+        cursor.finish()
+    yield Action(
+        kind=Kind.CREATE_TABLE,
+        name=name,
+        definitions=tuple(_with_keys(columns, keys)),
+        if_exists=if_exists,
+        or_replace=or_replace,
+        temporary=temporary,
+        label="on commit drop" if temporary and _ends_with_transaction(cursor, words) else "",
+        partitioned=any(
+            word == "PARTITION" and words[index + 1 : index + 2] == ["BY"]
+            for index, word in enumerate(words)
+        ),
+        references=parent,
+    )
+
+
+def _with_keys(columns: list[Column], keys: Iterable[Action]) -> list[Column]:
+    """Return columns with what the table's own keys say of them."""
     for key in keys:
         if key.constraint in {"primary key", "not null"}:
             primary = key.constraint == "primary key"
@@ -219,22 +239,7 @@ def _table(cursor: Cursor, *, temporary: bool, or_replace: bool) -> Iterator[Act
                 else column
                 for column in columns
             ]
-    yield Action(
-        kind=Kind.CREATE_TABLE,
-        name=name,
-        definitions=tuple(columns),
-        if_exists=if_exists,
-        or_replace=or_replace,
-        temporary=temporary,
-        label="on commit drop" if temporary and _ends_with_transaction(cursor, words) else "",
-        partitioned=any(
-            word == "PARTITION" and words[index + 1 : index + 2] == ["BY"]
-            for index, word in enumerate(words)
-        ),
-        references=parent,
-        from_query=any(word in {"SELECT", "TABLE", "CLONE", "EXECUTE", "VALUES"} for word in words),
-        reads=relations(cursor) if "SELECT" in words else (),
-    )
+    return columns
 
 
 def _ends_with_transaction(cursor: Cursor, words: list[str]) -> bool:
@@ -372,7 +377,7 @@ def _view(cursor: Cursor, *, or_replace: bool, materialized: bool, temporary: bo
     name = cursor.name()
     if cursor.word() in {"", ";"}:
         raise Strange
-    cursor.loose.extend(cursor.tokens[cursor.index : cursor.stop])
+    cursor.rest()
     return Action(
         kind=Kind.CREATE_VIEW,
         name=name,
@@ -380,34 +385,4 @@ def _view(cursor: Cursor, *, or_replace: bool, materialized: bool, temporary: bo
         or_replace=or_replace,
         materialized=materialized,
         temporary=temporary,
-        reads=relations(cursor),
     )
-
-
-_BEFORE_RELATION = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "USING"})
-
-
-def relations(cursor: Cursor) -> tuple[Name, ...]:
-    """Go to the end, and return the tables that are named after FROM, JOIN, INTO and UPDATE."""
-    found: dict[Name, None] = {}
-    whole = cursor.tokens
-    probe = Cursor(whole, cursor.dialect, cursor.text)
-    probe.stop = cursor.stop
-    for index in range(max(cursor.index - 1, 0), cursor.stop):
-        if whole[index].word not in _BEFORE_RELATION:
-            continue
-        probe.index = index + 1
-        probe.take("ONLY") or probe.take("TABLE") or probe.take("IGNORE")
-        if probe.word() in {"SELECT", "LATERAL", "SET", "VALUES"}:
-            continue
-        token = probe.peek()
-        if token is None or token.kind not in {TokenKind.WORD, TokenKind.QUOTED}:
-            continue
-        try:
-            name = probe.name()
-        except Strange:
-            continue
-        if probe.word() != "(" or whole[index].word == "INTO":
-            found[name] = None
-    cursor.index = cursor.stop
-    return tuple(found)

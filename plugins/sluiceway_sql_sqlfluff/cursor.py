@@ -247,6 +247,10 @@ class Cursor:
         self.loose.extend(left)
         return left
 
+    def finish(self) -> None:
+        """Go to the end: what is left says nothing that is asked about."""
+        self.index = self.stop
+
     def give_up(self) -> None:
         """Go to the end; what is left was not understood."""
         self.unknown.extend(self.tokens[self.index : self.stop])

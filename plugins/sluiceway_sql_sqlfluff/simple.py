@@ -8,7 +8,7 @@ from dataclasses import replace
 from sluiceway.migrations.records import Action, Dialect, Kind, Name
 from sluiceway_sql_sqlfluff.alter import alter_table
 from sluiceway_sql_sqlfluff.altered import altered_domain, altered_type
-from sluiceway_sql_sqlfluff.create import create, relations
+from sluiceway_sql_sqlfluff.create import create
 from sluiceway_sql_sqlfluff.cursor import Cursor, Strange
 from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.hidden import FUNCTIONS_MATTER, altered
@@ -354,7 +354,8 @@ def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
     if cursor.dialect is Dialect.SNOWFLAKE and (cursor.word(), cursor.word(1)) == _REPLACES:
         offset = cursor.offset
         yield Action(kind=Kind.TRUNCATE, name=name, label="insert overwrite", offset=offset)
-    yield Action(kind=Kind.CHANGE_DATA, name=name, reads=relations(cursor))
+    cursor.finish()
+    yield Action(kind=Kind.CHANGE_DATA, name=name)
 
 
 def _changed(cursor: Cursor) -> Name:
@@ -399,21 +400,16 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
             yield Action(
                 kind=Kind.CREATE_TABLE,
                 name=name,
-                from_query=True,
                 temporary=temporary,
-                reads=relations(cursor),
                 offset=offset,
             )
     if cursor.dialect in FUNCTIONS_MATTER:
         yield from called_in(cursor)
     elif cursor.dialect is Dialect.TSQL and ("OPENQUERY" in words or "OPENROWSET" in words):
         yield from (each for each in called_in(cursor) if each.kind is Kind.EXECUTE)
-    yield Action(
-        kind=Kind.CHANGE_DATA if changes else Kind.OTHER,
-        name=_changed(cursor) if changes else (),
-        reads=relations(cursor),
-        offset=offset,
-    )
+    name = _changed(cursor) if changes else ()
+    cursor.finish()
+    yield Action(kind=Kind.CHANGE_DATA if changes else Kind.OTHER, name=name, offset=offset)
 
 
 def _harmless(cursor: Cursor, _: Variables) -> Iterator[Action]:

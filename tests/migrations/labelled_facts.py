@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .labelled_kit import TABLE, UNPARSABLE, case
+from .labelled_kit import NOT_NULL, TABLE, UNPARSABLE, case
 
 __all__ = ["NEEDED"]
 
@@ -45,5 +45,28 @@ NEEDED = (
         "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$SELECT dropgeometrytable('logs')$$; SELECT f();",
         TABLE,
         runs="the function is an extension's",
+    ),
+    case(
+        "default by a sequence that is given later",
+        "CREATE SEQUENCE s; ALTER TABLE logs ADD n int NOT NULL DEFAULT 1;"
+        "ALTER TABLE logs ALTER n SET DEFAULT nextval('s'); DROP SEQUENCE s CASCADE;",
+        NOT_NULL,
+    ),
+    case(
+        "not null behind a default by a sequence",
+        "CREATE SEQUENCE s; ALTER TABLE logs ADD n int DEFAULT nextval('s'); ALTER TABLE logs ALTER n SET NOT NULL;"
+        "DROP SEQUENCE s CASCADE;",
+        NOT_NULL,
+    ),
+    case(
+        "default by a function that is given later",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE logs ADD n int NOT NULL DEFAULT 1;"
+        "ALTER TABLE logs ALTER n SET DEFAULT f(); DROP FUNCTION f() CASCADE;",
+        NOT_NULL,
+    ),
+    case(
+        "default by a sequence that is given up",
+        "CREATE SEQUENCE s; ALTER TABLE logs ADD n int NOT NULL DEFAULT nextval('s');"
+        "ALTER TABLE logs ALTER n SET DEFAULT 1; DROP SEQUENCE s CASCADE;",
     ),
 )

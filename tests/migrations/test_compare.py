@@ -189,6 +189,7 @@ NOT_FOLLOWED = {
     "column of PostGIS",
     "columns of PostGIS",
     "default of a parameter",
+    "default by a function that is given later",
     "default of nothing by CASE",
     "default of nothing by COALESCE",
     "default of nothing by NULLIF",

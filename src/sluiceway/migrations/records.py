@@ -263,14 +263,10 @@ class Action(Record):
     temporary: bool = False
     partitioned: bool = False
     materialized: bool = False
-    from_query: bool = False
-    """``CREATE TABLE ... AS``, ``SELECT INTO``."""
-    using: bool = False
-    """CHANGE_TYPE with a USING expression."""
     value: bool = False
     """SET_DEFAULT to something other than NULL."""
     volatile: bool = False
-    """SET_DEFAULT to something that differs from row to row."""
+    """SET_DEFAULT to what may come from a sequence or a function."""
     label: str = ""
     """More of what the kind leaves open (``add value`` of ALTER_TYPE, ``logged`` of REWRITE_TABLE,
     ``row`` of a CREATE_TRIGGER that is fired for each)."""
@@ -280,8 +276,6 @@ class Action(Record):
     """Where the body begins in the statement, in characters."""
     language: str = ""
     """Of the body, lower case: ``sql``, ``plpgsql``; empty for the dialect's own."""
-    reads: tuple[Name, ...] = ()
-    """Tables that a query or a change of data names."""
     nested: Sequence[Action] = ()
     """What the statement holds inside (IF blocks of T-SQL, BEGIN ... END, bodies), in order; a tuple, or
     of CREATE_FUNCTION :class:`~sluiceway.migrations.later.LaterActions`."""

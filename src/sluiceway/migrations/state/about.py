@@ -90,6 +90,7 @@ def described(walk: Walk, definition: Column) -> ColumnState:
     return ColumnState(
         not_null=definition.not_null,
         default=definition.default,
+        volatile=definition.default_volatile,
         domain=domain_of(walk, definition.type),
     )
 

@@ -68,6 +68,8 @@ class ColumnState(Changing):
     not_null: bool = False
     """It says so itself; whether its domain does is asked of :attr:`demands`."""
     default: bool = False
+    volatile: bool = False
+    """The default may come from a sequence or a function."""
     domain: Domain | None = None
     gone: bool = False
     default_branch: Branch = ()

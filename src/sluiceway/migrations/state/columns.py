@@ -133,6 +133,7 @@ def change_type(walk: Walk, action: Action) -> None:
     seen = described(walk, definition)
     if walk.dialect in _WHOLE:
         column.not_null, column.default = seen.not_null, seen.default
+        column.volatile = seen.volatile
     elif seen.not_null:
         column.not_null = True
         column.default = column.default or seen.default
@@ -202,6 +203,7 @@ def set_default(walk: Walk, action: Action) -> None:
     if action.constraint_name:
         thing.defaults[action.constraint_name] = action.column
     column.default, column.default_branch = action.value, walk.world.catalogue.branch
+    column.volatile = action.volatile
     on_table(walk, action)
 
 
@@ -287,7 +289,7 @@ def defaults_dropped(walk: Walk, sequence: Name, *, made_here: bool) -> None:
     made here any that may be its value.
     """
     for draft in walk.world.drafts:
-        if draft.column is None or not draft.values.get("volatile"):
+        if draft.column is None or not draft.column.volatile:
             continue
         table = draft.values.get("table", "").rpartition(".")[2]
         if made_here or sequence[-1:] == (f"{table}_{draft.values.get('column')}_seq",):

@@ -72,7 +72,10 @@ def _create_table(walk: Walk, action: Action) -> None:
 def _columns(definitions: Sequence[Column]) -> dict[str, ColumnState]:
     """Return the states of new columns, none of which has a domain as its type."""
     return {
-        each.name: ColumnState(not_null=each.not_null, default=each.default) for each in definitions
+        each.name: ColumnState(
+            not_null=each.not_null, default=each.default, volatile=each.default_volatile
+        )
+        for each in definitions
     }
 
 
