@@ -48,7 +48,7 @@ _ANYTHING = b'{"DoStmt":{}}'
 _PASSED = Parsed(span=(0, 0), actions=NOTHING)
 """A statement that nobody has to look at."""
 _BODIES = frozenset({"DoStmt", "CreateFunctionStmt"})
-_ANSWERS = 8
+_ANSWERS = 9
 _DEFINES = re.compile(r"(?i)\bfunction\b|\bprocedure\b")
 _LEADING = re.compile(r"(?:\s+|--[^\n]*|;)+")
 _WORD = rb'("(?:[^"\\]|\\.)*")'

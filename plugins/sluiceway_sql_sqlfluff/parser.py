@@ -12,7 +12,7 @@ from sluiceway_sql_sqlfluff.shapes import Shapes
 
 __all__ = ["Parser", "parser"]
 
-READER = "7"
+READER = "8"
 """Counts up with every change of what is read out of a statement: a cache is then out of date."""
 
 
