@@ -14,6 +14,7 @@ from sluiceway_sql_sqlfluff.dynamic import Variables
 from sluiceway_sql_sqlfluff.hidden import FUNCTIONS_MATTER, altered
 from sluiceway_sql_sqlfluff.oracle import oracle_dropped
 from sluiceway_sql_sqlfluff.running import called_in, run
+from sluiceway_sql_sqlfluff.targets import changed
 from sluiceway_sql_sqlfluff.tokens import MYSQL, TokenKind
 from sluiceway_sql_sqlfluff.variables import note_assigned, note_run, note_selected
 
@@ -350,27 +351,12 @@ def _data(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         yield Action(kind=Kind.EXECUTE, label="unknown")
     if cursor.dialect in FUNCTIONS_MATTER:
         yield from called_in(cursor)
-    name = _changed(cursor)
+    name = changed(cursor)
     if cursor.dialect is Dialect.SNOWFLAKE and (cursor.word(), cursor.word(1)) == _REPLACES:
         offset = cursor.offset
         yield Action(kind=Kind.TRUNCATE, name=name, label="insert overwrite", offset=offset)
     cursor.finish()
     yield Action(kind=Kind.CHANGE_DATA, name=name)
-
-
-def _changed(cursor: Cursor) -> Name:
-    """Return the table whose rows a statement changes: its triggers run."""
-    inner = cursor.within(cursor.index, cursor.stop)
-    while not inner.done and not inner.one_of(
-        "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "REPLACE"
-    ):
-        inner.next()
-    inner.one_of("IGNORE", "OVERWRITE")
-    if inner.one_of("ALL", "FIRST"):
-        return ()  # Snowflake: into several tables
-    inner.one_of("INTO", "FROM")
-    inner.take("ONLY")
-    return inner.name() if inner.at_name() else ()
 
 
 def _tsql_insert_exec(cursor: Cursor, variables: Variables) -> Iterator[Action]:
@@ -407,7 +393,7 @@ def _query(cursor: Cursor, variables: Variables) -> Iterator[Action]:
         yield from called_in(cursor)
     elif cursor.dialect is Dialect.TSQL and ("OPENQUERY" in words or "OPENROWSET" in words):
         yield from (each for each in called_in(cursor) if each.kind is Kind.EXECUTE)
-    name = _changed(cursor) if changes else ()
+    name = changed(cursor) if changes else ()
     cursor.finish()
     yield Action(kind=Kind.CHANGE_DATA if changes else Kind.OTHER, name=name, offset=offset)
 

@@ -189,6 +189,11 @@ def test_postgresql(texts, expected):
             "DELETE FROM t WHERE a = 1",
         ),
         (
+            Dialect.TSQL,
+            "CREATE TRIGGER dbo.tr ON dbo.users AFTER UPDATE AS BEGIN DROP TABLE logs END\nGO\n",
+            "UPDATE TOP (10) u SET u.a = o.b FROM dbo.orders o JOIN dbo.users AS u ON u.id = o.id",
+        ),
+        (
             Dialect.ORACLE,
             (
                 "CREATE OR REPLACE EDITIONABLE TRIGGER s.tr AFTER INSERT OR UPDATE OF a ON s.t FOR EACH ROW"

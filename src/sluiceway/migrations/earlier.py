@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sluiceway.migrations.mentions import (
     changed,
+    changes,
     gives_types,
     hanging,
     harms,
@@ -78,10 +79,13 @@ class _Known:
 
     def _fired(self, lower: str) -> Iterator[Earlier]:
         """Yield the statements about what may do harm and is fired by a change of rows."""
+        # Elsewhere a table may be changed by another name of it: UPDATE t SET a = 1 FROM long_name t.
+        if self._holding and changes(lower):
+            for table, made in self._holding.items():
+                if stands(table, lower):
+                    yield from made
         hung = [name for name in self._hung if name in self._functions]
-        tables = set(changed(lower)) if hung or self._holding else set()
-        for table in sorted(tables):
-            yield from self._holding.get(table, ())
+        tables = set(changed(lower)) if hung else set()
         for name in hung if tables else ():
             fired = [table for table in self._hung[name] if table in tables]
             if fired:

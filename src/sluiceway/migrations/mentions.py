@@ -17,6 +17,7 @@ __all__ = [
     "Making",
     "Trigger",
     "changed",
+    "changes",
     "gives_types",
     "hanging",
     "harms",
@@ -208,6 +209,11 @@ def trigger_in(statement: str) -> str | None:
         return None
     on = _ON.search(statement, head.end(), head.end() + _WHEN)
     return _last(on[1]) if on is not None else ""
+
+
+def changes(lower: str) -> bool:
+    """Say whether a text, in lower case, may change rows of any table."""
+    return any(stands(word, lower) for word in _ROWS)
 
 
 def changed(lower: str) -> Iterator[str]:
