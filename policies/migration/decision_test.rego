@@ -190,8 +190,20 @@ test_what_postgresql_refuses_is_refused_once if {
 	denied(speaking("mysql", broken)) == {"migration.unparsable", "migration.drop-table"}
 	lenient := judged(broken) with data.migration.levels as leveled("unparsable", "warn")
 	fixture.codes(lenient.deny) == {"migration.drop-table"}
-	later := fixture.migrating([fixture.fact("drop_table", {"table": "users", "guessed": true, "dynamic": true})])
-	denied(later) == {"migration.drop-table"}
+	later := fixture.migrating([
+		fixture.fact("unparsable", {"dynamic": true}),
+		fixture.fact("drop_table", {"table": "users", "guessed": true, "dynamic": true}),
+	])
+	denied(later) == {"migration.unparsable", "migration.drop-table"}
+}
+
+test_what_words_say_of_a_statement_that_is_not_refused_counts if {
+	denied(one("drop_table", {"table": "users", "guessed": true})) == {"migration.drop-table"}
+	apart := fixture.migrating([
+		fixture.fact("unparsable", {"statement_hash": fixture.other}),
+		fixture.fact("drop_table", {"table": "users", "guessed": true}),
+	])
+	denied(apart) == {"migration.unparsable", "migration.drop-table"}
 }
 
 test_names_are_quoted_where_they_have_to_be if {

@@ -40,10 +40,14 @@ made_here contains index if input.facts[index].temporary == true
 only_words contains index if {
 	input.dialect == "postgres"
 	level("migration.unparsable") == "deny"
+	refused != set() # as there is in few files
 	some index, fact in input.facts
 	fact.guessed == true
 	not fact.dynamic == true
+	fact.statement_hash in refused
 }
+
+refused := {input.facts[index].statement_hash | some index in input.kinds.unparsable}
 
 excused := made_here | only_words
 
