@@ -120,7 +120,7 @@ def _add(clause: Cursor, table: Name, _: tuple[str, ...]) -> Iterator[Action]:
     if clause.dialect is Dialect.ORACLE and clause.word() in {"SUPPLEMENTAL", "PARTITION"}:
         if any(token.word in _VERBS - {"ADD"} for token in clause.tokens[clause.index :]):
             raise Strange
-        clause.index = clause.stop
+        clause.finish()
         yield Action(kind=Kind.OTHER, name=table, offset=offset)
         return
     if clause.dialect is Dialect.TSQL and clause.take("PERIOD"):

@@ -234,7 +234,7 @@ class _Reader:
             if not part.done:
                 assign(part, name, self.variables)
             part.index = at
-        part.index = part.stop
+        part.finish()
 
     def _condition(self) -> bool:
         """Go past what a handler is for; ``False`` where that is the end of a cursor's rows."""

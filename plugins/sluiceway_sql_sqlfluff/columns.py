@@ -133,7 +133,7 @@ def definition(cursor: Cursor, name: str | None = None) -> Column:
     behind = _behind(cursor)
     known = _KNOWN.get(behind)
     if known is not None:
-        cursor.index = cursor.stop
+        cursor.finish()
         return Column(name=name, **known)
     passed = len(cursor.unknown) + len(cursor.loose)
     column = _defined(cursor, name)

@@ -243,7 +243,7 @@ class Cursor:
     def rest(self) -> list[Token]:
         """Return the tokens that are left, and go to the end."""
         left = list(self.tokens[self.index : self.stop])
-        self.index = self.stop
+        self.finish()
         self.loose.extend(left)
         return left
 
@@ -254,4 +254,4 @@ class Cursor:
     def give_up(self) -> None:
         """Go to the end; what is left was not understood."""
         self.unknown.extend(self.tokens[self.index : self.stop])
-        self.index = self.stop
+        self.finish()

@@ -181,10 +181,10 @@ class Catalogue:
             return [(".".join(name[:-1]), name[-1])]
         if len(name) > 1:
             there = (self._aliases.get(name[-2], name[-2]), name[-1])
-            return [(_TEMPORARY + name[-2], name[-1]), there] if self._temporary_too else [there]
+            return [(self._session_of(name), name[-1]), there] if self._temporary_too else [there]
         last = name[-1] if name else ""
         if self._temporary_too:
-            return [(_TEMPORARY + self.path[0], last), (self.path[0], last)]
+            return [(self._session_of(name), last), (self.path[0], last)]
         if _TEMPORARY in self.path:
             # Only where the path does not name it, it comes first.
             return [(schema, last) for schema in self.path]

@@ -271,7 +271,6 @@ class Walk:
                 "through": (*self.where.through, routine.text),
                 "running": (*self.where.running, routine),
                 "within": name[-1] if name else "",
-                "made_in": routine.made_in,
             }
             if action.nested and action.body == routine.text:
                 self._nested(action, branch=False, **changes)  # read with what it is given
@@ -416,7 +415,7 @@ class Walk:
             found["in_do"] = True
         if where.within:
             found["within"] = where.within
-            found["made_in"] = where.made_in
+            found["made_in"] = where.running[-1].made_in
         if where.dynamic:
             found["dynamic"] = True
         if where.guessed:

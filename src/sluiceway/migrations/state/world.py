@@ -79,8 +79,6 @@ class Where(Changing):
     running: tuple[Routine, ...] = ()
     within: str = ""
     """The name of the last of these."""
-    made_in: str = ""
-    """The earlier file that has made it."""
     depth: int = 0
     elsewhere: bool = False
     """In a session of its own, whose work no ROLLBACK of this one takes back."""
